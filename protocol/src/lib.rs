@@ -1,1 +1,27 @@
-//! protocol
+//! What crosses a wire or a stick: identity, roster, segments and frames.
+//!
+//! Nothing here does I/O or reads a clock; randomness is passed in. Every decoder takes any bytes and answers
+//! with a value or an [`Error`]: it never panics and never allocates more than a small multiple of its input.
+//! `docs/protocol.md` describes the bytes.
+
+pub mod bounded;
+pub mod error;
+pub mod frame;
+pub mod identity;
+pub mod ids;
+pub mod invite;
+pub mod key;
+pub mod padding;
+pub mod refusal;
+pub mod roster;
+pub mod segment;
+pub mod whisper;
+pub mod wire;
+
+pub use error::Error;
+pub use ids::{
+    ClassroomId, DocumentId, EntryHash, ExchangeKey, InviteKey, LaneId, MemberId, SchoolId, SegmentHash,
+    Signature, SpaceId,
+};
+pub use rand_core;
+pub use refusal::Refusal;

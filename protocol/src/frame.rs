@@ -1,0 +1,174 @@
+//! What client and relay say to each other on `/sync`. A message is one or more frames, one after the other.
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::bounded::{self, Bytes};
+use crate::identity::Challenge;
+use crate::invite::InviteProof;
+use crate::roster::MAX_HEADS;
+use crate::roster::entry::MAX_ENTRY;
+use crate::whisper::MAX_WHISPER;
+use crate::wire::WireSegment;
+use crate::{ClassroomId, EntryHash, Error, MemberId, Refusal, Signature};
+
+/// The WebSocket subprotocol.
+pub const SUBPROTOCOL: &str = "meridian.v1";
+
+/// The most bytes of one message.
+pub const MAX_MESSAGE: usize = 1024 * 1024;
+
+/// Where an item stands in a relay's log of one classroom. Never reused; a relay that lost its store starts a new
+/// incarnation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Position {
+    pub incarnation: u64,
+    pub index: u64,
+}
+
+/// One open classroom on a connection; the client picks the number.
+pub type Channel = u16;
+
+/// From the client. Entries, foundings and segments are *submissions*: they are numbered from 0 per channel, in the
+/// order they are sent, and each gets exactly one answer: stored, held or refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ClientFrame {
+    /// Who this is: the answer to the relay's challenge.
+    Answer { member: MemberId, signature: Signature },
+    /// Opens a classroom: everything after `since` comes, then what is new.
+    Open {
+        channel: Channel,
+        classroom: ClassroomId,
+        /// Up to where this client has everything; `None` for nothing.
+        since: Option<Position>,
+        /// The roster heads this client knows.
+        #[serde(deserialize_with = "bounded::list::<_, _, MAX_HEADS>")]
+        roster: Vec<EntryHash>,
+        /// For somebody who is not a member yet.
+        invite: Option<InviteProof>,
+    },
+    /// Founds a classroom and opens it on `channel`.
+    Found {
+        channel: Channel,
+        entry: Bytes<MAX_ENTRY>,
+        token: Option<Bytes<256>>,
+    },
+    /// Submits a roster entry.
+    Entry {
+        channel: Channel,
+        entry: Bytes<MAX_ENTRY>,
+    },
+    /// Submits a segment.
+    Segment {
+        channel: Channel,
+        segment: Box<WireSegment>,
+    },
+    /// To everybody who has the classroom open now.
+    Whisper {
+        channel: Channel,
+        whisper: Bytes<MAX_WHISPER>,
+    },
+    /// Closes a channel.
+    Close { channel: Channel },
+    /// Asks for a [`RelayFrame::Pong`].
+    Ping { nonce: u32 },
+}
+
+/// From the relay. Items come in the order of their positions; `advance` says how far this one is behind the one
+/// before it on the channel, mostly 1.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RelayFrame {
+    /// The first frame of a connection.
+    Challenge {
+        challenge: Challenge,
+        /// The relay's clock, seconds since 1970, so that a client can warn of a wrong clock.
+        now: u64,
+    },
+    /// The classroom is open; items come from `from` on.
+    Opened { channel: Channel, from: Position },
+    /// Everything up to here was sent; what follows is new.
+    CaughtUp { channel: Channel },
+    /// A roster entry.
+    Entry {
+        channel: Channel,
+        advance: u64,
+        entry: Bytes<MAX_ENTRY>,
+    },
+    /// A segment.
+    Segment {
+        channel: Channel,
+        advance: u64,
+        segment: Box<WireSegment>,
+    },
+    /// The submission was committed durably; stands in the place of the item itself.
+    Stored {
+        channel: Channel,
+        advance: u64,
+        submission: u32,
+    },
+    /// The relay has this already.
+    Held { channel: Channel, submission: u32 },
+    /// The submission was not taken; later ones of other logs are not affected.
+    Refused {
+        channel: Channel,
+        submission: u32,
+        reason: Refusal,
+    },
+    /// A whisper of somebody else.
+    Whisper {
+        channel: Channel,
+        whisper: Bytes<MAX_WHISPER>,
+    },
+    /// The channel could not be opened, or was closed by the relay.
+    Closed { channel: Channel, reason: Refusal },
+    /// The connection ends.
+    Ended { reason: Refusal },
+    /// The answer to a ping.
+    Pong { nonce: u32 },
+}
+
+/// Encodes one frame onto the end of a message.
+pub fn append<F: Serialize>(message: &mut Vec<u8>, frame: &F) -> Result<(), Error> {
+    message.extend(bounded::encode("frame", frame)?);
+    Ok(())
+}
+
+/// Encodes one frame.
+pub fn encode<F: Serialize>(frame: &F) -> Result<Vec<u8>, Error> {
+    bounded::encode("frame", frame)
+}
+
+/// Decodes the frames of a message one by one; the first error ends it.
+pub fn decode<F: DeserializeOwned>(message: &[u8]) -> Frames<'_, F> {
+    Frames {
+        rest: message,
+        frame: std::marker::PhantomData,
+    }
+}
+
+/// See [`decode`].
+#[derive(Debug)]
+pub struct Frames<'a, F> {
+    rest: &'a [u8],
+    frame: std::marker::PhantomData<F>,
+}
+
+impl<F: DeserializeOwned> Iterator for Frames<'_, F> {
+    type Item = Result<F, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        match postcard::take_from_bytes(self.rest) {
+            Ok((frame, rest)) => {
+                self.rest = rest;
+                Some(Ok(frame))
+            }
+            Err(_) => {
+                self.rest = &[];
+                Some(Err(Error::Malformed("frame")))
+            }
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! A member: a seed, the keys that come from it, and the words that print it on a login card.
+
+use bip39::{Language, Mnemonic};
+use ed25519_dalek::{Signer as _, SigningKey, VerifyingKey};
+use hpke::{Kem as _, Serializable as _};
+use rand_core::CryptoRng;
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+use crate::key::{ExchangeSecret, Kem};
+use crate::{Error, ExchangeKey, InviteKey, MemberId, Signature};
+
+/// The 16 bytes that a member is: whoever holds them is the member.
+#[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
+pub struct Seed([u8; 16]);
+
+impl Seed {
+    pub fn random(rng: &mut impl CryptoRng) -> Self {
+        let mut bytes = [0; 16];
+        rng.fill_bytes(&mut bytes);
+        Self(bytes)
+    }
+
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    pub fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+
+    /// The twelve words of the login card (BIP-39, English).
+    pub fn to_words(&self) -> Result<String, Error> {
+        Mnemonic::from_entropy_in(Language::English, &self.0)
+            .map(|mnemonic| mnemonic.to_string())
+            .map_err(|error| Error::Words(error.to_string()))
+    }
+
+    /// Reads a login card; case and spacing do not matter.
+    pub fn from_words(words: &str) -> Result<Self, Error> {
+        let words = words
+            .split_whitespace()
+            .map(str::to_lowercase)
+            .collect::<Vec<_>>()
+            .join(" ");
+        let mnemonic =
+            Mnemonic::parse_in(Language::English, words).map_err(|error| Error::Words(error.to_string()))?;
+        let (entropy, length) = mnemonic.to_entropy_array();
+        match <[u8; 16]>::try_from(&entropy[..length]) {
+            Ok(bytes) => Ok(Self(bytes)),
+            Err(_) => Err(Error::Words(format!(
+                "{} words instead of 12",
+                mnemonic.word_count()
+            ))),
+        }
+    }
+}
+
+impl std::fmt::Debug for Seed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Seed(…)")
+    }
+}
+
+/// A member's secret keys, derived from the seed.
+#[derive(Clone)]
+pub struct MemberKeys {
+    signing: SigningKey,
+    exchange: ExchangeSecret,
+}
+
+impl MemberKeys {
+    pub fn from_seed(seed: &Seed) -> Result<Self, Error> {
+        let (signing, exchange) = derive_pair(
+            "meridian 2026-11 v1 member signing key",
+            "meridian 2026-11 v1 member exchange key",
+            seed.as_bytes(),
+        )?;
+        Ok(Self { signing, exchange })
+    }
+
+    pub fn id(&self) -> MemberId {
+        MemberId(self.signing.verifying_key().to_bytes())
+    }
+
+    /// The key that others seal epoch keys to.
+    pub fn exchange_key(&self) -> ExchangeKey {
+        self.exchange.public()
+    }
+
+    pub fn exchange_secret(&self) -> &ExchangeSecret {
+        &self.exchange
+    }
+
+    pub(crate) fn sign(&self, message: &[u8]) -> Signature {
+        Signature::from_bytes(self.signing.sign(message).to_bytes())
+    }
+}
+
+impl std::fmt::Debug for MemberKeys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "MemberKeys({:?})", self.id())
+    }
+}
+
+/// An invite's secret keys, derived from the secret in its link.
+#[derive(Clone)]
+pub struct InviteKeys {
+    signing: SigningKey,
+    exchange: ExchangeSecret,
+}
+
+impl InviteKeys {
+    pub fn from_secret(secret: &[u8; 16]) -> Result<Self, Error> {
+        let (signing, exchange) = derive_pair(
+            "meridian 2026-11 v1 invite signing key",
+            "meridian 2026-11 v1 invite exchange key",
+            secret,
+        )?;
+        Ok(Self { signing, exchange })
+    }
+
+    pub fn id(&self) -> InviteKey {
+        InviteKey(self.signing.verifying_key().to_bytes())
+    }
+
+    pub fn exchange_key(&self) -> ExchangeKey {
+        self.exchange.public()
+    }
+
+    pub fn exchange_secret(&self) -> &ExchangeSecret {
+        &self.exchange
+    }
+
+    pub(crate) fn sign(&self, message: &[u8]) -> Signature {
+        Signature::from_bytes(self.signing.sign(message).to_bytes())
+    }
+}
+
+fn derive_pair(
+    signing_context: &str,
+    exchange_context: &str,
+    secret: &[u8],
+) -> Result<(SigningKey, ExchangeSecret), Error> {
+    let mut bytes = blake3::derive_key(signing_context, secret);
+    let signing = SigningKey::from_bytes(&bytes);
+    bytes.zeroize();
+    let mut bytes = blake3::derive_key(exchange_context, secret);
+    let exchange = ExchangeSecret::from_bytes(&bytes);
+    bytes.zeroize();
+    Ok((signing, exchange?))
+}
+
+/// Checks an Ed25519 signature strictly: no small-order keys, no malleable encodings.
+pub(crate) fn verify(
+    what: &'static str,
+    public: &[u8; 32],
+    message: &[u8],
+    signature: &Signature,
+) -> Result<(), Error> {
+    VerifyingKey::from_bytes(public)
+        .and_then(|key| {
+            key.verify_strict(
+                message,
+                &ed25519_dalek::Signature::from_bytes(&signature.to_bytes()),
+            )
+        })
+        .map_err(|_| Error::BadSignature(what))
+}
+
+/// What a relay challenges a connection with.
+pub type Challenge = [u8; 32];
+
+/// The answer to a relay's challenge. `origin` (such as `https://relay.example`) is part of what is signed, so an
+/// answer given to one relay is worth nothing at another.
+pub fn answer_challenge(keys: &MemberKeys, origin: &str, challenge: &Challenge) -> Signature {
+    keys.sign(&challenge_message(origin, challenge))
+}
+
+/// Checks a member's answer to a challenge.
+pub fn verify_answer(
+    member: &MemberId,
+    origin: &str,
+    challenge: &Challenge,
+    signature: &Signature,
+) -> Result<(), Error> {
+    verify(
+        "challenge",
+        &member.0,
+        &challenge_message(origin, challenge),
+        signature,
+    )
+}
+
+fn challenge_message(origin: &str, challenge: &Challenge) -> Vec<u8> {
+    [
+        b"meridian v1 challenge\0".as_slice(),
+        challenge,
+        origin.as_bytes(),
+    ]
+    .concat()
+}
+
+impl ExchangeSecret {
+    fn public(&self) -> ExchangeKey {
+        let mut bytes = [0; 32];
+        bytes.copy_from_slice(&Kem::sk_to_pk(self.key()).to_bytes());
+        ExchangeKey(bytes)
+    }
+}

@@ -1,0 +1,121 @@
+//! The names of things: fixed-size bytes with a type each, so that one cannot be taken for another.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident, $length:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub struct $name(pub [u8; $length]);
+
+        impl $name {
+            /// All bytes in lower-case hexadecimal, as used in addresses and storage keys.
+            pub fn to_hex(&self) -> String {
+                self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+            }
+
+            /// Reads what [`Self::to_hex`] wrote.
+            pub fn from_hex(text: &str) -> Option<Self> {
+                if text.len() != 2 * $length || !text.is_ascii() {
+                    return None;
+                }
+                let mut bytes = [0; $length];
+                for (at, byte) in bytes.iter_mut().enumerate() {
+                    *byte = u8::from_str_radix(text.get(2 * at..2 * at + 2)?, 16).ok()?;
+                }
+                Some(Self(bytes))
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.to_hex())
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "({}…)"), &self.to_hex()[..8])
+            }
+        }
+    };
+}
+
+id!(
+    /// A classroom: the hash of its founding roster entry.
+    ClassroomId, 32
+);
+id!(
+    /// A document of a classroom, random.
+    DocumentId, 16
+);
+id!(
+    /// A roster entry: the hash of its signed content.
+    EntryHash, 32
+);
+id!(
+    /// The public X25519 key that epoch keys are sealed to.
+    ExchangeKey, 32
+);
+id!(
+    /// The public Ed25519 key of an invite.
+    InviteKey, 32
+);
+id!(
+    /// One place a member writes from, random.
+    LaneId, 16
+);
+id!(
+    /// A person: their public Ed25519 key.
+    MemberId, 32
+);
+id!(
+    /// A school, opaque: its name is in an encrypted document.
+    SchoolId, 16
+);
+id!(
+    /// A segment: the hash of everything its author signed.
+    SegmentHash, 32
+);
+id!(
+    /// A set of members that shares a key.
+    SpaceId, 16
+);
+
+impl SegmentHash {
+    /// What the first segment of a log names as the one before it.
+    pub const NONE: Self = Self([0; 32]);
+}
+
+impl SpaceId {
+    /// The space of all members.
+    pub const EVERYONE: Self = Self([0; 16]);
+}
+
+/// An Ed25519 signature.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Signature([u8; 32], [u8; 32]);
+
+impl Signature {
+    pub fn from_bytes(bytes: [u8; 64]) -> Self {
+        let (mut first, mut second) = ([0; 32], [0; 32]);
+        first.copy_from_slice(&bytes[..32]);
+        second.copy_from_slice(&bytes[32..]);
+        Self(first, second)
+    }
+
+    pub fn to_bytes(self) -> [u8; 64] {
+        let mut bytes = [0; 64];
+        bytes[..32].copy_from_slice(&self.0);
+        bytes[32..].copy_from_slice(&self.1);
+        bytes
+    }
+}
+
+impl fmt::Debug for Signature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Signature({:02x}{:02x}…)", self.0[0], self.0[1])
+    }
+}

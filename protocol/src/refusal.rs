@@ -1,0 +1,102 @@
+//! Why a relay did not take something. The app turns each code into a sentence.
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! refusals {
+    ($($(#[$doc:meta])* $name:ident = $code:literal),+ $(,)?) => {
+        /// A reason code. The numbers are part of the wire format: never reused, never renumbered.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[serde(from = "u16", into = "u16")]
+        #[non_exhaustive]
+        pub enum Refusal {
+            $($(#[$doc])* $name,)+
+            /// A code of a newer relay.
+            Other(u16),
+        }
+
+        impl From<u16> for Refusal {
+            fn from(code: u16) -> Self {
+                match code {
+                    $($code => Self::$name,)+
+                    other => Self::Other(other),
+                }
+            }
+        }
+
+        impl From<Refusal> for u16 {
+            fn from(refusal: Refusal) -> Self {
+                match refusal {
+                    $(Refusal::$name => $code,)+
+                    Refusal::Other(code) => code,
+                }
+            }
+        }
+
+        impl Refusal {
+            /// All codes that this version knows.
+            pub const ALL: &'static [Self] = &[$(Self::$name),+];
+        }
+    };
+}
+
+refusals! {
+    /// The bytes follow no known format.
+    Malformed = 1,
+    /// A part is larger than this relay takes.
+    TooLarge = 2,
+    /// The item has a newer version than this relay knows.
+    UnsupportedVersion = 3,
+    /// The challenge was not answered, or not rightly.
+    NotAuthenticated = 4,
+    /// A signature does not match.
+    BadSignature = 5,
+    /// The classroom is not on this relay.
+    UnknownClassroom = 6,
+    /// The connection's member does not belong to the classroom.
+    NotAMember = 7,
+    /// The author's role does not permit this.
+    NotAllowed = 8,
+    /// The entry's parents, or the roster heads that a segment names, are not here.
+    UnknownParent = 9,
+    /// A segment's index is beyond the next one of its log.
+    IndexGap = 10,
+    /// The relay holds a different segment at this index: the lane must be retired.
+    Fork = 11,
+    /// The invite's time is over.
+    InviteExpired = 12,
+    /// The invite was used as often as it may be.
+    InviteUsedUp = 13,
+    /// The invite is unknown here.
+    UnknownInvite = 14,
+    /// Founding on this relay needs its token.
+    FoundToken = 15,
+    /// The document's space is unknown, or not the one the document lives in.
+    WrongSpace = 16,
+    /// The segment is sealed with an epoch that is not the space's.
+    WrongEpoch = 17,
+    /// Too much at once: try again later.
+    Busy = 18,
+    /// The relay could not store it: try again later.
+    Storage = 19,
+    /// No classroom is open on this channel.
+    UnknownChannel = 20,
+    /// The relay is shutting down: connect again.
+    GoingAway = 21,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Refusal;
+
+    #[test]
+    fn codes_are_distinct_and_come_back() {
+        let mut codes: Vec<u16> = Refusal::ALL.iter().map(|&refusal| refusal.into()).collect();
+        for (&refusal, &code) in Refusal::ALL.iter().zip(&codes) {
+            assert_eq!(Refusal::from(code), refusal);
+        }
+        codes.sort_unstable();
+        codes.dedup();
+        assert_eq!(codes.len(), Refusal::ALL.len());
+        assert_eq!(u16::from(Refusal::from(60_000)), 60_000);
+    }
+}
