@@ -1,0 +1,100 @@
+//! What a person asks of their replica.
+
+use protocol::roster::Role;
+use protocol::{ClassroomId, DocumentId};
+use serde::{Deserialize, Serialize};
+
+use crate::view::Preview;
+
+/// From a tab to the replica. Each is answered once, with an [`Answer`] or a [`Problem`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Command {
+    /// Founds a classroom; works with no connection. → [`Answer::Classroom`]
+    Found { classroom_name: String, profile: Profile },
+    /// Gives the token that the relay asked for, and tries again to found the classroom there. → [`Answer::Done`]
+    FoundToken { classroom: ClassroomId, token: String },
+    /// Looks behind an invite link, before joining; needs a connection. → [`Answer::Preview`]
+    Preview { link: String },
+    /// Joins by a link that was looked behind. → [`Answer::Classroom`]
+    Join { link: String, profile: Profile },
+    /// Makes an invite. → [`Answer::Invite`]
+    Invite { classroom: ClassroomId, role: Role },
+    /// Makes a page. → [`Answer::Document`]
+    NewPage { classroom: ClassroomId },
+    /// Opens a page in this tab: [`crate::view::Update::Opened`] follows, then changes as they come. → [`Answer::Done`]
+    OpenPage { classroom: ClassroomId, document: DocumentId },
+    /// Closes it again. → [`Answer::Done`]
+    ClosePage { classroom: ClassroomId, document: DocumentId },
+    /// A change that the tab made to an open page. Answered when it is durable on this device. → [`Answer::Done`]
+    Change { classroom: ClassroomId, document: DocumentId, change: Vec<u8> },
+    /// Where this person's cursor is (Automerge cursors), or nowhere. → [`Answer::Done`]
+    Cursor { classroom: ClassroomId, document: DocumentId, cursor: Option<CursorRange> },
+    /// Shows the login card's words. → [`Answer::Card`]
+    Card,
+    /// The card was printed or copied: no more reminders. → [`Answer::Done`]
+    CardKept,
+}
+
+/// Who somebody is, as they typed it. Names stay in encrypted documents.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Profile {
+    pub name: String,
+    pub school: String,
+    /// ISO 3166-1 alpha-2.
+    pub country: String,
+    /// IANA name.
+    pub time_zone: String,
+}
+
+/// A selection in a page, as Automerge cursors.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CursorRange {
+    pub anchor: String,
+    pub head: String,
+}
+
+/// What became of a command.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Answer {
+    Done,
+    Classroom(ClassroomId),
+    Document(DocumentId),
+    /// The part of the invite link behind the `#`.
+    Invite(String),
+    Preview(Preview),
+    /// The twelve words.
+    Card(String),
+}
+
+/// Why a command could not be carried out. The app has a sentence for each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Problem {
+    /// The text is no invite link.
+    NotAnInvite,
+    /// The link was made by a newer version of the app.
+    NewerVersion,
+    /// There is no connection, and this needs one.
+    NeedsConnection,
+    /// The relay knows no such classroom.
+    UnknownClassroom,
+    InviteExpired,
+    InviteUsedUp,
+    /// The invite was ended, or never was.
+    InviteUnknown,
+    /// The invite does not open the classroom's keys.
+    InviteBroken,
+    /// A name is empty or too long.
+    BadName,
+    /// This member's role does not permit it.
+    NotAllowed,
+    /// No such page.
+    UnknownDocument,
+    /// The device could not store it; nothing was changed.
+    StorageFailed,
+    /// The change is larger than a segment can be.
+    TooLarge,
+    /// The change was made on a lane that has ended; a fresh copy of the page follows.
+    LaneEnded,
+    /// Something that should not happen did.
+    Internal,
+}

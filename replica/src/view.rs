@@ -1,0 +1,137 @@
+//! What the replica shows. Views are whole: a new one replaces the one before.
+
+use protocol::roster::Role;
+use protocol::{ClassroomId, DocumentId, MemberId, Refusal, SchoolId};
+use serde::{Deserialize, Serialize};
+
+use crate::command::{Answer, CursorRange, Problem};
+
+/// From the replica to its tab.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Update {
+    /// The answer to the command with this number.
+    Answered { request: u32, result: Result<Answer, Problem> },
+    Home(Home),
+    Classroom(Classroom),
+    /// A page, whole: at opening, and again if it had to be rebuilt. Local edits are made with `actor` from now on.
+    Opened { classroom: ClassroomId, document: DocumentId, saved: Vec<u8>, actor: [u8; 16] },
+    /// Changes of others (or of another tab) to an open page.
+    Changes { classroom: ClassroomId, document: DocumentId, changes: Vec<Vec<u8>> },
+    /// Who is on an open page, and where.
+    Presence { classroom: ClassroomId, document: DocumentId, people: Vec<Presence> },
+}
+
+/// The way to the relay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Link {
+    Offline,
+    Online,
+}
+
+/// Where the newest work is: the worst of everything it is said of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Work {
+    OnTheRelay,
+    /// Durable here, not yet on the relay.
+    OnThisDevice,
+    /// Not yet durable anywhere.
+    Saving,
+    /// This device could not store it.
+    NotSaved,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Home {
+    pub link: Link,
+    /// `None` before the first classroom.
+    pub me: Option<MemberId>,
+    /// Whether the login card was printed or copied.
+    pub card_kept: bool,
+    pub classrooms: Vec<Summary>,
+    /// How far this device's clock is from the relay's, in seconds, if that is known.
+    pub clock_skew: Option<i64>,
+}
+
+/// A classroom in the list of one's own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Summary {
+    pub id: ClassroomId,
+    pub name: String,
+    pub schools: Vec<String>,
+    pub members: u32,
+    pub work: Work,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Classroom {
+    pub id: ClassroomId,
+    pub name: String,
+    pub role: Role,
+    pub schools: Vec<School>,
+    pub members: Vec<Member>,
+    pub documents: Vec<Document>,
+    pub work: Work,
+    /// What keeps this classroom from the relay, if anything does.
+    pub refused: Option<Refusal>,
+    /// Items that arrived and could not be applied; they are stored.
+    pub kept_aside: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct School {
+    pub id: SchoolId,
+    pub name: String,
+    pub country: String,
+    pub time_zone: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    pub id: MemberId,
+    /// Empty until their profile has arrived.
+    pub name: String,
+    pub school: SchoolId,
+    pub role: Role,
+    /// Whether they are here now.
+    pub here: bool,
+    pub me: bool,
+    /// 0–11.
+    pub colour: u8,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Document {
+    pub id: DocumentId,
+    /// Empty while it has none.
+    pub title: String,
+    /// Whether this version of the app can open its kind.
+    pub known_kind: bool,
+    /// Whether its content has arrived.
+    pub arrived: bool,
+    pub created_by: MemberId,
+    /// Seconds since 1970.
+    pub created_at: i64,
+    pub work: Work,
+}
+
+/// Somebody who is on a page.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Presence {
+    /// One place they write from: a person with two tabs is two.
+    pub id: String,
+    pub member: MemberId,
+    pub name: String,
+    pub colour: u8,
+    pub cursor: Option<CursorRange>,
+}
+
+/// What an invite leads to, for the screen on which one joins.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Preview {
+    pub classroom: ClassroomId,
+    pub name: String,
+    pub role: Role,
+    pub schools: Vec<School>,
+    /// This person belongs to it already.
+    pub already_member: bool,
+}
