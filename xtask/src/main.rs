@@ -1,1 +1,84 @@
-fn main() {}
+//! Build, run, test and measure Meridian: `cargo xtask serve`, `cargo xtask test`, `cargo xtask bench`.
+
+mod bench;
+mod error;
+mod front_end;
+mod layout;
+mod relay;
+mod serve;
+mod step;
+mod test;
+mod tools;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::bench::Benchmark;
+use crate::error::Result;
+use crate::front_end::TrunkHook;
+use crate::layout::Layout;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Build, run, test and measure Meridian.")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Install what is missing, build the app and the relay, and start the relay serving the app.
+    Serve {
+        /// Where the relay listens.
+        #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8080")]
+        listen: SocketAddr,
+        /// The folder in which the relay keeps what it stores.
+        #[arg(long, value_name = "DIR", default_value = "data")]
+        data: PathBuf,
+        /// Build fast instead of small and quick.
+        #[arg(long)]
+        debug: bool,
+    },
+    /// Run everything that CI runs.
+    Test {
+        /// Leave out everything that needs a browser.
+        #[arg(long)]
+        quick: bool,
+    },
+    /// Measure against the budgets.
+    Bench {
+        /// What to measure; everything if left out.
+        #[arg(value_enum)]
+        benchmarks: Vec<Benchmark>,
+    },
+    /// What trunk calls while it builds (see Trunk.toml).
+    #[command(hide = true)]
+    TrunkHook {
+        #[arg(value_enum)]
+        hook: TrunkHook,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().task) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\nxtask: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: Task) -> Result<()> {
+    let layout = Layout::find()?;
+    match task {
+        Task::Serve { listen, data, debug } => serve::serve(&layout, listen, &data, debug.into()),
+        Task::Test { quick: true } => test::test_without_browser(&layout),
+        Task::Test { quick: false } => test::test(&layout),
+        Task::Bench { benchmarks } => bench::bench(&layout, &benchmarks),
+        Task::TrunkHook { hook } => front_end::trunk_hook(&layout, hook),
+    }
+}

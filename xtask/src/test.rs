@@ -1,0 +1,113 @@
+//! Everything CI runs, in the order in which it fails soonest.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Instant;
+
+use crate::error::{Error, Result};
+use crate::layout::{Layout, Profile};
+use crate::step::{Seconds, cargo, run, step};
+use crate::tools::{self, Tools};
+use crate::{front_end, relay};
+
+const WASM: [&str; 2] = ["--target", "wasm32-unknown-unknown"];
+
+/// The checks that need no browser.
+pub(crate) fn test_without_browser(layout: &Layout) -> Result<()> {
+    let start = Instant::now();
+    without_browser(layout)?;
+    println!(
+        "\nAll tests passed in {}; those in a browser were left out.",
+        Seconds(start.elapsed())
+    );
+    Ok(())
+}
+
+/// All checks.
+pub(crate) fn test(layout: &Layout) -> Result<()> {
+    let start = Instant::now();
+    without_browser(layout)?;
+    tools::install_browser()?;
+    wasm_tests(layout)?;
+    let app = front_end::build(layout, Profile::Release)?;
+    let program = relay::build(layout, Profile::Release)?;
+    // One after the other: each starts several browsers.
+    step("browser journeys", || {
+        run(cargo(layout.root())
+            .args(["test", "--locked", "--package", "tests", "--", "--test-threads=1"])
+            .env("MERIDIAN_RELAY", &program)
+            .env("MERIDIAN_APP", &app))
+    })?;
+    println!("\nAll tests passed in {}.", Seconds(start.elapsed()));
+    Ok(())
+}
+
+fn without_browser(layout: &Layout) -> Result<()> {
+    let cargo = || cargo(layout.root());
+    step("format", || run(cargo().args(["fmt", "--all", "--check"])))?;
+    step("clippy", || {
+        run(cargo()
+            .args([
+                "clippy",
+                "--locked",
+                "--workspace",
+                "--exclude",
+                "app",
+                "--all-targets",
+            ])
+            .args(["--", "--deny", "warnings"]))
+    })?;
+    tools::add_wasm_target(layout)?;
+    step("clippy for the app", || {
+        run(cargo()
+            .args(["clippy", "--locked", "--package", "app", "--all-targets"])
+            .args(WASM)
+            .args(["--", "--deny", "warnings"]))
+    })?;
+    step("unit, property and doc tests", || {
+        run(cargo().args([
+            "test",
+            "--locked",
+            "--workspace",
+            "--exclude",
+            "app",
+            "--exclude",
+            "tests",
+        ]))
+    })?;
+    step("tests of the test harness", || {
+        run(cargo().args(["test", "--locked", "--package", "tests", "--lib"]))
+    })?;
+    tools::install_npm_packages(layout)?;
+    for package in layout.npm_packages() {
+        let name = package
+            .strip_prefix(layout.root())
+            .unwrap_or(&package)
+            .display()
+            .to_string();
+        step(&format!("types and tests of {name}"), || {
+            let npm = |arguments: &[&str]| run(Command::new("npm").args(arguments).current_dir(&package));
+            npm(&["exec", "--no", "--", "tsc", "--noEmit"])?;
+            npm(&["run", "--silent", "--if-present", "test"])
+        })?;
+    }
+    Ok(())
+}
+
+/// The app's own tests, compiled to WASM and run in a browser (`app/webdriver.json` says how it is started).
+fn wasm_tests(layout: &Layout) -> Result<()> {
+    let tools = Tools::for_front_end(layout)?;
+    let driver: PathBuf = tools::find_on_path("chromedriver")
+        .ok_or_else(|| Error::Missing("chromedriver is not on the PATH".to_owned()))?;
+    step("WASM tests in the browser", || {
+        run(cargo(layout.root())
+            .args(["test", "--locked", "--package", "app"])
+            .args(WASM)
+            .env("PATH", tools.path()?)
+            .env(
+                "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER",
+                "wasm-bindgen-test-runner",
+            )
+            .env("CHROMEDRIVER", driver))
+    })
+}
