@@ -16,9 +16,10 @@ macro_rules! id {
                 self.0.iter().map(|byte| format!("{byte:02x}")).collect()
             }
 
-            /// Reads what [`Self::to_hex`] wrote.
+            /// Reads what [`Self::to_hex`] wrote, and nothing else: one id has one name.
             pub fn from_hex(text: &str) -> Option<Self> {
-                if text.len() != 2 * $length || !text.is_ascii() {
+                let lower_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+                if text.len() != 2 * $length || !text.bytes().all(lower_hex) {
                     return None;
                 }
                 let mut bytes = [0; $length];
@@ -117,5 +118,26 @@ impl Signature {
 impl fmt::Debug for Signature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Signature({:02x}{:02x}…)", self.0[0], self.0[1])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::DocumentId;
+
+    #[test]
+    fn hexadecimal_comes_back_and_has_one_spelling() {
+        let id = DocumentId([0x0f; 16]);
+        let text = id.to_hex();
+        assert_eq!(DocumentId::from_hex(&text), Some(id));
+        for other in [
+            text.to_uppercase(),
+            text.replacen("0f", "+f", 1),
+            text.replacen("0f", "é", 1),
+            text[2..].to_owned(),
+            format!("{text}0f"),
+        ] {
+            assert_eq!(DocumentId::from_hex(&other), None, "{other}");
+        }
     }
 }
