@@ -1,0 +1,258 @@
+//! From one edit to the smallest Automerge operations.
+
+use automerge::marks::{ExpandMark, Mark};
+use automerge::transaction::Transactable;
+use automerge::{AutoCommit, ObjId, ObjType, ReadDoc, ScalarValue, Value as AutomergeValue};
+
+use super::edit::{self, Block, Edit, Run, Shape, Value, place, width};
+use super::{Page, read, replace};
+use crate::Error;
+
+impl Page {
+    /// Makes one edit in the blocks and in the document.
+    pub(super) fn apply_one(&mut self, text: &ObjId, edit: &Edit) -> Result<(), Error> {
+        match edit {
+            Edit::Text {
+                block,
+                offset,
+                delete,
+                insert,
+            } => {
+                edit::apply_to_blocks(&mut self.blocks, edit)?;
+                let start = self.text_start(*block) + offset;
+                self.lengths[*block] = self.blocks[*block].length();
+                write_text(&mut self.document.automerge, text, start, *delete, insert)
+            }
+            Edit::Mark {
+                block,
+                from,
+                to,
+                name,
+                value,
+            } => {
+                let before = self.blocks.get(*block).cloned();
+                edit::apply_to_blocks(&mut self.blocks, edit)?;
+                if before.as_ref() == self.blocks.get(*block) {
+                    return Ok(());
+                }
+                let start = self.text_start(*block);
+                write_mark(
+                    &mut self.document.automerge,
+                    text,
+                    (start + from, start + to),
+                    name,
+                    value,
+                )
+            }
+            Edit::Split { block, offset, shape } => {
+                edit::apply_to_blocks(&mut self.blocks, edit)?;
+                let position = self.text_start(*block) + offset;
+                let rest = self.lengths[*block] - offset;
+                self.lengths[*block] = *offset;
+                self.lengths.insert(block + 1, rest);
+                insert_marker(&mut self.document.automerge, text, position, shape)
+            }
+            Edit::Join { block } => {
+                edit::apply_to_blocks(&mut self.blocks, edit)?;
+                let marker = self.text_start(*block) - 1;
+                let length = self.lengths.remove(*block);
+                self.lengths[*block - 1] += length;
+                Ok(self.document.automerge.splice_text(text, marker, 1, "")?)
+            }
+            Edit::Shape { block, shape } => {
+                let before = self.blocks.get(*block).map(|block| block.shape.clone());
+                edit::apply_to_blocks(&mut self.blocks, edit)?;
+                let marker = self.text_start(*block) - 1;
+                match before {
+                    Some(before) if before != *shape => {
+                        write_shape(&mut self.document.automerge, text, marker, &before, shape)
+                    }
+                    _ => Ok(()),
+                }
+            }
+            Edit::Blocks { from, count, blocks } => self.replace(text, *from, *count, blocks),
+        }
+    }
+
+    /// Replaces blocks, touching only what differs.
+    fn replace(&mut self, text: &ObjId, from: usize, count: usize, new: &[Block]) -> Result<(), Error> {
+        let end = from.checked_add(count).filter(|end| *end <= self.blocks.len());
+        let end = end.ok_or_else(|| place("blocks beyond the last"))?;
+        if new.is_empty() && count == self.blocks.len() {
+            return Err(place("a page without any block"));
+        }
+        for step in replace::steps(&self.blocks[from..end], new) {
+            match step {
+                replace::Step::Edit(edit) => self.apply_one(text, &edit.shifted(from))?,
+                replace::Step::Insert(at, block) => self.insert_block(text, from + at, &block)?,
+                replace::Step::Remove(at) => self.remove_block(text, from + at)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn insert_block(&mut self, text: &ObjId, at: usize, block: &Block) -> Result<(), Error> {
+        let position = if at == 0 {
+            0
+        } else {
+            self.text_start(at - 1) + self.lengths[at - 1]
+        };
+        insert_marker(&mut self.document.automerge, text, position, &block.shape)?;
+        self.blocks.insert(at, Block::empty(block.shape.clone()));
+        self.lengths.insert(at, 0);
+        self.apply_one(
+            text,
+            &Edit::Text {
+                block: at,
+                offset: 0,
+                delete: 0,
+                insert: block.runs.clone(),
+            },
+        )
+    }
+
+    fn remove_block(&mut self, text: &ObjId, at: usize) -> Result<(), Error> {
+        let marker = self.text_start(at) - 1;
+        let length = self.lengths.remove(at) + 1;
+        self.blocks.remove(at);
+        Ok(self
+            .document
+            .automerge
+            .splice_text(text, marker, signed(length), "")?)
+    }
+}
+
+/// Inserts a block marker.
+pub(super) fn insert_marker(
+    document: &mut AutoCommit,
+    text: &ObjId,
+    position: usize,
+    shape: &Shape,
+) -> Result<(), Error> {
+    let marker = document.split_block(text, position)?;
+    document.put(&marker, "type", shape.kind.as_str())?;
+    write_parents(document, &marker, &shape.parents)?;
+    let attrs = document.put_object(&marker, "attrs", ObjType::Map)?;
+    for (name, value) in &shape.attrs {
+        document.put(&attrs, name.as_str(), scalar(value))?;
+    }
+    Ok(document.put(&marker, "isEmbed", shape.is_embed)?)
+}
+
+/// Replaces text by runs that have exactly their marks, whatever the marks around them would expand to.
+fn write_text(
+    document: &mut AutoCommit,
+    text: &ObjId,
+    start: usize,
+    delete: usize,
+    insert: &[Run],
+) -> Result<(), Error> {
+    let mut position = start;
+    for run in insert.iter().filter(|run| !run.text.is_empty()) {
+        document.splice_text(text, position, 0, &run.text)?;
+        let end = position + width(&run.text);
+        let grown = read::marks(&document.get_marks(text, position, None)?);
+        for (name, value) in &run.marks {
+            if *value != Value::Null && grown.get(name) != Some(value) {
+                write_mark(document, text, (position, end), name, value)?;
+            }
+        }
+        for name in grown.keys() {
+            if run.marks.get(name).is_none_or(|value| *value == Value::Null) {
+                write_mark(document, text, (position, end), name, &Value::Null)?;
+            }
+        }
+        position = end;
+    }
+    if delete > 0 {
+        document.splice_text(text, position, signed(delete), "")?;
+    }
+    Ok(())
+}
+
+/// Sets a mark, or removes it if the value is null.
+fn write_mark(
+    document: &mut AutoCommit,
+    text: &ObjId,
+    (start, end): (usize, usize),
+    name: &str,
+    value: &Value,
+) -> Result<(), Error> {
+    let mark = Mark::new(name.to_owned(), scalar(value), start, end);
+    Ok(document.mark(text, mark, expansion(name))?)
+}
+
+/// Whether text typed at a mark's edge gets the mark too: not for links, as `@automerge/prosemirror` has it.
+pub(crate) fn expansion(name: &str) -> ExpandMark {
+    if name == "link" {
+        ExpandMark::None
+    } else {
+        ExpandMark::Both
+    }
+}
+
+fn write_shape(
+    document: &mut AutoCommit,
+    text: &ObjId,
+    position: usize,
+    before: &Shape,
+    after: &Shape,
+) -> Result<(), Error> {
+    let Some((AutomergeValue::Object(ObjType::Map), marker)) = document.get(text, position)? else {
+        return Err(place("no block marker where one was"));
+    };
+    if before.kind != after.kind {
+        document.put(&marker, "type", after.kind.as_str())?;
+    }
+    if before.parents != after.parents {
+        write_parents(document, &marker, &after.parents)?;
+    }
+    if before.attrs != after.attrs {
+        let attrs = match document.get(&marker, "attrs")? {
+            Some((AutomergeValue::Object(ObjType::Map), attrs)) => attrs,
+            _ => document.put_object(&marker, "attrs", ObjType::Map)?,
+        };
+        for name in before
+            .attrs
+            .keys()
+            .filter(|name| !after.attrs.contains_key(*name))
+        {
+            document.delete(&attrs, name.as_str())?;
+        }
+        for (name, value) in after
+            .attrs
+            .iter()
+            .filter(|(name, value)| before.attrs.get(*name) != Some(*value))
+        {
+            document.put(&attrs, name.as_str(), scalar(value))?;
+        }
+    }
+    if before.is_embed != after.is_embed {
+        document.put(&marker, "isEmbed", after.is_embed)?;
+    }
+    Ok(())
+}
+
+/// The list is written whole: two lists merged would nest the block in what nobody meant.
+fn write_parents(document: &mut AutoCommit, marker: &ObjId, parents: &[String]) -> Result<(), Error> {
+    let list = document.put_object(marker, "parents", ObjType::List)?;
+    for (index, parent) in parents.iter().enumerate() {
+        document.insert(&list, index, parent.as_str())?;
+    }
+    Ok(())
+}
+
+fn scalar(value: &Value) -> ScalarValue {
+    match value {
+        Value::Null => ScalarValue::Null,
+        Value::Boolean(boolean) => ScalarValue::Boolean(*boolean),
+        Value::Integer(integer) => ScalarValue::Int(*integer),
+        Value::Number(number) => ScalarValue::F64(*number),
+        Value::Text(text) => ScalarValue::Str(text.as_str().into()),
+    }
+}
+
+/// Lengths are of texts in memory, far below what a signed number holds.
+fn signed(length: usize) -> isize {
+    isize::try_from(length).unwrap_or(isize::MAX)
+}

@@ -1,0 +1,141 @@
+//! Making edits again on another lane, when the changes that held them can't be sent any more.
+//!
+//! A relay that holds a different segment at an index answers `fork`: the lane's unsent changes, and whatever was built
+//! on them, are dead. Their effect is not: it is made again as one new change by a new actor.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use automerge::marks::Mark;
+use automerge::transaction::Transactable;
+use automerge::{ChangeHash, ObjId, ObjType, Patch, PatchAction, Prop, ReadDoc, ScalarValue, Value};
+
+use crate::Error;
+use crate::change::Hash;
+use crate::document::{Actor, Document};
+use crate::page::expansion;
+
+/// Builds the document without the `dead` changes and all that depend on them, and makes what they did again, as one change
+/// of `actor` that is not yet committed: [`Document::commit`] gives it. Works for every kind of document.
+///
+/// # Errors
+/// [`Error::Uncommitted`], [`Error::Automerge`]
+pub fn carry_over(old: &mut Document, dead: &BTreeSet<Hash>, actor: Actor) -> Result<Document, Error> {
+    old.committed()?;
+    let mut gone: BTreeSet<ChangeHash> = BTreeSet::new();
+    let mut kept = Vec::new();
+    for change in old.automerge.get_changes(&[]) {
+        let hash = change.hash();
+        if dead.contains(&Hash::from(hash))
+            || change.deps().iter().any(|dependency| gone.contains(dependency))
+        {
+            gone.insert(hash);
+        } else {
+            kept.push(change);
+        }
+    }
+    let mut new = Document::empty(actor);
+    new.automerge.apply_changes(kept)?;
+    let before = new.automerge.get_heads();
+    let after = old.automerge.get_heads();
+    let patches = old.automerge.diff(&before, &after);
+
+    let mut objects = HashMap::new();
+    for patch in &patches {
+        replay(&mut new, patch, &mut objects)?;
+    }
+    Ok(new)
+}
+
+/// Does what one patch says. `objects` maps those that the dead changes made to the ones made in their place.
+fn replay(new: &mut Document, patch: &Patch, objects: &mut HashMap<ObjId, ObjId>) -> Result<(), Error> {
+    let document = &mut new.automerge;
+    let object = objects.get(&patch.obj).unwrap_or(&patch.obj).clone();
+    let is_text = document.object_type(&object)? == ObjType::Text;
+    match &patch.action {
+        PatchAction::PutMap {
+            key,
+            value: (value, id),
+            ..
+        } => match value {
+            Value::Object(kind) => {
+                objects.insert(id.clone(), document.put_object(&object, key.as_str(), *kind)?);
+            }
+            Value::Scalar(scalar) => document.put(&object, key.as_str(), scalar.as_ref().clone())?,
+        },
+        PatchAction::PutSeq {
+            index,
+            value: (value, id),
+            ..
+        } => match value {
+            Value::Object(kind) => {
+                objects.insert(id.clone(), document.put_object(&object, *index, *kind)?);
+            }
+            Value::Scalar(scalar) => document.put(&object, *index, scalar.as_ref().clone())?,
+        },
+        PatchAction::Insert { index, values } => {
+            for (offset, (value, id, _)) in values.iter().enumerate() {
+                let index = index + offset;
+                match value {
+                    Value::Object(ObjType::Map) if is_text => {
+                        objects.insert(id.clone(), document.split_block(&object, index)?);
+                    }
+                    Value::Object(kind) => {
+                        objects.insert(id.clone(), document.insert_object(&object, index, *kind)?);
+                    }
+                    Value::Scalar(scalar) => document.insert(&object, index, scalar.as_ref().clone())?,
+                }
+            }
+        }
+        PatchAction::SpliceText { index, value, marks } => {
+            document.splice_text(&object, *index, 0, &value.make_string())?;
+            let end = index + value.make_string().encode_utf16().count();
+            let marks: BTreeMap<String, ScalarValue> = marks
+                .iter()
+                .flat_map(|set| set.iter().map(|(name, value)| (name.to_owned(), value.clone())))
+                .filter(|(_, value)| !value.is_null())
+                .collect();
+            let grown: BTreeMap<String, ScalarValue> = document
+                .get_marks(&object, *index, None)?
+                .iter()
+                .map(|(name, value)| (name.to_owned(), value.clone()))
+                .collect();
+            for (name, value) in &marks {
+                if grown.get(name) != Some(value) {
+                    document.mark(
+                        &object,
+                        Mark::new(name.clone(), value.clone(), *index, end),
+                        expansion(name),
+                    )?;
+                }
+            }
+            for name in grown.keys().filter(|name| !marks.contains_key(*name)) {
+                document.unmark(&object, name, *index, end, expansion(name))?;
+            }
+        }
+        PatchAction::Mark { marks } => {
+            for mark in marks.iter().filter(|mark| mark.start < mark.end) {
+                document.mark(&object, mark.clone(), expansion(mark.name()))?;
+            }
+        }
+        PatchAction::DeleteMap { key } => document.delete(&object, key.as_str())?,
+        PatchAction::DeleteSeq { index, length } if is_text => {
+            document.splice_text(
+                &object,
+                *index,
+                isize::try_from(*length).unwrap_or(isize::MAX),
+                "",
+            )?;
+        }
+        PatchAction::DeleteSeq { index, length } => {
+            for _ in 0..*length {
+                document.delete(&object, *index)?;
+            }
+        }
+        PatchAction::Increment { prop, value } => match prop {
+            Prop::Map(key) => document.increment(&object, key.as_str(), *value)?,
+            Prop::Seq(index) => document.increment(&object, *index, *value)?,
+        },
+        PatchAction::Conflict { .. } => {}
+    }
+    Ok(())
+}
