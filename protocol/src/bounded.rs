@@ -6,16 +6,61 @@
 use std::fmt;
 use std::marker::PhantomData;
 
+use postcard::ser_flavors::Flavor;
 use serde::de::{DeserializeOwned, Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::Error;
 
 /// Decodes a whole value: bytes left over are an error.
-pub fn decode<T: DeserializeOwned>(what: &'static str, bytes: &[u8]) -> Result<T, Error> {
-    match postcard::take_from_bytes(bytes) {
-        Ok((value, [])) => Ok(value),
-        Ok(_) | Err(_) => Err(Error::Malformed(what)),
+pub fn decode<T: Serialize + DeserializeOwned>(what: &'static str, bytes: &[u8]) -> Result<T, Error> {
+    match take(what, bytes)? {
+        (value, []) => Ok(value),
+        _ => Err(Error::Malformed(what)),
+    }
+}
+
+/// Decodes one value from the front of `bytes` and answers with what follows it.
+///
+/// Only the bytes that [`encode`] would make of the value are taken. postcard by itself also reads numbers with
+/// needless leading zeros, and how many of those depends on the width of `usize`: without this, a browser would refuse
+/// what a relay took.
+pub fn take<'a, T: Serialize + DeserializeOwned>(
+    what: &'static str,
+    bytes: &'a [u8],
+) -> Result<(T, &'a [u8]), Error> {
+    let (value, rest): (T, _) = postcard::take_from_bytes(bytes).map_err(|_| Error::Malformed(what))?;
+    let taken = &bytes[..bytes.len() - rest.len()];
+    postcard::serialize_with_flavor(&value, Same { expected: taken }).map_err(|_| Error::Malformed(what))?;
+    Ok((value, rest))
+}
+
+/// Takes the bytes of a value only as long as they are the expected ones, and stores none.
+struct Same<'a> {
+    expected: &'a [u8],
+}
+
+impl Flavor for Same<'_> {
+    type Output = ();
+
+    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
+        self.expected = self
+            .expected
+            .strip_prefix(bytes)
+            .ok_or(postcard::Error::SerializeBufferFull)?;
+        Ok(())
+    }
+
+    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+        self.try_extend(&[byte])
+    }
+
+    fn finalize(self) -> postcard::Result<()> {
+        if self.expected.is_empty() {
+            Ok(())
+        } else {
+            Err(postcard::Error::SerializeBufferFull)
+        }
     }
 }
 
@@ -110,4 +155,36 @@ where
         }
     }
     deserializer.deserialize_seq(Items::<T, MAX>(PhantomData))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Bytes, decode, take};
+    use crate::Error;
+
+    #[test]
+    fn a_number_has_one_spelling() {
+        assert_eq!(decode::<u32>("number", &[0x81, 0x01]), Ok(129));
+        assert_eq!(decode::<u32>("number", &[0x01]), Ok(1));
+        assert_eq!(
+            decode::<u32>("number", &[0x81, 0x00]),
+            Err(Error::Malformed("number"))
+        );
+        // A length of one in six bytes: within a 64-bit `usize`, beyond a 32-bit one.
+        let long = [0x81, 0x80, 0x80, 0x80, 0x80, 0x00, 7];
+        assert_eq!(decode::<Bytes<8>>("bytes", &long), Err(Error::Malformed("bytes")));
+    }
+
+    #[test]
+    fn bytes_left_over_are_an_error_for_a_whole_value_only() {
+        assert_eq!(decode::<u8>("byte", &[1, 2]), Err(Error::Malformed("byte")));
+        assert_eq!(take::<u8>("byte", &[1, 2]), Ok((1, [2].as_slice())));
+    }
+
+    #[test]
+    fn a_length_is_held_to_the_maximum_and_to_what_is_there() {
+        assert!(decode::<Bytes<2>>("bytes", &[2, 7, 7]).is_ok());
+        assert!(decode::<Bytes<2>>("bytes", &[3, 7, 7, 7]).is_err());
+        assert!(decode::<Bytes<2>>("bytes", &[2, 7]).is_err());
+    }
 }

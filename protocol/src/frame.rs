@@ -139,7 +139,7 @@ pub fn encode<F: Serialize>(frame: &F) -> Result<Vec<u8>, Error> {
 }
 
 /// Decodes the frames of a message one by one; the first error ends it.
-pub fn decode<F: DeserializeOwned>(message: &[u8]) -> Frames<'_, F> {
+pub fn decode<F: Serialize + DeserializeOwned>(message: &[u8]) -> Frames<'_, F> {
     Frames {
         rest: message,
         frame: std::marker::PhantomData,
@@ -153,21 +153,21 @@ pub struct Frames<'a, F> {
     frame: std::marker::PhantomData<F>,
 }
 
-impl<F: DeserializeOwned> Iterator for Frames<'_, F> {
+impl<F: Serialize + DeserializeOwned> Iterator for Frames<'_, F> {
     type Item = Result<F, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.rest.is_empty() {
             return None;
         }
-        match postcard::take_from_bytes(self.rest) {
+        match bounded::take("frame", self.rest) {
             Ok((frame, rest)) => {
                 self.rest = rest;
                 Some(Ok(frame))
             }
-            Err(_) => {
+            Err(error) => {
                 self.rest = &[];
-                Some(Err(Error::Malformed("frame")))
+                Some(Err(error))
             }
         }
     }
