@@ -17,7 +17,7 @@ const VERSION: u8 = 1;
 pub const MAX_ENTRY: usize = 64 * 1024;
 
 /// The most epoch keys that one entry carries.
-const MAX_KEYS: usize = 256;
+pub const MAX_KEYS: usize = 256;
 
 /// What a member may do. The order is that of power, the most powerful first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -86,6 +86,15 @@ pub enum Action {
         #[serde(deserialize_with = "bounded::list::<_, _, MAX_KEYS>")]
         keys: Vec<SealedKey>,
     },
+}
+
+impl Action {
+    /// The epoch keys that are handed on.
+    pub fn keys(&self) -> &[SealedKey] {
+        match self {
+            Self::Found { keys, .. } | Self::Invite { keys, .. } | Self::Admit { keys, .. } => keys,
+        }
+    }
 }
 
 /// A signed entry, as it is stored and sent.
@@ -258,6 +267,18 @@ impl Entry {
         parents: Vec<EntryHash>,
         action: Action,
     ) -> Result<Self, Error> {
+        if parents.len() > MAX_HEADS {
+            return Err(Error::TooLarge {
+                what: "roster entry's list of parents",
+                max: MAX_HEADS,
+            });
+        }
+        if action.keys().len() > MAX_KEYS {
+            return Err(Error::TooLarge {
+                what: "roster entry's list of keys",
+                max: MAX_KEYS,
+            });
+        }
         let content = Content {
             classroom,
             parents,
