@@ -108,7 +108,11 @@ impl Whisper {
 
     pub fn decode(bytes: &[u8]) -> Result<Self, Error> {
         match bytes.split_first() {
-            Some((&VERSION, rest)) => bounded::decode("whisper", rest),
+            Some((&VERSION, rest)) if bytes.len() <= MAX_WHISPER => bounded::decode("whisper", rest),
+            Some((&VERSION, _)) => Err(Error::TooLarge {
+                what: "whisper",
+                max: MAX_WHISPER,
+            }),
             Some((&version, _)) if version > VERSION => Err(Error::UnsupportedVersion {
                 what: "whisper",
                 version,
