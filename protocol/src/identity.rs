@@ -4,10 +4,13 @@ use bip39::{Language, Mnemonic};
 use ed25519_dalek::{Signer as _, SigningKey, VerifyingKey};
 use hpke::{Kem as _, Serializable as _};
 use rand_core::CryptoRng;
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::key::{ExchangeSecret, Kem};
 use crate::{Error, ExchangeKey, InviteKey, MemberId, Signature};
+
+/// The most bytes that are read as a login card: twelve words of at most eight letters, and generous spacing.
+const MAX_WORDS: usize = 1024;
 
 /// The 16 bytes that a member is: whoever holds them is the member.
 #[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
@@ -37,14 +40,17 @@ impl Seed {
 
     /// Reads a login card; case and spacing do not matter.
     pub fn from_words(words: &str) -> Result<Self, Error> {
-        let words = words
-            .split_whitespace()
-            .map(str::to_lowercase)
-            .collect::<Vec<_>>()
-            .join(" ");
-        let mnemonic =
-            Mnemonic::parse_in(Language::English, words).map_err(|error| Error::Words(error.to_string()))?;
+        if words.len() > MAX_WORDS {
+            return Err(Error::TooLarge {
+                what: "login card",
+                max: MAX_WORDS,
+            });
+        }
+        let words = Zeroizing::new(words.to_lowercase());
+        let mnemonic = Mnemonic::parse_in_normalized(Language::English, &words)
+            .map_err(|error| Error::Words(error.to_string()))?;
         let (entropy, length) = mnemonic.to_entropy_array();
+        let entropy = Zeroizing::new(entropy);
         match <[u8; 16]>::try_from(&entropy[..length]) {
             Ok(bytes) => Ok(Self(bytes)),
             Err(_) => Err(Error::Words(format!(

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::identity::{InviteKeys, verify};
 use crate::{ClassroomId, Error, InviteKey, Signature};
@@ -50,6 +50,7 @@ impl InviteLink {
         let fragment = link.trim().rsplit('#').next().unwrap_or_default();
         let bytes = URL_SAFE_NO_PAD
             .decode(fragment.as_bytes())
+            .map(Zeroizing::new)
             .map_err(|_| Error::Malformed("invite link"))?;
         match bytes.split_first() {
             Some((&VERSION, rest)) => {
