@@ -106,7 +106,8 @@ impl Roster {
         self.heads.insert(hash);
         match entry.action() {
             Action::Invite { key, .. } => {
-                // A key that was used twice names the invite with the smaller hash, in any order of arrival.
+                // Only who holds the secret can use a key twice; it then names the invite with the smaller hash, in
+                // any order of arrival.
                 let standing = self.invites.entry(*key).or_insert(hash);
                 *standing = hash.min(*standing);
             }
@@ -252,14 +253,20 @@ impl Roster {
         let past = self.past(entry.parents());
         match entry.action() {
             Action::Found { .. } => Err(Error::NotAllowed("found a classroom twice")),
-            Action::Invite { role, .. } => {
+            Action::Invite {
+                key,
+                exchange,
+                role,
+                proof,
+                ..
+            } => {
                 let author = self
                     .member_in(&entry.author(), &past)
                     .ok_or(Error::NotAllowed("invite without being a member"))?;
                 if !author.role.may_invite(*role) {
                     return Err(Error::NotAllowed("invite with this role"));
                 }
-                Ok(())
+                entry::verify_invite(&self.classroom, &entry.author(), key, exchange, proof)
             }
             Action::Admit {
                 invite,

@@ -71,6 +71,8 @@ pub enum Action {
         uses: u32,
         /// Seconds since 1970.
         expires: u64,
+        /// The invite's own signature over its author, so that nobody else can pass its key off as theirs.
+        proof: Signature,
         /// The space keys, sealed to the invite itself.
         #[serde(deserialize_with = "bounded::list::<_, _, MAX_KEYS>")]
         keys: Vec<SealedKey>,
@@ -155,12 +157,14 @@ impl Entry {
         expires: u64,
         epoch_keys: Vec<SealedKey>,
     ) -> Result<Self, Error> {
+        let exchange = invite.exchange_key();
         let action = Action::Invite {
             key: invite.id(),
-            exchange: invite.exchange_key(),
+            exchange,
             role,
             uses,
             expires,
+            proof: invite.sign(&invite_message(&classroom, &keys.id(), &exchange)),
             keys: epoch_keys,
         };
         Self::sign(keys, Some(classroom), parents, action)
@@ -296,6 +300,22 @@ impl Entry {
     }
 }
 
+/// Checks that the author of an invite held its secret.
+pub(super) fn verify_invite(
+    classroom: &ClassroomId,
+    author: &MemberId,
+    invite: &InviteKey,
+    exchange: &ExchangeKey,
+    proof: &Signature,
+) -> Result<(), Error> {
+    verify(
+        "invite",
+        &invite.0,
+        &invite_message(classroom, author, exchange),
+        proof,
+    )
+}
+
 /// Checks that the invite itself signed for this member, with this school.
 pub(super) fn verify_admission(
     classroom: &ClassroomId,
@@ -316,6 +336,16 @@ pub(super) fn verify_admission(
 
 fn signed_message(hash: &EntryHash) -> Vec<u8> {
     [b"meridian v1 roster entry\0".as_slice(), &hash.0].concat()
+}
+
+fn invite_message(classroom: &ClassroomId, author: &MemberId, exchange: &ExchangeKey) -> Vec<u8> {
+    [
+        b"meridian v1 invite\0".as_slice(),
+        &classroom.0,
+        &author.0,
+        &exchange.0,
+    ]
+    .concat()
 }
 
 fn admission_message(
