@@ -43,7 +43,7 @@ impl EpochKey {
         Self(bytes)
     }
 
-    /// Names the key without telling it: part of what a sealed body is bound to.
+    /// Names the key without telling it: the roster states it, and a sealed body is bound to it.
     pub(crate) fn id(&self) -> [u8; 32] {
         blake3::derive_key("meridian 2026-11 v1 epoch key id", &self.0)
     }
@@ -75,6 +75,8 @@ impl std::fmt::Debug for EpochKey {
 pub struct SealedKey {
     pub space: SpaceId,
     pub epoch: u32,
+    /// Names the key, so that everybody can see that all were handed the same one.
+    id: [u8; 32],
     encapsulated: [u8; 32],
     sealed: [u8; 32],
     tag: [u8; 16],
@@ -109,13 +111,19 @@ impl SealedKey {
         Ok(Self {
             space,
             epoch,
+            id: key.id(),
             encapsulated,
             sealed,
             tag,
         })
     }
 
-    /// Opens the key with the secret of `recipient`.
+    /// Whether `other` states the same key for the same epoch of the same space.
+    pub fn states_same(&self, other: &Self) -> bool {
+        (self.space, self.epoch, self.id) == (other.space, other.epoch, other.id)
+    }
+
+    /// Opens the key with the secret of `recipient`, if it is the one that was stated.
     pub fn open(&self, secret: &ExchangeSecret, recipient: &ExchangeKey) -> Result<EpochKey, Error> {
         let encapsulated = <Kem as KemTrait>::EncappedKey::from_bytes(&self.encapsulated)
             .map_err(|_| Error::Malformed("sealed key"))?;
@@ -128,9 +136,12 @@ impl SealedKey {
             &[],
         )
         .map_err(|_| Error::CannotOpen("sealed key"))?;
-        let key = <[u8; 32]>::try_from(plain.as_slice()).map_err(|_| Error::Malformed("sealed key"));
+        let key = <[u8; 32]>::try_from(plain.as_slice()).map(EpochKey);
         plain.zeroize();
-        key.map(EpochKey)
+        match key {
+            Ok(key) if key.id() == self.id => Ok(key),
+            _ => Err(Error::CannotOpen("sealed key")),
+        }
     }
 }
 

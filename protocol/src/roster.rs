@@ -66,6 +66,11 @@ impl Roster {
         if !entry.parents().is_empty() || entry.classroom().is_some() {
             return Err(Error::Malformed("founding entry"));
         }
+        let keys = entry.action().keys();
+        let mut epochs = BTreeSet::new();
+        if !keys.iter().all(|key| epochs.insert((key.space, key.epoch))) {
+            return Err(Error::Malformed("founding entry"));
+        }
         entry.verify()?;
         let hash = entry.hash();
         Ok(Self {
@@ -100,6 +105,7 @@ impl Roster {
         }
         entry.verify()?;
         self.check_right(&entry)?;
+        self.check_keys(&entry)?;
         for parent in entry.parents() {
             self.heads.remove(parent);
         }
@@ -246,6 +252,20 @@ impl Roster {
         {
             Some(Action::Found { keys, .. } | Action::Admit { keys, .. }) => keys,
             _ => &[],
+        }
+    }
+
+    /// Members who were handed different keys for one epoch would read the same segments differently.
+    fn check_keys(&self, entry: &Entry) -> Result<(), Error> {
+        let stated = self
+            .entries
+            .get(&EntryHash(self.classroom.0))
+            .map_or(&[][..], |founding| founding.action().keys());
+        let mut keys = entry.action().keys().iter();
+        if keys.all(|key| stated.iter().any(|other| other.states_same(key))) {
+            Ok(())
+        } else {
+            Err(Error::NotAllowed("hand on a key that the space does not have"))
         }
     }
 

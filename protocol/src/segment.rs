@@ -213,7 +213,8 @@ fn cipher(epoch_key: &EpochKey, classroom: &ClassroomId, document: &DocumentId) 
     XChaCha20Poly1305::new(&epoch_key.document_key(classroom, document).into())
 }
 
-/// The header, the name of the epoch key (so that a body opens with one key only) and the previous hash.
+/// The header, the name of the epoch key and the previous hash. The name alone would not keep a crafted body from
+/// opening differently with two keys; that an epoch has one key only is for the roster to see to.
 fn associated_data(header: &Header, epoch_key: &EpochKey, previous: &SegmentHash) -> Result<Vec<u8>, Error> {
     let mut data = bounded::encode("segment header", header)?;
     data.extend(epoch_key.id());
