@@ -179,11 +179,16 @@ impl Roster {
     /// The heads that a new entry or segment of `author` names: at most [`MAX_HEADS`], and among them one that
     /// descends from the author's admission.
     pub fn heads_for(&self, author: &MemberId) -> Vec<EntryHash> {
+        let founding = EntryHash(self.classroom.0);
+        self.heads_after(self.admissions.get(author).unwrap_or(&founding))
+    }
+
+    /// At most [`MAX_HEADS`] heads, and among them one that descends from `entry`: what somebody names who joins by
+    /// the invite that `entry` made.
+    pub fn heads_after(&self, entry: &EntryHash) -> Vec<EntryHash> {
         let mut heads: Vec<EntryHash> = self.heads.iter().copied().collect();
         if heads.len() > MAX_HEADS {
-            if let Some(admission) = self.admissions.get(author) {
-                heads.sort_by_key(|head| !self.past(&[*head]).contains(admission));
-            }
+            heads.sort_by_cached_key(|head| !self.past(&[*head]).contains(entry));
             heads.truncate(MAX_HEADS);
             heads.sort_unstable();
         }
