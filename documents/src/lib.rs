@@ -5,6 +5,7 @@
 pub mod change;
 pub mod classroom;
 pub mod document;
+mod marks;
 pub mod page;
 pub mod redo;
 

@@ -10,8 +10,6 @@ mod remote;
 mod replace;
 mod write;
 
-pub(crate) use write::expansion;
-
 use automerge::transaction::Transactable;
 use automerge::{Cursor, CursorPosition, ObjId, ObjType, Prop, ROOT, ReadDoc, Value as AutomergeValue};
 

@@ -3,16 +3,15 @@
 //! A relay that holds a different segment at an index answers `fork`: the lane's unsent changes, and whatever was built
 //! on them, are dead. Their effect is not: it is made again as one new change by a new actor.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
-use automerge::marks::Mark;
 use automerge::transaction::Transactable;
-use automerge::{ChangeHash, ObjId, ObjType, Patch, PatchAction, Prop, ReadDoc, ScalarValue, Value};
+use automerge::{ChangeHash, ObjId, ObjType, Patch, PatchAction, Prop, ReadDoc, Value};
 
 use crate::Error;
 use crate::change::Hash;
 use crate::document::{Actor, Document};
-use crate::page::expansion;
+use crate::marks;
 
 /// Builds the document without the `dead` changes and all that depend on them, and makes what they did again, as one change
 /// of `actor` that is not yet committed: [`Document::commit`] gives it. Works for every kind of document.
@@ -87,34 +86,17 @@ fn replay(new: &mut Document, patch: &Patch, objects: &mut HashMap<ObjId, ObjId>
             }
         }
         PatchAction::SpliceText { index, value, marks } => {
-            document.splice_text(&object, *index, 0, &value.make_string())?;
-            let end = index + value.make_string().encode_utf16().count();
-            let marks: BTreeMap<String, ScalarValue> = marks
+            let inserted = value.make_string();
+            let end = index + inserted.encode_utf16().count();
+            let marks = marks
                 .iter()
-                .flat_map(|set| set.iter().map(|(name, value)| (name.to_owned(), value.clone())))
-                .filter(|(_, value)| !value.is_null())
-                .collect();
-            let grown: BTreeMap<String, ScalarValue> = document
-                .get_marks(&object, *index, None)?
-                .iter()
-                .map(|(name, value)| (name.to_owned(), value.clone()))
-                .collect();
-            for (name, value) in &marks {
-                if grown.get(name) != Some(value) {
-                    document.mark(
-                        &object,
-                        Mark::new(name.clone(), value.clone(), *index, end),
-                        expansion(name),
-                    )?;
-                }
-            }
-            for name in grown.keys().filter(|name| !marks.contains_key(*name)) {
-                document.unmark(&object, name, *index, end, expansion(name))?;
-            }
+                .flat_map(|set| set.iter().map(|(name, value)| (name.to_owned(), value.clone())));
+            let marks = marks.filter(|(_, value)| !value.is_null()).collect();
+            marks::insert(document, &object, (*index, end), &inserted, &marks)?;
         }
         PatchAction::Mark { marks } => {
             for mark in marks.iter().filter(|mark| mark.start < mark.end) {
-                document.mark(&object, mark.clone(), expansion(mark.name()))?;
+                document.mark(&object, mark.clone(), marks::expansion(mark.name()))?;
             }
         }
         PatchAction::DeleteMap { key } => document.delete(&object, key.as_str())?,

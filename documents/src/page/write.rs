@@ -1,12 +1,12 @@
 //! From one edit to the smallest Automerge operations.
 
-use automerge::marks::{ExpandMark, Mark};
+use automerge::marks::Mark;
 use automerge::transaction::Transactable;
 use automerge::{AutoCommit, ObjId, ObjType, ReadDoc, ScalarValue, Value as AutomergeValue};
 
 use super::edit::{self, Block, Edit, Run, Shape, Value, place, width};
-use super::{Page, read, replace};
-use crate::Error;
+use super::{Page, replace};
+use crate::{Error, marks};
 
 impl Page {
     /// Makes one edit in the blocks and in the document.
@@ -149,19 +149,12 @@ fn write_text(
 ) -> Result<(), Error> {
     let mut position = start;
     for run in insert.iter().filter(|run| !run.text.is_empty()) {
-        document.splice_text(text, position, 0, &run.text)?;
         let end = position + width(&run.text);
-        let grown = read::marks(&document.get_marks(text, position, None)?);
-        for (name, value) in &run.marks {
-            if *value != Value::Null && grown.get(name) != Some(value) {
-                write_mark(document, text, (position, end), name, value)?;
-            }
-        }
-        for name in grown.keys() {
-            if run.marks.get(name).is_none_or(|value| *value == Value::Null) {
-                write_mark(document, text, (position, end), name, &Value::Null)?;
-            }
-        }
+        let wanted = run.marks.iter().filter(|(_, value)| **value != Value::Null);
+        let wanted = wanted
+            .map(|(name, value)| (name.clone(), scalar(value)))
+            .collect();
+        marks::insert(document, text, (position, end), &run.text, &wanted)?;
         position = end;
     }
     if delete > 0 {
@@ -179,16 +172,7 @@ fn write_mark(
     value: &Value,
 ) -> Result<(), Error> {
     let mark = Mark::new(name.to_owned(), scalar(value), start, end);
-    Ok(document.mark(text, mark, expansion(name))?)
-}
-
-/// Whether text typed at a mark's edge gets the mark too: not for links, as `@automerge/prosemirror` has it.
-pub(crate) fn expansion(name: &str) -> ExpandMark {
-    if name == "link" {
-        ExpandMark::None
-    } else {
-        ExpandMark::Both
-    }
+    Ok(document.mark(text, mark, marks::expansion(name))?)
 }
 
 fn write_shape(
