@@ -1,0 +1,41 @@
+//! One visit is enough: then the app starts with nothing but the device.
+
+use tests::{Journey, Profile, Result};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_app_starts_with_the_relay_gone_after_one_visit() -> Result<()> {
+    let mut journey = Journey::start(1).await?;
+    let profile = Profile::new()?;
+    let browser = journey.open(0, &profile).await?;
+    browser.wait_until_offline_ready().await?;
+    let errors = browser.errors().await?;
+    assert!(errors.is_empty(), "{errors:#?}");
+
+    journey.link(0).cut();
+    journey.relay.kill().await?;
+    for path in ["/", "/somewhere/in/the/app"] {
+        browser.visit(path).await?;
+        browser.find("status", "Sync").await?;
+    }
+    browser.reload().await?;
+    browser.find("status", "Sync").await?;
+    browser.close().await?;
+
+    // Also when the browser was closed in between.
+    let browser = journey.open(0, &profile).await?;
+    browser.find("status", "Sync").await?;
+    browser.close().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_file_is_never_answered_with_the_page() -> Result<()> {
+    let journey = Journey::start(1).await?;
+    let profile = Profile::new()?;
+    let browser = journey.open(0, &profile).await?;
+    browser.wait_until_offline_ready().await?;
+    let status = browser
+        .run("return fetch('/app-0000000000000000.js').then((answer) => answer.status)")
+        .await?;
+    assert_eq!(status, 404);
+    browser.close().await
+}
