@@ -1,0 +1,275 @@
+// Between ProseMirror's tree and the flat list of blocks. Every block is one textblock, in order, so that a block's
+// number and an offset name the same place on both sides, whatever a merge left behind: nothing here throws.
+import { Fragment, Mark, type Node, type NodeType } from "prosemirror-model";
+import { schema } from "./schema.ts";
+import type { Block, Edit, Marks, MarkValue, Run, Shape } from "./types.ts";
+
+/** The blocks that can hold others, by the name of their marker. */
+const containers = {
+  "unordered-list-item": schema.nodes.list_item,
+  "ordered-list-item": schema.nodes.list_item,
+  blockquote: schema.nodes.blockquote,
+  aside: schema.nodes.aside,
+} as const;
+type ContainerName = keyof typeof containers;
+
+const lists = new Map<string, NodeType>([
+  ["unordered-list-item", schema.nodes.bullet_list],
+  ["ordered-list-item", schema.nodes.ordered_list],
+]);
+
+/** Deeper nesting than this is kept, but shown flat: a hostile document must not exhaust the stack. */
+const deepest = 32;
+
+/** The blocks that nodes of the document stand for. `nodes` are children of the document. */
+export function flatten(nodes: Fragment): Block[] {
+  const blocks: Block[] = [];
+  flattenInto(blocks, nodes, [], false);
+  return blocks;
+}
+
+// `path` names the containers around the nodes; `marked` says that the innermost is an item, whose marker is that of
+// the paragraph it begins with.
+function flattenInto(blocks: Block[], nodes: Fragment, path: string[], marked: boolean): void {
+  nodes.forEach((node, _, index) => {
+    if (node.isTextblock) {
+      const shape = marked && index === 0 && beginsItem(node) ? itemShape(node, path) : shapeOf(node, path);
+      blocks.push({ shape, runs: runsOf(node.content) });
+    } else if (node.type === schema.nodes.bullet_list || node.type === schema.nodes.ordered_list) {
+      const name = node.type === schema.nodes.bullet_list ? "unordered-list-item" : "ordered-list-item";
+      node.forEach((item) => flattenInto(blocks, item.content, [...path, name], true));
+    } else {
+      flattenInto(blocks, node.content, [...path, node.type.name], true);
+    }
+  });
+}
+
+/** Whether a node, as the first in an item, carries the item's own marker. */
+export function beginsItem(node: Node): boolean {
+  return node.type === schema.nodes.paragraph && node.attrs.explicit === false;
+}
+
+function itemShape(node: Node, path: string[]): Shape {
+  return { type: path.at(-1) ?? "", parents: path.slice(0, -1), attrs: node.attrs.data as Shape["attrs"], isEmbed: false };
+}
+
+function shapeOf(node: Node, path: string[]): Shape {
+  if (node.type === schema.nodes.foreign) {
+    const shape = node.attrs.shape as Shape;
+    return node.attrs.nested ? { ...shape, parents: path } : shape;
+  }
+  return { type: textblockName(node), parents: path, attrs: node.attrs.data as Shape["attrs"], isEmbed: false };
+}
+
+/** The block type a textblock stands for outside of lists. */
+export function textblockName(node: Node): string {
+  if (node.type === schema.nodes.foreign) return (node.attrs.shape as Shape).type;
+  return node.type === schema.nodes.code_block ? "code-block" : node.type.name;
+}
+
+type Item = { name: ContainerName; content: (Node | Item)[] };
+
+/** The nodes that show the blocks. What the schema can't hold becomes `foreign` nodes that keep their shape. */
+export function build(blocks: Block[]): Node[] {
+  const top: (Node | Item)[] = [];
+  const open: Item[] = [];
+  for (const { shape, runs } of blocks) {
+    const nested = shape.parents.length <= deepest && shape.parents.every(isContainer);
+    const path = nested ? shape.parents.filter(isContainer) : [];
+    let shared = 0;
+    while (shared < path.length && open[shared]?.name === path[shared]) shared++;
+    open.length = shared;
+    const enter = (name: ContainerName) => {
+      const item: Item = { name, content: [] };
+      (open.at(-1)?.content ?? top).push(item);
+      open.push(item);
+    };
+    for (const name of path.slice(shared)) enter(name);
+    const content = inline(runs);
+    if (nested && !shape.isEmbed && isContainer(shape.type) && path.length < deepest) {
+      enter(shape.type);
+      open.at(-1)?.content.push(schema.nodes.paragraph.create({ data: shape.attrs }, content));
+    } else {
+      const into = open.at(-1)?.content ?? top;
+      into.push(textblock(shape, nested, open.length > 0 && into.length === 0, content));
+    }
+  }
+  return close(top);
+}
+
+function isContainer(name: string): name is ContainerName {
+  return Object.hasOwn(containers, name);
+}
+
+function textblock(shape: Shape, nested: boolean, first: boolean, content: Fragment): Node {
+  const data = shape.attrs;
+  if (nested && !shape.isEmbed) {
+    if (shape.type === "paragraph") return schema.nodes.paragraph.create({ data, explicit: first }, content);
+    if (shape.type === "heading") return schema.nodes.heading.create({ data }, content);
+    if (shape.type === "code-block") return schema.nodes.code_block.create({ data }, content);
+  }
+  return schema.nodes.foreign.create({ shape, nested }, content);
+}
+
+/** Makes nodes of items; neighbours that are items of the same kind of list share one. */
+function close(content: (Node | Item)[]): Node[] {
+  const nodes: Node[] = [];
+  let list: { type: NodeType; items: Node[] } | null = null;
+  const closeList = () => {
+    if (list !== null) nodes.push(list.type.create(null, list.items));
+    list = null;
+  };
+  for (const child of content) {
+    const listType = "name" in child ? lists.get(child.name) : undefined;
+    const node = "name" in child ? containers[child.name].create(null, close(child.content)) : child;
+    if (listType === undefined) {
+      closeList();
+      nodes.push(node);
+    } else {
+      if ((list as { type: NodeType } | null)?.type !== listType) closeList();
+      list ??= { type: listType, items: [] };
+      list.items.push(node);
+    }
+  }
+  closeList();
+  return nodes;
+}
+
+/** A whole document, which is never without a block. */
+export function documentOf(blocks: Block[]): Node {
+  const nodes = build(blocks);
+  return schema.nodes.doc.create(null, nodes.length > 0 ? nodes : schema.nodes.paragraph.create());
+}
+
+// Text and marks
+
+/** The runs of a textblock's content. */
+export function runsOf(content: Fragment): Run[] {
+  const runs: Run[] = [];
+  content.forEach((node) => append(runs, { text: node.text ?? "", marks: marksOf(node.marks) }));
+  return runs;
+}
+
+/** The content of a textblock. */
+export function inline(runs: Run[]): Fragment {
+  return Fragment.fromArray(runs.filter((run) => run.text !== "").map((run) => schema.text(run.text, proseMarks(run.marks))));
+}
+
+/** The name and value a mark has outside the editor. */
+export function markEntry(mark: Mark): [string, MarkValue] {
+  if (mark.type === schema.marks.foreign_mark) return [mark.attrs.name as string, mark.attrs.value as MarkValue];
+  return [mark.type.name, mark.type === schema.marks.link ? (mark.attrs.value as string) : true];
+}
+
+/** The mark that shows a name and value. */
+export function proseMark(name: string, value: MarkValue): Mark {
+  if (name === "strong" && value === true) return schema.marks.strong.create();
+  if (name === "em" && value === true) return schema.marks.em.create();
+  if (name === "link" && typeof value === "string") return schema.marks.link.create({ value });
+  return schema.marks.foreign_mark.create({ name, value });
+}
+
+function marksOf(marks: readonly Mark[]): Marks {
+  // Foreign marks come first, so that a known mark of the same name wins.
+  const sorted = [...marks].sort((a, b) => Number(b.type === schema.marks.foreign_mark) - Number(a.type === schema.marks.foreign_mark));
+  return Object.fromEntries(sorted.map(markEntry));
+}
+
+function proseMarks(marks: Marks): readonly Mark[] {
+  // Sorted by name, because ProseMirror compares marks in order.
+  const entries = Object.entries(marks).filter(([, value]) => value !== null);
+  return Mark.setFrom(entries.sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, value]) => proseMark(name, value)));
+}
+
+export function lengthOf(runs: Run[]): number {
+  return runs.reduce((length, run) => length + run.text.length, 0);
+}
+
+/** The part of the runs from one offset to another. */
+export function cut(runs: Run[], from: number, to: number): Run[] {
+  const part: Run[] = [];
+  let start = 0;
+  for (const run of runs) {
+    const text = run.text.slice(Math.max(from - start, 0), Math.max(to - start, 0));
+    append(part, { text, marks: run.marks });
+    start += run.text.length;
+  }
+  return part;
+}
+
+export function join(...parts: Run[][]): Run[] {
+  const joined: Run[] = [];
+  for (const run of parts.flat()) append(joined, run);
+  return joined;
+}
+
+function append(runs: Run[], run: Run): void {
+  const last = runs.at(-1);
+  if (run.text === "") return;
+  if (last !== undefined && sameRecord(last.marks, run.marks)) runs[runs.length - 1] = { text: last.text + run.text, marks: last.marks };
+  else runs.push(run);
+}
+
+export function sameRuns(a: Run[], b: Run[]): boolean {
+  return a.length === b.length && a.every((run, i) => run.text === b[i]?.text && sameRecord(run.marks, b[i].marks));
+}
+
+export function sameShape(a: Shape, b: Shape): boolean {
+  return (
+    a.type === b.type &&
+    a.isEmbed === b.isEmbed &&
+    a.parents.length === b.parents.length &&
+    a.parents.every((parent, i) => parent === b.parents[i]) &&
+    sameRecord(a.attrs, b.attrs)
+  );
+}
+
+function sameRecord(a: Record<string, unknown>, b: Record<string, unknown>): boolean {
+  if (a === b) return true;
+  const keys = Object.keys(a);
+  return keys.length === Object.keys(b).length && keys.every((key) => Object.hasOwn(b, key) && a[key] === b[key]);
+}
+
+// Edits on a list of blocks
+
+/** The blocks after an edit. Throws a RangeError if it names a block that does not exist. */
+export function afterEdit(blocks: Block[], edit: Edit): Block[] {
+  if (edit.op === "blocks") {
+    if (edit.from < 0 || edit.from + edit.count > blocks.length) throw missing(edit.from);
+    return blocks.toSpliced(edit.from, edit.count, ...edit.blocks);
+  }
+  const block = blocks[edit.block];
+  if (block === undefined) throw missing(edit.block);
+  const { shape, runs } = block;
+  const length = lengthOf(runs);
+  switch (edit.op) {
+    case "text": {
+      const rest = cut(runs, edit.offset + edit.delete, length);
+      return blocks.with(edit.block, { shape, runs: join(cut(runs, 0, edit.offset), edit.insert, rest) });
+    }
+    case "mark": {
+      const marked = cut(runs, edit.from, edit.to).map((run) => ({ text: run.text, marks: withMark(run.marks, edit.name, edit.value) }));
+      return blocks.with(edit.block, { shape, runs: join(cut(runs, 0, edit.from), marked, cut(runs, edit.to, length)) });
+    }
+    case "split": {
+      const rest = { shape: edit.shape, runs: cut(runs, edit.offset, length) };
+      return blocks.toSpliced(edit.block, 1, { shape, runs: cut(runs, 0, edit.offset) }, rest);
+    }
+    case "join": {
+      const before = blocks[edit.block - 1];
+      if (before === undefined) throw missing(edit.block - 1);
+      return blocks.toSpliced(edit.block - 1, 2, { shape: before.shape, runs: join(before.runs, runs) });
+    }
+    case "shape":
+      return blocks.with(edit.block, { shape: edit.shape, runs });
+  }
+}
+
+export function missing(block: number): RangeError {
+  return new RangeError(`there is no block ${block}`);
+}
+
+function withMark(marks: Marks, name: string, value: MarkValue | null): Marks {
+  const { [name]: _, ...others } = marks;
+  return value === null ? others : { ...others, [name]: value };
+}

@@ -1,0 +1,75 @@
+// Where the others are: a named caret and a tinted selection for each. Colours come from the style sheet by class.
+import { type EditorState, Plugin, PluginKey } from "prosemirror-state";
+import { Decoration, DecorationSet } from "prosemirror-view";
+import { positionOf } from "./points.ts";
+import { remoteMeta } from "./remote.ts";
+import type { Cursor } from "./types.ts";
+
+/** How many colours the style sheet defines. */
+const palette = 12;
+
+type Shown = { cursor: Cursor; anchor: number; head: number };
+type CursorState = { shown: Shown[]; decorations: DecorationSet };
+
+const cursorKey = new PluginKey<CursorState>("cursors");
+
+export function cursors(): Plugin<CursorState> {
+  return new Plugin<CursorState>({
+    key: cursorKey,
+    state: {
+      init: () => ({ shown: [], decorations: DecorationSet.empty }),
+      apply(tr, value, _, state) {
+        const cursors = tr.getMeta(cursorKey) as Cursor[] | undefined;
+        if (cursors !== undefined) return decorated(state, cursors.map((cursor) => placed(state, cursor)));
+        if (!tr.docChanged || value.shown.length === 0) return value;
+        // Their own typing moves their carets along; the typing of this person does not push them.
+        const side = tr.getMeta(remoteMeta) === true ? 1 : -1;
+        const moved = value.shown.map(({ cursor, anchor, head }) => ({
+          cursor,
+          anchor: tr.mapping.map(anchor, side),
+          head: tr.mapping.map(head, side),
+        }));
+        return decorated(state, moved);
+      },
+    },
+    props: {
+      decorations: (state) => cursorKey.getState(state)?.decorations,
+    },
+  });
+}
+
+/** The transaction that shows these cursors and no others. */
+export function withCursors(state: EditorState, shown: Cursor[]) {
+  return state.tr.setMeta(cursorKey, shown).setMeta("addToHistory", false);
+}
+
+function placed({ doc }: EditorState, cursor: Cursor): Shown {
+  return { cursor, anchor: positionOf(doc, cursor.anchor), head: positionOf(doc, cursor.head) };
+}
+
+function decorated({ doc }: EditorState, shown: Shown[]): CursorState {
+  const decorations = shown.flatMap(({ cursor, anchor, head }) => {
+    const color = `cursor-${Math.abs(Math.trunc(cursor.color)) % palette}`;
+    const caret = Decoration.widget(head, () => caretElement(cursor.name, color), {
+      // The same key keeps the element: a caret that moves is not drawn again.
+      key: `${color} ${cursor.id} ${cursor.name}`,
+      side: 10,
+      ignoreSelection: true,
+    });
+    if (anchor === head) return [caret];
+    return [caret, Decoration.inline(Math.min(anchor, head), Math.max(anchor, head), { class: `cursor-selection ${color}` })];
+  });
+  return { shown, decorations: DecorationSet.create(doc, decorations) };
+}
+
+// Hidden from screen readers: who is here is told in the list of members, not in the middle of a sentence.
+function caretElement(name: string, color: string): HTMLElement {
+  const caret = document.createElement("span");
+  caret.className = `cursor-caret ${color}`;
+  caret.setAttribute("aria-hidden", "true");
+  const label = caret.appendChild(document.createElement("span"));
+  label.className = "cursor-name";
+  label.dir = "auto";
+  label.textContent = name;
+  return caret;
+}

@@ -1,0 +1,129 @@
+// The rich-text editor of a page. A thin view: it shows blocks and reports edits; the document itself is in Rust.
+import { history } from "prosemirror-history";
+import { EditorState, TextSelection, type Transaction } from "prosemirror-state";
+import { EditorView } from "prosemirror-view";
+import { documentOf, flatten } from "./blocks.ts";
+import { canonicalForm, commandNamed, formattingOf, keyboard } from "./commands.ts";
+import { composition } from "./composition.ts";
+import { cursors, withCursors } from "./cursors.ts";
+import { editsOf } from "./edits.ts";
+import { withoutSourceLines } from "./paste.ts";
+import { pointOf, positionOf } from "./points.ts";
+import { remoteMeta, remoteTransaction } from "./remote.ts";
+import type { Block, Cursor, Formatting, Handle, Options } from "./types.ts";
+
+function mount(host: HTMLElement, options: Options): Handle {
+  let composing = false;
+  let waitingCursors: Cursor[] | null = null;
+
+  const plugins = [
+    ...keyboard(),
+    history(),
+    canonicalForm(),
+    cursors(),
+    composition((active) => {
+      composing = active;
+      if (!active && waitingCursors !== null) handle.setCursors(waitingCursors);
+      options.onComposition(active);
+    }),
+  ];
+  const stateOf = (blocks: Block[]) => EditorState.create({ doc: documentOf(blocks), plugins });
+
+  const view = new EditorView(host, {
+    state: stateOf(options.blocks),
+    editable: () => options.editable,
+    attributes: {
+      role: "textbox",
+      "aria-multiline": "true",
+      "aria-label": options.label,
+      "aria-readonly": String(!options.editable),
+      // A read-only page can still be reached and scrolled by keyboard.
+      tabindex: "0",
+      spellcheck: "true",
+      class: "editor",
+    },
+    transformPastedHTML: withoutSourceLines,
+    dispatchTransaction: dispatch,
+    handleDOMEvents: {
+      focus: () => void tellSelection(),
+      blur: () => void options.onSelection(null),
+      beforeinput: (_, event) => {
+        // Menus and gestures undo through the browser, whose own history knows nothing of the document.
+        if (event.inputType !== "historyUndo" && event.inputType !== "historyRedo") return false;
+        event.preventDefault();
+        return run(event.inputType === "historyUndo" ? "undo" : "redo");
+      },
+    },
+  });
+
+  let told: Formatting | null = null;
+  tellState();
+
+  function dispatch(tr: Transaction): void {
+    const before = view.state;
+    const { state, transactions } = before.applyTransaction(tr);
+    view.updateState(state);
+    const edits = transactions.filter((part) => !part.getMeta(remoteMeta)).flatMap(editsOf);
+    if (edits.length > 0) options.onEdits(edits);
+    if (!before.selection.eq(state.selection) || before.doc !== state.doc) tellSelection();
+    tellState();
+  }
+
+  function tellSelection(): void {
+    if (!view.hasFocus()) return;
+    const { doc, selection } = view.state;
+    options.onSelection({ anchor: pointOf(doc, selection.anchor), head: pointOf(doc, selection.head) });
+  }
+
+  function tellState(): void {
+    const state = formattingOf(view.state);
+    const keys = Object.keys(state) as (keyof Formatting)[];
+    if (told !== null && keys.every((key) => told?.[key] === state[key])) return;
+    told = state;
+    options.onState(state);
+  }
+
+  function run(name: string, value?: string | number): boolean {
+    return options.editable && (commandNamed(name, value)?.(view.state, view.dispatch.bind(view), view) ?? false);
+  }
+
+  const handle: Handle = {
+    apply(edits) {
+      if (edits.length > 0) view.dispatch(remoteTransaction(view.state, edits));
+    },
+    reset(blocks) {
+      const { doc, selection } = view.state;
+      const anchor = pointOf(doc, selection.anchor);
+      const head = pointOf(doc, selection.head);
+      const state = stateOf(blocks);
+      const range = TextSelection.between(
+        state.doc.resolve(positionOf(state.doc, anchor)),
+        state.doc.resolve(positionOf(state.doc, head)),
+      );
+      view.updateState(state.apply(state.tr.setSelection(range)));
+      tellSelection();
+      tellState();
+    },
+    setCursors(shown) {
+      // Drawing in the paragraph that is being composed would end the composition.
+      waitingCursors = composing ? shown : null;
+      if (!composing) view.dispatch(withCursors(view.state, shown));
+    },
+    command(name, value) {
+      run(name, value);
+      view.focus();
+    },
+    focus: () => view.focus(),
+    blocks: () => flatten(view.state.doc.content),
+    destroy: () => view.destroy(),
+  };
+  return handle;
+}
+
+const bridge = { mount };
+
+declare global {
+  var meridianEditor: typeof bridge;
+}
+
+globalThis.meridianEditor = bridge;

@@ -1,0 +1,172 @@
+// The nodes and marks the editor can show. A textblock keeps its marker's attributes whole in `data`, so that attributes
+// this version does not know survive; what has no node of its own is shown as a plain `foreign` textblock.
+import { type Attrs, type DOMOutputSpec, type Mark, type MarkSpec, type Node, type NodeSpec, Schema } from "prosemirror-model";
+import type { AttributeValue, MarkValue, Shape } from "./types.ts";
+
+const noData: Record<string, AttributeValue> = {};
+
+const textblock = {
+  content: "text*",
+  group: "block",
+  // Foreign documents and Shift-Enter put line breaks into the text.
+  whitespace: "pre",
+} as const satisfies NodeSpec;
+
+/** The level a heading is shown at, whatever a foreign document put into the attribute. */
+export function headingLevel(node: Node): number {
+  const level = Number((node.attrs.data as Shape["attrs"]).level);
+  return Number.isInteger(level) ? Math.min(Math.max(level, 1), 6) : 1;
+}
+
+const nodes = {
+  doc: { content: "block+" },
+
+  // First, so that it is what ProseMirror creates when it needs a block.
+  // `explicit`: a paragraph with a marker of its own although it is the first in its item, whose own marker is missing.
+  paragraph: {
+    ...textblock,
+    attrs: { data: { default: noData }, explicit: { default: false } },
+    parseDOM: [{ tag: "p" }],
+    toDOM: () => ["p", { dir: "auto" }, 0],
+  },
+
+  heading: {
+    ...textblock,
+    attrs: { data: { default: { level: 1 } } },
+    defining: true,
+    parseDOM: [1, 2, 3, 4, 5, 6].map((level) => ({ tag: `h${level}`, attrs: { data: { level } } })),
+    toDOM: (node) => [`h${headingLevel(node)}`, { dir: "auto" }, 0],
+  },
+
+  code_block: {
+    ...textblock,
+    attrs: { data: { default: noData } },
+    code: true,
+    defining: true,
+    parseDOM: [{ tag: "pre", preserveWhitespace: "full" }],
+    toDOM: () => ["pre", { dir: "auto" }, ["code", 0]],
+  },
+
+  // `nested`: the parents of the shape are all known, so they come from where the node stands.
+  foreign: {
+    ...textblock,
+    attrs: { shape: {}, nested: { default: false } },
+    defining: true,
+    parseDOM: [{ tag: "p[data-shape]", priority: 60, getAttrs: (element) => foreignAttributes(element.dataset.shape ?? "") }],
+    toDOM: (node) => [
+      "p",
+      { dir: "auto", class: "foreign", "data-type": (node.attrs.shape as Shape).type, "data-shape": JSON.stringify(node.attrs.shape) },
+      0,
+    ],
+  },
+
+  bullet_list: { content: "list_item+", group: "block", parseDOM: [{ tag: "ul" }], toDOM: () => ["ul", 0] },
+  ordered_list: { content: "list_item+", group: "block", parseDOM: [{ tag: "ol" }], toDOM: () => ["ol", 0] },
+  // Not "paragraph block*": a merge can leave an item that begins with something else, and each block must stay one
+  // textblock, so nothing may be filled in.
+  list_item: { content: "block+", defining: true, parseDOM: [{ tag: "li" }], toDOM: () => ["li", 0] },
+  blockquote: { content: "block+", group: "block", defining: true, parseDOM: [{ tag: "blockquote" }], toDOM: () => ["blockquote", 0] },
+  aside: { content: "block+", group: "block", defining: true, parseDOM: [{ tag: "aside" }], toDOM: () => ["aside", 0] },
+
+  text: {},
+} satisfies Record<string, NodeSpec>;
+
+const marks = {
+  // The value is kept as it came: JSON with href and title.
+  link: {
+    attrs: { value: {} },
+    inclusive: false,
+    parseDOM: [{ tag: "a[href]", getAttrs: linkAttributes }],
+    toDOM: (mark) => linkElement(mark),
+  },
+  em: {
+    parseDOM: [
+      { tag: "i" },
+      { tag: "em" },
+      { style: "font-style=italic" },
+      { style: "font-style=normal", clearMark: (mark: Mark) => mark.type.name === "em" },
+    ],
+    toDOM: () => ["em", 0],
+  },
+  strong: {
+    parseDOM: [
+      { tag: "strong" },
+      // Google Docs wraps everything it copies in a `b` of normal weight.
+      { tag: "b", getAttrs: (element) => element.style.fontWeight !== "normal" && null },
+      { style: "font-weight=400", clearMark: (mark: Mark) => mark.type.name === "strong" },
+      { style: "font-weight", getAttrs: (weight) => /^(bold(er)?|[5-9]\d{2,})$/.test(weight) && null },
+    ],
+    toDOM: () => ["strong", 0],
+  },
+  // A mark this version does not know, or a known one with a value it does not know.
+  foreign_mark: {
+    attrs: { name: {}, value: {} },
+    inclusive: false,
+    excludes: "",
+    toDOM: (mark) => ["span", { "data-mark": mark.attrs.name as string, "data-value": JSON.stringify(mark.attrs.value) }, 0],
+    parseDOM: [{ tag: "span[data-mark]", getAttrs: foreignMarkAttributes }],
+  },
+} satisfies Record<string, MarkSpec>;
+
+export const schema = new Schema<keyof typeof nodes, keyof typeof marks>({ nodes, marks });
+
+/** Only addresses that lead somewhere harmless are made clickable. */
+function harmless(address: string): boolean {
+  return /^(https?:|mailto:|tel:)/i.test(address.trim());
+}
+
+function linkElement(mark: Mark): DOMOutputSpec {
+  let target: unknown;
+  try {
+    target = JSON.parse(mark.attrs.value as string);
+  } catch {
+    target = null;
+  }
+  const { href, title } = (target ?? {}) as { href?: unknown; title?: unknown };
+  if (typeof href !== "string" || !harmless(href)) return ["span", { class: "link" }, 0];
+  return ["a", { href, rel: "noopener noreferrer", ...(typeof title === "string" && title !== "" ? { title } : {}) }, 0];
+}
+
+function linkAttributes(element: HTMLElement): Attrs | false {
+  const href = element.getAttribute("href") ?? "";
+  if (!harmless(href)) return false;
+  return { value: JSON.stringify({ href, title: element.getAttribute("title") ?? "" }) };
+}
+
+// Pasted markup may come from anywhere: what does not have the form is not taken.
+function foreignAttributes(json: string): Attrs | false {
+  let shape: unknown;
+  try {
+    shape = JSON.parse(json);
+  } catch {
+    return false;
+  }
+  return isShape(shape) && { shape };
+}
+
+function isShape(value: unknown): value is Shape {
+  if (typeof value !== "object" || value === null) return false;
+  const { type, parents, attrs, isEmbed } = value as Record<string, unknown>;
+  return (
+    typeof type === "string" &&
+    Array.isArray(parents) &&
+    parents.every((parent) => typeof parent === "string") &&
+    typeof attrs === "object" &&
+    attrs !== null &&
+    Object.values(attrs).every((value) => value === null || isMarkValue(value)) &&
+    typeof isEmbed === "boolean"
+  );
+}
+
+function foreignMarkAttributes(element: HTMLElement): Attrs | false {
+  try {
+    const value: unknown = JSON.parse(element.dataset.value ?? "");
+    return isMarkValue(value) && { name: element.dataset.mark, value };
+  } catch {
+    return false;
+  }
+}
+
+function isMarkValue(value: unknown): value is MarkValue {
+  return typeof value === "string" || typeof value === "number" || typeof value === "boolean";
+}

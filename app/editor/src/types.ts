@@ -1,0 +1,80 @@
+// What crosses the bridge between the editor and the page's owner in Rust. Rust holds the document and decides; the
+// editor shows it and reports what the person did. Offsets count UTF-16 code units.
+
+/** A block marker as the Automerge ecosystem writes it. */
+export type Shape = {
+  type: string;
+  parents: string[];
+  attrs: Record<string, AttributeValue>;
+  isEmbed: boolean;
+};
+export type AttributeValue = string | number | boolean | null;
+
+export type MarkValue = string | number | boolean;
+/** The marks of a piece of text by name, for example `{strong: true}`. */
+export type Marks = Record<string, MarkValue>;
+
+/** A piece of text whose marks are the same throughout. */
+export type Run = { text: string; marks: Marks };
+
+/** A block marker and the text up to the next one. The editor shows each as exactly one textblock, in order. */
+export type Block = { shape: Shape; runs: Run[] };
+
+/** A place in the text: which block, and how far into its text. */
+export type Point = { block: number; offset: number };
+
+/** One change. A list of edits applies in order, each stated against the state after the ones before it. */
+export type Edit =
+  /** Replaces text inside one block. */
+  | { op: "text"; block: number; offset: number; delete: number; insert: Run[] }
+  /** Sets a mark on text inside one block; a null value removes it. */
+  | { op: "mark"; block: number; from: number; to: number; name: string; value: MarkValue | null }
+  /** Puts a new marker at the offset: the rest of the text becomes the next block, with this shape. */
+  | { op: "split"; block: number; offset: number; shape: Shape }
+  /** Removes the marker of a block that is not the first: its text joins the block before. */
+  | { op: "join"; block: number }
+  /** Changes a marker in place. */
+  | { op: "shape"; block: number; shape: Shape }
+  /** Replaces `count` blocks. With a count of zero it inserts blocks before `from`. */
+  | { op: "blocks"; from: number; count: number; blocks: Block[] };
+
+/** Where another member is. `color` is an index into the palette, 0 to 11. */
+export type Cursor = { id: string; name: string; color: number; anchor: Point; head: Point };
+
+/** What the toolbar shows. `block` is the type of the block the caret is in, as in `Shape`, with list items as paragraphs. */
+export type Formatting = {
+  strong: boolean;
+  em: boolean;
+  block: string;
+  level: number | null;
+  list: "bulleted" | "numbered" | null;
+  canUndo: boolean;
+  canRedo: boolean;
+};
+
+export type Options = {
+  /** The accessible name of the text box. */
+  label: string;
+  blocks: Block[];
+  editable: boolean;
+  /** Called once for each local transaction that changes the document, synchronously. */
+  onEdits(edits: Edit[]): void;
+  /** Null when the editor loses the focus. */
+  onSelection(selection: { anchor: Point; head: Point } | null): void;
+  onState(state: Formatting): void;
+  /** True when a composition begins; false once its text has been reported through `onEdits`. */
+  onComposition(active: boolean): void;
+};
+
+export type Handle = {
+  /** Shows changes by others as one transaction. Throws a RangeError for a block that does not exist. */
+  apply(edits: Edit[]): void;
+  /** Replaces everything and forgets the undo history. */
+  reset(blocks: Block[]): void;
+  setCursors(cursors: Cursor[]): void;
+  /** strong, em, bulleted, numbered, paragraph, heading (value: level), undo, redo, indent, outdent. */
+  command(name: string, value?: string | number): void;
+  focus(): void;
+  blocks(): Block[];
+  destroy(): void;
+};
