@@ -56,9 +56,21 @@ function itemShape(node: Node, path: string[]): Shape {
 function shapeOf(node: Node, path: string[]): Shape {
   if (node.type === schema.nodes.foreign) {
     const shape = node.attrs.shape as Shape;
-    return node.attrs.nested ? { ...shape, parents: path } : shape;
+    return placedFreely(node, path.length > 0) ? shape : { ...shape, parents: path };
   }
   return { type: textblockName(node), parents: path, attrs: node.attrs.data as Shape["attrs"], isEmbed: false };
+}
+
+/** Whether a foreign node keeps the parents of its shape, some unknown, instead of those it stands in. */
+export function placedFreely(node: Node, inContainer: boolean): boolean {
+  return node.attrs.nested === false && !inContainer;
+}
+
+/** The node that a freely placed one becomes in a container, which gives it parents that are known. */
+export function settled(node: Node): Node {
+  const { type, attrs, isEmbed } = node.attrs.shape as Shape;
+  const known = isContainer(type) && !isEmbed ? "paragraph" : type;
+  return textblock({ type: known, parents: [], attrs, isEmbed }, true, false, node.content);
 }
 
 /** The block type a textblock stands for outside of lists. */
@@ -108,7 +120,7 @@ function textblock(shape: Shape, nested: boolean, first: boolean, content: Fragm
     if (shape.type === "heading") return schema.nodes.heading.create({ data }, content);
     if (shape.type === "code-block") return schema.nodes.code_block.create({ data }, content);
   }
-  return schema.nodes.foreign.create({ shape, nested }, content);
+  return schema.nodes.foreign.create({ shape: nested ? { ...shape, parents: [] } : shape, nested }, content);
 }
 
 /** Makes nodes of items; neighbours that are items of the same kind of list share one. */
@@ -157,22 +169,18 @@ export function inline(runs: Run[]): Fragment {
 
 /** The name and value a mark has outside the editor. */
 export function markEntry(mark: Mark): [string, MarkValue] {
-  if (mark.type === schema.marks.foreign_mark) return [mark.attrs.name as string, mark.attrs.value as MarkValue];
-  return [mark.type.name, mark.type === schema.marks.link ? (mark.attrs.value as string) : true];
+  const name = mark.type === schema.marks.foreign_mark ? (mark.attrs.name as string) : mark.type.name;
+  return [name, mark.attrs.value as MarkValue];
 }
 
 /** The mark that shows a name and value. */
 export function proseMark(name: string, value: MarkValue): Mark {
-  if (name === "strong" && value === true) return schema.marks.strong.create();
-  if (name === "em" && value === true) return schema.marks.em.create();
-  if (name === "link" && typeof value === "string") return schema.marks.link.create({ value });
+  if (name === "strong" || name === "em" || name === "link") return schema.marks[name].create({ value });
   return schema.marks.foreign_mark.create({ name, value });
 }
 
 function marksOf(marks: readonly Mark[]): Marks {
-  // Foreign marks come first, so that a known mark of the same name wins.
-  const sorted = [...marks].sort((a, b) => Number(b.type === schema.marks.foreign_mark) - Number(a.type === schema.marks.foreign_mark));
-  return Object.fromEntries(sorted.map(markEntry));
+  return Object.fromEntries(marks.map(markEntry));
 }
 
 function proseMarks(marks: Marks): readonly Mark[] {

@@ -4,8 +4,8 @@ import { redo, redoDepth, undo, undoDepth } from "prosemirror-history";
 import { keymap } from "prosemirror-keymap";
 import type { MarkType, Node, NodeType } from "prosemirror-model";
 import { liftListItem, sinkListItem, splitListItem, wrapInList } from "prosemirror-schema-list";
-import { type Command, type EditorState, Plugin, type Transaction } from "prosemirror-state";
-import { beginsItem, textblockName } from "./blocks.ts";
+import { type Command, EditorState, Plugin, type Transaction } from "prosemirror-state";
+import { beginsItem, placedFreely, settled, textblockName } from "./blocks.ts";
 import { changedChildren, childStart, withinText } from "./edits.ts";
 import { remoteMeta } from "./remote.ts";
 import { headingLevel, schema } from "./schema.ts";
@@ -104,11 +104,12 @@ function outOfListsAs(type: NodeType, data: { level?: number }): Command {
 function inTurn(commands: Command[]): Command {
   return (state, dispatch) => {
     const tr = state.tr;
-    let current = state;
+    // Without plugins, which would repair what is only half done.
+    let current = EditorState.create({ doc: state.doc, selection: state.selection });
     for (const command of commands) {
       command(current, (part) => {
         for (const step of part.steps) tr.step(step);
-        current = current.apply(part);
+        current = EditorState.create({ doc: part.doc, selection: part.selection });
       });
     }
     if (!tr.docChanged) return false;
@@ -207,7 +208,7 @@ export function canonicalForm(): Plugin {
 }
 
 // Two lists of a kind side by side are one list; an item without a marker of its own belongs to the item before it; and
-// only the first paragraph in an item can be one with a marker of its own.
+// only the first paragraph in an item can be one with a marker of its own. What is put into an item has it as its parent.
 function repairOne(tr: Transaction, from: number, to: number): boolean {
   let repaired = false;
   tr.doc.nodesBetween(from, to, (node, position, parent, index) => {
@@ -218,6 +219,10 @@ function repairOne(tr: Transaction, from: number, to: number): boolean {
       repaired = true;
     } else if (node.attrs.explicit === true && (index > 0 || !isItem(parent))) {
       tr.setNodeMarkup(position, null, { ...node.attrs, explicit: false });
+      repaired = true;
+    } else if (node.attrs.nested === false && !placedFreely(node, isItem(parent))) {
+      const { type, attrs } = settled(node);
+      tr.setNodeMarkup(position, type, attrs);
       repaired = true;
     }
     return !repaired && !node.isTextblock;

@@ -1,6 +1,6 @@
 // From what the person did (ProseMirror steps) to edits. Typing, marks and the places of splits and joins are taken
 // from the steps themselves: a difference of texts can't tell which of two equal letters was deleted.
-import type { Node } from "prosemirror-model";
+import { Fragment, type Node } from "prosemirror-model";
 import { AddMarkStep, RemoveMarkStep, ReplaceStep, type Step } from "prosemirror-transform";
 import { afterEdit, cut, flatten, join, lengthOf, markEntry, runsOf, sameRuns, sameShape } from "./blocks.ts";
 import { countBefore, pointBefore } from "./points.ts";
@@ -11,12 +11,25 @@ export let replacements = 0;
 
 /** The edits that a transaction's steps stand for. `docs` are the documents before each step. */
 export function editsOf({ steps, docs, doc }: { steps: readonly Step[]; docs: readonly Node[]; doc: Node }): Edit[] {
-  return steps.flatMap((step, i) => stepEdits(step, docs[i] ?? doc, docs[i + 1] ?? doc));
+  return withoutDetours(steps.flatMap((step, i) => stepEdits(step, docs[i] ?? doc, docs[i + 1] ?? doc)));
+}
+
+/** Leaves out shapes that a block has only until a later step: a list of several paragraphs takes several steps. */
+function withoutDetours(edits: Edit[]): Edit[] {
+  const settled = new Set<number>();
+  const kept = edits.toReversed().filter((edit) => {
+    if (edit.op === "split" || edit.op === "join" || edit.op === "blocks") settled.clear();
+    if (edit.op !== "shape") return true;
+    const needed = !settled.has(edit.block);
+    settled.add(edit.block);
+    return needed;
+  });
+  return kept.reverse();
 }
 
 /** Whether a step leaves the structure as it is: text or marks inside one textblock. */
 export function withinText(step: Step, before: Node): boolean {
-  if (step instanceof AddMarkStep || step instanceof RemoveMarkStep) return true;
+  if (markSteps(step) !== null) return true;
   if (!(step instanceof ReplaceStep) || step.slice.openStart > 0 || step.slice.openEnd > 0) return false;
   const from = before.resolve(step.from);
   if (!from.parent.isTextblock || step.to > from.end()) return false;
@@ -24,9 +37,19 @@ export function withinText(step: Step, before: Node): boolean {
 }
 
 function stepEdits(step: Step, before: Node, after: Node): Edit[] {
-  if (step instanceof AddMarkStep || step instanceof RemoveMarkStep) return markEdits(step, before);
+  const marking = markSteps(step);
+  if (marking !== null) return marking.flatMap((mark) => markEdits(mark, before));
   if (step instanceof ReplaceStep && withinText(step, before)) return textEdits(step, before);
   return structureEdits(step, before, after);
+}
+
+type MarkStep = AddMarkStep | RemoveMarkStep;
+
+// ProseMirror bundles mark steps in a step of a class that it does not export.
+function markSteps(step: Step | { steps: unknown }): MarkStep[] | null {
+  const isMark = (part: unknown): part is MarkStep => part instanceof AddMarkStep || part instanceof RemoveMarkStep;
+  if (isMark(step)) return [step];
+  return "steps" in step && Array.isArray(step.steps) && step.steps.every(isMark) ? step.steps : null;
 }
 
 function textEdits(step: ReplaceStep, before: Node): Edit[] {
@@ -50,7 +73,7 @@ function splitsPair(text: string, offset: number): boolean {
   return offset > 0 && (text.codePointAt(offset - 1) ?? 0) > 0xffff;
 }
 
-function markEdits(step: AddMarkStep | RemoveMarkStep, before: Node): Edit[] {
+function markEdits(step: MarkStep, before: Node): Edit[] {
   const edits: Edit[] = [];
   const [name, value] = markEntry(step.mark);
   let block: number | null = null;
@@ -69,9 +92,11 @@ function markEdits(step: AddMarkStep | RemoveMarkStep, before: Node): Edit[] {
 // texts with markers between them, before and after. Markers are paired, spare ones joined away, missing ones split in.
 function structureEdits(step: Step, before: Node, after: Node): Edit[] {
   const changed = changedChildren(before, after);
-  const base = countBefore(before, changed.from);
-  const old = flatten(before.slice(childStart(before, changed.from), childStart(before, changed.beforeTo)).content);
-  const fresh = flatten(after.slice(childStart(after, changed.from), childStart(after, changed.afterTo)).content);
+  // The child before takes part too: a block that goes joins the one before it.
+  const from = Math.max(changed.from - 1, 0);
+  const base = countBefore(before, from);
+  const old = flatten(Fragment.from(before.content.content.slice(from, changed.beforeTo)));
+  const fresh = flatten(Fragment.from(after.content.content.slice(from, changed.afterTo)));
 
   const edits: Edit[] = [];
   const ranges: [number, number, number, number][] = [];

@@ -37,8 +37,8 @@ function applyMark(tr: Transaction, edit: Edit & { op: "mark" }): void {
   const { node, start } = placeOf(tr.doc, edit.block);
   const from = Math.min(edit.from, node.content.size);
   const to = Math.min(edit.to, node.content.size);
-  const mark = proseMark(edit.name, edit.value ?? (edit.name === "link" ? "" : true));
-  if (mark.type === schema.marks.foreign_mark || tr.doc.rangeHasMark(start + from, start + to, schema.marks.foreign_mark)) {
+  const mark = proseMark(edit.name, edit.value ?? true);
+  if (mark.type === schema.marks.foreign_mark) {
     const block = { shape: { type: "paragraph", parents: [], attrs: {}, isEmbed: false }, runs: runsOf(node.content) };
     const runs = afterEdit([block], { ...edit, block: 0 })[0]?.runs ?? [];
     replaceInline(tr, start + from, start + to, inline(cut(runs, from, to)));

@@ -47,10 +47,11 @@ const nodes = {
     toDOM: () => ["pre", { dir: "auto" }, ["code", 0]],
   },
 
-  // `nested`: the parents of the shape are all known, so they come from where the node stands.
+  // `nested`: its parents are those it stands in, and the shape names none. Otherwise the shape's own parents are kept,
+  // because some are unknown.
   foreign: {
     ...textblock,
-    attrs: { shape: {}, nested: { default: false } },
+    attrs: { shape: {}, nested: {} },
     defining: true,
     parseDOM: [{ tag: "p[data-shape]", priority: 60, getAttrs: (element) => foreignAttributes(element.dataset.shape ?? "") }],
     toDOM: (node) => [
@@ -71,8 +72,9 @@ const nodes = {
   text: {},
 } satisfies Record<string, NodeSpec>;
 
+// A mark's value is kept as it came, also one that this version does not know.
 const marks = {
-  // The value is kept as it came: JSON with href and title.
+  // JSON with href and title.
   link: {
     attrs: { value: {} },
     inclusive: false,
@@ -80,15 +82,17 @@ const marks = {
     toDOM: (mark) => linkElement(mark),
   },
   em: {
+    attrs: { value: { default: true } },
     parseDOM: [
       { tag: "i" },
       { tag: "em" },
       { style: "font-style=italic" },
       { style: "font-style=normal", clearMark: (mark: Mark) => mark.type.name === "em" },
     ],
-    toDOM: () => ["em", 0],
+    toDOM: (mark) => [mark.attrs.value === false ? "span" : "em", 0],
   },
   strong: {
+    attrs: { value: { default: true } },
     parseDOM: [
       { tag: "strong" },
       // Google Docs wraps everything it copies in a `b` of normal weight.
@@ -96,9 +100,9 @@ const marks = {
       { style: "font-weight=400", clearMark: (mark: Mark) => mark.type.name === "strong" },
       { style: "font-weight", getAttrs: (weight) => /^(bold(er)?|[5-9]\d{2,})$/.test(weight) && null },
     ],
-    toDOM: () => ["strong", 0],
+    toDOM: (mark) => [mark.attrs.value === false ? "span" : "strong", 0],
   },
-  // A mark this version does not know, or a known one with a value it does not know.
+  // A mark this version does not know. Several of them may cover the same text.
   foreign_mark: {
     attrs: { name: {}, value: {} },
     inclusive: false,
@@ -118,7 +122,7 @@ function harmless(address: string): boolean {
 function linkElement(mark: Mark): DOMOutputSpec {
   let target: unknown;
   try {
-    target = JSON.parse(mark.attrs.value as string);
+    target = JSON.parse(String(mark.attrs.value));
   } catch {
     target = null;
   }
@@ -141,7 +145,7 @@ function foreignAttributes(json: string): Attrs | false {
   } catch {
     return false;
   }
-  return isShape(shape) && { shape };
+  return isShape(shape) && { shape: { ...shape, parents: [] }, nested: true };
 }
 
 function isShape(value: unknown): value is Shape {
