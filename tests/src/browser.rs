@@ -5,6 +5,9 @@ use serde_json::{Value, json};
 use thirtyfour::common::capabilities::chromium::ChromiumLikeCapabilities;
 use thirtyfour::{DesiredCapabilities, LoggingPrefsLogLevel, WebDriver, WebElement};
 
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::net::TcpStream;
+
 use crate::driver::{Driver, browser_program};
 use crate::error::Doing;
 use crate::{Error, Profile, Result, wait_until};
@@ -94,6 +97,35 @@ impl Browser {
     /// If it does not close.
     pub async fn close(self) -> Result<()> {
         Ok(self.driver.quit().await?)
+    }
+
+    /// Kills the browser as a crash or a power cut does (SIGKILL); its profile stays.
+    ///
+    /// # Errors
+    /// If the system can't.
+    pub async fn crash(self) -> Result<()> {
+        let capabilities = self.driver.handle().capabilities();
+        let process = capabilities.get("goog:processID").and_then(Value::as_i64);
+        let process = process.and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
+        let debugger = capabilities
+            .get("goog:chromeOptions")
+            .and_then(|options| options["debuggerAddress"].as_str());
+        let (Some(process), Some(debugger)) = (process, debugger) else {
+            return Err(Error::Answer {
+                method: "New Session",
+            });
+        };
+        kill_process(process, Signal::KILL)
+            .map_err(std::io::Error::from)
+            .doing("kill the browser")?;
+        wait_until("the browser is gone", async || {
+            Ok(TcpStream::connect(debugger).await.is_err())
+        })
+        .await?;
+        // The driver would only say that the browser is gone.
+        self.driver.leak().map_err(|_| Error::Answer {
+            method: "Delete Session",
+        })
     }
 
     /// The element with this role and name, as soon as there is one.

@@ -19,9 +19,9 @@ async fn the_app_starts_with_the_relay_gone_after_one_visit() -> Result<()> {
     }
     browser.reload().await?;
     browser.find("status", "Sync").await?;
-    browser.close().await?;
+    browser.crash().await?;
 
-    // Also when the browser was closed in between.
+    // Also when the browser was killed in between.
     let browser = journey.open(0, &profile).await?;
     browser.find("status", "Sync").await?;
     browser.close().await
@@ -37,5 +37,7 @@ async fn a_missing_file_is_never_answered_with_the_page() -> Result<()> {
         .run("return fetch('/app-0000000000000000.js').then((answer) => answer.status)")
         .await?;
     assert_eq!(status, 404);
+    let errors = browser.errors().await?;
+    assert!(errors.iter().any(|error| error.contains("404")), "{errors:#?}");
     browser.close().await
 }
