@@ -126,6 +126,37 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Change, Error> {
     Ok(plain)
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ChunkKind {
+    Change,
+    Other,
+}
+
+/// Splits what was saved into Automerge's chunks.
+pub(crate) fn chunks(bytes: &[u8]) -> Result<Vec<(&[u8], ChunkKind)>, Error> {
+    let mut chunks = Vec::new();
+    let mut left = bytes;
+    while !left.is_empty() {
+        let header = left.get(..9).ok_or_else(|| malformed("too short"))?;
+        let mut rest = &left[9..];
+        let length = scan::unsigned(&mut rest)?;
+        let header_length = left.len() - rest.len();
+        let length = usize::try_from(length)
+            .ok()
+            .and_then(|length| length.checked_add(header_length));
+        let split = length.and_then(|length| left.split_at_checked(length));
+        let (chunk, after) = split.ok_or_else(|| malformed("a chunk longer than the bytes"))?;
+        let kind = if matches!(header[8], PLAIN | COMPRESSED) {
+            ChunkKind::Change
+        } else {
+            ChunkKind::Other
+        };
+        chunks.push((chunk, kind));
+        left = after;
+    }
+    Ok(chunks)
+}
+
 fn parse(chunk: &[u8]) -> Result<Change, Error> {
     Change::try_from(chunk).map_err(|error| Error::Change(error.to_string()))
 }

@@ -1,10 +1,16 @@
 //! What every kind of document shares: an Automerge document that counts text in UTF-16 units, whose actor is given.
 
+mod admission;
+
+use std::collections::{BTreeMap, BTreeSet};
+
 use automerge::transaction::{CommitOptions, Transactable};
-use automerge::{ActorId, AutoCommit, ChangeHash, LoadOptions, TextEncoding};
+use automerge::{ActorId, AutoCommit, Change, ChangeHash, LoadOptions, TextEncoding};
+
+use admission::{Batch, History};
 
 use crate::Error;
-use crate::change::{self, Hash};
+use crate::change::{self, ChunkKind, Hash};
 
 /// The actor a lane writes a document with.
 pub type Actor = [u8; 16];
@@ -13,37 +19,68 @@ pub type Actor = [u8; 16];
 #[derive(Clone, Debug)]
 pub struct Document {
     pub(crate) automerge: AutoCommit,
+    pub(crate) history: History,
+    /// Changes whose dependencies are not all here.
+    waiting: BTreeMap<ChangeHash, Change>,
 }
 
 /// What became of a batch of changes.
 #[derive(Debug, Default)]
 pub struct Applied {
-    /// Which of the given changes were refused, by their index, and why. The others are taken in, or wait for what they depend on.
+    /// Which of the given changes were refused, by their index, and why. The others are taken in, or wait for what they
+    /// depend on.
     pub refused: Vec<(usize, Error)>,
+    /// Changes that waited since an earlier batch and turned out not to fit.
+    pub dropped: Vec<(Hash, Error)>,
 }
 
 impl Document {
     /// A document without any change.
     pub fn empty(actor: Actor) -> Document {
-        let automerge =
-            AutoCommit::new_with_encoding(TextEncoding::Utf16CodeUnit).with_actor(ActorId::from(actor));
-        Document { automerge }
+        let automerge = AutoCommit::new_with_encoding(TextEncoding::Utf16CodeUnit);
+        Document {
+            automerge: automerge.with_actor(ActorId::from(actor)),
+            history: History::default(),
+            waiting: BTreeMap::new(),
+        }
     }
 
-    /// Opens what [`Document::save`] gave.
+    /// Opens what [`Document::save`] gave, or what another program on Automerge saved. Not for bytes that a stranger made
+    /// up: Automerge believes what it loads.
     ///
     /// # Errors
     /// [`Error::Load`] if the bytes are anything else.
     pub fn load(bytes: &[u8], actor: Actor) -> Result<Document, Error> {
-        if bytes.is_empty() {
-            return Ok(Document::empty(actor));
+        let unreadable = |error: &dyn std::error::Error| Error::Load(error.to_string());
+        let mut document = Document::empty(actor);
+        let mut changes = Vec::new();
+        for (chunk, kind) in change::chunks(bytes).map_err(|error| unreadable(&error))? {
+            if kind == ChunkKind::Change {
+                changes.push(chunk.to_vec());
+                continue;
+            }
+            let options = LoadOptions::new().text_encoding(TextEncoding::Utf16CodeUnit);
+            let mut loaded =
+                AutoCommit::load_with_options(chunk, options).map_err(|error| unreadable(&error))?;
+            if document.automerge.is_empty() {
+                document.automerge = loaded.with_actor(ActorId::from(actor));
+            } else {
+                document.automerge.merge(&mut loaded)?;
+            }
         }
-        let options = LoadOptions::new().text_encoding(TextEncoding::Utf16CodeUnit);
-        let automerge =
-            AutoCommit::load_with_options(bytes, options).map_err(|error| Error::Load(error.to_string()))?;
-        Ok(Document {
-            automerge: automerge.with_actor(ActorId::from(actor)),
-        })
+        document.history = History::of(&mut document.automerge);
+        if let Some((_, error)) = document.apply_changes(&changes)?.refused.pop() {
+            return Err(unreadable(&error));
+        }
+        Ok(document)
+    }
+
+    /// A document of changes that were already in another one.
+    pub(crate) fn of(changes: Vec<Change>, actor: Actor) -> Result<Document, Error> {
+        let mut document = Document::empty(actor);
+        document.automerge.apply_changes(changes)?;
+        document.history = History::of(&mut document.automerge);
+        Ok(document)
     }
 
     /// The whole document with its history, and the changes that wait for others.
@@ -52,7 +89,11 @@ impl Document {
     /// [`Error::Uncommitted`]
     pub fn save(&mut self) -> Result<Vec<u8>, Error> {
         self.committed()?;
-        Ok(self.automerge.save())
+        let mut saved = self.automerge.save();
+        for change in self.waiting.values() {
+            saved.extend_from_slice(change.raw_bytes());
+        }
+        Ok(saved)
     }
 
     /// Writes with another actor from now on.
@@ -80,6 +121,7 @@ impl Document {
             .automerge
             .commit_with(CommitOptions::default().with_time(time))?;
         let mut change = self.automerge.get_change_by_hash(&hash)?;
+        self.history.add(&change);
         Some(change::shortest(&mut change))
     }
 
@@ -90,15 +132,34 @@ impl Document {
     pub fn apply_changes(&mut self, changes: &[Vec<u8>]) -> Result<Applied, Error> {
         self.committed()?;
         let mut applied = Applied::default();
+        let mut given = BTreeMap::new();
         for (index, bytes) in changes.iter().enumerate() {
             match change::decode(bytes) {
                 Ok(change) => {
-                    if let Err(error) = self.automerge.apply_changes([change]) {
-                        applied.refused.push((index, error.into()));
+                    let hash = change.hash();
+                    if !self.history.has(&hash) && !self.waiting.contains_key(&hash) {
+                        given.insert(hash, index);
+                        self.waiting.insert(hash, change);
                     }
                 }
                 Err(error) => applied.refused.push((index, error)),
             }
+        }
+
+        let mut batch = Batch::new(&self.automerge);
+        let mut admitted = Vec::new();
+        for change in ready(&mut self.waiting, &self.history) {
+            let hash = change.hash();
+            match batch.admit(&change, &mut self.history) {
+                Ok(()) => admitted.push(change),
+                Err(error) => match given.get(&hash) {
+                    Some(index) => applied.refused.push((*index, error)),
+                    None => applied.dropped.push((hash.into(), error)),
+                },
+            }
+        }
+        if !admitted.is_empty() {
+            self.automerge.apply_changes(admitted)?;
         }
         Ok(applied)
     }
@@ -127,18 +188,16 @@ impl Document {
             .collect())
     }
 
-    /// The changes that others wait for.
-    ///
-    /// # Errors
-    /// [`Error::Uncommitted`]
-    pub fn missing_dependencies(&mut self) -> Result<Vec<Hash>, Error> {
-        self.committed()?;
-        Ok(self
-            .automerge
-            .get_missing_deps(&[])
+    /// The changes that waiting ones depend on and that are not here.
+    pub fn missing_dependencies(&self) -> Vec<Hash> {
+        let needed: BTreeSet<&ChangeHash> = self.waiting.values().flat_map(Change::deps).collect();
+        let here = |hash: &ChangeHash| self.history.has(hash) || self.waiting.contains_key(hash);
+        needed
             .into_iter()
+            .filter(|hash| !here(hash))
+            .copied()
             .map(Hash::from)
-            .collect())
+            .collect()
     }
 
     /// Automerge commits silently, with no time, whenever it must; a change that nobody sends would be lost work.
@@ -149,4 +208,38 @@ impl Document {
             Ok(())
         }
     }
+}
+
+/// Takes those changes out of the waiting ones whose dependencies are all in the history or before them in the result.
+fn ready(waiting: &mut BTreeMap<ChangeHash, Change>, history: &History) -> Vec<Change> {
+    let mut followers: BTreeMap<ChangeHash, Vec<ChangeHash>> = BTreeMap::new();
+    let mut missing: BTreeMap<ChangeHash, usize> = BTreeMap::new();
+    let mut next = Vec::new();
+    for (hash, change) in waiting.iter() {
+        let absent: BTreeSet<&ChangeHash> = change
+            .deps()
+            .iter()
+            .filter(|dependency| !history.has(dependency))
+            .collect();
+        if absent.is_empty() {
+            next.push(*hash);
+        }
+        missing.insert(*hash, absent.len());
+        for dependency in absent {
+            followers.entry(*dependency).or_default().push(*hash);
+        }
+    }
+    let mut ready = Vec::new();
+    while let Some(hash) = next.pop() {
+        ready.extend(waiting.remove(&hash));
+        for follower in followers.remove(&hash).unwrap_or_default() {
+            if let Some(left) = missing.get_mut(&follower) {
+                *left -= 1;
+                if *left == 0 {
+                    next.push(follower);
+                }
+            }
+        }
+    }
+    ready
 }

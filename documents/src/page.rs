@@ -11,9 +11,12 @@ mod replace;
 mod write;
 
 use automerge::transaction::Transactable;
-use automerge::{Cursor, CursorPosition, ObjId, ObjType, Prop, ROOT, ReadDoc, Value as AutomergeValue};
+use automerge::{
+    ActorId, Cursor, CursorPosition, ObjId, ObjType, Prop, ROOT, ReadDoc, Value as AutomergeValue,
+};
 
 use crate::Error;
+use crate::change::Hash;
 use crate::document::{Actor, Document};
 use edit::{Block, Edit, Shape, place};
 
@@ -44,6 +47,8 @@ pub struct Remote {
     pub title_changed: bool,
     /// Which changes were refused, by their index, and why.
     pub refused: Vec<(usize, Error)>,
+    /// Changes that waited since an earlier batch and turned out not to fit.
+    pub dropped: Vec<(Hash, Error)>,
 }
 
 impl Page {
@@ -199,6 +204,7 @@ impl Page {
         self.document.automerge.reset_diff_cursor();
         let mut remote = self.follow(&patches)?;
         remote.refused = applied.refused;
+        remote.dropped = applied.dropped;
         Ok(remote)
     }
 
@@ -235,13 +241,14 @@ impl Page {
             "s" => 0,
             "e" => self.expected_length(),
             _ => {
-                // Automerge's own parser panics on what does not have this form.
-                let (counter, actor) = cursor.split_once('@')?;
-                counter.parse::<u32>().ok()?;
-                if actor.is_empty() || !actor.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+                // Automerge panics on text of another form, and on elements of another object.
+                let (number, actor) = cursor.split_once('@')?;
+                let number = number.parse::<u32>().ok()?;
+                let actor = ActorId::try_from(actor).ok()?;
+                if !self.document.history.has_element(text, u64::from(number), &actor) {
                     return None;
                 }
-                let cursor = Cursor::try_from(cursor).ok()?;
+                let cursor = Cursor::try_from(format!("{number}@{actor}")).ok()?;
                 self.document
                     .automerge
                     .get_cursor_position(text, &cursor, None)

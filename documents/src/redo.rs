@@ -32,8 +32,7 @@ pub fn carry_over(old: &mut Document, dead: &BTreeSet<Hash>, actor: Actor) -> Re
             kept.push(change);
         }
     }
-    let mut new = Document::empty(actor);
-    new.automerge.apply_changes(kept)?;
+    let mut new = Document::of(kept, actor)?;
     let before = new.automerge.get_heads();
     let after = old.automerge.get_heads();
     let patches = old.automerge.diff(&before, &after);

@@ -1,0 +1,240 @@
+//! Which changes may go into a document.
+//!
+//! Automerge 0.12 believes the changes it applies: one that names an actor, an object or an element that is not there, or
+//! that skips a sequence number, makes it panic, and a tab that panics on every start has lost its document. So each
+//! change is first held against the document, and against those that go in together with it.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use automerge::legacy::{ElementId, Key, ObjectId, Op, OpId, OpType};
+use automerge::{ActorId, AutoCommit, Change, ChangeHash, ExpandedChange, ObjId, ObjType, ReadDoc};
+
+use crate::Error;
+
+/// Which changes are in a document, how far each actor has written, and what each list and text was ever made of.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct History {
+    actors: HashMap<ActorId, Last>,
+    changes: HashSet<ChangeHash>,
+    elements: Elements,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Last {
+    sequence: u64,
+    operation: u64,
+}
+
+/// The elements of each sequence by the actor that inserted them, as ranges of operation numbers. Who types makes ranges,
+/// so this is small.
+#[derive(Clone, Debug, Default)]
+struct Elements(HashMap<ObjectId, HashMap<ActorId, BTreeMap<u64, u64>>>);
+
+impl Elements {
+    fn insert(&mut self, sequence: &ObjectId, actor: &ActorId, number: u64) {
+        if !self.0.contains_key(sequence) {
+            self.0.insert(sequence.clone(), HashMap::new());
+        }
+        let Some(actors) = self.0.get_mut(sequence) else {
+            return;
+        };
+        let ranges = actors.entry(actor.clone()).or_default();
+        match ranges.last_entry() {
+            Some(mut last) if *last.get() == number => *last.get_mut() = number + 1,
+            _ => {
+                ranges.insert(number, number + 1);
+            }
+        }
+    }
+
+    fn has(&self, sequence: &ObjectId, actor: &ActorId, number: u64) -> bool {
+        let ranges = self.0.get(sequence).and_then(|actors| actors.get(actor));
+        let range = ranges.and_then(|ranges| ranges.range(..=number).next_back());
+        range.is_some_and(|(_, end)| number < *end)
+    }
+}
+
+impl History {
+    /// The history of a document as it is.
+    pub(super) fn of(document: &mut AutoCommit) -> History {
+        let mut history = History::default();
+        for change in document.get_changes(&[]) {
+            history.add(&change);
+        }
+        history
+    }
+
+    pub(super) fn has(&self, change: &ChangeHash) -> bool {
+        self.changes.contains(change)
+    }
+
+    /// Whether a text or list has, or had, an element with this operation number and actor.
+    pub(crate) fn has_element(&self, sequence: &ObjId, number: u64, actor: &ActorId) -> bool {
+        match sequence {
+            ObjId::Root => false,
+            ObjId::Id(counter, creator, _) => {
+                self.elements
+                    .has(&ObjectId::Id(OpId::new(*counter, creator)), actor, number)
+            }
+        }
+    }
+
+    /// Notes a change that is in the document.
+    pub(super) fn add(&mut self, change: &Change) {
+        self.enter(change, &change.decode());
+    }
+
+    fn enter(&mut self, change: &Change, expanded: &ExpandedChange) {
+        let actor = change.actor_id();
+        let start = change.start_op().get();
+        let operation = (start + change.len() as u64).saturating_sub(1);
+        self.changes.insert(change.hash());
+        let last = self.actors.entry(actor.clone()).or_insert(Last {
+            sequence: 0,
+            operation: 0,
+        });
+        if change.seq() > last.sequence {
+            *last = Last {
+                sequence: change.seq(),
+                operation,
+            };
+        }
+        for (operation, number) in expanded.operations.iter().zip(start..) {
+            if operation.insert {
+                self.elements.insert(&operation.obj, actor, number);
+            }
+        }
+    }
+}
+
+/// Changes that go into a document together.
+pub(super) struct Batch<'a> {
+    document: &'a AutoCommit,
+    objects: HashMap<OpId, ObjType>,
+}
+
+impl<'a> Batch<'a> {
+    pub(super) fn new(document: &'a AutoCommit) -> Batch<'a> {
+        Batch {
+            document,
+            objects: HashMap::new(),
+        }
+    }
+
+    /// Admits one change, which then enters `history`. What it depends on must have been offered before.
+    ///
+    /// # Errors
+    /// [`Error::Unfitting`]; the change must then not be applied, nor any that depends on it.
+    pub(super) fn admit(&mut self, change: &Change, history: &mut History) -> Result<(), Error> {
+        if !change.deps().iter().all(|dependency| history.has(dependency)) {
+            return Err(unfitting("it depends on a change that was refused"));
+        }
+        let last = history.actors.get(change.actor_id()).copied().unwrap_or(Last {
+            sequence: 0,
+            operation: 0,
+        });
+        if change.seq() != last.sequence + 1 {
+            return Err(unfitting("its sequence number is not the next one of its actor"));
+        }
+        if change.start_op().get() <= last.operation {
+            return Err(unfitting("its operation numbers are taken"));
+        }
+        if change.author().is_some() {
+            return Err(unfitting("it names an author, as we never do"));
+        }
+        if change
+            .other_actor_ids()
+            .iter()
+            .any(|actor| !history.actors.contains_key(actor))
+        {
+            return Err(unfitting("it names an actor that wrote nothing"));
+        }
+        let expanded = change.decode();
+        let mut objects = HashMap::new();
+        let mut inserted = HashSet::new();
+        let mut previous: Option<(&OpType, &ObjectId)> = None;
+        for (operation, number) in expanded.operations.iter().zip(change.start_op().get()..) {
+            let id = OpId::new(number, change.actor_id());
+            self.check(operation, &id, &objects, &inserted, history)?;
+            let after_begin =
+                matches!(previous, Some((OpType::MarkBegin(_), object)) if *object == operation.obj);
+            if matches!(operation.action, OpType::MarkEnd(_)) != after_begin {
+                return Err(unfitting("a mark that begins or ends alone"));
+            }
+            previous = Some((&operation.action, &operation.obj));
+            if operation.insert {
+                inserted.insert((&operation.obj, number));
+            }
+            if let OpType::Make(kind) = operation.action {
+                objects.insert(id, kind);
+            }
+        }
+        if matches!(previous, Some((OpType::MarkBegin(_), _))) {
+            return Err(unfitting("a mark that begins and does not end"));
+        }
+        self.objects.extend(objects);
+        history.enter(change, &expanded);
+        Ok(())
+    }
+
+    fn check(
+        &self,
+        operation: &Op,
+        id: &OpId,
+        objects: &HashMap<OpId, ObjType>,
+        inserted: &HashSet<(&ObjectId, u64)>,
+        history: &History,
+    ) -> Result<(), Error> {
+        let kind = match &operation.obj {
+            ObjectId::Root => Some(ObjType::Map),
+            ObjectId::Id(object) if object.counter() >= id.counter() => None,
+            ObjectId::Id(object) => objects
+                .get(object)
+                .or_else(|| self.objects.get(object))
+                .copied()
+                .or_else(|| self.document.object_type(exid(object)).ok()),
+        };
+        let Some(kind) = kind else {
+            return Err(unfitting("it writes into an object that is not there"));
+        };
+        if operation
+            .pred
+            .iter()
+            .any(|replaced| replaced.counter() >= id.counter())
+        {
+            return Err(unfitting("it replaces what comes after it"));
+        }
+        let is_mark = matches!(operation.action, OpType::MarkBegin(_) | OpType::MarkEnd(_));
+        match &operation.key {
+            Key::Map(_) if kind.is_sequence() || operation.insert || is_mark => {
+                Err(unfitting("it writes to a sequence as to a map"))
+            }
+            Key::Map(_) => Ok(()),
+            Key::Seq(_) if !kind.is_sequence() => Err(unfitting("it writes to a map as to a sequence")),
+            Key::Seq(_) if is_mark && (!operation.insert || kind != ObjType::Text) => {
+                Err(unfitting("a mark that is not in a text"))
+            }
+            Key::Seq(ElementId::Head) if operation.insert => Ok(()),
+            Key::Seq(ElementId::Head) => Err(unfitting("it replaces the beginning of a sequence")),
+            Key::Seq(ElementId::Id(element)) => {
+                let (number, actor) = (element.counter(), element.actor());
+                let known = number < id.counter()
+                    && (actor == id.actor() && inserted.contains(&(&operation.obj, number))
+                        || history.elements.has(&operation.obj, actor, number));
+                if known {
+                    Ok(())
+                } else {
+                    Err(unfitting("it names an element that is not there"))
+                }
+            }
+        }
+    }
+}
+
+fn exid(id: &OpId) -> ObjId {
+    ObjId::Id(id.counter(), id.actor().clone(), 0)
+}
+
+fn unfitting(what: &str) -> Error {
+    Error::Unfitting(what.to_owned())
+}
