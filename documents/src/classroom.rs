@@ -144,6 +144,14 @@ impl Classroom {
         self.document.save()
     }
 
+    /// See [`Document::set_actor`].
+    ///
+    /// # Errors
+    /// [`Error::Uncommitted`]
+    pub fn set_actor(&mut self, actor: Actor) -> Result<(), Error> {
+        self.document.set_actor(actor)
+    }
+
     /// See [`Document::commit`].
     pub fn commit(&mut self, time: i64) -> Option<Vec<u8>> {
         self.document.commit(time)

@@ -51,6 +51,14 @@ pub struct Remote {
     pub dropped: Vec<(Hash, Error)>,
 }
 
+/// The title of a page that nobody edits here, without reading its text.
+pub fn title_of(document: &Document) -> String {
+    match document.automerge.get(ROOT, TITLE) {
+        Ok(Some((_, title))) => document.automerge.text(title).unwrap_or_default(),
+        _ => String::new(),
+    }
+}
+
 impl Page {
     /// A new page: no title, one empty paragraph. The caller commits.
     ///

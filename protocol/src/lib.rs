@@ -25,3 +25,8 @@ pub use ids::{
 };
 pub use rand_core;
 pub use refusal::Refusal;
+
+/// Names any bytes by their hash, for things that have no name of their own.
+pub fn content_name(bytes: &[u8]) -> [u8; 32] {
+    blake3::derive_key("meridian 2026-11 v1 content name", bytes)
+}

@@ -10,7 +10,10 @@ use crate::view::Preview;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Command {
     /// Founds a classroom; works with no connection. → [`Answer::Classroom`]
-    Found { classroom_name: String, profile: Profile },
+    Found {
+        classroom_name: String,
+        profile: Profile,
+    },
     /// Gives the token that the relay asked for, and tries again to found the classroom there. → [`Answer::Done`]
     FoundToken { classroom: ClassroomId, token: String },
     /// Looks behind an invite link, before joining; needs a connection. → [`Answer::Preview`]
@@ -22,13 +25,27 @@ pub enum Command {
     /// Makes a page. → [`Answer::Document`]
     NewPage { classroom: ClassroomId },
     /// Opens a page in this tab: [`crate::view::Update::Opened`] follows, then changes as they come. → [`Answer::Done`]
-    OpenPage { classroom: ClassroomId, document: DocumentId },
+    OpenPage {
+        classroom: ClassroomId,
+        document: DocumentId,
+    },
     /// Closes it again. → [`Answer::Done`]
-    ClosePage { classroom: ClassroomId, document: DocumentId },
+    ClosePage {
+        classroom: ClassroomId,
+        document: DocumentId,
+    },
     /// A change that the tab made to an open page. Answered when it is durable on this device. → [`Answer::Done`]
-    Change { classroom: ClassroomId, document: DocumentId, change: Vec<u8> },
+    Change {
+        classroom: ClassroomId,
+        document: DocumentId,
+        change: Vec<u8>,
+    },
     /// Where this person's cursor is (Automerge cursors), or nowhere. → [`Answer::Done`]
-    Cursor { classroom: ClassroomId, document: DocumentId, cursor: Option<CursorRange> },
+    Cursor {
+        classroom: ClassroomId,
+        document: DocumentId,
+        cursor: Option<CursorRange>,
+    },
     /// Shows the login card's words. → [`Answer::Card`]
     Card,
     /// The card was printed or copied: no more reminders. → [`Answer::Done`]

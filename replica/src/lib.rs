@@ -3,6 +3,150 @@
 //! A [`Replica`] does no I/O. It is told what happened (a person's command, a message from the relay, a write that is
 //! done, the time) and answers with what to do: what to store, send and show. So the same code runs in a browser's
 //! worker, in native tests against a relay, and under a simulated clock.
+//!
+//! What must stay true:
+//! - *Persist before publish*: an item is sent only after the write that holds it is durable, and a command is answered
+//!   only then. See `writes`.
+//! - A lane's log is a chain: an index is sealed once, and resending sends the same bytes. See `outgoing`.
+//! - Nothing that arrives is dropped: what cannot be applied is kept aside with its reason. See `incoming`.
 
+mod classroom;
 pub mod command;
+mod commands;
+mod connection;
+pub mod event;
+mod fork;
+mod incoming;
+mod join;
+mod loading;
+mod outgoing;
+mod presence;
+mod show;
+mod start;
+pub mod store;
+mod tabs;
 pub mod view;
+mod writes;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use protocol::identity::{MemberKeys, Seed};
+use protocol::rand_core::CryptoRng;
+use protocol::{ClassroomId, DocumentId, LaneId};
+
+use classroom::{Classroom, Knocking};
+use command::{Answer, Problem};
+use connection::Connection;
+pub use event::{Effect, Event};
+pub use start::{lanes_to_reuse, lanes_unsent};
+use store::Table;
+use view::Update;
+use writes::Writes;
+
+/// What went wrong inside a replica.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    #[error(transparent)]
+    Protocol(#[from] protocol::Error),
+    #[error(transparent)]
+    Document(#[from] documents::Error),
+    /// A record's key is not one of its table.
+    #[error("a key of the table {} is malformed", .0.name())]
+    Key(Table),
+}
+
+/// One member's copy of their classrooms, for one tab.
+pub struct Replica<R> {
+    rng: R,
+    /// Milliseconds since 1970, as of the current event.
+    now: u64,
+    me: Option<Me>,
+    /// What this tab writes on.
+    lane: LaneId,
+    /// The lanes whose locks this tab holds: the one above, and those it sends the rest of.
+    held: BTreeSet<LaneId>,
+    /// What the store says of lanes that have written.
+    lanes: BTreeMap<LaneId, store::LaneRecord>,
+    classrooms: BTreeMap<ClassroomId, Classroom>,
+    /// Invites that were opened, until the classroom behind them shows.
+    knocking: BTreeMap<ClassroomId, Knocking>,
+    connection: Connection,
+    writes: Writes,
+    /// Documents being read, by ticket.
+    reads: BTreeMap<u64, (ClassroomId, DocumentId)>,
+    next_ticket: u64,
+    /// Where this person's cursor is.
+    place: Option<(ClassroomId, DocumentId, Option<command::CursorRange>)>,
+    /// When the classrooms last heard that this person is here, in milliseconds since 1970.
+    said_at: u64,
+    shown_home: Option<view::Home>,
+    effects: Vec<Effect>,
+}
+
+/// This person.
+struct Me {
+    seed: Seed,
+    keys: MemberKeys,
+    card_kept: bool,
+}
+
+impl<R: CryptoRng> Replica<R> {
+    /// Takes one event and says what to do. `now` is in milliseconds since 1970; it dates and times things, and never
+    /// decides a right.
+    pub fn handle(&mut self, now: u64, event: Event) -> Vec<Effect> {
+        self.now = now;
+        match event {
+            Event::Command { request, command } => self.command(request, command),
+            Event::Connected => self.connected(),
+            Event::Message(message) => self.message(&message),
+            Event::Disconnected => self.disconnected(),
+            Event::NetworkUp => self.network_up(),
+            Event::Written => self.written(),
+            Event::WriteFailed => self.writes.failed(now),
+            Event::Read { ticket, records } => self.document_read(ticket, &records),
+            Event::ReadFailed { ticket } => self.read_failed(ticket),
+            Event::FromTab(note) => self.from_tab(&note),
+            Event::Adopted { lane, records } => self.adopted(lane, &records),
+            Event::Tick => self.tick(),
+            Event::Closing => self.closing(),
+        }
+        self.send_ready();
+        if let Some(batch) = self.writes.start(now) {
+            self.effects.push(Effect::Write(batch));
+        }
+        self.show();
+        std::mem::take(&mut self.effects)
+    }
+
+    fn tick(&mut self) {
+        self.tick_connection();
+        self.tick_joining();
+        self.tick_presence();
+        self.tick_unsent();
+        self.tick_loading();
+    }
+
+    /// Where to note what is to be stored of a classroom: with the next write, or, before this person has joined,
+    /// with what is written when they do.
+    fn batch(&mut self, id: &ClassroomId) -> &mut store::Batch {
+        match self
+            .classrooms
+            .get_mut(id)
+            .and_then(|classroom| classroom.joining.as_mut())
+        {
+            Some(joining) => &mut joining.kept,
+            None => self.writes.next(),
+        }
+    }
+
+    fn answer(&mut self, request: u32, result: Result<Answer, Problem>) {
+        self.effects
+            .push(Effect::Show(Update::Answered { request, result }));
+    }
+
+    /// Seconds since 1970.
+    fn seconds(&self) -> i64 {
+        i64::try_from(self.now / 1000).unwrap_or(i64::MAX)
+    }
+}

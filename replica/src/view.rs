@@ -10,15 +10,31 @@ use crate::command::{Answer, CursorRange, Problem};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Update {
     /// The answer to the command with this number.
-    Answered { request: u32, result: Result<Answer, Problem> },
+    Answered {
+        request: u32,
+        result: Result<Answer, Problem>,
+    },
     Home(Home),
     Classroom(Classroom),
     /// A page, whole: at opening, and again if it had to be rebuilt. Local edits are made with `actor` from now on.
-    Opened { classroom: ClassroomId, document: DocumentId, saved: Vec<u8>, actor: [u8; 16] },
+    Opened {
+        classroom: ClassroomId,
+        document: DocumentId,
+        saved: Vec<u8>,
+        actor: [u8; 16],
+    },
     /// Changes of others (or of another tab) to an open page.
-    Changes { classroom: ClassroomId, document: DocumentId, changes: Vec<Vec<u8>> },
+    Changes {
+        classroom: ClassroomId,
+        document: DocumentId,
+        changes: Vec<Vec<u8>>,
+    },
     /// Who is on an open page, and where.
-    Presence { classroom: ClassroomId, document: DocumentId, people: Vec<Presence> },
+    Presence {
+        classroom: ClassroomId,
+        document: DocumentId,
+        people: Vec<Presence>,
+    },
 }
 
 /// The way to the relay.

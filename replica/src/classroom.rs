@@ -1,0 +1,328 @@
+//! A classroom as this replica holds it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use documents::classroom::Classroom as ClassroomDocument;
+use documents::document::{Applied, Document};
+use protocol::frame::Position;
+use protocol::identity::InviteKeys;
+use protocol::key::{EpochKey, SealedKey};
+use protocol::roster::{Entry, Roster};
+use protocol::segment::{Log, Segment};
+use protocol::wire::{Packer, Unpacker};
+use protocol::{ClassroomId, DocumentId, EntryHash, LaneId, Refusal, SegmentHash, SpaceId};
+
+use crate::presence::Person;
+use crate::store::{AsideReason, Batch, ClassroomRecord, LogRecord};
+use crate::view;
+
+pub(crate) struct Classroom {
+    pub(crate) id: ClassroomId,
+    pub(crate) roster: Roster,
+    /// Entries that came before their parents.
+    pub(crate) waiting: Vec<Entry>,
+    pub(crate) keys: BTreeMap<(SpaceId, u32), EpochKey>,
+    pub(crate) record: ClassroomRecord,
+    /// Set until this person has joined.
+    pub(crate) joining: Option<Joining>,
+    /// Own entries that the relay does not have.
+    pub(crate) entries: BTreeMap<EntryHash, UnsentEntry>,
+    pub(crate) logs: BTreeMap<Log, LogRecord>,
+    /// Own segments that the relay has not acknowledged.
+    pub(crate) outbox: BTreeMap<(Log, u64), Unsent>,
+    /// Own changes that are not sealed yet.
+    pub(crate) pending: BTreeMap<(Log, u64), PendingChange>,
+    pub(crate) documents: BTreeMap<DocumentId, Copy>,
+    pub(crate) titles: BTreeMap<DocumentId, String>,
+    pub(crate) aside: Vec<Aside>,
+    /// Dead changes of a retired lane, whose document is being read: see `fork`.
+    pub(crate) redo_later: BTreeMap<DocumentId, Vec<Vec<u8>>>,
+    pub(crate) people: BTreeMap<LaneId, Person>,
+    /// Pages that are open in this tab.
+    pub(crate) open: BTreeSet<DocumentId>,
+    pub(crate) channel: Option<Channel>,
+    /// Why the relay does not take this classroom, or the newest of its refusals.
+    pub(crate) refused: Option<Refusal>,
+    pub(crate) shown: Option<view::Classroom>,
+}
+
+/// Somebody who looks behind an invite.
+pub(crate) struct Joining {
+    pub(crate) keys: InviteKeys,
+    /// The commands that wait for the preview.
+    pub(crate) requests: Vec<u32>,
+    /// When waiting for the relay ends, in milliseconds since 1970.
+    pub(crate) deadline: u64,
+    /// Whether everything that the relay has is here.
+    pub(crate) arrived: bool,
+    /// What is stored once this person joins.
+    pub(crate) kept: Batch,
+}
+
+/// An invite behind which nothing has arrived yet.
+pub(crate) struct Knocking {
+    pub(crate) joining: Joining,
+    pub(crate) channel: Option<Channel>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct UnsentEntry {
+    pub(crate) durable: bool,
+    pub(crate) sent: bool,
+}
+
+pub(crate) struct Unsent {
+    pub(crate) segment: Segment,
+    pub(crate) hash: SegmentHash,
+    pub(crate) durable: bool,
+    pub(crate) sent: bool,
+    pub(crate) refused: bool,
+    /// When it got here, in milliseconds since 1970.
+    pub(crate) at: u64,
+}
+
+pub(crate) struct PendingChange {
+    pub(crate) change: Vec<u8>,
+    pub(crate) durable: bool,
+}
+
+/// This replica's copy of a document.
+pub(crate) enum Copy {
+    /// In the store only.
+    Away,
+    /// Being read; what arrives meanwhile waits here.
+    Loading {
+        later: Vec<Vec<u8>>,
+        again_at: Option<u64>,
+    },
+    Here(Box<Held>),
+}
+
+pub(crate) struct Held {
+    pub(crate) content: Content,
+    /// How many changes it took since it was last stored whole, and when the last one came.
+    pub(crate) unsaved: u32,
+    pub(crate) changed_at: u64,
+}
+
+/// The classroom's own document is read here; of the others only the title is.
+pub(crate) enum Content {
+    Classroom(ClassroomDocument),
+    Page(Document),
+}
+
+impl Held {
+    pub(crate) fn new(content: Content) -> Box<Self> {
+        Box::new(Self {
+            content,
+            unsaved: 0,
+            changed_at: 0,
+        })
+    }
+}
+
+impl Content {
+    pub(crate) fn open(document: Document, is_classroom: bool) -> Self {
+        if is_classroom {
+            Self::Classroom(ClassroomDocument::open(document))
+        } else {
+            Self::Page(document)
+        }
+    }
+
+    /// A document of which nothing has arrived. Nobody writes with this actor: whoever writes sets their own first.
+    pub(crate) fn empty(is_classroom: bool) -> Self {
+        Self::open(Document::empty([0; 16]), is_classroom)
+    }
+
+    pub(crate) fn apply_changes(&mut self, changes: &[Vec<u8>]) -> Result<Applied, documents::Error> {
+        match self {
+            Self::Classroom(classroom) => classroom.apply_changes(changes),
+            Self::Page(page) => page.apply_changes(changes),
+        }
+    }
+
+    pub(crate) fn save(&mut self) -> Result<Vec<u8>, documents::Error> {
+        match self {
+            Self::Classroom(classroom) => classroom.save(),
+            Self::Page(page) => page.save(),
+        }
+    }
+
+    pub(crate) fn into_document(self) -> Document {
+        match self {
+            Self::Classroom(classroom) => classroom.into_document(),
+            Self::Page(page) => page,
+        }
+    }
+}
+
+pub(crate) struct Aside {
+    pub(crate) reason: AsideReason,
+    pub(crate) key: Vec<u8>,
+    pub(crate) item: Vec<u8>,
+}
+
+/// An open classroom on the connection.
+pub(crate) struct Channel {
+    pub(crate) number: u16,
+    pub(crate) packer: Packer,
+    pub(crate) unpacker: Unpacker,
+    pub(crate) position: Option<Position>,
+    pub(crate) next_submission: u32,
+    pub(crate) submissions: BTreeMap<u32, Submission>,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Submission {
+    Entry(EntryHash),
+    Segment(Log, u64),
+}
+
+impl Channel {
+    pub(crate) fn new(number: u16) -> Self {
+        Self {
+            number,
+            packer: Packer::default(),
+            unpacker: Unpacker::default(),
+            position: None,
+            next_submission: 0,
+            submissions: BTreeMap::new(),
+        }
+    }
+
+    pub(crate) fn submit(&mut self, submission: Submission) {
+        self.submissions.insert(self.next_submission, submission);
+        self.next_submission += 1;
+    }
+}
+
+impl Classroom {
+    pub(crate) fn new(roster: Roster) -> Self {
+        Self {
+            id: roster.classroom(),
+            roster,
+            waiting: Vec::new(),
+            keys: BTreeMap::new(),
+            record: ClassroomRecord {
+                since: None,
+                found_token: None,
+            },
+            joining: None,
+            entries: BTreeMap::new(),
+            logs: BTreeMap::new(),
+            outbox: BTreeMap::new(),
+            pending: BTreeMap::new(),
+            documents: BTreeMap::new(),
+            titles: BTreeMap::new(),
+            aside: Vec::new(),
+            redo_later: BTreeMap::new(),
+            people: BTreeMap::new(),
+            open: BTreeSet::new(),
+            channel: None,
+            refused: None,
+            shown: None,
+        }
+    }
+
+    /// The founding entry, if the relay does not have it yet.
+    pub(crate) fn founding(&self) -> Option<&UnsentEntry> {
+        self.entries.get(&EntryHash(self.id.0))
+    }
+
+    pub(crate) fn known_heads(&self) -> Vec<EntryHash> {
+        self.roster
+            .heads()
+            .copied()
+            .take(protocol::roster::MAX_HEADS)
+            .collect()
+    }
+
+    /// The key that segments of everybody's documents are sealed with now.
+    pub(crate) fn current_key(&self) -> Option<(u32, &EpochKey)> {
+        self.keys
+            .range((SpaceId::EVERYONE, 0)..=(SpaceId::EVERYONE, u32::MAX))
+            .next_back()
+            .map(|(&(_, epoch), key)| (epoch, key))
+    }
+
+    /// Opens those of `sealed` that are sealed to `recipient`; a key that does not open is passed over.
+    pub(crate) fn learn_keys(
+        &mut self,
+        sealed: &[SealedKey],
+        secret: &protocol::key::ExchangeSecret,
+        recipient: &protocol::ExchangeKey,
+    ) {
+        for key in sealed {
+            if let Ok(opened) = key.open(secret, recipient) {
+                self.keys.insert((key.space, key.epoch), opened);
+            }
+        }
+    }
+
+    /// The classroom's own document, if it is here.
+    pub(crate) fn own_document(&self) -> Option<&ClassroomDocument> {
+        match self.documents.get(&self.roster.document()) {
+            Some(Copy::Here(held)) => match &held.content {
+                Content::Classroom(document) => Some(document),
+                Content::Page(_) => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// The same, to write in with `actor`; the edits must be committed at once.
+    pub(crate) fn own_document_mut(&mut self, actor: [u8; 16]) -> Option<&mut ClassroomDocument> {
+        match self.documents.get_mut(&self.roster.document()) {
+            Some(Copy::Here(held)) => match &mut held.content {
+                Content::Classroom(document) => document.set_actor(actor).is_ok().then_some(document),
+                Content::Page(_) => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// Whether anything is unsent on `lane`.
+    pub(crate) fn has_unsent(&self, lane: &LaneId) -> bool {
+        self.outbox.keys().any(|(log, _)| log.lane == *lane)
+            || self.pending.keys().any(|(log, _)| log.lane == *lane)
+    }
+
+    /// Where the newest work on `document` is.
+    pub(crate) fn work_on(&self, document: &DocumentId, failing: bool) -> view::Work {
+        let outbox = self
+            .outbox
+            .iter()
+            .filter(|((log, _), _)| log.document == *document);
+        let pending = self
+            .pending
+            .iter()
+            .filter(|((log, _), _)| log.document == *document);
+        outbox
+            .map(|(_, unsent)| unsent.durable)
+            .chain(pending.map(|(_, change)| change.durable))
+            .map(|durable| work(durable, failing))
+            .max()
+            .unwrap_or(view::Work::OnTheRelay)
+    }
+
+    /// Where the newest work on anything in the classroom is.
+    pub(crate) fn work(&self, failing: bool) -> view::Work {
+        self.outbox
+            .values()
+            .map(|unsent| unsent.durable)
+            .chain(self.pending.values().map(|change| change.durable))
+            .chain(self.entries.values().map(|entry| entry.durable))
+            .map(|durable| work(durable, failing))
+            .max()
+            .unwrap_or(view::Work::OnTheRelay)
+    }
+}
+
+fn work(durable: bool, failing: bool) -> view::Work {
+    match (durable, failing) {
+        (true, _) => view::Work::OnThisDevice,
+        (false, false) => view::Work::Saving,
+        (false, true) => view::Work::NotSaved,
+    }
+}

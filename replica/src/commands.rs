@@ -1,0 +1,234 @@
+//! What a person asks, carried out.
+
+use documents::classroom::{Kind, Listing};
+use documents::page::Page;
+use protocol::rand_core::CryptoRng;
+use protocol::segment::Log;
+use protocol::{ClassroomId, DocumentId};
+
+use crate::Replica;
+use crate::classroom::{Content, Copy, Held};
+use crate::command::{Answer, Command, Problem};
+use crate::store::{self, Table};
+use crate::tabs::Note;
+use crate::writes::After;
+
+impl<R: CryptoRng> Replica<R> {
+    pub(crate) fn command(&mut self, request: u32, command: Command) {
+        let done = |replica: &mut Self, result: Result<(), Problem>| {
+            replica.answer(request, result.map(|()| Answer::Done));
+        };
+        let result = match command {
+            Command::Found {
+                classroom_name,
+                profile,
+            } => self.found(request, &classroom_name, &profile),
+            Command::FoundToken { classroom, token } => {
+                let result = self.found_token(&classroom, token);
+                done(self, result);
+                Ok(())
+            }
+            Command::Preview { link } => self.preview(request, &link),
+            Command::Join { link, profile } => self.join(request, &link, &profile),
+            Command::Invite { classroom, role } => self.invite(request, &classroom, role),
+            Command::NewPage { classroom } => self.new_page(request, &classroom),
+            Command::OpenPage { classroom, document } => {
+                let result = self.open_page(&classroom, document);
+                done(self, result);
+                Ok(())
+            }
+            Command::ClosePage { classroom, document } => {
+                self.close_page(&classroom, &document);
+                done(self, Ok(()));
+                Ok(())
+            }
+            Command::Change {
+                classroom,
+                document,
+                change,
+            } => self.change(request, &classroom, document, change),
+            Command::Cursor {
+                classroom,
+                document,
+                cursor,
+            } => {
+                let result = self.move_cursor(&classroom, document, cursor);
+                done(self, result);
+                Ok(())
+            }
+            Command::Card => {
+                let words = self
+                    .me
+                    .as_ref()
+                    .ok_or(Problem::Internal)
+                    .and_then(|me| me.seed.to_words().map_err(|_| Problem::Internal));
+                self.answer(request, words.map(Answer::Card));
+                Ok(())
+            }
+            Command::CardKept => self.card_kept(request),
+        };
+        if let Err(problem) = result {
+            self.answer(request, Err(problem));
+        }
+    }
+
+    fn card_kept(&mut self, request: u32) -> Result<(), Problem> {
+        if let Some(me) = &mut self.me {
+            me.card_kept = true;
+        }
+        self.store_me()?;
+        self.tell_tabs(&Note::CardKept);
+        self.writes.then(After::Answer(request, Answer::Done));
+        Ok(())
+    }
+
+    /// Makes a page: its own first change, then its place in the classroom's list.
+    fn new_page(&mut self, request: u32, id: &ClassroomId) -> Result<(), Problem> {
+        self.check_writer(id)?;
+        let me = self.me.as_ref().ok_or(Problem::NotAllowed)?;
+        let member = me.keys.id();
+        let mut bytes = [0; 16];
+        self.rng.fill_bytes(&mut bytes);
+        let document = DocumentId(bytes);
+        let seconds = self.seconds();
+
+        let log = Log {
+            document,
+            member,
+            lane: self.lane,
+        };
+        let mut page = Page::new(log.actor()).map_err(|_| Problem::Internal)?;
+        let first = page.commit(seconds).ok_or(Problem::Internal)?;
+        let classroom = self.classrooms.get_mut(id).ok_or(Problem::UnknownClassroom)?;
+        let own = Log {
+            document: classroom.roster.document(),
+            ..log
+        };
+        let list = classroom
+            .own_document_mut(own.actor())
+            .ok_or(Problem::UnknownClassroom)?;
+        let listing = Listing {
+            kind: Kind::Page,
+            created_by: member.0,
+            created_at: seconds,
+        };
+        list.add_document(document.0, &listing)
+            .map_err(|_| Problem::Internal)?;
+        let listed = list.commit(seconds).ok_or(Problem::Internal)?;
+
+        classroom.documents.insert(
+            document,
+            Copy::Here(Held::new(Content::Page(page.into_document()))),
+        );
+        classroom.titles.insert(document, String::new());
+        self.writes
+            .next()
+            .put(Table::Titles, store::document_key(id, &document), &String::new())
+            .map_err(|_| Problem::Internal)?;
+        self.touched(id, &document);
+        self.touched(id, &own.document);
+        self.keep_change(id, document, first, None)?;
+        self.keep_change(
+            id,
+            own.document,
+            listed,
+            Some((request, Answer::Document(document))),
+        )
+    }
+
+    fn open_page(&mut self, id: &ClassroomId, document: DocumentId) -> Result<(), Problem> {
+        if !self.knows_page(id, &document) {
+            return Err(Problem::UnknownDocument);
+        }
+        let classroom = self.classrooms.get_mut(id).ok_or(Problem::UnknownClassroom)?;
+        if classroom.roster.document() == document {
+            return Err(Problem::UnknownDocument);
+        }
+        classroom.open.insert(document);
+        match classroom.documents.get(&document) {
+            Some(Copy::Here(_)) => self.show_page(id, document),
+            Some(Copy::Away | Copy::Loading { .. }) => self.load(id, document),
+            // Listed, and not arrived: it is shown once it is.
+            None => {
+                let empty = Copy::Here(Held::new(Content::empty(false)));
+                classroom.documents.insert(document, empty);
+                self.show_page(id, document);
+            }
+        }
+        self.place = Some((*id, document, None));
+        self.announce(id, true);
+        self.show_people_on(id, document);
+        Ok(())
+    }
+
+    fn close_page(&mut self, id: &ClassroomId, document: &DocumentId) {
+        if let Some(classroom) = self.classrooms.get_mut(id) {
+            classroom.open.remove(document);
+        }
+        if self.place.as_ref().is_some_and(|(_, place, _)| place == document) {
+            self.place = None;
+            self.announce(id, false);
+        }
+    }
+
+    /// A change of the tab to an open page.
+    fn change(
+        &mut self,
+        request: u32,
+        id: &ClassroomId,
+        document: DocumentId,
+        change: Vec<u8>,
+    ) -> Result<(), Problem> {
+        self.check_writer(id)?;
+        let me = self.me.as_ref().ok_or(Problem::NotAllowed)?;
+        let actor = Log {
+            document,
+            member: me.keys.id(),
+            lane: self.lane,
+        }
+        .actor();
+        let info = documents::change::inspect(&change).map_err(|_| Problem::Internal)?;
+        if info.actor != actor {
+            return Err(Problem::LaneEnded);
+        }
+        if !protocol::segment::fits([&change]) {
+            return Err(Problem::TooLarge);
+        }
+        let classroom = self.classrooms.get_mut(id).ok_or(Problem::UnknownClassroom)?;
+        let Some(Copy::Here(held)) = classroom.documents.get_mut(&document) else {
+            return Err(Problem::UnknownDocument);
+        };
+        let applied = held
+            .content
+            .apply_changes(std::slice::from_ref(&change))
+            .map_err(|_| Problem::Internal)?;
+        if !applied.refused.is_empty() {
+            return Err(Problem::Internal);
+        }
+        self.touched(id, &document);
+        self.refresh_title(id, &document).map_err(|_| Problem::Internal)?;
+        self.keep_change(id, document, change, Some((request, Answer::Done)))
+    }
+
+    fn check_writer(&self, id: &ClassroomId) -> Result<(), Problem> {
+        let classroom = self.classrooms.get(id).ok_or(Problem::UnknownClassroom)?;
+        let me = self.me.as_ref().ok_or(Problem::NotAllowed)?;
+        match classroom.roster.member(&me.keys.id()) {
+            Some(member) if member.role.may_write() => Ok(()),
+            _ => Err(Problem::NotAllowed),
+        }
+    }
+
+    /// Notes that a document that is here has changed, so that it is stored whole some time.
+    fn touched(&mut self, id: &ClassroomId, document: &DocumentId) {
+        let now = self.now;
+        if let Some(Copy::Here(held)) = self
+            .classrooms
+            .get_mut(id)
+            .and_then(|classroom| classroom.documents.get_mut(document))
+        {
+            held.unsaved += 1;
+            held.changed_at = now;
+        }
+    }
+}

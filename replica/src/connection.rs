@@ -1,0 +1,296 @@
+//! The connection to the relay: when to make it, how to greet, how to notice that it is dead.
+
+use protocol::frame::{self, ClientFrame, RelayFrame};
+use protocol::identity::{Challenge, InviteKeys, answer_challenge};
+use protocol::invite::InviteProof;
+use protocol::rand_core::CryptoRng;
+use protocol::{ClassroomId, Refusal};
+
+use crate::Replica;
+use crate::classroom::{Channel, Classroom};
+use crate::event::Effect;
+use crate::view::Link;
+
+/// The first and the longest wait between two attempts, in milliseconds.
+const FIRST_RETRY: u64 = 500;
+const LONGEST_RETRY: u64 = 20_000;
+/// How long the relay may be silent before it is asked for a sign of life, and how long the answer may take.
+const PING_AFTER: u64 = 15_000;
+/// The same while an answer is due anyway.
+const PING_AFTER_SUBMISSION: u64 = 3_000;
+const PONG_WITHIN: u64 = 6_000;
+/// How long the relay may take to greet.
+const GREETING_WITHIN: u64 = 15_000;
+
+#[derive(Debug)]
+pub(crate) struct Connection {
+    /// The relay's origin, such as `https://relay.example`: part of what is signed.
+    origin: String,
+    state: State,
+    failures: u32,
+    next_channel: u16,
+    /// The relay's clock minus this device's, in seconds.
+    pub(crate) clock_skew: Option<i64>,
+}
+
+#[derive(Debug)]
+enum State {
+    Down {
+        retry_at: u64,
+    },
+    /// Asked for; gives up at `until`.
+    Opening {
+        until: u64,
+    },
+    Up(Up),
+}
+
+#[derive(Debug)]
+struct Up {
+    challenge: Challenge,
+    heard_at: u64,
+    /// The ping that is under way: its number, and when it was sent.
+    ping: Option<(u32, u64)>,
+    pings: u32,
+}
+
+impl Connection {
+    pub(crate) fn new(origin: String) -> Self {
+        Self {
+            origin,
+            state: State::Down { retry_at: 0 },
+            failures: 0,
+            next_channel: 0,
+            clock_skew: None,
+        }
+    }
+
+    pub(crate) fn is_up(&self) -> bool {
+        matches!(self.state, State::Up(_))
+    }
+
+    /// A number for one more channel, and the proof that somebody holds the invite; if there is a connection.
+    pub(crate) fn next_channel_for(
+        &mut self,
+        id: &ClassroomId,
+        invite: &InviteKeys,
+    ) -> Option<(u16, InviteProof)> {
+        let State::Up(up) = &self.state else { return None };
+        let number = self.next_channel;
+        self.next_channel = number.wrapping_add(1);
+        Some((number, InviteProof::new(invite, &self.origin, &up.challenge, id)))
+    }
+
+    pub(crate) fn link(&self) -> Link {
+        if self.is_up() { Link::Online } else { Link::Offline }
+    }
+}
+
+impl<R: CryptoRng> Replica<R> {
+    /// Connects if there is a reason to and it is time.
+    pub(crate) fn connect_if_due(&mut self) {
+        let State::Down { retry_at } = self.connection.state else {
+            return;
+        };
+        if self.now >= retry_at
+            && self.me.is_some()
+            && !(self.classrooms.is_empty() && self.knocking.is_empty())
+        {
+            self.connection.state = State::Opening {
+                until: self.now + GREETING_WITHIN,
+            };
+            self.effects.push(Effect::Connect);
+        }
+    }
+
+    pub(crate) fn connected(&mut self) {
+        self.connection.state = State::Opening {
+            until: self.now + GREETING_WITHIN,
+        };
+    }
+
+    pub(crate) fn disconnected(&mut self) {
+        let wait = (FIRST_RETRY << self.connection.failures.min(10)).min(LONGEST_RETRY);
+        // Spread out, so that a class does not come back all at once.
+        let jitter = u64::from(self.rng.next_u32()) % (wait / 2 + 1);
+        self.connection.failures = self.connection.failures.saturating_add(1);
+        self.connection.state = State::Down {
+            retry_at: self.now + wait / 2 + jitter,
+        };
+        for classroom in self.classrooms.values_mut() {
+            classroom.close_channel();
+        }
+        for knocking in self.knocking.values_mut() {
+            knocking.channel = None;
+        }
+    }
+
+    pub(crate) fn network_up(&mut self) {
+        self.connection.failures = 0;
+        if let State::Down { retry_at } = &mut self.connection.state {
+            *retry_at = self.now;
+        }
+        self.connect_if_due();
+    }
+
+    pub(crate) fn tick_connection(&mut self) {
+        match &mut self.connection.state {
+            State::Down { .. } => self.connect_if_due(),
+            State::Opening { until } => {
+                if self.now >= *until {
+                    self.give_up_connection();
+                }
+            }
+            State::Up(up) => {
+                let waiting = self
+                    .classrooms
+                    .values()
+                    .any(|c| c.channel.as_ref().is_some_and(|c| !c.submissions.is_empty()));
+                let patience = if waiting {
+                    PING_AFTER_SUBMISSION
+                } else {
+                    PING_AFTER
+                };
+                match up.ping {
+                    Some((_, sent_at)) if self.now >= sent_at + PONG_WITHIN => self.give_up_connection(),
+                    None if self.now >= up.heard_at + patience => {
+                        up.pings = up.pings.wrapping_add(1);
+                        up.ping = Some((up.pings, self.now));
+                        let ping = ClientFrame::Ping { nonce: up.pings };
+                        self.send(&[ping]);
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    fn give_up_connection(&mut self) {
+        self.effects.push(Effect::Disconnect);
+        self.disconnected();
+    }
+
+    /// Takes a message of the relay apart.
+    pub(crate) fn message(&mut self, message: &[u8]) {
+        if let State::Up(up) = &mut self.connection.state {
+            up.heard_at = self.now;
+            up.ping = None;
+        }
+        for frame in frame::decode::<RelayFrame>(message) {
+            match frame {
+                Ok(RelayFrame::Challenge { challenge, now }) => self.greet(challenge, now),
+                Ok(RelayFrame::Pong { .. }) => {}
+                Ok(RelayFrame::Ended { .. }) | Err(_) => {
+                    self.give_up_connection();
+                    return;
+                }
+                Ok(frame) => {
+                    if self.channel_frame(frame).is_err() {
+                        self.give_up_connection();
+                        return;
+                    }
+                }
+            }
+        }
+        self.retry_aside();
+    }
+
+    /// Answers the challenge and opens every classroom, in one flight.
+    fn greet(&mut self, challenge: Challenge, relay_now: u64) {
+        let Some(me) = &self.me else { return };
+        self.connection.failures = 0;
+        self.connection.clock_skew = Some(
+            i64::try_from(relay_now)
+                .unwrap_or(i64::MAX)
+                .saturating_sub(self.seconds()),
+        );
+        let answer = ClientFrame::Answer {
+            member: me.keys.id(),
+            signature: answer_challenge(&me.keys, &self.connection.origin, &challenge),
+        };
+        self.connection.state = State::Up(Up {
+            challenge,
+            heard_at: self.now,
+            ping: None,
+            pings: 0,
+        });
+        self.send(&[answer]);
+        let ids: Vec<ClassroomId> = self.classrooms.keys().copied().collect();
+        for id in ids {
+            self.open_channel(&id);
+        }
+        self.knock();
+        self.seal_pending();
+    }
+
+    /// Opens a classroom on the connection, or founds it there if the relay does not have it.
+    pub(crate) fn open_channel(&mut self, id: &ClassroomId) {
+        let State::Up(up) = &self.connection.state else {
+            return;
+        };
+        let Some(classroom) = self.classrooms.get_mut(id) else {
+            return;
+        };
+        if classroom.founding().is_some_and(|founding| !founding.durable) {
+            return;
+        }
+        let number = self.connection.next_channel;
+        self.connection.next_channel = number.wrapping_add(1);
+        let invite = classroom
+            .joining
+            .as_ref()
+            .map(|joining| InviteProof::new(&joining.keys, &self.connection.origin, &up.challenge, id));
+        classroom.channel = Some(Channel::new(number));
+        classroom.refused = None;
+        if let Some(found) = classroom.founding_frame(number) {
+            self.send(&[found]);
+        } else {
+            let open = ClientFrame::Open {
+                channel: number,
+                classroom: *id,
+                since: classroom.record.since,
+                roster: classroom.known_heads(),
+                invite,
+            };
+            self.send(&[open]);
+        }
+        self.announce(id, true);
+    }
+
+    pub(crate) fn send(&mut self, frames: &[ClientFrame]) {
+        if !self.connection.is_up() {
+            return;
+        }
+        let mut message = Vec::new();
+        for frame in frames {
+            // A frame that cannot be encoded is a bug of ours, not of the peer: nothing half is sent.
+            if frame::append(&mut message, frame).is_err() {
+                return;
+            }
+        }
+        self.effects.push(Effect::Send(message));
+    }
+
+    /// The relay closed a channel, or would not open it.
+    pub(crate) fn channel_closed(&mut self, id: &ClassroomId, reason: Refusal) {
+        if let Some(classroom) = self.classrooms.get_mut(id) {
+            classroom.close_channel();
+            classroom.refused = Some(reason);
+        }
+        self.joining_refused(id, reason);
+    }
+}
+
+impl Classroom {
+    pub(crate) fn close_channel(&mut self) {
+        self.channel = None;
+        for unsent in self.outbox.values_mut() {
+            unsent.sent = false;
+            unsent.refused = false;
+        }
+        for entry in self.entries.values_mut() {
+            entry.sent = false;
+        }
+        self.people.clear();
+    }
+}

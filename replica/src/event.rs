@@ -1,0 +1,62 @@
+//! What a replica is told, and what it answers.
+
+use protocol::LaneId;
+
+use crate::command::Command;
+use crate::store::{Batch, Ranges, Records};
+use crate::view::Update;
+
+/// What happened. Time comes with every event, see [`crate::Replica::handle`].
+#[derive(Debug)]
+pub enum Event {
+    /// A person's command; `request` comes back with the answer.
+    Command { request: u32, command: Command },
+    /// The connection asked for with [`Effect::Connect`] is there.
+    Connected,
+    /// The relay said something.
+    Message(Vec<u8>),
+    /// The connection is gone, or could not be made.
+    Disconnected,
+    /// The device says that it has a network again.
+    NetworkUp,
+    /// The write in flight is durable.
+    Written,
+    /// The write in flight failed as a whole; nothing of it is stored.
+    WriteFailed,
+    /// What [`Effect::Read`] asked for.
+    Read { ticket: u64, records: Records },
+    /// What could not be read; the replica asks again later.
+    ReadFailed { ticket: u64 },
+    /// Another tab of this profile said something.
+    FromTab(Vec<u8>),
+    /// This tab holds `lane` now, which another tab left behind; `records` is everything unsent in the store.
+    Adopted { lane: LaneId, records: Records },
+    /// Time went by; expected about once a second.
+    Tick,
+    /// The tab is about to close or to be frozen.
+    Closing,
+}
+
+/// What to do, in this order.
+#[derive(Debug)]
+pub enum Effect {
+    /// Store durably; answer with [`Event::Written`] or [`Event::WriteFailed`]. There is one write at a time.
+    Write(Batch),
+    /// Read; answer with [`Event::Read`].
+    Read { ticket: u64, ranges: Ranges },
+    /// Connect to the relay.
+    Connect,
+    /// Send a message on the connection.
+    Send(Vec<u8>),
+    /// Give the connection up.
+    Disconnect,
+    /// Show something in this tab.
+    Show(Update),
+    /// Tell the other tabs of this profile.
+    TellTabs(Vec<u8>),
+    /// Hold this lane's lock for as long as the tab lives.
+    HoldLane(LaneId),
+    /// Try to take over a lane whose tab seems gone: if its lock is free, hold it, read what is unsent and answer with
+    /// [`Event::Adopted`]; otherwise do nothing.
+    Adopt(LaneId),
+}

@@ -1,0 +1,587 @@
+//! Founding a classroom, inviting to it, looking behind an invite, joining.
+
+use documents::classroom::{Classroom as ClassroomDocument, Profile as DocumentProfile, School};
+use protocol::frame::{ClientFrame, RelayFrame};
+use protocol::identity::{MemberKeys, Seed};
+use protocol::invite::InviteLink;
+use protocol::key::{EpochKey, SealedKey};
+use protocol::rand_core::CryptoRng;
+use protocol::roster::{Entry, Role, Roster};
+use protocol::segment::Log;
+use protocol::{ClassroomId, DocumentId, EntryHash, Refusal, SchoolId, SpaceId};
+
+use crate::classroom::{Channel, Classroom, Content, Copy, Held, Joining, Knocking};
+use crate::command::{Answer, Problem, Profile};
+use crate::store::{self, Batch, EntryRecord, Table};
+use crate::tabs::Note;
+use crate::view::Preview;
+use crate::{Error, Me, Replica};
+
+/// How long an open invite lasts, in seconds, and how often it may be used: a class, or the staff of a school.
+const INVITE_LASTS: u64 = 30 * 24 * 60 * 60;
+const USES_BY_CLASS: u32 = 200;
+const USES_BY_STAFF: u32 = 20;
+/// How long to wait for what is behind an invite, in milliseconds.
+const PREVIEW_WITHIN: u64 = 20_000;
+
+impl<R: CryptoRng> Replica<R> {
+    /// Makes this person, if they are nobody yet.
+    fn become_somebody(&mut self) -> Result<(), Problem> {
+        if self.me.is_some() {
+            return Ok(());
+        }
+        let seed = Seed::random(&mut self.rng);
+        let keys = MemberKeys::from_seed(&seed).map_err(|_| Problem::Internal)?;
+        self.me = Some(Me {
+            seed,
+            keys,
+            card_kept: false,
+        });
+        self.store_me()
+    }
+
+    pub(crate) fn store_me(&mut self) -> Result<(), Problem> {
+        if let Some(me) = &self.me {
+            let record = store::Me {
+                seed: *me.seed.as_bytes(),
+                card_kept: me.card_kept,
+            };
+            let batch = self.writes.next();
+            batch
+                .put(Table::Profile, Vec::new(), &record)
+                .map_err(|_| Problem::Internal)?;
+            batch.strict = true;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn found(
+        &mut self,
+        request: u32,
+        classroom_name: &str,
+        profile: &Profile,
+    ) -> Result<(), Problem> {
+        check_name(classroom_name)?;
+        check_profile(profile)?;
+        self.become_somebody()?;
+        let me = self.me.as_ref().ok_or(Problem::Internal)?;
+        let (school, document) = (SchoolId(random(&mut self.rng)), DocumentId(random(&mut self.rng)));
+        let key = EpochKey::random(&mut self.rng);
+        let founding = SealedKey::seal(&key, SpaceId::EVERYONE, 0, &me.keys.exchange_key(), &mut self.rng)
+            .and_then(|sealed| Entry::found(&me.keys, school, document, vec![sealed], &mut self.rng))
+            .map_err(|_| Problem::Internal)?;
+        let roster = Roster::found(founding.clone()).map_err(|_| Problem::Internal)?;
+        let id = roster.classroom();
+        let log = Log {
+            document,
+            member: me.keys.id(),
+            lane: self.lane,
+        };
+        let founder = DocumentProfile {
+            name: profile.name.clone(),
+            school: school.0,
+        };
+        let mut own = ClassroomDocument::found(
+            log.actor(),
+            classroom_name,
+            log.member.0,
+            &founder,
+            &school_of(profile),
+        )
+        .map_err(|_| Problem::BadName)?;
+        let change = own.commit(self.seconds()).ok_or(Problem::Internal)?;
+        let mut classroom = Classroom::new(roster);
+        classroom.keys.insert((SpaceId::EVERYONE, 0), key);
+        classroom
+            .documents
+            .insert(document, Copy::Here(Held::new(Content::Classroom(own))));
+        store_classroom(self.writes.next(), &classroom).map_err(|_| Problem::Internal)?;
+        self.classrooms.insert(id, classroom);
+        self.keep_entry(&id, &founding).map_err(|_| Problem::Internal)?;
+        self.tell_tabs_of(&id);
+        self.keep_change(&id, document, change, Some((request, Answer::Classroom(id))))?;
+        self.connect_if_due();
+        Ok(())
+    }
+
+    /// Gives the token that the relay asked for, and opens the classroom there again.
+    pub(crate) fn found_token(&mut self, id: &ClassroomId, token: String) -> Result<(), Problem> {
+        let classroom = self.classrooms.get_mut(id).ok_or(Problem::UnknownClassroom)?;
+        classroom.record.found_token = Some(token);
+        self.writes
+            .next()
+            .put(Table::Classrooms, id.0.to_vec(), &classroom.record)
+            .map_err(|_| Problem::Internal)?;
+        classroom.close_channel();
+        self.open_channel(id);
+        self.seal_pending();
+        Ok(())
+    }
+
+    pub(crate) fn invite(&mut self, request: u32, id: &ClassroomId, role: Role) -> Result<(), Problem> {
+        let me = self.me.as_ref().ok_or(Problem::NotAllowed)?;
+        let classroom = self.classrooms.get_mut(id).ok_or(Problem::UnknownClassroom)?;
+        let member = me.keys.id();
+        if !classroom
+            .roster
+            .member(&member)
+            .is_some_and(|member| member.role.may_invite(role))
+        {
+            return Err(Problem::NotAllowed);
+        }
+        let link = InviteLink::random(*id, &mut self.rng);
+        let invite = link.keys().map_err(|_| Problem::Internal)?;
+        let mut sealed = Vec::new();
+        for (&(space, epoch), key) in &classroom.keys {
+            sealed.push(
+                SealedKey::seal(key, space, epoch, &invite.exchange_key(), &mut self.rng)
+                    .map_err(|_| Problem::Internal)?,
+            );
+        }
+        let uses = match role {
+            Role::Lead | Role::Teacher | Role::Carrier => USES_BY_STAFF,
+            Role::Student | Role::Guest => USES_BY_CLASS,
+        };
+        let expires = self.now / 1000 + INVITE_LASTS;
+        let parents = classroom.roster.heads_for(&member);
+        let entry = Entry::invite(&me.keys, *id, parents, &invite, role, uses, expires, sealed)
+            .map_err(|_| Problem::Internal)?;
+        classroom
+            .roster
+            .add(entry.clone())
+            .map_err(|_| Problem::NotAllowed)?;
+        self.keep_entry(id, &entry).map_err(|_| Problem::Internal)?;
+        self.writes.then(crate::writes::After::Answer(
+            request,
+            Answer::Invite(link.to_fragment()),
+        ));
+        Ok(())
+    }
+
+    /// Looks behind an invite: opens the classroom with it, without keeping anything yet.
+    pub(crate) fn preview(&mut self, request: u32, link: &str) -> Result<(), Problem> {
+        let link = parse(link)?;
+        let keys = link.keys().map_err(|_| Problem::NotAnInvite)?;
+        self.become_somebody()?;
+        let id = link.classroom;
+        let deadline = self.now + PREVIEW_WITHIN;
+        match self.classrooms.get_mut(&id) {
+            Some(Classroom { joining: None, .. }) => {
+                let preview = self.preview_of(&id).ok_or(Problem::InviteBroken)?;
+                self.answer(request, Ok(Answer::Preview(preview)));
+            }
+            Some(Classroom {
+                joining: Some(joining),
+                ..
+            }) if joining.keys.id() == keys.id() => {
+                joining.requests.push(request);
+                joining.deadline = deadline;
+                self.answer_previews(&id);
+            }
+            _ => {
+                let joining = Joining {
+                    keys,
+                    requests: vec![request],
+                    deadline,
+                    arrived: false,
+                    kept: Batch::default(),
+                };
+                self.classrooms.remove(&id);
+                self.knocking.insert(
+                    id,
+                    Knocking {
+                        joining,
+                        channel: None,
+                    },
+                );
+                self.connect_if_due();
+                self.knock();
+            }
+        }
+        Ok(())
+    }
+
+    /// Opens on the connection what was knocked at.
+    pub(crate) fn knock(&mut self) {
+        let mut frames = Vec::new();
+        for (id, knocking) in &mut self.knocking {
+            if knocking.channel.is_none()
+                && let Some((number, invite)) = self.connection.next_channel_for(id, &knocking.joining.keys)
+            {
+                knocking.channel = Some(Channel::new(number));
+                frames.push(ClientFrame::Open {
+                    channel: number,
+                    classroom: *id,
+                    since: None,
+                    roster: Vec::new(),
+                    invite: Some(invite),
+                });
+            }
+        }
+        if !frames.is_empty() {
+            self.send(&frames);
+        }
+    }
+
+    /// A frame for a classroom that was knocked at: its founding entry makes it one of ours to look at.
+    pub(crate) fn knocking_frame(&mut self, number: u16, frame: RelayFrame) -> Result<(), Error> {
+        let Some((&id, knocking)) = self.knocking.iter_mut().find(|(_, knocking)| {
+            knocking
+                .channel
+                .as_ref()
+                .is_some_and(|channel| channel.number == number)
+        }) else {
+            return Ok(());
+        };
+        let malformed = || Error::from(protocol::Error::Malformed("answer to an invite"));
+        match frame {
+            RelayFrame::Opened { from, .. } => {
+                if let Some(channel) = &mut knocking.channel {
+                    channel.position = Some(from);
+                }
+                Ok(())
+            }
+            RelayFrame::Entry { advance, entry, .. } => {
+                let roster = Roster::found(Entry::decode(&entry)?)?;
+                if roster.classroom() != id {
+                    return Err(malformed());
+                }
+                let Some(Knocking { joining, channel }) = self.knocking.remove(&id) else {
+                    return Ok(());
+                };
+                let mut channel = channel.ok_or_else(malformed)?;
+                let position = channel.position.as_mut().ok_or_else(malformed)?;
+                position.index = position.index.checked_add(advance).ok_or_else(malformed)?;
+                let position = *position;
+                let mut classroom = Classroom::new(roster);
+                classroom.joining = Some(joining);
+                classroom.channel = Some(channel);
+                self.classrooms.insert(id, classroom);
+                let record = EntryRecord {
+                    entry: entry.into_vec(),
+                    on_relay: true,
+                };
+                self.batch(&id)
+                    .put(Table::Entries, store::entry_key(&id, &EntryHash(id.0)), &record)?;
+                self.set_since(&id, position)
+            }
+            RelayFrame::Closed { reason, .. } => {
+                if let Some(knocking) = self.knocking.remove(&id) {
+                    self.answer_all(knocking.joining.requests, problem_of(reason));
+                }
+                Ok(())
+            }
+            _ => Err(malformed()),
+        }
+    }
+
+    /// An entry arrived in a classroom that is not joined yet: it may be the invite, which carries the keys.
+    pub(crate) fn learn_invite_keys(&mut self, id: &ClassroomId) {
+        let Some(classroom) = self.classrooms.get_mut(id) else {
+            return;
+        };
+        let Some(joining) = classroom.joining.take() else {
+            return;
+        };
+        if classroom.keys.is_empty() {
+            let sealed = classroom
+                .roster
+                .invite(&joining.keys.id())
+                .map(|invite| invite.keys.to_vec());
+            classroom.learn_keys(
+                &sealed.unwrap_or_default(),
+                joining.keys.exchange_secret(),
+                &joining.keys.exchange_key(),
+            );
+        }
+        classroom.joining = Some(joining);
+    }
+
+    /// The relay has sent everything.
+    pub(crate) fn caught_up(&mut self, id: &ClassroomId) -> Result<(), Error> {
+        self.retry_aside();
+        if let Some(joining) = self
+            .classrooms
+            .get_mut(id)
+            .and_then(|classroom| classroom.joining.as_mut())
+        {
+            joining.arrived = true;
+            self.answer_previews(id);
+        }
+        Ok(())
+    }
+
+    fn answer_previews(&mut self, id: &ClassroomId) {
+        let preview = self.preview_of(id);
+        let Some(joining) = self
+            .classrooms
+            .get_mut(id)
+            .and_then(|classroom| classroom.joining.as_mut())
+        else {
+            return;
+        };
+        if joining.arrived {
+            for request in std::mem::take(&mut joining.requests) {
+                self.answer(
+                    request,
+                    preview.clone().map(Answer::Preview).ok_or(Problem::InviteBroken),
+                );
+            }
+        }
+    }
+
+    fn preview_of(&self, id: &ClassroomId) -> Option<Preview> {
+        let classroom = self.classrooms.get(id)?;
+        let role = match &classroom.joining {
+            Some(joining) => classroom.roster.invite(&joining.keys.id())?.role,
+            None => classroom.roster.member(&self.me.as_ref()?.keys.id())?.role,
+        };
+        let document = classroom
+            .own_document()
+            .filter(|document| document.is_present())?;
+        Some(Preview {
+            classroom: *id,
+            name: document.name(),
+            role,
+            schools: crate::show::schools(document),
+            already_member: classroom.joining.is_none(),
+        })
+    }
+
+    /// Joins: the admission and the profile are stored, then sent.
+    pub(crate) fn join(&mut self, request: u32, link: &str, profile: &Profile) -> Result<(), Problem> {
+        check_profile(profile)?;
+        let link = parse(link)?;
+        let id = link.classroom;
+        let classroom = self.classrooms.get_mut(&id).ok_or(Problem::NeedsConnection)?;
+        if classroom.joining.is_none() {
+            self.answer(request, Ok(Answer::Classroom(id)));
+            return Ok(());
+        }
+        let invite = link.keys().map_err(|_| Problem::NotAnInvite)?;
+        let invite_entry = classroom
+            .roster
+            .invite(&invite.id())
+            .ok_or(Problem::InviteUnknown)?
+            .entry;
+        let document = classroom.own_document().ok_or(Problem::InviteBroken)?;
+        let known = document
+            .schools()
+            .into_iter()
+            .find(|(_, school)| school.name.trim().to_lowercase() == profile.school.trim().to_lowercase());
+        let school = known
+            .as_ref()
+            .map_or_else(|| SchoolId(random(&mut self.rng)), |(id, _)| SchoolId(*id));
+        let me = self.me.as_ref().ok_or(Problem::Internal)?;
+        let member = me.keys.id();
+
+        let mut sealed = Vec::new();
+        for (&(space, epoch), key) in &classroom.keys {
+            sealed.push(
+                SealedKey::seal(key, space, epoch, &me.keys.exchange_key(), &mut self.rng)
+                    .map_err(|_| Problem::Internal)?,
+            );
+        }
+        let parents = classroom.roster.heads_after(&invite_entry);
+        let entry = Entry::admit(&me.keys, id, parents, &invite, invite_entry, school, sealed)
+            .map_err(|_| Problem::Internal)?;
+        classroom
+            .roster
+            .add(entry.clone())
+            .map_err(|_| Problem::NotAllowed)?;
+
+        let log = Log {
+            document: classroom.roster.document(),
+            member,
+            lane: self.lane,
+        };
+        let seconds = i64::try_from(self.now / 1000).unwrap_or(i64::MAX);
+        let own = classroom
+            .own_document_mut(log.actor())
+            .ok_or(Problem::InviteBroken)?;
+        if known.is_none() {
+            own.set_school(school.0, &school_of(profile))
+                .map_err(|_| Problem::BadName)?;
+        }
+        let shown = DocumentProfile {
+            name: profile.name.clone(),
+            school: school.0,
+        };
+        own.set_profile(member.0, &shown).map_err(|_| Problem::BadName)?;
+        let change = own.commit(seconds).ok_or(Problem::Internal)?;
+
+        if let Some(joining) = classroom.joining.take() {
+            self.writes.next().append(joining.kept);
+        }
+        if let Some(classroom) = self.classrooms.get(&id) {
+            store_classroom(self.writes.next(), classroom).map_err(|_| Problem::Internal)?;
+        }
+        self.keep_entry(&id, &entry).map_err(|_| Problem::Internal)?;
+        self.keep_change(&id, log.document, change, Some((request, Answer::Classroom(id))))?;
+        self.tell_tabs_of(&id);
+        self.announce(&id, true);
+        Ok(())
+    }
+
+    /// Whoever waits for a preview is told when it takes too long.
+    pub(crate) fn tick_joining(&mut self) {
+        let now = self.now;
+        let late: Vec<ClassroomId> = self
+            .knocking
+            .iter()
+            .filter(|(_, knocking)| now >= knocking.joining.deadline)
+            .map(|(id, _)| *id)
+            .collect();
+        for id in late {
+            if let Some(knocking) = self.knocking.remove(&id) {
+                self.answer_all(knocking.joining.requests, Problem::NeedsConnection);
+            }
+        }
+        let mut waiting = Vec::new();
+        for classroom in self.classrooms.values_mut() {
+            if let Some(joining) = &mut classroom.joining
+                && now >= joining.deadline
+            {
+                waiting.append(&mut joining.requests);
+            }
+        }
+        self.answer_all(waiting, Problem::NeedsConnection);
+    }
+
+    /// The relay would not let somebody look behind an invite, or has no such classroom.
+    pub(crate) fn joining_refused(&mut self, id: &ClassroomId, reason: Refusal) {
+        let Some(joining) = self
+            .classrooms
+            .get_mut(id)
+            .and_then(|classroom| classroom.joining.as_mut())
+        else {
+            return;
+        };
+        let requests = std::mem::take(&mut joining.requests);
+        self.classrooms.remove(id);
+        self.answer_all(requests, problem_of(reason));
+    }
+
+    fn answer_all(&mut self, requests: Vec<u32>, problem: Problem) {
+        for request in requests {
+            self.answer(request, Err(problem));
+        }
+    }
+
+    fn tell_tabs_of(&mut self, id: &ClassroomId) {
+        let (Some(me), Some(classroom)) = (&self.me, self.classrooms.get(id)) else {
+            return;
+        };
+        let seed = *me.seed.as_bytes();
+        let mut entries: Vec<Vec<u8>> = classroom
+            .roster
+            .entries_in_order()
+            .iter()
+            .filter_map(|entry| entry.encode().ok())
+            .collect();
+        if !entries.is_empty() {
+            let founding = entries.remove(0);
+            self.tell_tabs(&Note::Classroom {
+                classroom: *id,
+                founding,
+                entries,
+                seed,
+            });
+        }
+    }
+
+    /// Another tab founded or joined a classroom. What it holds is in the store, or follows.
+    pub(crate) fn classroom_from_tab(
+        &mut self,
+        id: &ClassroomId,
+        founding: &[u8],
+        entries: &[Vec<u8>],
+        seed: [u8; 16],
+    ) -> Result<(), Error> {
+        if self.me.is_none() {
+            let seed = Seed::from_bytes(seed);
+            let keys = MemberKeys::from_seed(&seed)?;
+            self.me = Some(Me {
+                seed,
+                keys,
+                card_kept: false,
+            });
+        }
+        let Some(me) = &self.me else { return Ok(()) };
+        if self
+            .classrooms
+            .get(id)
+            .is_some_and(|classroom| classroom.joining.is_none())
+        {
+            return Ok(());
+        }
+        self.knocking.remove(id);
+        let mut roster = Roster::found(Entry::decode(founding)?)?;
+        for entry in entries {
+            roster.add(Entry::decode(entry)?)?;
+        }
+        let mut classroom = Classroom::new(roster);
+        let sealed = classroom.roster.keys_of(&me.keys.id()).to_vec();
+        classroom.learn_keys(&sealed, me.keys.exchange_secret(), &me.keys.exchange_key());
+        let own = classroom.roster.document();
+        classroom
+            .documents
+            .insert(own, Copy::Here(Held::new(Content::empty(true))));
+        self.classrooms.insert(*id, classroom);
+        // Everything comes from the relay, or with the next notes.
+        self.connect_if_due();
+        self.open_channel(id);
+        Ok(())
+    }
+}
+
+pub(crate) fn store_classroom(batch: &mut Batch, classroom: &Classroom) -> Result<(), Error> {
+    batch.strict = true;
+    batch.put(Table::Classrooms, classroom.id.0.to_vec(), &classroom.record)
+}
+
+fn problem_of(reason: Refusal) -> Problem {
+    match reason {
+        Refusal::UnknownClassroom => Problem::UnknownClassroom,
+        Refusal::InviteExpired => Problem::InviteExpired,
+        Refusal::InviteUsedUp => Problem::InviteUsedUp,
+        Refusal::UnknownInvite | Refusal::NotAMember => Problem::InviteUnknown,
+        Refusal::NotAllowed => Problem::NotAllowed,
+        _ => Problem::NeedsConnection,
+    }
+}
+
+fn parse(link: &str) -> Result<InviteLink, Problem> {
+    InviteLink::parse(link).map_err(|error| match error {
+        protocol::Error::UnsupportedVersion { .. } => Problem::NewerVersion,
+        _ => Problem::NotAnInvite,
+    })
+}
+
+fn check_name(name: &str) -> Result<(), Problem> {
+    let length = name.trim().chars().count();
+    if (1..=documents::classroom::LONGEST_NAME).contains(&length) {
+        Ok(())
+    } else {
+        Err(Problem::BadName)
+    }
+}
+
+fn check_profile(profile: &Profile) -> Result<(), Problem> {
+    check_name(&profile.name)?;
+    check_name(&profile.school)
+}
+
+fn school_of(profile: &Profile) -> School {
+    School {
+        name: profile.school.clone(),
+        country: profile.country.clone(),
+        time_zone: profile.time_zone.clone(),
+    }
+}
+
+fn random(rng: &mut impl CryptoRng) -> [u8; 16] {
+    let mut bytes = [0; 16];
+    rng.fill_bytes(&mut bytes);
+    bytes
+}

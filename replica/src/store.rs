@@ -1,0 +1,280 @@
+//! What is kept on the device. A store is a few tables of bytes under byte keys; whoever runs the replica provides it
+//! (IndexedDB in a browser). One batch is written whole or not at all.
+//!
+//! Every value starts with a version byte; `docs/protocol.md` lists the layout of each table.
+
+use std::collections::BTreeMap;
+
+use protocol::bounded;
+use protocol::frame::Position;
+use protocol::segment::Log;
+use protocol::{ClassroomId, DocumentId, EntryHash, LaneId, MemberId, SegmentHash};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::Error;
+
+const VERSION: u8 = 1;
+
+/// A table. The names are those of the browser's object stores.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Table {
+    /// Who this is: [`Me`] under an empty key.
+    Profile,
+    /// [`ClassroomRecord`] by classroom.
+    Classrooms,
+    /// [`EntryRecord`] by classroom and entry.
+    Entries,
+    /// [`LogRecord`] by classroom and log.
+    Logs,
+    /// Encoded segments by classroom, log and index.
+    Segments,
+    /// Those of them that the relay has not acknowledged, again.
+    Outbox,
+    /// Changes made with no connection, not sealed yet, by classroom, log and sequence number.
+    Pending,
+    /// Whole documents, to spare opening every segment at each start, by classroom and document.
+    Documents,
+    /// Titles by classroom and document.
+    Titles,
+    /// [`LaneRecord`] by lane.
+    Lanes,
+    /// [`AsideRecord`] by classroom and a hash: what arrived and could not be applied.
+    Aside,
+}
+
+impl Table {
+    pub const ALL: [Self; 11] = [
+        Self::Profile,
+        Self::Classrooms,
+        Self::Entries,
+        Self::Logs,
+        Self::Segments,
+        Self::Outbox,
+        Self::Pending,
+        Self::Documents,
+        Self::Titles,
+        Self::Lanes,
+        Self::Aside,
+    ];
+
+    /// The tables that are read whole at the start.
+    pub const AT_START: [Self; 9] = [
+        Self::Profile,
+        Self::Classrooms,
+        Self::Entries,
+        Self::Logs,
+        Self::Outbox,
+        Self::Pending,
+        Self::Titles,
+        Self::Lanes,
+        Self::Aside,
+    ];
+
+    /// The tables that say what is unsent.
+    pub const UNSENT: [Self; 3] = [Self::Logs, Self::Outbox, Self::Pending];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Profile => "profile",
+            Self::Classrooms => "classrooms",
+            Self::Entries => "entries",
+            Self::Logs => "logs",
+            Self::Segments => "segments",
+            Self::Outbox => "outbox",
+            Self::Pending => "pending",
+            Self::Documents => "documents",
+            Self::Titles => "titles",
+            Self::Lanes => "lanes",
+            Self::Aside => "aside",
+        }
+    }
+}
+
+/// What to store (`Some`) and delete (`None`), all or nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Batch {
+    pub changes: BTreeMap<(Table, Vec<u8>), Option<Vec<u8>>>,
+    /// Must survive a crash of the machine before it counts as written.
+    pub strict: bool,
+}
+
+impl Batch {
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty()
+    }
+
+    pub(crate) fn put<T: Serialize>(&mut self, table: Table, key: Vec<u8>, value: &T) -> Result<(), Error> {
+        let mut bytes = vec![VERSION];
+        bytes.extend(bounded::encode(table.name(), value)?);
+        self.changes.insert((table, key), Some(bytes));
+        Ok(())
+    }
+
+    /// For values that carry a version themselves.
+    pub(crate) fn put_bytes(&mut self, table: Table, key: Vec<u8>, bytes: Vec<u8>) {
+        self.changes.insert((table, key), Some(bytes));
+    }
+
+    pub(crate) fn delete(&mut self, table: Table, key: Vec<u8>) {
+        self.changes.insert((table, key), None);
+    }
+
+    /// Adds what is to be written after this.
+    pub(crate) fn append(&mut self, later: Self) {
+        self.changes.extend(later.changes);
+        self.strict |= later.strict;
+    }
+}
+
+/// Keys and values that were read, by table, in the order of their keys.
+pub type Records = BTreeMap<Table, Vec<(Vec<u8>, Vec<u8>)>>;
+
+/// What to read: for each table keys from the first (inclusive) to the second (exclusive).
+pub type Ranges = Vec<(Table, Vec<u8>, Vec<u8>)>;
+
+pub(crate) fn decode<T: Serialize + DeserializeOwned>(table: Table, bytes: &[u8]) -> Result<T, Error> {
+    match bytes.split_first() {
+        Some((&VERSION, rest)) => Ok(bounded::decode(table.name(), rest)?),
+        Some((&version, _)) if version > VERSION => Err(protocol::Error::UnsupportedVersion {
+            what: table.name(),
+            version,
+        }
+        .into()),
+        _ => Err(protocol::Error::Malformed(table.name()).into()),
+    }
+}
+
+/// Who this is.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Me {
+    pub(crate) seed: [u8; 16],
+    /// The login card was printed or copied.
+    pub(crate) card_kept: bool,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct ClassroomRecord {
+    /// Up to where everything of the relay is stored here.
+    pub(crate) since: Option<Position>,
+    /// What the relay asks of whoever founds a classroom on it, if it was given.
+    pub(crate) found_token: Option<String>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct EntryRecord {
+    pub(crate) entry: Vec<u8>,
+    pub(crate) on_relay: bool,
+}
+
+/// How far a log goes here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LogRecord {
+    /// The index that comes next.
+    pub(crate) next: u64,
+    /// The hash of the last segment.
+    pub(crate) hash: SegmentHash,
+    /// Up to which index (exclusive) the stored whole document holds it.
+    pub(crate) covered: u64,
+}
+
+impl LogRecord {
+    pub(crate) const EMPTY: Self = Self {
+        next: 0,
+        hash: SegmentHash::NONE,
+        covered: 0,
+    };
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum LaneRecord {
+    /// Everything that was written on it is on the relay: it may be used again.
+    Clean,
+    /// Set before the first send: it may not be used again unless it becomes clean.
+    Used,
+    /// The relay knows another history of it: never used again.
+    Retired,
+}
+
+/// Why something was kept aside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AsideReason {
+    /// Not in a format this version knows.
+    Unreadable,
+    /// The signature is not its author's.
+    BadSignature,
+    /// It names roster entries that are not here.
+    UnknownRoster,
+    /// Its author had no right to write.
+    NotAllowed,
+    /// Its key is not here.
+    UnknownKey,
+    /// It does not open with its key.
+    CannotOpen,
+    /// It does not continue its log.
+    OutOfOrder,
+    /// It holds changes of another actor than its lane's.
+    WrongActor,
+    /// Automerge does not take its changes.
+    BadChange,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct AsideRecord {
+    pub(crate) reason: AsideReason,
+    pub(crate) item: Vec<u8>,
+}
+
+pub(crate) fn entry_key(classroom: &ClassroomId, entry: &EntryHash) -> Vec<u8> {
+    [classroom.0, entry.0].concat()
+}
+
+pub(crate) fn document_key(classroom: &ClassroomId, document: &DocumentId) -> Vec<u8> {
+    [classroom.0.as_slice(), &document.0].concat()
+}
+
+pub(crate) fn log_key(classroom: &ClassroomId, log: &Log) -> Vec<u8> {
+    [
+        classroom.0.as_slice(),
+        &log.document.0,
+        &log.member.0,
+        &log.lane.0,
+    ]
+    .concat()
+}
+
+/// For segments (by index) and pending changes (by sequence number).
+pub(crate) fn item_key(classroom: &ClassroomId, log: &Log, index: u64) -> Vec<u8> {
+    let mut key = log_key(classroom, log);
+    key.extend(index.to_be_bytes());
+    key
+}
+
+/// Reads the front of a key back: the classroom, and the log if there is one.
+pub(crate) fn parse_log_key(key: &[u8]) -> Option<(ClassroomId, Log)> {
+    let array = |from: usize, to: usize| key.get(from..to);
+    Some((
+        ClassroomId(array(0, 32)?.try_into().ok()?),
+        Log {
+            document: DocumentId(array(32, 48)?.try_into().ok()?),
+            member: MemberId(array(48, 80)?.try_into().ok()?),
+            lane: LaneId(array(80, 96)?.try_into().ok()?),
+        },
+    ))
+}
+
+pub(crate) fn parse_item_key(key: &[u8]) -> Option<(ClassroomId, Log, u64)> {
+    let (classroom, log) = parse_log_key(key)?;
+    Some((
+        classroom,
+        log,
+        u64::from_be_bytes(key.get(96..104)?.try_into().ok()?),
+    ))
+}
+
+pub(crate) fn parse_document_key(key: &[u8]) -> Option<(ClassroomId, DocumentId)> {
+    Some((
+        ClassroomId(key.get(..32)?.try_into().ok()?),
+        DocumentId(key.get(32..48)?.try_into().ok()?),
+    ))
+}

@@ -1,0 +1,118 @@
+//! One write at a time; what comes up meanwhile is written together next. A write that fails is tried again before
+//! anything later, so that the store never holds a later state without an earlier one.
+
+use protocol::segment::Log;
+use protocol::{ClassroomId, EntryHash};
+
+use crate::Replica;
+use crate::command::Answer;
+use crate::event::Effect;
+use crate::store::Batch;
+use protocol::rand_core::CryptoRng;
+
+/// How long after a failed write the next attempt is made, in milliseconds.
+const RETRY: u64 = 1000;
+
+#[derive(Debug, Default)]
+pub(crate) struct Writes {
+    in_flight: Option<(Batch, Vec<After>)>,
+    next: Batch,
+    after: Vec<After>,
+    /// When to try again, since the last write failed.
+    retry_at: Option<u64>,
+}
+
+/// What to do once a write is durable.
+#[derive(Debug)]
+pub(crate) enum After {
+    Answer(u32, Answer),
+    Segment(ClassroomId, Log, u64),
+    Pending(ClassroomId, Log, u64),
+    Entry(ClassroomId, EntryHash),
+    TellTabs(Vec<u8>),
+}
+
+impl Writes {
+    /// The batch that is written next.
+    pub(crate) fn next(&mut self) -> &mut Batch {
+        &mut self.next
+    }
+
+    /// For when the next batch is durable.
+    pub(crate) fn then(&mut self, after: After) {
+        self.after.push(after);
+    }
+
+    pub(crate) fn is_failing(&self) -> bool {
+        self.retry_at.is_some()
+    }
+
+    /// The batch to write now, if there is one and none is under way.
+    pub(crate) fn start(&mut self, now: u64) -> Option<Batch> {
+        let nothing = self.next.is_empty() && self.after.is_empty();
+        if self.in_flight.is_some() || nothing || self.retry_at.is_some_and(|at| now < at) {
+            return None;
+        }
+        let batch = std::mem::take(&mut self.next);
+        self.in_flight = Some((batch.clone(), std::mem::take(&mut self.after)));
+        Some(batch)
+    }
+
+    pub(crate) fn failed(&mut self, now: u64) {
+        if let Some((mut batch, mut after)) = self.in_flight.take() {
+            batch.append(std::mem::take(&mut self.next));
+            after.append(&mut self.after);
+            self.next = batch;
+            self.after = after;
+        }
+        self.retry_at = Some(now + RETRY);
+    }
+
+    fn done(&mut self) -> Vec<After> {
+        self.retry_at = None;
+        self.in_flight.take().map(|(_, after)| after).unwrap_or_default()
+    }
+}
+
+impl<R: CryptoRng> Replica<R> {
+    pub(crate) fn written(&mut self) {
+        for after in self.writes.done() {
+            match after {
+                After::Answer(request, answer) => self.answer(request, Ok(answer)),
+                After::TellTabs(note) => self.effects.push(Effect::TellTabs(note)),
+                After::Segment(classroom, log, index) => {
+                    if let Some(unsent) = self
+                        .classrooms
+                        .get_mut(&classroom)
+                        .and_then(|c| c.outbox.get_mut(&(log, index)))
+                    {
+                        unsent.durable = true;
+                    }
+                }
+                After::Pending(classroom, log, sequence) => {
+                    if let Some(pending) = self
+                        .classrooms
+                        .get_mut(&classroom)
+                        .and_then(|c| c.pending.get_mut(&(log, sequence)))
+                    {
+                        pending.durable = true;
+                    }
+                }
+                After::Entry(classroom, entry) => {
+                    if let Some(unsent) = self
+                        .classrooms
+                        .get_mut(&classroom)
+                        .and_then(|c| c.entries.get_mut(&entry))
+                    {
+                        unsent.durable = true;
+                    }
+                    // A classroom is opened on the relay only once its founding cannot be lost any more.
+                    if entry.0 == classroom.0 && self.connection.is_up() {
+                        self.open_channel(&classroom);
+                        self.seal_pending();
+                    }
+                }
+            }
+        }
+    }
+}
