@@ -1,0 +1,237 @@
+//! A running relay: its store, its writer, and the loop that accepts connections.
+
+use std::fs::{File, TryLockError};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::task::JoinHandle;
+use tower::ServiceExt as _;
+
+use crate::classroom::Classrooms;
+use crate::connection::{Phase, Shared};
+use crate::error::Error;
+use crate::http;
+use crate::origin::Origins;
+use crate::progress::Counted;
+use crate::settings::Settings;
+use crate::store::{Sqlite, Store};
+use crate::writer::Writer;
+
+/// How long a client may take to send the head of a request.
+const REQUEST_HEAD: Duration = Duration::from_secs(15);
+
+/// How many bytes the head of a request may have.
+const MAX_REQUEST_HEAD: usize = 16 * 1024;
+
+/// How long connections may take to end when the relay shuts down.
+const SHUTDOWN: Duration = Duration::from_secs(15);
+
+/// A relay that runs in this process. [`Relay::shut_down`] ends it cleanly; dropping it ends it as a crash would:
+/// what was answered is stored, the rest is not.
+#[derive(Debug)]
+pub struct Relay {
+    address: SocketAddr,
+    phase: Option<watch::Sender<Phase>>,
+    accepting: JoinHandle<()>,
+    /// Closed when the last connection has ended.
+    alive: mpsc::Receiver<()>,
+    writer: Option<Writer>,
+    /// Held as long as this relay may write to the data folder.
+    _lock: File,
+}
+
+/// Opens the store and serves on `listener`.
+///
+/// # Errors
+/// If the data folder cannot be used, or another relay uses it.
+pub async fn start(listener: TcpListener, settings: Settings) -> Result<Relay, Error> {
+    let address = listener.local_addr().map_err(|source| Error::Io {
+        doing: "tell the address",
+        source,
+    })?;
+    let origins = Origins::new(&settings.origins, address)?;
+    if matches!(origins, Origins::Host) {
+        tracing::warn!(
+            "listening everywhere without --origin: any host name that reaches this relay is taken for its own"
+        );
+    }
+    let data = settings.data.clone();
+    let (lock, store) = tokio::task::spawn_blocking(move || open_store(&data))
+        .await
+        .map_err(|_| Error::Ended("opening the store"))??;
+    let (writer, queue) = Writer::start(Arc::clone(&store))?;
+    let connections = settings.limits.connections;
+    let shared = Arc::new(Shared {
+        classrooms: Classrooms::new(Arc::clone(&store)),
+        store,
+        queue,
+        limits: settings.limits,
+        found_token: settings.found_token,
+    });
+    let (phase, watching) = watch::channel(Phase::Serving);
+    let (living, alive) = mpsc::channel(1);
+    let service = http::service(http::Context {
+        shared,
+        origins,
+        app: settings.app,
+        phase: watching.clone(),
+        living,
+        numbers: Arc::default(),
+    });
+    let accepting = tokio::spawn(accept(listener, service, connections, watching));
+    Ok(Relay {
+        address,
+        phase: Some(phase),
+        accepting,
+        alive,
+        writer: Some(writer),
+        _lock: lock,
+    })
+}
+
+impl Relay {
+    /// The address it listens on.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where browsers find it, and what members sign for, unless it was told other origins.
+    pub fn origin(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Stops accepting, commits what was submitted, tells every connection, and closes the store.
+    ///
+    /// # Errors
+    /// If the writer did not come to its end.
+    pub async fn shut_down(mut self) -> Result<(), Error> {
+        if let Some(phase) = &self.phase {
+            phase.send_replace(Phase::ShuttingDown);
+        }
+        let ended = async { while self.alive.recv().await.is_some() {} };
+        if tokio::time::timeout(SHUTDOWN, ended).await.is_err() {
+            tracing::warn!("some connections did not end in time");
+        }
+        self.phase = None;
+        if (&mut self.accepting).await.is_err() {
+            return Err(Error::Ended("accepting connections"));
+        }
+        match self.writer.take() {
+            Some(writer) => tokio::task::spawn_blocking(move || writer.finish())
+                .await
+                .map_err(|_| Error::Ended("the writer"))?,
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        self.phase = None;
+        self.accepting.abort();
+        if let Some(Err(error)) = self.writer.take().map(Writer::stop) {
+            tracing::error!(error = &error as &dyn std::error::Error, "not ended cleanly");
+        }
+    }
+}
+
+/// Opens the store in the folder `data`, making both if they are not there.
+fn open_store(data: &Path) -> Result<(File, Arc<dyn Store>), Error> {
+    let io = |doing| move |source| Error::Io { doing, source };
+    std::fs::create_dir_all(data).map_err(io("make the data folder"))?;
+    let lock = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(data.join("lock"))
+        .map_err(io("open the lock file"))?;
+    lock.try_lock().map_err(|error| match error {
+        TryLockError::WouldBlock => Error::InUse(data.to_owned()),
+        TryLockError::Error(source) => Error::Io {
+            doing: "lock the data folder",
+            source,
+        },
+    })?;
+    Ok((lock, Arc::new(Sqlite::open(&data.join("relay.sqlite"))?)))
+}
+
+async fn accept(
+    listener: TcpListener,
+    service: http::Service,
+    connections: usize,
+    phase: watch::Receiver<Phase>,
+) {
+    let places = Arc::new(Semaphore::new(connections));
+    let mut ending = phase.clone();
+    let accepting = async {
+        loop {
+            let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+                return;
+            };
+            match listener.accept().await {
+                Ok((stream, _)) => {
+                    let (service, phase) = (service.clone(), phase.clone());
+                    tokio::spawn(async move {
+                        serve(stream, service, place, phase).await;
+                    });
+                }
+                Err(error) => {
+                    // Out of file descriptors, most likely: some will be closed.
+                    tracing::warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            }
+        }
+    };
+    tokio::select! {
+        () = accepting => {}
+        // Shutting down, or dropped.
+        _ = ending.changed() => {}
+    }
+}
+
+/// Serves one HTTP connection; one that becomes a WebSocket goes on in a task of its own and takes `place` with it.
+async fn serve(
+    stream: TcpStream,
+    service: http::Service,
+    place: tokio::sync::OwnedSemaphorePermit,
+    mut phase: watch::Receiver<Phase>,
+) {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "a connection ended at once");
+        return;
+    }
+    let (stream, progress) = Counted::new(stream);
+    let place = Arc::new(place);
+    let service = hyper::service::service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
+        request.extensions_mut().insert(progress.clone());
+        request.extensions_mut().insert(Arc::clone(&place));
+        service.clone().oneshot(request)
+    });
+    let connection = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(REQUEST_HEAD)
+        .max_buf_size(MAX_REQUEST_HEAD)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    tokio::pin!(connection);
+    let served = tokio::select! {
+        served = connection.as_mut() => served,
+        _ = phase.changed() => {
+            connection.as_mut().graceful_shutdown();
+            tokio::select! {
+                served = connection.as_mut() => served,
+                // The relay was dropped.
+                _ = phase.changed() => return,
+            }
+        }
+    };
+    if let Err(error) = served {
+        tracing::debug!(%error, "a connection broke");
+    }
+}
