@@ -7,7 +7,7 @@ import { canonicalForm, commandNamed, formattingOf, keyboard } from "./commands.
 import { composition } from "./composition.ts";
 import { cursors, withCursors } from "./cursors.ts";
 import { editsOf } from "./edits.ts";
-import { withoutSourceLines } from "./paste.ts";
+import { readable } from "./paste.ts";
 import { pointOf, positionOf } from "./points.ts";
 import { remoteMeta, remoteTransaction } from "./remote.ts";
 import type { Block, Cursor, Formatting, Handle, Options } from "./types.ts";
@@ -42,7 +42,7 @@ function mount(host: HTMLElement, options: Options): Handle {
       spellcheck: "true",
       class: "editor",
     },
-    transformPastedHTML: withoutSourceLines,
+    transformPastedHTML: readable,
     dispatchTransaction: dispatch,
     handleDOMEvents: {
       focus: () => void tellSelection(),

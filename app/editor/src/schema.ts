@@ -1,6 +1,7 @@
 // The nodes and marks the editor can show. A textblock keeps its marker's attributes whole in `data`, so that attributes
 // this version does not know survive; what has no node of its own is shown as a plain `foreign` textblock.
 import { type Attrs, type DOMOutputSpec, type Mark, type MarkSpec, type Node, type NodeSpec, Schema } from "prosemirror-model";
+import { byStyle } from "./paste.ts";
 import type { AttributeValue, MarkValue, Shape } from "./types.ts";
 
 const noData: Record<string, AttributeValue> = {};
@@ -83,12 +84,7 @@ const marks = {
   },
   em: {
     attrs: { value: { default: true } },
-    parseDOM: [
-      { tag: "i" },
-      { tag: "em" },
-      { style: "font-style=italic" },
-      { style: "font-style=normal", clearMark: (mark: Mark) => mark.type.name === "em" },
-    ],
+    parseDOM: [{ tag: "i" }, { tag: "em" }, byStyle(/font-style:\s*italic/i)],
     toDOM: (mark) => [mark.attrs.value === false ? "span" : "em", 0],
   },
   strong: {
@@ -96,9 +92,8 @@ const marks = {
     parseDOM: [
       { tag: "strong" },
       // Google Docs wraps everything it copies in a `b` of normal weight.
-      { tag: "b", getAttrs: (element) => element.style.fontWeight !== "normal" && null },
-      { style: "font-weight=400", clearMark: (mark: Mark) => mark.type.name === "strong" },
-      { style: "font-weight", getAttrs: (weight) => /^(bold(er)?|[5-9]\d{2,})$/.test(weight) && null },
+      { tag: "b", getAttrs: (element) => !/font-weight:\s*normal/i.test(element.dataset.style ?? "") && null },
+      byStyle(/font-weight:\s*(bold|[6-9]\d\d)/i),
     ],
     toDOM: (mark) => [mark.attrs.value === false ? "span" : "strong", 0],
   },
@@ -145,7 +140,7 @@ function foreignAttributes(json: string): Attrs | false {
   } catch {
     return false;
   }
-  return isShape(shape) && { shape: { ...shape, parents: [] }, nested: true };
+  return isShape(shape) && { shape, nested: shape.parents.length === 0 };
 }
 
 function isShape(value: unknown): value is Shape {
