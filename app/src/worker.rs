@@ -1,0 +1,256 @@
+//! The worker: runs the replica and does its I/O. The tab sends numbered commands and gets views.
+//!
+//! Start: open the store and the channel to the other tabs, find a lane, read everything, start the replica. Until then
+//! what arrives waits.
+
+mod lanes;
+mod socket;
+mod store;
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use getrandom::SysRng;
+use js_sys::{Array, Date, Reflect, Uint8Array};
+use protocol::LaneId;
+use protocol::rand_core::UnwrapErr;
+use replica::command::Command;
+use replica::store::{Records, Table};
+use replica::{Effect, Event, Replica};
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::spawn_local;
+use web_sys::{BroadcastChannel, DedicatedWorkerGlobalScope, MessageEvent};
+
+use lanes::Hold;
+use socket::Socket;
+use store::Store;
+
+/// How often the replica hears that time went by, in milliseconds.
+const TICK: i32 = 1000;
+
+/// Runs in the worker once the module is ready there.
+#[wasm_bindgen]
+pub fn run_worker() {
+    let Ok(scope) = js_sys::global().dyn_into::<DedicatedWorkerGlobalScope>() else { return };
+    let shell = Rc::new(Shell {
+        scope,
+        store: Rc::new(Store::default()),
+        tabs: RefCell::new(None),
+        replica: RefCell::new(None),
+        events: RefCell::default(),
+        socket: RefCell::new(None),
+    });
+    shell.listen();
+    spawn_local(async move {
+        if let Err(error) = shell.clone().start().await {
+            // Ends up at the tab as the worker's error, which says that the app could not start.
+            report_error(&error);
+        }
+    });
+}
+
+struct Shell {
+    scope: DedicatedWorkerGlobalScope,
+    store: Rc<Store>,
+    tabs: RefCell<Option<BroadcastChannel>>,
+    /// `None` until it has started.
+    replica: RefCell<Option<Replica<UnwrapErr<SysRng>>>>,
+    /// What has happened and was not handled yet.
+    events: RefCell<VecDeque<Event>>,
+    socket: RefCell<Option<Socket>>,
+}
+
+impl Shell {
+    /// Takes the tab's messages from now on: a number and a command each; an empty one says that the tab closes.
+    fn listen(self: &Rc<Self>) {
+        let shell = self.clone();
+        let on_message = Closure::<dyn Fn(MessageEvent)>::new(move |event: MessageEvent| {
+            let bytes = Uint8Array::new(&event.data()).to_vec();
+            if bytes.is_empty() {
+                shell.happened(Event::Closing);
+            } else if let Ok((request, command)) = postcard::from_bytes::<(u32, Command)>(&bytes) {
+                shell.happened(Event::Command { request, command });
+            }
+        });
+        self.scope.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
+        on_message.forget();
+    }
+
+    async fn start(self: Rc<Self>) -> Result<(), JsValue> {
+        self.listen_to_tabs()?;
+        let before = self.store.read_tables(&Table::AT_START).await?;
+        let mut lane = None;
+        for candidate in replica::lanes_to_reuse(&before) {
+            if lanes::hold_if_free(&candidate).await == Hold::Held {
+                lane = Some(candidate);
+                break;
+            }
+        }
+        let mut adopted = Vec::new();
+        for candidate in replica::lanes_unsent(&before) {
+            // Without locks nobody knows whether its tab still lives; if it does, the relay tells the two apart.
+            if lanes::hold_if_free(&candidate).await != Hold::Elsewhere {
+                adopted.push(candidate);
+            }
+        }
+        // Another tab may have written until its lock was free: only what is read now counts.
+        let records = self.store.read_tables(&Table::AT_START).await?;
+        let reusable = replica::lanes_to_reuse(&records);
+        let lane: Option<LaneId> = lane.filter(|lane| reusable.contains(lane));
+        let origin = self.scope.location().origin();
+        let rng = UnwrapErr(SysRng);
+        let (replica, effects) = Replica::start(rng, now(), origin, &records, lane, &adopted)
+            .map_err(|error| JsValue::from(error.to_string()))?;
+        *self.replica.borrow_mut() = Some(replica);
+        self.carry_out(effects);
+        self.handle_events();
+        self.keep_time()
+    }
+
+    /// Notes an event and handles it, unless that is being done already.
+    fn happened(self: &Rc<Self>, event: Event) {
+        self.events.borrow_mut().push_back(event);
+        self.handle_events();
+    }
+
+    fn handle_events(self: &Rc<Self>) {
+        loop {
+            // An effect may cause an event at once; it waits its turn in the queue.
+            let Ok(mut replica) = self.replica.try_borrow_mut() else { return };
+            let Some(replica) = replica.as_mut() else { return };
+            let Some(event) = self.events.borrow_mut().pop_front() else { return };
+            let effects = replica.handle(now(), event);
+            self.carry_out(effects);
+        }
+    }
+
+    fn carry_out(self: &Rc<Self>, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Show(update) => {
+                    if let Ok(bytes) = postcard::to_allocvec(&update) {
+                        self.post(&bytes);
+                    }
+                }
+                Effect::Write(batch) => {
+                    let shell = self.clone();
+                    spawn_local(async move {
+                        let written = shell.store.write(batch).await;
+                        shell.happened(if written.is_ok() { Event::Written } else { Event::WriteFailed });
+                    });
+                }
+                Effect::Read { ticket, ranges } => {
+                    let shell = self.clone();
+                    spawn_local(async move {
+                        let event = match shell.store.read(&ranges).await {
+                            Ok(records) => Event::Read { ticket, records },
+                            Err(_) => Event::ReadFailed { ticket },
+                        };
+                        shell.happened(event);
+                    });
+                }
+                Effect::Connect => self.connect(),
+                Effect::Send(message) => {
+                    if let Some(socket) = &*self.socket.borrow() {
+                        socket.send(&message);
+                    }
+                }
+                Effect::Disconnect => drop(self.socket.borrow_mut().take()),
+                Effect::TellTabs(note) => {
+                    if let Some(tabs) = &*self.tabs.borrow()
+                        && let Err(error) = tabs.post_message(&Uint8Array::from(note.as_slice()))
+                    {
+                        report_error(&error);
+                    }
+                }
+                Effect::HoldLane(lane) => spawn_local(async move {
+                    // A fresh lane is free; without locks nobody else would look for one.
+                    lanes::hold_if_free(&lane).await;
+                }),
+                Effect::Adopt(lane) => self.adopt(lane),
+            }
+        }
+    }
+
+    fn post(&self, bytes: &[u8]) {
+        let array = Uint8Array::from(bytes);
+        if let Err(error) = self.scope.post_message_with_transfer(&array, &Array::of1(&array.buffer())) {
+            report_error(&error);
+        }
+    }
+
+    fn connect(self: &Rc<Self>) {
+        let (shell, weak) = (self.clone(), Rc::downgrade(self));
+        let socket = Socket::open(&self.scope.location(), move |event| {
+            if let Some(shell) = weak.upgrade() {
+                shell.happened(event);
+            }
+        });
+        match socket {
+            Ok(socket) => *shell.socket.borrow_mut() = Some(socket),
+            Err(_) => self.events.borrow_mut().push_back(Event::Disconnected),
+        }
+    }
+
+    /// Takes over a lane whose tab seems gone.
+    fn adopt(self: &Rc<Self>, lane: LaneId) {
+        let shell = self.clone();
+        spawn_local(async move {
+            if lanes::hold_if_free(&lane).await == Hold::Held
+                && let Ok(records) = shell.store.read_tables(&Table::UNSENT).await
+            {
+                let records: Records = records;
+                shell.happened(Event::Adopted { lane, records });
+            }
+        });
+    }
+
+    fn listen_to_tabs(self: &Rc<Self>) -> Result<(), JsValue> {
+        let tabs = BroadcastChannel::new("meridian")?;
+        let shell = self.clone();
+        let on_note = Closure::<dyn Fn(MessageEvent)>::new(move |event: MessageEvent| {
+            shell.happened(Event::FromTab(Uint8Array::new(&event.data()).to_vec()));
+        });
+        tabs.set_onmessage(Some(on_note.as_ref().unchecked_ref()));
+        on_note.forget();
+        *self.tabs.borrow_mut() = Some(tabs);
+        Ok(())
+    }
+
+    fn keep_time(self: &Rc<Self>) -> Result<(), JsValue> {
+        let shell = self.clone();
+        let on_tick = Closure::<dyn Fn()>::new(move || shell.happened(Event::Tick));
+        self.scope
+            .set_interval_with_callback_and_timeout_and_arguments_0(on_tick.as_ref().unchecked_ref(), TICK)?;
+        on_tick.forget();
+        let shell = self.clone();
+        let on_online = Closure::<dyn Fn()>::new(move || shell.happened(Event::NetworkUp));
+        self.scope.add_event_listener_with_callback("online", on_online.as_ref().unchecked_ref())?;
+        on_online.forget();
+        let shell = self.clone();
+        let on_offline = Closure::<dyn Fn()>::new(move || {
+            drop(shell.socket.borrow_mut().take());
+            shell.happened(Event::Disconnected);
+        });
+        self.scope.add_event_listener_with_callback("offline", on_offline.as_ref().unchecked_ref())?;
+        on_offline.forget();
+        Ok(())
+    }
+}
+
+/// Milliseconds since 1970.
+fn now() -> u64 {
+    Date::now() as u64
+}
+
+/// Reports an error as if it had not been caught.
+fn report_error(error: &JsValue) {
+    let global = js_sys::global();
+    let reported = Reflect::get(&global, &"reportError".into())
+        .and_then(JsCast::dyn_into::<js_sys::Function>)
+        .and_then(|report| report.call1(&global, error));
+    if reported.is_err() {
+        web_sys::console::error_1(error);
+    }
+}

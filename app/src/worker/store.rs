@@ -1,0 +1,187 @@
+//! The replica's tables in IndexedDB: an object store each, bytes under byte keys.
+//!
+//! The browser may drop the connection at any time (memory pressure, a newer version in another tab): it is opened again
+//! when it is needed. A write counts only when its transaction has completed.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use idb::{Database, DatabaseEvent, Factory, KeyRange, ObjectStoreParams, Transaction};
+use js_sys::{Array, Object, Reflect, Uint8Array};
+use replica::store::{Batch, Ranges, Records, Table};
+use wasm_bindgen::prelude::*;
+use web_sys::{IdbDatabase, IdbTransaction};
+
+const NAME: &str = "meridian";
+
+/// The layout of the tables. A change of it needs a step in [`upgrade`], and a test that opens what was there before.
+const VERSION: u32 = 1;
+
+#[derive(Default)]
+pub(super) struct Store {
+    open: RefCell<Option<IdbDatabase>>,
+}
+
+impl Store {
+    /// Reads whole tables.
+    pub(super) async fn read_tables(self: &Rc<Self>, tables: &[Table]) -> Result<Records, JsValue> {
+        let ranges = tables.iter().map(|&table| (table, None)).collect::<Vec<_>>();
+        self.with_retry(|database| read(database, &ranges)).await
+    }
+
+    pub(super) async fn read(self: &Rc<Self>, ranges: &Ranges) -> Result<Records, JsValue> {
+        let mut wanted = Vec::new();
+        for (table, from, to) in ranges {
+            let range = KeyRange::bound(&bytes(from), &bytes(to), None, Some(true)).map_err(error)?;
+            wanted.push((*table, Some(range)));
+        }
+        self.with_retry(|database| read(database, &wanted)).await
+    }
+
+    /// Writes a batch whole, or not at all.
+    pub(super) async fn write(self: &Rc<Self>, batch: Batch) -> Result<(), JsValue> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        self.with_retry(|database| write(database, &batch)).await
+    }
+
+    /// Does something with the database; if its connection turns out to be dead, once more with a new one.
+    async fn with_retry<T, F: Future<Output = Result<T, JsValue>>>(
+        self: &Rc<Self>,
+        act: impl Fn(IdbDatabase) -> F,
+    ) -> Result<T, JsValue> {
+        match act(self.database().await?).await {
+            Ok(done) => Ok(done),
+            Err(_) => {
+                self.open.borrow_mut().take();
+                act(self.database().await?).await
+            }
+        }
+    }
+
+    async fn database(self: &Rc<Self>) -> Result<IdbDatabase, JsValue> {
+        if let Some(database) = &*self.open.borrow() {
+            return Ok(database.clone());
+        }
+        let mut request = Factory::new().and_then(|factory| factory.open(NAME, Some(VERSION))).map_err(error)?;
+        request.on_upgrade_needed(|event| {
+            // If it fails, the transaction of the upgrade is aborted and opening fails.
+            if let Err(problem) = event.database().and_then(|database| upgrade(&database)) {
+                web_sys::console::error_1(&problem.to_string().into());
+            }
+        });
+        let database = IdbDatabase::from(request.await.map_err(error)?);
+        let store = Rc::downgrade(self);
+        let on_close = Closure::once_into_js(move || {
+            if let Some(store) = store.upgrade() {
+                store.open.borrow_mut().take();
+            }
+        });
+        database.set_onclose(Some(on_close.unchecked_ref()));
+        let (store, old) = (Rc::downgrade(self), database.clone());
+        // Another tab runs a newer version of the app: it must not wait for this one.
+        let on_version_change = Closure::once_into_js(move || {
+            old.close();
+            if let Some(store) = store.upgrade() {
+                store.open.borrow_mut().take();
+            }
+        });
+        database.set_onversionchange(Some(on_version_change.unchecked_ref()));
+        *self.open.borrow_mut() = Some(database.clone());
+        Ok(database)
+    }
+}
+
+fn upgrade(database: &Database) -> Result<(), idb::Error> {
+    let there = database.store_names();
+    for table in Table::ALL {
+        if !there.iter().any(|name| name == table.name()) {
+            database.create_object_store(table.name(), ObjectStoreParams::new())?;
+        }
+    }
+    Ok(())
+}
+
+async fn read(
+    database: IdbDatabase,
+    ranges: &[(Table, Option<KeyRange>)],
+) -> Result<Records, JsValue> {
+    let mut records = Records::new();
+    if ranges.is_empty() {
+        return Ok(records);
+    }
+    let mut names: Vec<&str> = ranges.iter().map(|(table, _)| table.name()).collect();
+    names.dedup();
+    let transaction = transaction(&database, &names, "readonly", "default")?;
+    // All requests are made before the first is awaited, so that the transaction stays alive.
+    let mut requests = Vec::new();
+    for (table, range) in ranges {
+        let store = transaction.object_store(table.name()).map_err(error)?;
+        let range = || range.clone().map(idb::Query::from);
+        let keys = store.get_all_keys(range(), None).map_err(error)?;
+        let values = store.get_all(range(), None).map_err(error)?;
+        requests.push((*table, keys, values));
+    }
+    for (table, keys, values) in requests {
+        let (keys, values) = (keys.await.map_err(error)?, values.await.map_err(error)?);
+        let rows = keys.iter().zip(&values).map(|(key, value)| {
+            (Uint8Array::new(key).to_vec(), Uint8Array::new(value).to_vec())
+        });
+        records.entry(table).or_default().extend(rows);
+    }
+    Ok(records)
+}
+
+async fn write(database: IdbDatabase, batch: &Batch) -> Result<(), JsValue> {
+    let mut names: Vec<&str> = batch.changes.keys().map(|(table, _)| table.name()).collect();
+    names.dedup();
+    let durability = if batch.strict { "strict" } else { "relaxed" };
+    let transaction = transaction(&database, &names, "readwrite", durability)?;
+    for ((table, key), value) in &batch.changes {
+        let store = transaction.object_store(table.name()).map_err(error)?;
+        match value {
+            Some(value) => drop(store.put(&bytes(value), Some(&bytes(key))).map_err(error)?),
+            None => drop(store.delete(bytes(key)).map_err(error)?),
+        }
+    }
+    let done = transaction.commit().map_err(error)?.await.map_err(error)?;
+    if done.is_committed() { Ok(()) } else { Err("the transaction was aborted".into()) }
+}
+
+#[wasm_bindgen]
+extern "C" {
+    /// web-sys has the third argument only as an unstable API.
+    #[wasm_bindgen(typescript_type = "IDBDatabase")]
+    type DurableDatabase;
+
+    #[wasm_bindgen(method, catch)]
+    fn transaction(
+        this: &DurableDatabase,
+        stores: &Array,
+        mode: &str,
+        options: &Object,
+    ) -> Result<IdbTransaction, JsValue>;
+}
+
+/// A transaction. A `strict` one completes only when the operating system says that it is on the disk.
+fn transaction(
+    database: &IdbDatabase,
+    names: &[&str],
+    mode: &str,
+    durability: &str,
+) -> Result<Transaction, JsValue> {
+    let stores: Array = names.iter().map(|&name| JsValue::from(name)).collect();
+    let options = Object::new();
+    Reflect::set(&options, &"durability".into(), &durability.into())?;
+    let database: &DurableDatabase = database.unchecked_ref();
+    Ok(Transaction::from(database.transaction(&stores, mode, &options)?))
+}
+
+fn bytes(bytes: &[u8]) -> JsValue {
+    Uint8Array::from(bytes).into()
+}
+
+fn error(error: idb::Error) -> JsValue {
+    error.to_string().into()
+}
