@@ -258,14 +258,6 @@ impl<'a> Batch<'a> {
             self.store.commit(&self.items)
         };
         let stored = committed.is_ok();
-        for done in self.founded {
-            if done
-                .send(if stored { Ok(()) } else { Err(Refusal::Storage) })
-                .is_err()
-            {
-                tracing::debug!("whoever founded a classroom is gone");
-            }
-        }
         let mut answered: Vec<Arc<Inbox>> = Vec::new();
         for (from, answer) in self.answers {
             let answer = match answer {
@@ -282,6 +274,14 @@ impl<'a> Batch<'a> {
                 if !pending.items.is_empty() {
                     pending.classroom.publish(pending.items, pending.roster);
                 }
+            }
+        }
+        for done in self.founded {
+            if done
+                .send(if stored { Ok(()) } else { Err(Refusal::Storage) })
+                .is_err()
+            {
+                tracing::debug!("whoever founded a classroom is gone");
             }
         }
         for inbox in answered {

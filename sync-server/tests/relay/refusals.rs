@@ -1,0 +1,410 @@
+//! What the relay does not take, and that it goes on serving others.
+
+use protocol::bounded::Bytes;
+use protocol::frame::{self, ClientFrame, RelayFrame};
+use protocol::identity::answer_challenge;
+use protocol::invite::InviteProof;
+use protocol::roster::Role;
+use protocol::{EntryHash, Refusal, Signature, SpaceId};
+use sync_server::{Limits, Settings};
+use tokio_tungstenite::tungstenite;
+
+use crate::classroom::{Classroom, FAR, member};
+use crate::client::{CHANNEL, Client, connect, start};
+
+#[tokio::test]
+async fn a_submission_is_stored_and_others_receive_it() {
+    let data = tempfile::tempdir().unwrap();
+    let relay = start(Settings::new(data.path())).await;
+    let classroom = Classroom::new();
+    let mut founder = Client::found(relay.address(), &classroom.founder, &classroom.founding).await;
+    let mut other = Client::open(relay.address(), &classroom.founder, classroom.id).await;
+
+    let mut lane = classroom.lane(&classroom.founder, vec![classroom.founding.hash()]);
+    for submission in 1..20 {
+        let segment = lane.write("first words");
+        founder.submit(&segment).await;
+        founder.expect_stored(submission).await;
+        other.expect_segment(&segment).await;
+    }
+    relay.shut_down().await.unwrap();
+    founder.expect_ended(Refusal::GoingAway).await;
+    other.expect_ended(Refusal::GoingAway).await;
+}
+
+#[tokio::test]
+async fn everything_may_come_in_one_flight() {
+    let data = tempfile::tempdir().unwrap();
+    let relay = start(Settings::new(data.path())).await;
+    let classroom = Classroom::new();
+    let mut client = Client::greet(relay.address()).await;
+    let signature = answer_challenge(&classroom.founder, &client.origin, &client.challenge);
+    let member = classroom.founder.id();
+    client.send(&ClientFrame::Answer { member, signature }).await;
+    client.submit_founding(&classroom.founding, None).await;
+    let invite = classroom.invite(Role::Student, 1, FAR);
+    client.submit_entry(&invite.entry).await;
+    let mut lane = classroom.lane(&classroom.founder, vec![invite.entry.hash()]);
+    client.submit(&lane.write("one")).await;
+    client.submit(&lane.write("two")).await;
+    client.send(&ClientFrame::Ping { nonce: 4 }).await;
+
+    let mut stored = Vec::new();
+    while stored.len() < 4 {
+        match client.next().await {
+            RelayFrame::Stored { submission, .. } => stored.push(submission),
+            RelayFrame::Opened { .. } | RelayFrame::CaughtUp { .. } | RelayFrame::Pong { nonce: 4 } => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(stored, [0, 1, 2, 3]);
+}
+
+#[tokio::test]
+async fn somebody_joins_by_an_invite_and_writes_at_once() {
+    let data = tempfile::tempdir().unwrap();
+    let relay = start(Settings::new(data.path())).await;
+    let classroom = Classroom::new();
+    let mut founder = Client::found(relay.address(), &classroom.founder, &classroom.founding).await;
+    let invite = classroom.invite(Role::Student, 1, FAR);
+    founder.submit_entry(&invite.entry).await;
+    founder.expect_stored(1).await;
+
+    let student = member();
+    let mut joining = Client::connect(relay.address(), &student).await;
+    let proof = InviteProof::new(&invite.keys, &joining.origin, &joining.challenge, &classroom.id);
+    joining.submit_open(classroom.id, None, Some(proof)).await;
+    assert_eq!(joining.catch_up().await.len(), 3, "opened, founding, invite");
+    let admission = classroom.admit(&invite, &student);
+    let mut lane = classroom.lane(&student, vec![admission.hash()]);
+    // Before the admission nothing of theirs counts, and nothing of others that they carry.
+    joining.submit(&lane.clone().write("too early")).await;
+    joining.expect_refused(0, Refusal::NotAMember).await;
+    joining
+        .submit_entry(&classroom.invite(Role::Lead, 1, FAR).entry)
+        .await;
+    joining.expect_refused(1, Refusal::NotAMember).await;
+    // The admission and what builds on it come in one flight.
+    let words = lane.write("here I am");
+    joining.submit_entry(&admission).await;
+    joining.submit(&words).await;
+    joining.expect_stored(2).await;
+    joining.expect_stored(3).await;
+    founder.expect_segment(&words).await;
+
+    // The invite was for one.
+    let late = member();
+    let mut second = Client::connect(relay.address(), &late).await;
+    let proof = InviteProof::new(&invite.keys, &second.origin, &second.challenge, &classroom.id);
+    second.submit_open(classroom.id, None, Some(proof)).await;
+    second.expect_closed(Refusal::InviteUsedUp).await;
+    // Nor does it help to have somebody else carry the admission.
+    founder.submit_entry(&classroom.admit(&invite, &late)).await;
+    founder.expect_refused(2, Refusal::InviteUsedUp).await;
+}
+
+#[tokio::test]
+async fn strangers_and_dead_invites_open_nothing() {
+    let data = tempfile::tempdir().unwrap();
+    let relay = start(Settings::new(data.path())).await;
+    let classroom = Classroom::new();
+    let mut founder = Client::found(relay.address(), &classroom.founder, &classroom.founding).await;
+    let expired = classroom.invite(Role::Student, 5, 1);
+    let unknown = classroom.invite(Role::Student, 5, FAR);
+    founder.submit_entry(&expired.entry).await;
+    founder.expect_stored(1).await;
+
+    let stranger = member();
+    let mut client = Client::connect(relay.address(), &stranger).await;
+    client.submit_open(classroom.id, None, None).await;
+    client.expect_closed(Refusal::NotAMember).await;
+    let (origin, challenge) = (client.origin.clone(), client.challenge);
+    for (proof, reason) in [
+        (
+            InviteProof::new(&expired.keys, &origin, &challenge, &classroom.id),
+            Refusal::InviteExpired,
+        ),
+        (
+            InviteProof::new(&unknown.keys, &origin, &challenge, &classroom.id),
+            Refusal::UnknownInvite,
+        ),
+        (
+            InviteProof::new(&expired.keys, &origin, &[0; 32], &classroom.id),
+            Refusal::BadSignature,
+        ),
+        (
+            InviteProof::new(
+                &expired.keys,
+                "https://elsewhere.example",
+                &challenge,
+                &classroom.id,
+            ),
+            Refusal::BadSignature,
+        ),
+    ] {
+        client.submit_open(classroom.id, None, Some(proof)).await;
+        client.expect_closed(reason).await;
+    }
+    founder.submit_entry(&classroom.admit(&expired, &stranger)).await;
+    founder.expect_refused(2, Refusal::InviteExpired).await;
+
+    client.submit_open(Classroom::new().id, None, None).await;
+    client.expect_closed(Refusal::UnknownClassroom).await;
+    // Founding what is there already opens it for members only.
+    client.submit_founding(&classroom.founding, None).await;
+    client.expect_refused(0, Refusal::NotAMember).await;
+    client.expect_closed(Refusal::NotAMember).await;
+    // Nothing is open, so nothing can be submitted; each submission has its answer.
+    let mut lane = classroom.lane(&stranger, vec![classroom.founding.hash()]);
+    client.submit(&lane.write("let me in")).await;
+    client.expect_refused(1, Refusal::UnknownChannel).await;
+
+    let mut again = Client::connect(relay.address(), &classroom.founder).await;
+    again.submit_founding(&classroom.founding, None).await;
+    assert!(matches!(again.next().await, RelayFrame::Opened { .. }));
+    again.expect_held(0).await;
+    assert_eq!(again.catch_up().await.len(), 2);
+}
+
+#[tokio::test]
+async fn guests_read_but_do_not_write() {
+    let data = tempfile::tempdir().unwrap();
+    let relay = start(Settings::new(data.path())).await;
+    let classroom = Classroom::new();
+    let mut founder = Client::found(relay.address(), &classroom.founder, &classroom.founding).await;
+    let invite = classroom.invite(Role::Guest, 1, FAR);
+    let guest = member();
+    let admission = classroom.admit(&invite, &guest);
+    founder.submit_entry(&invite.entry).await;
+    founder.expect_stored(1).await;
+    founder.submit_entry(&admission).await;
+    founder.expect_stored(2).await;
+
+    let mut reading = Client::open(relay.address(), &guest, classroom.id).await;
+    let segment = classroom
+        .lane(&classroom.founder, vec![classroom.founding.hash()])
+        .write("for all");
+    founder.submit(&segment).await;
+    founder.expect_stored(3).await;
+    reading.expect_segment(&segment).await;
+    reading
+        .submit(&classroom.lane(&guest, vec![admission.hash()]).write("me too"))
+        .await;
+    reading.expect_refused(0, Refusal::NotAllowed).await;
+    // Naming heads from before they came does not help.
+    reading
+        .submit(
+            &classroom
+                .lane(&guest, vec![classroom.founding.hash()])
+                .write("me too"),
+        )
+        .await;
+    reading.expect_refused(1, Refusal::NotAMember).await;
+}
+
+#[tokio::test]
+async fn a_bad_segment_is_refused_and_concerns_itself_only() {
+    let data = tempfile::tempdir().unwrap();
+    let relay = start(Settings::new(data.path())).await;
+    let classroom = Classroom::new();
+    let heads = vec![classroom.founding.hash()];
+    let mut founder = Client::found(relay.address(), &classroom.founder, &classroom.founding).await;
+    let mut other = Client::open(relay.address(), &classroom.founder, classroom.id).await;
+    let mut lane = classroom.lane(&classroom.founder, heads.clone());
+    let first = lane.write("first");
+    let unchanged = lane.clone();
+    let second = lane.write("second");
+    let fork = unchanged.clone().write("another second");
+    let third = lane.write("third");
+    let fourth = lane.write("fourth");
+    let after_fork = {
+        let mut lane = unchanged.clone();
+        lane.write("another second");
+        lane.write("another third")
+    };
+    let mut forged = fourth.clone();
+    forged.signature = Signature::from_bytes([5; 64]);
+    let mut altered = third.clone();
+    altered.nonce = [0; 24];
+    let unknown_heads = classroom
+        .lane(&classroom.founder, vec![EntryHash([8; 32])])
+        .write("from a later roster");
+    let stranger = member();
+    let foreign = classroom.lane(&stranger, heads.clone()).write("not one of us");
+    let fresh = classroom.lane(&classroom.founder, heads);
+
+    let mut submission = 0;
+    let mut number = || {
+        submission += 1;
+        submission
+    };
+    founder.submit(&first).await;
+    founder.expect_stored(number()).await;
+    for (segment, reason) in [
+        (&third, Refusal::IndexGap),
+        (&forged, Refusal::BadSignature),
+        (&altered, Refusal::BadSignature),
+        (&unknown_heads, Refusal::UnknownParent),
+        (&foreign, Refusal::NotAMember),
+        (&fresh.seal(SpaceId([1; 16]), 0, vec![1]), Refusal::WrongSpace),
+        (&fresh.seal(SpaceId::EVERYONE, 1, vec![1]), Refusal::WrongEpoch),
+    ] {
+        founder.submit(segment).await;
+        founder.expect_refused(number(), reason).await;
+    }
+    founder.submit(&second).await;
+    founder.expect_stored(number()).await;
+    founder.submit(&first).await;
+    founder.expect_held(number()).await;
+    founder.submit(&fork).await;
+    founder.expect_refused(number(), Refusal::Fork).await;
+    founder.submit(&after_fork).await;
+    founder.expect_refused(number(), Refusal::Fork).await;
+    founder.submit(&third).await;
+    founder.expect_stored(number()).await;
+    // Within one commit, too.
+    let mut flight = Vec::new();
+    for segment in [&fourth, &fourth] {
+        let frame = founder.segment_frame(segment);
+        frame::append(&mut flight, &frame).unwrap();
+    }
+    founder.send_bytes(flight).await.unwrap();
+    let (stored, held) = (number(), number());
+    let mut answers = [founder.next().await, founder.next().await];
+    answers.sort_by_key(|answer| matches!(answer, RelayFrame::Held { .. }));
+    assert!(matches!(answers[0], RelayFrame::Stored { submission, .. } if submission == stored));
+    assert!(matches!(answers[1], RelayFrame::Held { submission, .. } if submission == held));
+
+    for segment in [&first, &second, &third, &fourth] {
+        other.expect_segment(segment).await;
+    }
+    founder
+        .send(&ClientFrame::Entry {
+            channel: CHANNEL,
+            entry: Bytes::new("entry", vec![1, 2, 3]).unwrap(),
+        })
+        .await;
+    founder.expect_refused(number(), Refusal::Malformed).await;
+    founder
+        .send(&ClientFrame::Entry {
+            channel: CHANNEL,
+            entry: Bytes::new("entry", vec![9, 2, 3]).unwrap(),
+        })
+        .await;
+    founder
+        .expect_refused(number(), Refusal::UnsupportedVersion)
+        .await;
+}
+
+#[tokio::test]
+async fn a_bad_connection_ends_and_the_relay_serves_others() {
+    let data = tempfile::tempdir().unwrap();
+    let relay = start(Settings {
+        limits: Limits {
+            message: 300_000,
+            ..Limits::default()
+        },
+        ..Settings::new(data.path())
+    })
+    .await;
+    let classroom = Classroom::new();
+    let mut founder = Client::found(relay.address(), &classroom.founder, &classroom.founding).await;
+    let stranger = member();
+
+    let mut garbage = Client::connect(relay.address(), &stranger).await;
+    garbage.send_bytes(vec![0xff; 100]).await.unwrap();
+    garbage.expect_ended(Refusal::Malformed).await;
+
+    let mut before_answer = Client::greet(relay.address()).await;
+    before_answer.send_bytes(vec![0xff; 100]).await.unwrap();
+    before_answer.expect_ended(Refusal::Malformed).await;
+
+    let mut unknown = Client::greet(relay.address()).await;
+    unknown.submit_open(classroom.id, None, None).await;
+    unknown.expect_ended(Refusal::NotAuthenticated).await;
+
+    let mut elsewhere = Client::greet(relay.address()).await;
+    let signature = answer_challenge(&stranger, "https://elsewhere.example", &elsewhere.challenge);
+    let member = stranger.id();
+    elsewhere.send(&ClientFrame::Answer { member, signature }).await;
+    elsewhere.expect_ended(Refusal::NotAuthenticated).await;
+
+    // The relay does not read it to the end, so that it may be reset before it hears why.
+    let mut large = Client::connect(relay.address(), &stranger).await;
+    let sent = large.send_bytes(vec![0; 300_001]).await;
+    match large.try_next().await {
+        Some(RelayFrame::Ended {
+            reason: Refusal::TooLarge,
+        }) => assert_eq!(large.try_next().await, None),
+        None => {}
+        Some(other) => panic!("after {sent:?}: {other:?}"),
+    }
+
+    let segment = classroom
+        .lane(&classroom.founder, vec![classroom.founding.hash()])
+        .write("still here");
+    founder.submit(&segment).await;
+    founder.expect_stored(1).await;
+}
+
+#[tokio::test]
+async fn a_socket_must_speak_the_protocol_and_come_from_here() {
+    let data = tempfile::tempdir().unwrap();
+    let relay = start(Settings {
+        origins: vec!["https://relay.example".to_owned()],
+        ..Settings::new(data.path())
+    })
+    .await;
+    let address = relay.address();
+    for (subprotocol, origin, status) in [
+        (None, None, 400),
+        (Some("meridian.v0"), None, 400),
+        (Some(frame::SUBPROTOCOL), Some("https://evil.example"), 403),
+        (Some(frame::SUBPROTOCOL), Some("null"), 403),
+    ] {
+        match connect(address, subprotocol, origin).await {
+            Err(tungstenite::Error::Http(response)) => assert_eq!(response.status(), status),
+            other => panic!("{subprotocol:?} {origin:?}: {other:?}"),
+        }
+    }
+    connect(address, Some(frame::SUBPROTOCOL), Some("https://relay.example"))
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn founding_needs_the_token_if_there_is_one() {
+    let data = tempfile::tempdir().unwrap();
+    let relay = start(Settings {
+        found_token: Some("open sesame".to_owned()),
+        ..Settings::new(data.path())
+    })
+    .await;
+    let classroom = Classroom::new();
+    let mut client = Client::connect(relay.address(), &classroom.founder).await;
+    for token in [None, Some("open"), Some("")] {
+        client.submit_founding(&classroom.founding, token).await;
+        client.expect_refused(0, Refusal::FoundToken).await;
+        client.expect_closed(Refusal::FoundToken).await;
+    }
+    client
+        .submit_founding(&classroom.founding, Some("open sesame"))
+        .await;
+    assert!(matches!(client.next().await, RelayFrame::Opened { .. }));
+    client.expect_stored(0).await;
+}
+
+#[tokio::test]
+async fn who_does_not_answer_is_sent_away() {
+    let data = tempfile::tempdir().unwrap();
+    let relay = start(Settings {
+        limits: Limits {
+            handshake: std::time::Duration::from_millis(50),
+            ..Limits::default()
+        },
+        ..Settings::new(data.path())
+    })
+    .await;
+    let mut silent = Client::greet(relay.address()).await;
+    silent.expect_ended(Refusal::NotAuthenticated).await;
+}
