@@ -25,6 +25,9 @@ use sender::Sender;
 /// How long a connection that ends may take to hear the last of it.
 const FAREWELL: Duration = Duration::from_secs(5);
 
+/// How long it may then take the client to close its side.
+const LINGER: Duration = Duration::from_secs(1);
+
 /// What all connections of a relay share.
 pub(crate) struct Shared {
     pub(crate) store: Arc<dyn Store>,
@@ -88,16 +91,17 @@ pub(crate) async fn serve(
         inbox.put(Note::Ended { reason });
     };
     let last_words = async {
-        let (sent, ()) = tokio::join!(&mut sending, farewell);
-        // A socket closed with unread bytes in it would take back what was just said.
-        while sent.is_ok() && matches!(stream.next().await, Some(Ok(_))) {}
-    };
-    tokio::select! {
-        said = timeout(FAREWELL, last_words) => {
-            if said.is_err() {
-                tracing::debug!(connection = number, "goes on talking");
+        let said = timeout(FAREWELL, async { tokio::join!(&mut sending, farewell).0.is_ok() }).await;
+        if said == Ok(true) {
+            // A socket closed with unread bytes in it would take back what was just said.
+            let drain = async { while let Some(Ok(_)) = stream.next().await {} };
+            if timeout(LINGER, drain).await.is_err() {
+                tracing::debug!(connection = number, "does not close");
             }
         }
+    };
+    tokio::select! {
+        () = last_words => {}
         () = &mut stopped => {}
     }
 }

@@ -1,5 +1,7 @@
 //! What every store must do, run on each there is.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 use std::path::Path;
 use std::sync::Arc;
 

@@ -1,5 +1,7 @@
 //! The relay over real sockets.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 mod classroom;
 mod client;
 mod durability;
