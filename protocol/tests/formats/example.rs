@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use protocol::identity::{InviteKeys, MemberKeys, Seed};
 use protocol::key::{EpochKey, SealedKey};
 use protocol::rand_core::{TryCryptoRng, TryRng};
-use protocol::roster::{Entry, Role, Roster};
+use protocol::roster::{Entry, Role};
 use protocol::segment::{Header, Kind, Log, Segment};
 use protocol::{ClassroomId, DocumentId, EntryHash, LaneId, SchoolId, SegmentHash, SpaceId};
 
@@ -138,13 +138,6 @@ impl Example {
 
     pub(crate) fn classroom(&self) -> ClassroomId {
         ClassroomId(self.founding.hash().0)
-    }
-
-    pub(crate) fn roster(&self) -> Roster {
-        let mut roster = Roster::found(self.founding.clone()).unwrap();
-        roster.add(self.invite.clone()).unwrap();
-        roster.add(self.admission.clone()).unwrap();
-        roster
     }
 
     /// What person 2 writes: segment `index` after `previous`.

@@ -6,6 +6,7 @@
 mod decoders;
 mod example;
 mod golden;
+mod roster;
 mod seals;
 mod second_reader;
 mod size;

@@ -147,7 +147,7 @@ fn a_segment_of_the_wrong_shape_is_not_decoded() {
     let bent: [(&str, Change); 5] = [
         ("a run that covers two", |it| it.header.last = 1),
         ("a first one after another", |it| {
-            it.previous = SegmentHash([1; 32])
+            it.previous = SegmentHash([1; 32]);
         }),
         ("a later one after none", |it| {
             (it.header.first, it.header.last) = (1, 1);
