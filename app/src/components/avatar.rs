@@ -1,0 +1,40 @@
+//! A person as a coloured disc with initials.
+
+use leptos::prelude::*;
+
+/// The name is said next to it, or by `title` if there is no room.
+#[component]
+pub(crate) fn Avatar(name: String, colour: u8) -> impl IntoView {
+    let class = format!("avatar colour-{}", colour % 12);
+    view! {
+        <span class=class aria-hidden="true" title=name.clone()>
+            {initials(&name)}
+        </span>
+    }
+}
+
+/// The first letters of the first and last word.
+fn initials(name: &str) -> String {
+    let first_letter = |word: &str| word.chars().find(|letter| letter.is_alphanumeric());
+    let letters: Vec<char> = name.split_whitespace().filter_map(first_letter).collect();
+    match letters.as_slice() {
+        [] => String::new(),
+        [only] => only.to_uppercase().collect(),
+        [first, .., last] => first.to_uppercase().chain(last.to_uppercase()).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    use super::*;
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn initials_are_of_the_first_and_last_word() {
+        assert_eq!(initials("Amina Wanjiru Odhiambo"), "AO");
+        assert_eq!(initials("jürgen"), "J");
+        assert_eq!(initials("  "), "");
+        assert_eq!(initials("🙂 أمينة"), "أ");
+    }
+}

@@ -1,0 +1,118 @@
+//! The few pictures, drawn in the colour of the text around them.
+
+use leptos::prelude::*;
+
+/// The mark: a globe with its meridians, and two places on it.
+#[component]
+pub(crate) fn Mark() -> impl IntoView {
+    view! {
+        <svg class="mark" viewBox="0 0 40 40" aria-hidden="true">
+            <g fill="none" stroke="currentColor" stroke-linecap="round" stroke-width="2">
+                <circle cx="20" cy="20" r="15" />
+                <path d="M20 5c-9 8-9 22 0 30" />
+                <path class="faint" d="M20 5c9 8 9 22 0 30" />
+                <path class="faint" d="M6 14.5c8.5 3.5 19.5 3.5 28 0" />
+                <path d="M6 25.5c8.5-3.5 19.5-3.5 28 0" />
+            </g>
+            <circle class="place" cx="6.5" cy="25.5" r="3.5" />
+            <circle class="place" cx="33.5" cy="25.5" r="3.5" />
+        </svg>
+    }
+}
+
+/// Meridians from pole to pole, for behind a screen.
+#[component]
+pub(crate) fn Meridians() -> impl IntoView {
+    view! {
+        <svg class="meridians" viewBox="0 0 600 600" aria-hidden="true" preserveAspectRatio="xMidYMid slice">
+            <g fill="none" stroke="currentColor" stroke-width="1.5">
+                <circle cx="300" cy="300" r="280" />
+                <ellipse cx="300" cy="300" rx="70" ry="280" />
+                <ellipse cx="300" cy="300" rx="140" ry="280" />
+                <ellipse cx="300" cy="300" rx="215" ry="280" />
+                <path d="M300 20v560" />
+                <path d="M58 160c150 50 334 50 484 0" />
+                <path d="M20 300h560" />
+                <path d="M58 440c150-50 334-50 484 0" />
+            </g>
+            <path class="route" d="M128 240C210 130 390 130 468 320" />
+            <circle class="place" cx="128" cy="240" r="8" />
+            <circle class="place" cx="468" cy="320" r="8" />
+        </svg>
+    }
+}
+
+/// A sheet with lines.
+#[component]
+pub(crate) fn Sheet() -> impl IntoView {
+    view! {
+        <svg class="icon" viewBox="0 0 24 24" aria-hidden="true">
+            <path d="M6 3.5h8l4 4v13H6z M14 3.5v4h4 M9 12h6 M9 15.5h6" />
+        </svg>
+    }
+}
+
+/// An arrow back to where one came from; turned round where people read from the right.
+#[component]
+pub(crate) fn Back() -> impl IntoView {
+    view! {
+        <svg class="icon icon-directed" viewBox="0 0 24 24" aria-hidden="true">
+            <path d="M14.5 5.5 8 12l6.5 6.5" />
+        </svg>
+    }
+}
+
+#[component]
+pub(crate) fn Plus() -> impl IntoView {
+    view! {
+        <svg class="icon" viewBox="0 0 24 24" aria-hidden="true">
+            <path d="M12 5.5v13 M5.5 12h13" />
+        </svg>
+    }
+}
+
+/// An envelope that lets somebody in.
+#[component]
+pub(crate) fn Letter() -> impl IntoView {
+    view! {
+        <svg class="icon" viewBox="0 0 24 24" aria-hidden="true">
+            <path d="M3.5 6.5h17v11h-17z M3.5 7.5 12 13.5l8.5-6" />
+        </svg>
+    }
+}
+
+#[component]
+pub(crate) fn BulletedListIcon() -> impl IntoView {
+    view! {
+        <svg class="icon" viewBox="0 0 24 24" aria-hidden="true">
+            <path d="M9.5 6.5h10 M9.5 12h10 M9.5 17.5h10 M5 6.5h.01 M5 12h.01 M5 17.5h.01" />
+        </svg>
+    }
+}
+
+#[component]
+pub(crate) fn NumberedListIcon() -> impl IntoView {
+    view! {
+        <svg class="icon" viewBox="0 0 24 24" aria-hidden="true">
+            <path d="M10.5 6.5h9 M10.5 12h9 M10.5 17.5h9 M4 5l1.5-1v5 M4 14.5c1-1.3 3-.6 2.5.7-.3.9-1.5 1.6-2.5 2.8h3" />
+        </svg>
+    }
+}
+
+#[component]
+pub(crate) fn UndoIcon() -> impl IntoView {
+    view! {
+        <svg class="icon icon-directed" viewBox="0 0 24 24" aria-hidden="true">
+            <path d="M8.5 5 4.5 9l4 4 M4.5 9H14a5 5 0 0 1 0 10h-3" />
+        </svg>
+    }
+}
+
+#[component]
+pub(crate) fn RedoIcon() -> impl IntoView {
+    view! {
+        <svg class="icon icon-directed" viewBox="0 0 24 24" aria-hidden="true">
+            <path d="M15.5 5l4 4-4 4 M19.5 9H10a5 5 0 0 0 0 10h3" />
+        </svg>
+    }
+}

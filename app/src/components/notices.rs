@@ -1,0 +1,135 @@
+//! What everybody must know, whatever screen they are on.
+
+use leptos::prelude::*;
+use replica::command::Problem;
+use replica::view::Work;
+
+use crate::link::use_link;
+use crate::messages::say;
+use crate::service_worker::{NewVersion, reload};
+use crate::sync::{self, LocalWork};
+use crate::{paths, reasons};
+
+/// Seconds that a clock may be wrong before it is said.
+const TOLERATED_SKEW: u64 = 5 * 60;
+
+#[component]
+pub(crate) fn Notices() -> impl IntoView {
+    view! {
+        <div class="notices">
+            <StartFailed />
+            <NotSaved />
+            <ClockSkew />
+            <CardReminder />
+            <NewVersionReady />
+        </div>
+    }
+}
+
+#[component]
+fn StartFailed() -> impl IntoView {
+    let link = use_link();
+    view! {
+        <Show when=move || link.broken.get()>
+            <div class="notice notice-alarm" role="alert">
+                <p>
+                    <strong>{say().start_failed()}</strong>
+                    " "
+                    {say().start_failed_hint()}
+                </p>
+                <button type="button" class="button" on:click=|_| reload()>
+                    {say().reload()}
+                </button>
+            </div>
+        </Show>
+    }
+}
+
+#[component]
+fn NotSaved() -> impl IntoView {
+    let link = use_link();
+    let not_saved = Memo::new(move |_| {
+        let local = link
+            .local_work
+            .with(|work| work.values().copied().collect::<Vec<LocalWork>>());
+        let views = link.home.with(|home| {
+            let classrooms = home.iter().flat_map(|home| &home.classrooms);
+            classrooms.map(|classroom| classroom.work).collect::<Vec<_>>()
+        });
+        sync::worst(views, local) == Work::NotSaved
+    });
+    let sentence = move || match link.problem.get() {
+        Some(problem) if problem != Problem::StorageFailed => {
+            say().not_saved_because(reasons::problem(problem))
+        }
+        _ => say().not_saved_storage_full().to_owned(),
+    };
+    view! {
+        <Show when=move || not_saved.get()>
+            <div class="notice notice-alarm" role="alert">
+                <p>{sentence}</p>
+            </div>
+        </Show>
+    }
+}
+
+#[component]
+fn ClockSkew() -> impl IntoView {
+    let link = use_link();
+    let dismissed = RwSignal::new(false);
+    let skewed = Memo::new(move |_| {
+        let skew = link
+            .home
+            .with(|home| home.as_ref().and_then(|home| home.clock_skew));
+        skew.is_some_and(|seconds| seconds.unsigned_abs() > TOLERATED_SKEW)
+    });
+    view! {
+        <Show when=move || skewed.get() && !dismissed.get()>
+            <div class="notice" role="status" aria-label=say().clock()>
+                <p>{say().clock_skew()}</p>
+                <button type="button" class="button" on:click=move |_| dismissed.set(true)>
+                    {say().dismiss()}
+                </button>
+            </div>
+        </Show>
+    }
+}
+
+/// Quiet, until the card was printed or copied; not where one writes.
+#[component]
+fn CardReminder() -> impl IntoView {
+    let link = use_link();
+    let path = leptos_router::hooks::use_location().pathname;
+    let at_home = Memo::new(move |_| path.with(|path| path == paths::HOME));
+    let not_kept = Memo::new(move |_| {
+        link.home.with(|home| {
+            home.as_ref()
+                .is_some_and(|home| home.me.is_some() && !home.card_kept)
+        })
+    });
+    view! {
+        <Show when=move || not_kept.get() && at_home.get()>
+            <div class="notice">
+                <p>{say().card_reminder()}</p>
+                <a class="button" href=paths::CARD>
+                    {say().show_card()}
+                </a>
+            </div>
+        </Show>
+    }
+}
+
+#[component]
+fn NewVersionReady() -> impl IntoView {
+    let version: NewVersion = expect_context();
+    view! {
+        <Show when=move || version.ready.get()>
+            <div class="notice notice-new" role="status" aria-label=say().new_version()>
+                <p>{say().new_version()}</p>
+                <button type="button" class="button" on:click=move |_| version.use_it()>
+                    {say().use_new_version()}
+                </button>
+            </div>
+        </Show>
+    }
+}

@@ -1,0 +1,141 @@
+//! What the browser knows of languages, countries and time: `Intl`, without which every name would have to be shipped.
+
+use js_sys::{Array, Object, Reflect};
+use leptos::prelude::window;
+use wasm_bindgen::prelude::*;
+
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(js_namespace = Intl)]
+    type DisplayNames;
+    #[wasm_bindgen(constructor, js_namespace = Intl, catch)]
+    fn new(locales: &JsValue, options: &JsValue) -> Result<DisplayNames, JsValue>;
+    #[wasm_bindgen(method, catch)]
+    fn of(this: &DisplayNames, code: &str) -> Result<JsValue, JsValue>;
+
+    #[wasm_bindgen(js_namespace = Intl)]
+    type DateTimeFormat;
+    #[wasm_bindgen(constructor, js_namespace = Intl, catch)]
+    fn new(locales: &JsValue, options: &JsValue) -> Result<DateTimeFormat, JsValue>;
+    #[wasm_bindgen(method, catch)]
+    fn format(this: &DateTimeFormat, date: f64) -> Result<String, JsValue>;
+    #[wasm_bindgen(method, js_name = resolvedOptions)]
+    fn resolved_options(this: &DateTimeFormat) -> Object;
+
+    #[wasm_bindgen(js_namespace = Intl, js_name = supportedValuesOf, catch)]
+    fn supported_values_of(key: &str) -> Result<Array, JsValue>;
+
+    #[wasm_bindgen(js_namespace = Intl)]
+    type Collator;
+    #[wasm_bindgen(constructor, js_namespace = Intl, catch)]
+    fn new(locales: &JsValue) -> Result<Collator, JsValue>;
+    #[wasm_bindgen(method)]
+    fn compare(this: &Collator, left: &str, right: &str) -> i32;
+}
+
+/// The languages that the person set in the browser, best first.
+pub(crate) fn preferred_languages() -> Vec<String> {
+    window()
+        .navigator()
+        .languages()
+        .iter()
+        .filter_map(|tag| tag.as_string())
+        .collect()
+}
+
+/// The name of a country in a language; the code itself if the browser has no name.
+pub(crate) fn country_names(language: &str, codes: &[&str]) -> Vec<String> {
+    let names = DisplayNames::new(&language.into(), &options(&[("type", "region")]));
+    let name = |code: &&str| {
+        let name = names
+            .as_ref()
+            .ok()
+            .and_then(|names| names.of(code).ok()?.as_string());
+        name.unwrap_or_else(|| (*code).to_owned())
+    };
+    codes.iter().map(name).collect()
+}
+
+/// Sorts by what `text` gives, as a dictionary of the language would.
+pub(crate) fn sort_by_text<T>(language: &str, items: &mut [T], text: impl Fn(&T) -> &str) {
+    match Collator::new(&language.into()) {
+        Ok(collator) => items.sort_by(|left, right| collator.compare(text(left), text(right)).cmp(&0)),
+        Err(_) => items.sort_by(|left, right| text(left).cmp(text(right))),
+    }
+}
+
+/// The IANA name of the time zone that this device is in.
+pub(crate) fn own_time_zone() -> Option<String> {
+    let format = DateTimeFormat::new(&JsValue::UNDEFINED, &JsValue::UNDEFINED).ok()?;
+    Reflect::get(&format.resolved_options(), &"timeZone".into())
+        .ok()?
+        .as_string()
+}
+
+/// All time zones that the browser knows, with `own` among them.
+pub(crate) fn time_zones(own: &str) -> Vec<String> {
+    let known = supported_values_of("timeZone").unwrap_or_default();
+    let mut zones: Vec<String> = known.iter().filter_map(|zone| zone.as_string()).collect();
+    if !own.is_empty() && !zones.iter().any(|zone| zone == own) {
+        zones.push(own.to_owned());
+        zones.sort();
+    }
+    zones
+}
+
+/// The weekday and time of day in a zone, for people who read `language`; none if the browser does not know the zone.
+pub(crate) fn time_in_zone(language: &str, zone: &str, milliseconds: f64) -> Option<String> {
+    let format = options(&[
+        ("timeZone", zone),
+        ("weekday", "short"),
+        ("hour", "2-digit"),
+        ("minute", "2-digit"),
+    ]);
+    DateTimeFormat::new(&language.into(), &format)
+        .ok()?
+        .format(milliseconds)
+        .ok()
+}
+
+fn options(pairs: &[(&str, &str)]) -> JsValue {
+    let entries: Array = pairs
+        .iter()
+        .map(|(key, value)| Array::of2(&(*key).into(), &(*value).into()))
+        .collect();
+    Object::from_entries(&entries).map_or(JsValue::UNDEFINED, JsValue::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    use super::*;
+
+    #[wasm_bindgen_test]
+    fn countries_have_names_in_the_language() {
+        assert_eq!(country_names("en", &["KE", "DE"]), ["Kenya", "Germany"]);
+        assert_eq!(country_names("de", &["DE"]), ["Deutschland"]);
+    }
+
+    #[wasm_bindgen_test]
+    fn a_zone_that_is_none_has_no_time() {
+        assert_eq!(
+            time_in_zone("en-GB", "Africa/Nairobi", 0.0).as_deref(),
+            Some("Thu, 03:00")
+        );
+        assert_eq!(time_in_zone("en-GB", "Nowhere/At_all", 0.0), None);
+    }
+
+    #[wasm_bindgen_test]
+    fn the_own_zone_is_always_offered() {
+        assert!(own_time_zone().is_some());
+        assert!(time_zones("Mars/Olympus").contains(&"Mars/Olympus".to_owned()));
+    }
+
+    #[wasm_bindgen_test]
+    fn names_are_sorted_as_people_sort() {
+        let mut names = ["Zambia", "Åland Islands", "Albania"];
+        sort_by_text("en", &mut names, |name| name);
+        assert_eq!(names, ["Åland Islands", "Albania", "Zambia"]);
+    }
+}

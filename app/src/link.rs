@@ -1,0 +1,249 @@
+//! The tab's end of the link to its replica, which lives in a worker.
+//!
+//! Commands go out numbered and are answered once each; views come unasked, whole, and are kept in signals.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
+
+use js_sys::{Array, Object, Reflect, Uint8Array};
+use leptos::prelude::{Update as _, *};
+use protocol::{ClassroomId, DocumentId};
+use replica::command::{Answer, Command, Problem};
+use replica::view::{Classroom, Home, Presence, Update};
+use wasm_bindgen::prelude::*;
+use web_sys::{Document, MessageEvent, Worker, WorkerOptions, WorkerType};
+
+use crate::sync::LocalWork;
+
+/// Which document of which classroom.
+pub(crate) type Place = (ClassroomId, DocumentId);
+
+/// What arrives for a page that is open in this tab.
+pub(crate) enum PageUpdate {
+    Opened { saved: Vec<u8>, actor: [u8; 16] },
+    Changes(Vec<Vec<u8>>),
+    Presence(Vec<Presence>),
+}
+
+type OnAnswer = Box<dyn FnOnce(Result<Answer, Problem>)>;
+type OnPage = Rc<dyn Fn(PageUpdate)>;
+
+/// The link. Copies are the same link.
+#[derive(Clone, Copy)]
+pub(crate) struct Link {
+    inner: StoredValue<Rc<Inner>, LocalStorage>,
+    /// `None` until the replica has started.
+    pub(crate) home: RwSignal<Option<Home>>,
+    pub(crate) classrooms: RwSignal<BTreeMap<ClassroomId, Classroom>>,
+    /// Edits of this tab that the replica has not confirmed as durable, by page.
+    pub(crate) local_work: RwSignal<BTreeMap<Place, LocalWork>>,
+    /// Why the last change that failed could not be stored.
+    pub(crate) problem: RwSignal<Option<Problem>>,
+    /// The worker did not start, or broke.
+    pub(crate) broken: RwSignal<bool>,
+}
+
+struct Inner {
+    worker: Option<Worker>,
+    next_request: RefCell<u32>,
+    waiting: RefCell<HashMap<u32, OnAnswer>>,
+    pages: RefCell<HashMap<Place, OnPage>>,
+}
+
+impl Link {
+    /// Starts the worker. Call once, at the root: the signals live as long as their owner.
+    pub(crate) fn start() -> Self {
+        let worker = start_worker(&document());
+        let broken = RwSignal::new(worker.is_err());
+        if let Err(error) = &worker {
+            leptos::logging::error!("the worker did not start: {error:?}");
+        }
+        let inner = Inner {
+            worker: worker.ok(),
+            next_request: RefCell::new(0),
+            waiting: RefCell::default(),
+            pages: RefCell::default(),
+        };
+        let link = Self {
+            inner: StoredValue::new_local(Rc::new(inner)),
+            home: RwSignal::new(None),
+            classrooms: RwSignal::default(),
+            local_work: RwSignal::default(),
+            problem: RwSignal::new(None),
+            broken,
+        };
+        link.listen();
+        link
+    }
+
+    /// Sends a command; `on_answer` is called when it was carried out, or could not be.
+    pub(crate) fn ask(self, command: Command, on_answer: impl FnOnce(Result<Answer, Problem>) + 'static) {
+        let inner = self.inner();
+        let request = inner.next_request.replace_with(|next| next.wrapping_add(1));
+        let Some(worker) = &inner.worker else {
+            return on_answer(Err(Problem::Internal));
+        };
+        match post(worker, request, command) {
+            Ok(()) => {
+                inner.waiting.borrow_mut().insert(request, Box::new(on_answer));
+            }
+            Err(error) => {
+                leptos::logging::error!("a command could not be sent: {error:?}");
+                on_answer(Err(Problem::Internal));
+            }
+        }
+    }
+
+    /// Sends a command whose failure a person need not know of.
+    pub(crate) fn tell(self, command: Command) {
+        self.ask(command, |answer| {
+            if let Err(problem) = answer {
+                leptos::logging::warn!("not carried out: {problem:?}");
+            }
+        });
+    }
+
+    /// Hands on what arrives for a page, until another listener takes its place or [`Self::forget_page`].
+    pub(crate) fn on_page(self, place: Place, listener: impl Fn(PageUpdate) + 'static) {
+        self.inner().pages.borrow_mut().insert(place, Rc::new(listener));
+    }
+
+    pub(crate) fn forget_page(self, place: &Place) {
+        self.inner().pages.borrow_mut().remove(place);
+    }
+
+    /// Says where the newest edit of a page is that the replica's views don't count.
+    pub(crate) fn note_local_work(self, place: Place, work: Option<LocalWork>) {
+        if self
+            .local_work
+            .with_untracked(|known| known.get(&place).copied() == work)
+        {
+            return;
+        }
+        self.local_work.update(|known| match work {
+            Some(work) => {
+                known.insert(place, work);
+            }
+            None => {
+                known.remove(&place);
+            }
+        });
+    }
+
+    /// Whether there is a connection at this moment.
+    pub(crate) fn is_online(self) -> bool {
+        self.home.with_untracked(|home| {
+            home.as_ref()
+                .is_some_and(|home| home.link == replica::view::Link::Online)
+        })
+    }
+
+    fn inner(self) -> Rc<Inner> {
+        self.inner.get_value()
+    }
+
+    fn listen(self) {
+        let inner = self.inner();
+        let Some(worker) = &inner.worker else { return };
+        let on_message = Closure::<dyn Fn(MessageEvent)>::new(move |event: MessageEvent| {
+            let bytes = Uint8Array::new(&event.data()).to_vec();
+            match postcard::from_bytes(&bytes) {
+                Ok(update) => self.take(update),
+                Err(error) => leptos::logging::error!("the worker sent what can't be read: {error}"),
+            }
+        });
+        worker.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
+        on_message.forget();
+
+        let on_error = Closure::<dyn Fn()>::new(move || self.broken.set(true));
+        worker.set_onerror(Some(on_error.as_ref().unchecked_ref()));
+        on_error.forget();
+    }
+
+    fn take(self, update: Update) {
+        match update {
+            Update::Answered { request, result } => {
+                let waiting = self.inner().waiting.borrow_mut().remove(&request);
+                if let Some(on_answer) = waiting {
+                    on_answer(result);
+                }
+            }
+            Update::Home(home) => self.home.set(Some(home)),
+            Update::Classroom(classroom) => self.take_classroom(classroom),
+            Update::Opened {
+                classroom,
+                document,
+                saved,
+                actor,
+            } => {
+                self.hand_on((classroom, document), PageUpdate::Opened { saved, actor });
+            }
+            Update::Changes {
+                classroom,
+                document,
+                changes,
+            } => {
+                self.hand_on((classroom, document), PageUpdate::Changes(changes));
+            }
+            Update::Presence {
+                classroom,
+                document,
+                people,
+            } => {
+                self.hand_on((classroom, document), PageUpdate::Presence(people));
+            }
+        }
+    }
+
+    fn take_classroom(self, classroom: Classroom) {
+        let id = classroom.id;
+        self.classrooms.update(|classrooms| {
+            classrooms.insert(id, classroom);
+        });
+        // What was durable before this view is counted in it.
+        let confirmed = |(place, work): (&Place, &LocalWork)| place.0 == id && *work == LocalWork::Durable;
+        if self.local_work.with_untracked(|work| work.iter().any(confirmed)) {
+            self.local_work
+                .update(|work| work.retain(|place, state| !confirmed((place, state))));
+        }
+    }
+
+    fn hand_on(self, place: Place, update: PageUpdate) {
+        // The listener may change the listeners.
+        let listener = self.inner().pages.borrow().get(&place).cloned();
+        if let Some(listener) = listener {
+            listener(update);
+        }
+    }
+}
+
+/// The link of this tab.
+pub(crate) fn use_link() -> Link {
+    expect_context()
+}
+
+fn post(worker: &Worker, request: u32, command: Command) -> Result<(), JsValue> {
+    let bytes = postcard::to_allocvec(&(request, command)).map_err(|error| error.to_string())?;
+    let array = Uint8Array::from(bytes.as_slice());
+    worker.post_message_with_transfer(&array, &Array::of1(&array.buffer()))
+}
+
+/// Starts the worker with the module that this page has compiled; the build says in the page where its files are.
+fn start_worker(document: &Document) -> Result<Worker, JsValue> {
+    let options = WorkerOptions::new();
+    options.set_type(WorkerType::Module);
+    let worker = Worker::new_with_options(&meta(document, "meridian-worker")?, &options)?;
+    let message = Object::new();
+    Reflect::set(&message, &"glue".into(), &meta(document, "meridian-glue")?.into())?;
+    Reflect::set(&message, &"module".into(), &wasm_bindgen::module())?;
+    worker.post_message(&message)?;
+    Ok(worker)
+}
+
+fn meta(document: &Document, name: &str) -> Result<String, JsValue> {
+    document
+        .query_selector(&format!("meta[name={name}]"))?
+        .and_then(|element| element.get_attribute("content"))
+        .ok_or_else(|| format!("the page does not say where {name} is").into())
+}

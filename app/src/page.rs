@@ -1,0 +1,9 @@
+//! A page that is open in this tab: its document, its editor, and what goes between them and the replica.
+
+pub(crate) mod draft;
+pub(crate) mod editor;
+pub(crate) mod pace;
+pub(crate) mod pieces;
+pub(crate) mod rebuild;
+pub(crate) mod session;
+pub(crate) mod title;

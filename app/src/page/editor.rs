@@ -1,0 +1,265 @@
+//! The editor in JavaScript (`app/editor`), as Rust sees it. It shows blocks and reports what the person does; it decides nothing.
+
+use std::rc::Rc;
+
+use documents::page::edit::{Block, Edit, Point};
+use js_sys::{Object, Reflect};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_wasm_bindgen::Serializer;
+use wasm_bindgen::prelude::*;
+use web_sys::HtmlElement;
+
+/// An editor on the screen. Dropping it takes it away.
+pub(crate) struct Editor {
+    handle: Handle,
+    /// What the editor calls; it must not outlive them.
+    _listeners: [Closure<dyn Fn(JsValue)>; 4],
+}
+
+/// What the editor reports.
+pub(crate) trait Listener {
+    /// One call for each local transaction, in the middle of it.
+    fn edited(self: Rc<Self>, edits: Vec<Edit>);
+    /// `None` when the editor lost the focus.
+    fn selected(self: Rc<Self>, selection: Option<Selection>);
+    fn formatted(self: Rc<Self>, formatting: Formatting);
+    fn composing(self: Rc<Self>, active: bool);
+    /// The editor said what can't be understood; show it the blocks again.
+    fn lost(self: Rc<Self>);
+}
+
+/// What is selected; the head is where the caret is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub(crate) struct Selection {
+    pub(crate) anchor: Point,
+    pub(crate) head: Point,
+}
+
+/// What the toolbar shows for the place where the caret is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Formatting {
+    pub(crate) strong: bool,
+    pub(crate) em: bool,
+    pub(crate) block: String,
+    pub(crate) level: Option<u8>,
+    pub(crate) list: Option<List>,
+    pub(crate) can_undo: bool,
+    pub(crate) can_redo: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum List {
+    Bulleted,
+    Numbered,
+}
+
+/// Where somebody else is.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct RemoteCursor {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    /// An index into the palette, 0 to 11.
+    pub(crate) color: u8,
+    pub(crate) anchor: Point,
+    pub(crate) head: Point,
+}
+
+/// What the toolbar asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum EditorCommand {
+    Bold,
+    Italic,
+    BulletedList,
+    NumberedList,
+    Paragraph,
+    Heading(u8),
+    Undo,
+    Redo,
+}
+
+impl Editor {
+    /// Puts an editor into `host`.
+    pub(crate) fn mount<L: Listener + 'static>(
+        host: &HtmlElement,
+        label: &str,
+        blocks: &[Block],
+        editable: bool,
+        listener: &Rc<L>,
+    ) -> Result<Self, JsValue> {
+        let listeners = [
+            hear(listener, L::edited),
+            hear(listener, L::selected),
+            hear(listener, L::formatted),
+            hear(listener, L::composing),
+        ];
+        let options = Object::new();
+        Reflect::set(&options, &"label".into(), &label.into())?;
+        Reflect::set(&options, &"blocks".into(), &to_js(blocks)?)?;
+        Reflect::set(&options, &"editable".into(), &editable.into())?;
+        for (name, closure) in ["onEdits", "onSelection", "onState", "onComposition"]
+            .iter()
+            .zip(&listeners)
+        {
+            Reflect::set(&options, &(*name).into(), closure.as_ref())?;
+        }
+        Ok(Self {
+            handle: mount(host, &options)?,
+            _listeners: listeners,
+        })
+    }
+
+    /// Shows changes of others, as one transaction that leaves the selection where it is.
+    pub(crate) fn apply(&self, edits: &[Edit]) -> Result<(), JsValue> {
+        self.handle.apply(&to_js(edits)?)
+    }
+
+    /// Replaces everything.
+    pub(crate) fn reset(&self, blocks: &[Block]) -> Result<(), JsValue> {
+        self.handle.reset(&to_js(blocks)?)
+    }
+
+    pub(crate) fn set_cursors(&self, cursors: &[RemoteCursor]) -> Result<(), JsValue> {
+        self.handle.set_cursors(&to_js(cursors)?)
+    }
+
+    pub(crate) fn command(&self, command: EditorCommand) -> Result<(), JsValue> {
+        let (name, value) = match command {
+            EditorCommand::Bold => ("strong", None),
+            EditorCommand::Italic => ("em", None),
+            EditorCommand::BulletedList => ("bulleted", None),
+            EditorCommand::NumberedList => ("numbered", None),
+            EditorCommand::Paragraph => ("paragraph", None),
+            EditorCommand::Heading(level) => ("heading", Some(level)),
+            EditorCommand::Undo => ("undo", None),
+            EditorCommand::Redo => ("redo", None),
+        };
+        self.handle
+            .command(name, &value.map_or(JsValue::UNDEFINED, JsValue::from))
+    }
+
+    pub(crate) fn focus(&self) -> Result<(), JsValue> {
+        self.handle.focus()
+    }
+}
+
+impl Drop for Editor {
+    fn drop(&mut self) {
+        if let Err(error) = self.handle.destroy() {
+            leptos::logging::error!("the editor could not be taken away: {error:?}");
+        }
+    }
+}
+
+#[wasm_bindgen]
+extern "C" {
+    type Handle;
+
+    #[wasm_bindgen(js_namespace = meridianEditor, catch)]
+    fn mount(host: &HtmlElement, options: &Object) -> Result<Handle, JsValue>;
+    #[wasm_bindgen(method, catch)]
+    fn apply(this: &Handle, edits: &JsValue) -> Result<(), JsValue>;
+    #[wasm_bindgen(method, catch)]
+    fn reset(this: &Handle, blocks: &JsValue) -> Result<(), JsValue>;
+    #[wasm_bindgen(method, catch, js_name = setCursors)]
+    fn set_cursors(this: &Handle, cursors: &JsValue) -> Result<(), JsValue>;
+    #[wasm_bindgen(method, catch)]
+    fn command(this: &Handle, name: &str, value: &JsValue) -> Result<(), JsValue>;
+    #[wasm_bindgen(method, catch)]
+    fn focus(this: &Handle) -> Result<(), JsValue>;
+    #[wasm_bindgen(method, catch)]
+    fn destroy(this: &Handle) -> Result<(), JsValue>;
+}
+
+fn to_js<T: Serialize + ?Sized>(value: &T) -> Result<JsValue, JsValue> {
+    Ok(value.serialize(&Serializer::json_compatible())?)
+}
+
+/// A function for JavaScript that reads its argument and calls a method of the listener.
+fn hear<L: Listener + 'static, T: DeserializeOwned + 'static>(
+    listener: &Rc<L>,
+    method: fn(Rc<L>, T),
+) -> Closure<dyn Fn(JsValue)> {
+    // Weak: the listener keeps the editor.
+    let listener = Rc::downgrade(listener);
+    Closure::new(move |value: JsValue| {
+        let Some(listener) = listener.upgrade() else {
+            return;
+        };
+        match serde_wasm_bindgen::from_value(value) {
+            Ok(value) => method(listener, value),
+            Err(error) => {
+                leptos::logging::error!("the editor said what can't be understood: {error}");
+                listener.lost();
+            }
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use documents::page::edit::{Run, Shape, Value};
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    use super::*;
+
+    #[wasm_bindgen_test]
+    fn edits_come_back_from_javascript_as_they_went() {
+        let marks = [("strong".to_owned(), Value::Boolean(true))].into();
+        let mut shape = Shape::paragraph();
+        shape.attrs.insert("level".to_owned(), Value::Integer(2));
+        let edits = vec![
+            Edit::Text {
+                block: 0,
+                offset: 1,
+                delete: 2,
+                insert: vec![Run {
+                    text: "ä😀".to_owned(),
+                    marks,
+                }],
+            },
+            Edit::Mark {
+                block: 0,
+                from: 0,
+                to: 2,
+                name: "em".to_owned(),
+                value: Value::Null,
+            },
+            Edit::Split {
+                block: 0,
+                offset: 1,
+                shape: shape.clone(),
+            },
+            Edit::Join { block: 1 },
+            Edit::Blocks {
+                from: 0,
+                count: 1,
+                blocks: vec![Block {
+                    shape,
+                    runs: Vec::new(),
+                }],
+            },
+        ];
+        let value = to_js(&edits).unwrap();
+        let back: Vec<Edit> = serde_wasm_bindgen::from_value(value).unwrap();
+        assert_eq!(back, edits);
+    }
+
+    #[wasm_bindgen_test]
+    fn a_mark_is_removed_with_null() {
+        let edit = Edit::Mark {
+            block: 0,
+            from: 0,
+            to: 2,
+            name: "em".to_owned(),
+            value: Value::Null,
+        };
+        let text = js_sys::JSON::stringify(&to_js(&edit).unwrap()).unwrap();
+        assert_eq!(
+            text,
+            r#"{"op":"mark","block":0,"from":0,"to":2,"name":"em","value":null}"#
+        );
+    }
+}

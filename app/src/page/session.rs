@@ -1,0 +1,590 @@
+//! A page while it is open: takes the editor's edits in at once, makes changes of them now and then, and shows those of others.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use documents::page::edit::{Edit, Point};
+use leptos::prelude::*;
+use protocol::MemberId;
+use replica::command::{Answer, Command, CursorRange, Problem};
+use replica::view::{Presence, Work};
+use wasm_bindgen::JsValue;
+use web_sys::HtmlElement;
+
+use super::draft::Draft;
+use super::editor::{Editor, EditorCommand, Formatting, Listener, RemoteCursor, Selection};
+use super::{pace, pieces};
+use crate::link::{Link, PageUpdate, Place};
+use crate::messages::say;
+use crate::sync::LocalWork;
+
+/// One open page. It lives on after its screen until everything typed is durable.
+pub(crate) struct Session {
+    link: Link,
+    sessions: Sessions,
+    place: Place,
+    draft: RefCell<Option<Draft>>,
+    editor: RefCell<Option<Rc<Editor>>>,
+    on_screen: Cell<bool>,
+    flush: Cell<Option<TimeoutHandle>>,
+    /// A flush came due while a change was on its way to storage.
+    flush_is_due: Cell<bool>,
+    /// Counts up when changes are handed over anew: answers to the earlier handing over don't count.
+    handing_over: Cell<u32>,
+    /// How many of the unanswered changes, from the oldest on, were handed over.
+    handed_over: Cell<usize>,
+    /// The device could not store the oldest change: it is tried again.
+    failed: Cell<bool>,
+    selection: Cell<Option<Selection>>,
+    cursor_timer: Cell<Option<TimeoutHandle>>,
+    pub(crate) phase: ArcRwSignal<Phase>,
+    pub(crate) title: ArcRwSignal<String>,
+    pub(crate) people: ArcRwSignal<Vec<Presence>>,
+    pub(crate) formatting: ArcRwSignal<Formatting>,
+}
+
+/// How far a page has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    Opening,
+    /// The page is known, its content has not arrived.
+    NotHere,
+    Ready,
+    /// The replica can't open it.
+    Failed(Problem),
+    /// What the replica gave is no page.
+    Broken,
+}
+
+/// The open pages of this tab. Copies are the same.
+#[derive(Clone, Copy)]
+pub(crate) struct Sessions(StoredValue<HashMap<Place, Rc<Session>>, LocalStorage>);
+
+impl Sessions {
+    pub(crate) fn new() -> Self {
+        Self(StoredValue::new_local(HashMap::new()))
+    }
+
+    /// Opens a page, or goes on with it if its last edits are still on their way to storage.
+    pub(crate) fn open(self, link: Link, place: Place) -> Rc<Session> {
+        let session = self
+            .0
+            .with_value(|open| open.get(&place).cloned())
+            .unwrap_or_else(|| {
+                let session = Session::start(link, self, place);
+                self.0.update_value(|open| {
+                    open.insert(place, session.clone());
+                });
+                session
+            });
+        session.on_screen.set(true);
+        session
+    }
+
+    /// Makes changes of everything that was typed, in all pages: the tab may go away.
+    pub(crate) fn flush(self) {
+        let open: Vec<Rc<Session>> = self.0.with_value(|open| open.values().cloned().collect());
+        for session in open {
+            session.flush();
+        }
+    }
+}
+
+impl Session {
+    fn start(link: Link, sessions: Sessions, place: Place) -> Rc<Self> {
+        let session = Rc::new(Self {
+            link,
+            sessions,
+            place,
+            draft: RefCell::default(),
+            editor: RefCell::default(),
+            on_screen: Cell::new(true),
+            flush: Cell::default(),
+            flush_is_due: Cell::default(),
+            handing_over: Cell::default(),
+            selection: Cell::default(),
+            cursor_timer: Cell::default(),
+            phase: ArcRwSignal::new(Phase::Opening),
+            title: ArcRwSignal::default(),
+            people: ArcRwSignal::default(),
+            formatting: ArcRwSignal::default(),
+            failed: Cell::default(),
+            handed_over: Cell::default(),
+        });
+        let listener = Rc::downgrade(&session);
+        link.on_page(place, move |update| {
+            if let Some(session) = listener.upgrade() {
+                session.take(update);
+            }
+        });
+        let (classroom, document) = place;
+        let opened = Rc::downgrade(&session);
+        link.ask(Command::OpenPage { classroom, document }, move |answer| {
+            if let (Err(problem), Some(session)) = (answer, opened.upgrade()) {
+                session.phase.set(Phase::Failed(problem));
+            }
+        });
+        session
+    }
+
+    /// Puts the editor on the screen. Fails if its script did not load.
+    pub(crate) fn show(self: &Rc<Self>, host: &HtmlElement, editable: bool) -> Result<(), JsValue> {
+        self.editor.take();
+        let Some(blocks) = self.with_draft(|draft| draft.blocks().to_vec()) else {
+            return Ok(());
+        };
+        let editor = Editor::mount(host, say().page(), &blocks, editable, self)?;
+        self.editor.replace(Some(Rc::new(editor)));
+        self.show_cursors();
+        Ok(())
+    }
+
+    /// The screen went away.
+    pub(crate) fn leave(self: &Rc<Self>) {
+        self.editor.take();
+        self.on_screen.set(false);
+        self.compose(false);
+        self.selection.set(None);
+        self.flush();
+        self.send_cursor();
+        self.close_if_done();
+    }
+
+    pub(crate) fn command(&self, command: EditorCommand) {
+        if let Some(editor) = self.editor() {
+            report(editor.command(command));
+        }
+    }
+
+    pub(crate) fn focus(&self) {
+        if let Some(editor) = self.editor() {
+            report(editor.focus());
+        }
+    }
+
+    /// The person changed the title.
+    pub(crate) fn set_title(self: &Rc<Self>, title: &str) {
+        match self.with_draft(|draft| draft.set_title(title)) {
+            Some(Ok(())) => {
+                self.title.set(title.to_owned());
+                self.edited();
+            }
+            Some(Err(error)) => leptos::logging::error!("the title was not taken: {error}"),
+            None => {}
+        }
+    }
+
+    /// Makes a change of what was typed since the last one, at once.
+    pub(crate) fn flush(self: &Rc<Self>) {
+        if let Some(timer) = self.flush.take() {
+            timer.clear();
+        }
+        self.flush_is_due.set(false);
+        self.with_draft(|draft| draft.commit(now()));
+        // After a failure the order must stay: the oldest is tried first.
+        if !self.failed.get() {
+            self.hand_over();
+        }
+    }
+
+    fn take(self: &Rc<Self>, update: PageUpdate) {
+        match update {
+            PageUpdate::Opened { saved, actor } => self.opened(&saved, actor),
+            PageUpdate::Changes(changes) => self.take_changes(changes),
+            PageUpdate::Presence(people) => {
+                if self.people.with_untracked(|known| *known != people) {
+                    self.people.set(people);
+                    self.show_cursors();
+                }
+            }
+        }
+    }
+
+    fn opened(self: &Rc<Self>, saved: &[u8], actor: [u8; 16]) {
+        if self.draft.borrow().is_some() {
+            return self.rebuilt(saved, actor);
+        }
+        match Draft::open(saved, actor) {
+            Ok(draft) => {
+                self.title.set(draft.page().title());
+                self.draft.replace(Some(draft));
+                self.show_phase();
+            }
+            Err(error) => {
+                leptos::logging::error!("the page can't be opened: {error}");
+                self.phase.set(Phase::Broken);
+            }
+        }
+    }
+
+    /// The replica built the page anew, with a new lane: go on with that.
+    fn rebuilt(self: &Rc<Self>, saved: &[u8], actor: [u8; 16]) {
+        self.flush();
+        self.forget_handing_over();
+        let rebuilt = self.with_draft(|draft| draft.rebuild(saved, actor));
+        if let Some(Err(error)) = rebuilt {
+            leptos::logging::error!("the page can't be opened again: {error}");
+            self.phase.set(Phase::Broken);
+            return;
+        }
+        self.failed.set(false);
+        self.show_everything();
+        self.flush();
+        self.note_work();
+    }
+
+    fn take_changes(self: &Rc<Self>, changes: Vec<Vec<u8>>) {
+        // One's own edits first: changes can't be taken in between.
+        self.flush();
+        match self.with_draft(|draft| draft.take(changes)) {
+            Some(Ok(Some(remote))) => {
+                for (index, error) in &remote.refused {
+                    leptos::logging::warn!("change {index} was not taken: {error}");
+                }
+                if remote.title_changed {
+                    self.show_title();
+                }
+                self.show_phase();
+                match self.editor().map(|editor| editor.apply(&remote.edits)) {
+                    Some(Err(error)) => {
+                        leptos::logging::warn!("the editor could not follow: {error:?}");
+                        self.show_blocks();
+                    }
+                    _ => self.show_cursors(),
+                }
+            }
+            Some(Err(error)) => {
+                leptos::logging::error!("changes could not be taken: {error}");
+                self.show_everything();
+            }
+            Some(Ok(None)) | None => {}
+        }
+    }
+
+    /// Something was typed: from now on the newest work is not durable.
+    fn edited(self: &Rc<Self>) {
+        self.note_work();
+        if self.with_draft(|draft| draft.is_full()) == Some(true) {
+            self.flush();
+        } else if self.flush.get().is_none() {
+            let people = self.people.with_untracked(Vec::len) + 1;
+            let session = self.clone();
+            let after = pace::flush_after(people, self.link.is_online());
+            let timer = set_timeout_with_handle(move || session.flush_when_free(), after);
+            self.flush.set(timer.inspect_err(report_error).ok());
+        }
+    }
+
+    /// Waits for the change that is on its way to storage: a slow disk makes larger changes, not a longer queue.
+    fn flush_when_free(self: &Rc<Self>) {
+        self.flush.set(None);
+        let busy = self.with_draft(|draft| draft.unanswered().next().is_some()) == Some(true);
+        if busy {
+            self.flush_is_due.set(true);
+        } else {
+            self.flush();
+            if self.selection.get().is_some() {
+                self.send_cursor_soon();
+            }
+        }
+    }
+
+    /// Gives the replica the changes that it was not given yet.
+    fn hand_over(self: &Rc<Self>) {
+        let (classroom, document) = self.place;
+        let from = self.handed_over.get();
+        let changes = self.with_draft(|draft| draft.unanswered().skip(from).cloned().collect::<Vec<_>>());
+        let handing_over = self.handing_over.get();
+        for change in changes.unwrap_or_default() {
+            self.handed_over.set(self.handed_over.get() + 1);
+            let session = self.clone();
+            self.link.ask(
+                Command::Change {
+                    classroom,
+                    document,
+                    change,
+                },
+                move |answer| {
+                    if session.handing_over.get() == handing_over {
+                        session.answered(answer);
+                    }
+                },
+            );
+        }
+    }
+
+    fn answered(self: &Rc<Self>, answer: Result<Answer, Problem>) {
+        match answer {
+            Ok(_) => {
+                self.with_draft(Draft::answered);
+                self.handed_over.set(self.handed_over.get().saturating_sub(1));
+                self.failed.set(false);
+                if self.flush_is_due.get() {
+                    self.flush();
+                } else {
+                    self.hand_over();
+                }
+            }
+            // A fresh copy of the page follows, in which the edits are made again.
+            Err(Problem::LaneEnded) => {}
+            Err(problem) => {
+                self.forget_handing_over();
+                self.failed.set(true);
+                self.link.problem.set(Some(problem));
+                let session = self.clone();
+                set_timeout(move || session.try_again(), pace::RETRY);
+            }
+        }
+        self.note_work();
+        self.close_if_done();
+    }
+
+    fn try_again(self: &Rc<Self>) {
+        // A rebuilt page has handed them over already.
+        if self.failed.get() {
+            self.forget_handing_over();
+            self.hand_over();
+        }
+    }
+
+    fn forget_handing_over(&self) {
+        self.handing_over.set(self.handing_over.get().wrapping_add(1));
+        self.handed_over.set(0);
+    }
+
+    /// Tells the status where this page's newest edit is.
+    fn note_work(&self) {
+        let durable = self.with_draft(|draft| draft.is_durable()) != Some(false);
+        let work = if self.failed.get() {
+            Some(LocalWork::NotSaved)
+        } else if !durable {
+            Some(LocalWork::Saving)
+        } else {
+            // Until a view counts the edit, the view before must not be believed.
+            let noted = self
+                .link
+                .local_work
+                .with_untracked(|work| work.contains_key(&self.place));
+            (noted && self.view_says_on_the_relay()).then_some(LocalWork::Durable)
+        };
+        self.link.note_local_work(self.place, work);
+    }
+
+    fn view_says_on_the_relay(&self) -> bool {
+        let (classroom, document) = self.place;
+        self.link.classrooms.with_untracked(|classrooms| {
+            let documents = classrooms.get(&classroom).map(|classroom| &classroom.documents);
+            documents
+                .and_then(|documents| documents.iter().find(|other| other.id == document))
+                .is_some_and(|document| document.work == Work::OnTheRelay)
+        })
+    }
+
+    fn close_if_done(self: &Rc<Self>) {
+        let done = self.with_draft(|draft| draft.is_durable()) != Some(false);
+        if self.on_screen.get() || !done {
+            return;
+        }
+        let (classroom, document) = self.place;
+        self.link.forget_page(&self.place);
+        self.link.tell(Command::ClosePage { classroom, document });
+        self.sessions.0.update_value(|open| {
+            open.remove(&self.place);
+        });
+    }
+
+    fn compose(self: &Rc<Self>, active: bool) {
+        self.with_draft(|draft| draft.compose(active));
+        if !active {
+            self.take_changes(Vec::new());
+        }
+    }
+
+    fn send_cursor_soon(self: &Rc<Self>) {
+        if self.cursor_timer.get().is_some() {
+            return;
+        }
+        let session = self.clone();
+        let timer = set_timeout_with_handle(
+            move || {
+                session.cursor_timer.set(None);
+                session.send_cursor();
+            },
+            pace::CURSOR,
+        );
+        self.cursor_timer.set(timer.inspect_err(report_error).ok());
+    }
+
+    fn send_cursor(self: &Rc<Self>) {
+        // Others can't find a place in text that they don't have yet: the flush sends the cursor after it.
+        if self.with_draft(|draft| draft.is_edited()) == Some(true) {
+            return;
+        }
+        let (classroom, document) = self.place;
+        let cursor = self
+            .selection
+            .get()
+            .and_then(|selection| self.cursor_of(selection));
+        self.link.tell(Command::Cursor {
+            classroom,
+            document,
+            cursor,
+        });
+    }
+
+    fn cursor_of(&self, selection: Selection) -> Option<CursorRange> {
+        self.with_draft(|draft| {
+            let at = |point: Point| draft.page().cursor_at(point.block, point.offset).ok();
+            Some(CursorRange {
+                anchor: at(selection.anchor)?,
+                head: at(selection.head)?,
+            })
+        })
+        .flatten()
+    }
+
+    fn show_cursors(&self) {
+        let Some(editor) = self.editor() else { return };
+        let cursors = self.with_draft(|draft| {
+            let point = |cursor: &str| {
+                let (block, offset) = draft.page().position_of(cursor)?;
+                Some(Point { block, offset })
+            };
+            self.people.with_untracked(|people| {
+                people
+                    .iter()
+                    .filter_map(|person| {
+                        let cursor = person.cursor.as_ref()?;
+                        Some(RemoteCursor {
+                            id: person.id.clone(),
+                            name: name_of(&person.name),
+                            color: person.colour,
+                            anchor: point(&cursor.anchor)?,
+                            head: point(&cursor.head)?,
+                        })
+                    })
+                    .collect::<Vec<_>>()
+            })
+        });
+        report(editor.set_cursors(&cursors.unwrap_or_default()));
+    }
+
+    fn show_everything(&self) {
+        self.show_title();
+        self.show_phase();
+        self.show_blocks();
+    }
+
+    fn show_title(&self) {
+        if let Some(title) = self.with_draft(|draft| draft.page().title()) {
+            self.title.set(title);
+        }
+    }
+
+    fn show_phase(&self) {
+        let present = self.with_draft(|draft| draft.page().is_present()) == Some(true);
+        let phase = if present { Phase::Ready } else { Phase::NotHere };
+        if self.phase.get_untracked() != phase {
+            self.phase.set(phase);
+        }
+    }
+
+    fn show_blocks(&self) {
+        let blocks = self.with_draft(|draft| draft.blocks().to_vec());
+        if let (Some(editor), Some(blocks)) = (self.editor(), blocks) {
+            report(editor.reset(&blocks));
+            self.show_cursors();
+        }
+    }
+
+    /// Shows the document again as it is, when the editor is done with what it is doing.
+    fn show_blocks_soon(self: &Rc<Self>) {
+        let session = self.clone();
+        set_timeout(move || session.show_blocks(), std::time::Duration::ZERO);
+    }
+
+    /// The editor, without keeping it borrowed: it calls back while it works.
+    fn editor(&self) -> Option<Rc<Editor>> {
+        self.editor.borrow().clone()
+    }
+
+    fn with_draft<T>(&self, work: impl FnOnce(&mut Draft) -> T) -> Option<T> {
+        self.draft.borrow_mut().as_mut().map(work)
+    }
+}
+
+impl Listener for Session {
+    fn edited(self: Rc<Self>, edits: Vec<Edit>) {
+        let batches = pieces::in_batches(edits, pace::MOST_PENDING);
+        let several = batches.len() > 1;
+        for batch in batches {
+            if let Some(Err(error)) = self.with_draft(|draft| draft.edit(&batch)) {
+                leptos::logging::error!("an edit was not taken: {error}");
+                self.show_blocks_soon();
+                break;
+            }
+            if several {
+                self.flush();
+            }
+        }
+        Session::edited(&self);
+    }
+
+    fn selected(self: Rc<Self>, selection: Option<Selection>) {
+        if self.selection.replace(selection) != selection {
+            self.send_cursor_soon();
+        }
+    }
+
+    fn formatted(self: Rc<Self>, formatting: Formatting) {
+        if self.formatting.with_untracked(|known| *known != formatting) {
+            self.formatting.set(formatting);
+        }
+    }
+
+    fn composing(self: Rc<Self>, active: bool) {
+        self.compose(active);
+    }
+
+    fn lost(self: Rc<Self>) {
+        self.show_blocks_soon();
+    }
+}
+
+/// Everybody on the page once, however many tabs they have.
+pub(crate) fn people_once(people: &[Presence]) -> Vec<(MemberId, String, u8)> {
+    let mut once: Vec<(MemberId, String, u8)> = Vec::new();
+    for person in people {
+        if !once.iter().any(|(member, ..)| *member == person.member) {
+            once.push((person.member, name_of(&person.name), person.colour));
+        }
+    }
+    once
+}
+
+fn name_of(name: &str) -> String {
+    if name.is_empty() {
+        say().unnamed_member().to_owned()
+    } else {
+        name.to_owned()
+    }
+}
+
+/// Seconds since 1970, by this device's clock.
+fn now() -> i64 {
+    // Whole seconds fit for the next two hundred million years.
+    #[allow(clippy::cast_possible_truncation)]
+    let seconds = (js_sys::Date::now() / 1000.0) as i64;
+    seconds
+}
+
+fn report(result: Result<(), JsValue>) {
+    if let Err(error) = result {
+        report_error(&error);
+    }
+}
+
+fn report_error(error: &JsValue) {
+    leptos::logging::error!("{error:?}");
+}

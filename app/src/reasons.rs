@@ -1,0 +1,102 @@
+//! Why something did not work, in sentences.
+
+use protocol::Refusal;
+use protocol::roster::Role;
+use replica::command::Problem;
+
+use crate::messages::say;
+
+pub(crate) fn problem(problem: Problem) -> &'static str {
+    let say = say();
+    match problem {
+        Problem::NotAnInvite => say.problem_not_an_invite(),
+        Problem::NewerVersion => say.problem_newer_version(),
+        Problem::NeedsConnection => say.problem_needs_connection(),
+        Problem::UnknownClassroom => say.problem_unknown_classroom(),
+        Problem::InviteExpired => say.problem_invite_expired(),
+        Problem::InviteUsedUp => say.problem_invite_used_up(),
+        Problem::InviteUnknown => say.problem_invite_unknown(),
+        Problem::InviteBroken => say.problem_invite_broken(),
+        Problem::BadName => say.problem_bad_name(),
+        Problem::NotAllowed => say.problem_not_allowed(),
+        Problem::UnknownDocument => say.problem_unknown_document(),
+        Problem::StorageFailed => say.problem_storage_failed(),
+        Problem::TooLarge => say.problem_too_large(),
+        Problem::LaneEnded => say.problem_lane_ended(),
+        Problem::Internal => say.problem_internal(),
+    }
+}
+
+pub(crate) fn refusal(refusal: Refusal) -> String {
+    let say = say();
+    let sentence = match refusal {
+        Refusal::Malformed => say.refusal_malformed(),
+        Refusal::TooLarge => say.refusal_too_large(),
+        Refusal::UnsupportedVersion => say.refusal_unsupported_version(),
+        Refusal::NotAuthenticated => say.refusal_not_authenticated(),
+        Refusal::BadSignature => say.refusal_bad_signature(),
+        Refusal::UnknownClassroom => say.refusal_unknown_classroom(),
+        Refusal::NotAMember => say.refusal_not_a_member(),
+        Refusal::NotAllowed => say.refusal_not_allowed(),
+        Refusal::UnknownParent => say.refusal_unknown_parent(),
+        Refusal::IndexGap => say.refusal_index_gap(),
+        Refusal::Fork => say.refusal_fork(),
+        Refusal::InviteExpired => say.refusal_invite_expired(),
+        Refusal::InviteUsedUp => say.refusal_invite_used_up(),
+        Refusal::UnknownInvite => say.refusal_unknown_invite(),
+        Refusal::FoundToken => say.refusal_found_token(),
+        Refusal::WrongSpace => say.refusal_wrong_space(),
+        Refusal::WrongEpoch => say.refusal_wrong_epoch(),
+        Refusal::Busy => say.refusal_busy(),
+        Refusal::Storage => say.refusal_storage(),
+        Refusal::UnknownChannel => say.refusal_unknown_channel(),
+        Refusal::GoingAway => say.refusal_going_away(),
+        // The enum grows with the protocol: a code without a sentence here is told by its number.
+        other => return say.refusal_other(&u16::from(other).to_string()),
+    };
+    sentence.to_owned()
+}
+
+pub(crate) fn role(role: Role) -> &'static str {
+    match role {
+        Role::Lead => say().role_lead(),
+        Role::Teacher => say().role_teacher(),
+        Role::Student => say().role_student(),
+        Role::Guest => say().role_guest(),
+        Role::Carrier => say().role_carrier(),
+    }
+}
+
+/// What a role may do.
+pub(crate) fn role_hint(role: Role) -> &'static str {
+    match role {
+        Role::Lead => say().role_lead_hint(),
+        Role::Teacher => say().role_teacher_hint(),
+        Role::Student => say().role_student_hint(),
+        Role::Guest => say().role_guest_hint(),
+        Role::Carrier => say().role_carrier_hint(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    use super::*;
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn each_refusal_that_the_protocol_knows_has_its_own_sentence() {
+        let mut sentences: Vec<String> = Refusal::ALL.iter().map(|&code| refusal(code)).collect();
+        sentences.sort();
+        sentences.dedup();
+        assert_eq!(sentences.len(), Refusal::ALL.len());
+        let unknown = refusal(Refusal::from(60_000));
+        assert!(unknown.contains("60000"));
+        for &code in Refusal::ALL {
+            assert!(
+                !refusal(code).contains(&u16::from(code).to_string()),
+                "{code:?} has no sentence"
+            );
+        }
+    }
+}

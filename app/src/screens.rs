@@ -1,0 +1,9 @@
+//! One module for each screen.
+
+pub(crate) mod card;
+pub(crate) mod classroom;
+pub(crate) mod create;
+pub(crate) mod home;
+pub(crate) mod join;
+pub(crate) mod not_found;
+pub(crate) mod page;

@@ -1,0 +1,178 @@
+//! A classroom: its schools, documents and members.
+
+mod documents;
+mod invite_dialog;
+mod members;
+mod refused;
+
+use leptos::prelude::*;
+use leptos_router::hooks::{use_navigate, use_params_map};
+use protocol::ClassroomId;
+use protocol::roster::Role;
+use replica::command::{Answer, Command, Problem};
+use replica::view::{Classroom, School};
+
+use self::documents::Documents;
+pub(crate) use self::invite_dialog::MadeInvites;
+use self::invite_dialog::{InviteDialog, roles_to_invite};
+use self::members::Members;
+use self::refused::Refused;
+use super::create::ProblemLine;
+use crate::components::icon::{Letter, Plus};
+use crate::components::local_time::{Clock, LocalTime};
+use crate::link::use_link;
+use crate::messages::say;
+use crate::{countries, paths};
+
+#[component]
+pub(crate) fn ClassroomScreen() -> impl IntoView {
+    let link = use_link();
+    let params = use_params_map();
+    let id =
+        Memo::new(move |_| params.with(|params| params.get("id").and_then(|id| ClassroomId::from_hex(&id))));
+    // Only whether it is there: the parts of the screen follow their own parts of the view.
+    let known = Memo::new(move |_| {
+        let id = id.get()?;
+        link.classrooms
+            .with(|classrooms| classrooms.contains_key(&id))
+            .then_some(id)
+    });
+    let started = Memo::new(move |_| link.home.with(Option::is_some));
+    let listed = Memo::new(move |_| {
+        link.home.with(|home| {
+            let mut classrooms = home.iter().flat_map(|home| &home.classrooms);
+            classrooms.any(|classroom| Some(classroom.id) == id.get())
+        })
+    });
+    move || match known.get() {
+        Some(id) => view! { <Known id /> }.into_any(),
+        None if started.get() && !listed.get() => view! { <Unknown /> }.into_any(),
+        None => view! { <p class="screen waiting">{say().opening_classroom()}</p> }.into_any(),
+    }
+}
+
+#[component]
+fn Unknown() -> impl IntoView {
+    view! {
+        <section class="screen screen-narrow">
+            <h1>{say().no_such_classroom()}</h1>
+            <p class="lead">{say().no_such_classroom_hint()}</p>
+            <div class="form-foot">
+                <a class="button button-main" href=paths::JOIN>
+                    {say().join_with_an_invite()}
+                </a>
+                <a class="button button-quiet" href=paths::HOME>
+                    {say().back_home()}
+                </a>
+            </div>
+        </section>
+    }
+}
+
+#[component]
+fn Known(id: ClassroomId) -> impl IntoView {
+    let name = part(id, |classroom| classroom.name.clone());
+    let role = part(id, |classroom| Some(classroom.role));
+    let refused = part(id, |classroom| classroom.refused);
+    let kept_aside = part(id, |classroom| classroom.kept_aside);
+    let may_write = Memo::new(move |_| role.get().is_some_and(Role::may_write));
+    let may_invite = Memo::new(move |_| role.get().is_some_and(|role| !roles_to_invite(role).is_empty()));
+    let inviting = RwSignal::new(false);
+    let problem = RwSignal::new(None::<Problem>);
+
+    view! {
+        <section class="screen">
+            <div class="screen-head">
+                <h1 dir="auto">{name}</h1>
+                <div class="actions">
+                    <Show when=move || may_write.get()>
+                        <NewPage id problem />
+                    </Show>
+                    <Show when=move || may_invite.get()>
+                        <button type="button" class="button" on:click=move |_| inviting.set(true)>
+                            <Letter />
+                            {say().invite()}
+                        </button>
+                    </Show>
+                </div>
+            </div>
+            <ProblemLine problem />
+            {move || refused.get().map(|refusal| view! { <Refused id refusal /> })}
+            <Schools id />
+            <div class="columns">
+                <Documents id may_write />
+                <Members id />
+            </div>
+            {move || {
+                let count = kept_aside.get();
+                (count > 0).then(|| view! { <p class="hint">{say().kept_aside(&count.to_string())}</p> })
+            }}
+            <Show when=move || inviting.get()>
+                {move || role.get().map(|role| view! { <InviteDialog id name role open=inviting /> })}
+            </Show>
+        </section>
+    }
+}
+
+/// One part of a classroom's view, told only when it changes.
+fn part<T>(id: ClassroomId, of: impl Fn(&Classroom) -> T + Send + Sync + 'static) -> Memo<T>
+where
+    T: PartialEq + Default + Send + Sync + 'static,
+{
+    let link = use_link();
+    Memo::new(move |_| {
+        link.classrooms
+            .with(|classrooms| classrooms.get(&id).map(&of).unwrap_or_default())
+    })
+}
+
+#[component]
+fn NewPage(id: ClassroomId, problem: RwSignal<Option<Problem>>) -> impl IntoView {
+    let link = use_link();
+    let navigate = use_navigate();
+    let busy = RwSignal::new(false);
+    let make = move |_| {
+        if busy.get_untracked() {
+            return;
+        }
+        busy.set(true);
+        problem.set(None);
+        let navigate = navigate.clone();
+        link.ask(Command::NewPage { classroom: id }, move |answer| {
+            busy.try_set(false);
+            match answer {
+                Ok(Answer::Document(document)) => navigate(&paths::page(id, document), Default::default()),
+                Ok(_) => problem.set(Some(Problem::Internal)),
+                Err(reason) => problem.set(Some(reason)),
+            }
+        });
+    };
+    view! {
+        <button type="button" class="button button-main" aria-disabled=move || busy.get().to_string() on:click=make>
+            <Plus />
+            {say().new_page()}
+        </button>
+    }
+}
+
+/// The schools, with what time it is at each.
+#[component]
+fn Schools(id: ClassroomId) -> impl IntoView {
+    let schools = part(id, |classroom| classroom.schools.clone());
+    let clock = Clock::start();
+    let school = move |school: School| {
+        let country = countries::name(&school.country);
+        view! {
+            <li class="school">
+                <strong dir="auto">{school.name}</strong>
+                <span>{country}</span>
+                <LocalTime zone=school.time_zone clock />
+            </li>
+        }
+    };
+    view! {
+        <ul class="schools" aria-label=say().schools()>
+            {move || schools.get().into_iter().map(school).collect_view()}
+        </ul>
+    }
+}

@@ -1,0 +1,132 @@
+//! A page: its title, its text, and who is on it.
+
+mod people;
+mod title_field;
+mod toolbar;
+
+use std::rc::Rc;
+
+use leptos::html::Div;
+use leptos::prelude::*;
+use leptos_router::hooks::use_params_map;
+use protocol::{ClassroomId, DocumentId};
+
+use self::people::People;
+use self::title_field::TitleField;
+use self::toolbar::Toolbar;
+use crate::components::icon::Back;
+use crate::link::{Place, use_link};
+use crate::messages::say;
+use crate::page::session::{Phase, Session, Sessions};
+use crate::{paths, reasons};
+
+/// The session of this screen, for its parts.
+pub(crate) type Open = StoredValue<Rc<Session>, LocalStorage>;
+
+#[component]
+pub(crate) fn PageScreen() -> impl IntoView {
+    let params = use_params_map();
+    let place = Memo::new(move |_| {
+        params.with(|params| {
+            let classroom = ClassroomId::from_hex(&params.get("id")?)?;
+            let document = DocumentId::from_hex(&params.get("document")?)?;
+            Some((classroom, document))
+        })
+    });
+    move || match place.get() {
+        Some(place) => view! { <OpenPage place /> }.into_any(),
+        None => view! { <p class="screen waiting">{say().page_unknown()}</p> }.into_any(),
+    }
+}
+
+#[component]
+fn OpenPage(place: Place) -> impl IntoView {
+    let link = use_link();
+    let sessions: Sessions = expect_context();
+    let session = sessions.open(link, place);
+    let open: Open = StoredValue::new_local(session.clone());
+    on_cleanup({
+        let session = leptos::__reexports::send_wrapper::SendWrapper::new(session.clone());
+        move || session.leave()
+    });
+
+    let (classroom, document) = place;
+    let role = Memo::new(move |_| {
+        link.classrooms
+            .with(|classrooms| classrooms.get(&classroom).map(|classroom| classroom.role))
+    });
+    let editable = Memo::new(move |_| role.get().map(protocol::roster::Role::may_write));
+    let classroom_name = Memo::new(move |_| {
+        let name = link
+            .classrooms
+            .with(|classrooms| classrooms.get(&classroom).map(|view| view.name.clone()));
+        name.unwrap_or_else(|| say().the_classroom().to_owned())
+    });
+    let known_kind = Memo::new(move |_| {
+        link.classrooms.with(|classrooms| {
+            let documents = classrooms
+                .get(&classroom)
+                .map(|view| view.documents.as_slice())
+                .unwrap_or_default();
+            documents
+                .iter()
+                .find(|other| other.id == document)
+                .is_none_or(|document| document.known_kind)
+        })
+    });
+    let phase = RwSignal::from(session.phase.clone());
+
+    view! {
+        <section class="page-screen">
+            <div class="page-bar">
+                <a
+                    class="button button-quiet back"
+                    href=paths::classroom(classroom)
+                    aria-label=move || say().back_to_classroom(&classroom_name.get())
+                >
+                    <Back />
+                    <bdi class="back-name">{classroom_name}</bdi>
+                </a>
+                <People open />
+            </div>
+            {move || match (known_kind.get(), phase.get(), editable.get()) {
+                (false, ..) => waiting(say().page_newer()).into_any(),
+                (_, Phase::Ready, Some(editable)) => view! { <Sheet open editable /> }.into_any(),
+                (_, Phase::NotHere, _) => waiting(say().page_not_arrived()).into_any(),
+                (_, Phase::Failed(problem), _) => waiting(reasons::problem(problem)).into_any(),
+                (_, Phase::Broken, _) => waiting(say().page_broken()).into_any(),
+                (_, Phase::Opening | Phase::Ready, _) => waiting(say().opening_page()).into_any(),
+            }}
+        </section>
+    }
+}
+
+fn waiting(sentence: &'static str) -> impl IntoView {
+    view! { <p class="waiting">{sentence}</p> }
+}
+
+/// The sheet of paper.
+#[component]
+fn Sheet(open: Open, editable: bool) -> impl IntoView {
+    let host = NodeRef::<Div>::new();
+    let failed = RwSignal::new(false);
+    Effect::new(move || {
+        if let Some(host) = host.get()
+            && let Err(error) = open.get_value().show(&host, editable)
+        {
+            leptos::logging::error!("no editor: {error:?}");
+            failed.set(true);
+        }
+    });
+    view! {
+        {editable.then(|| view! { <Toolbar open /> })}
+        <div class="sheet">
+            {(!editable).then(|| view! { <p class="hint read-only">{say().read_only()}</p> })}
+            <TitleField open editable />
+            <Show when=move || failed.get()>
+                <p class="problem" role="alert">{say().editor_missing()}</p>
+            </Show>
+            <div class="editor-host" node_ref=host></div>
+        </div>
+    }
+}

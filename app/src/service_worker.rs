@@ -1,0 +1,125 @@
+//! The service worker, which keeps the app on the device, and what goes with it. Insecure pages have none of this: the app then
+//! works as before, only not offline.
+
+use js_sys::{Object, Reflect};
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{ServiceWorker, ServiceWorkerContainer, ServiceWorkerRegistration, ServiceWorkerState};
+
+const SCRIPT: &str = "/service-worker.js";
+
+/// A new version that waits for the person's word.
+#[derive(Clone, Copy)]
+pub(crate) struct NewVersion {
+    pub(crate) ready: RwSignal<bool>,
+    waiting: StoredValue<Option<ServiceWorker>, LocalStorage>,
+}
+
+impl NewVersion {
+    /// Registers the service worker and watches for newer ones.
+    pub(crate) fn watch() -> Self {
+        let version = Self {
+            ready: RwSignal::new(false),
+            waiting: StoredValue::new_local(None),
+        };
+        spawn_local(async move {
+            if let Err(error) = version.register().await {
+                leptos::logging::warn!("not kept for offline use: {error:?}");
+            }
+        });
+        version
+    }
+
+    /// Lets the new version take over, then starts afresh with it.
+    pub(crate) fn use_it(self) {
+        let (Some(waiting), Some(container)) = (self.waiting.get_value(), container()) else {
+            return reload();
+        };
+        let on_change = Closure::<dyn Fn()>::new(reload);
+        container.set_oncontrollerchange(Some(on_change.as_ref().unchecked_ref()));
+        on_change.forget();
+        let message = Object::new();
+        let sent = Reflect::set(&message, &"type".into(), &"SKIP_WAITING".into())
+            .and_then(|_| waiting.post_message(&message));
+        if sent.is_err() {
+            reload();
+        }
+    }
+
+    async fn register(self) -> Result<(), JsValue> {
+        let Some(container) = container() else {
+            return Ok(());
+        };
+        let registration: ServiceWorkerRegistration =
+            JsFuture::from(container.register(SCRIPT)).await?.dyn_into()?;
+        // On the first visit there is no version before: nothing to announce.
+        if let Some(waiting) = registration.waiting()
+            && container.controller().is_some()
+        {
+            self.announce(waiting);
+        }
+        let found = registration.clone();
+        let on_found = Closure::<dyn Fn()>::new(move || {
+            if let Some(installing) = found.installing() {
+                self.follow(installing);
+            }
+        });
+        registration.set_onupdatefound(Some(on_found.as_ref().unchecked_ref()));
+        on_found.forget();
+        Ok(())
+    }
+
+    fn follow(self, worker: ServiceWorker) {
+        let installed = worker.clone();
+        let on_change = Closure::<dyn Fn()>::new(move || {
+            let replaces = container().is_some_and(|container| container.controller().is_some());
+            if installed.state() == ServiceWorkerState::Installed && replaces {
+                self.announce(installed.clone());
+            }
+        });
+        worker.set_onstatechange(Some(on_change.as_ref().unchecked_ref()));
+        on_change.forget();
+    }
+
+    fn announce(self, waiting: ServiceWorker) {
+        self.waiting.set_value(Some(waiting));
+        self.ready.set(true);
+    }
+}
+
+/// Asks the browser not to throw this device's work away when space runs short.
+pub(crate) fn ask_for_persistent_storage() {
+    let navigator = window().navigator();
+    if !has(&navigator, "storage") {
+        return;
+    }
+    match navigator.storage().persist() {
+        Ok(asked) => spawn_local(async move {
+            if JsFuture::from(asked)
+                .await
+                .is_ok_and(|granted| granted.is_falsy())
+            {
+                leptos::logging::warn!("the browser may throw away this device's work when space runs short");
+            }
+        }),
+        Err(error) => leptos::logging::warn!("persistent storage can't be asked for: {error:?}"),
+    }
+}
+
+pub(crate) fn reload() {
+    if let Err(error) = window().location().reload() {
+        leptos::logging::error!("the page can't be reloaded: {error:?}");
+    }
+}
+
+fn container() -> Option<ServiceWorkerContainer> {
+    let navigator = window().navigator();
+    has(&navigator, "serviceWorker").then(|| navigator.service_worker())
+}
+
+/// Whether the browser offers it on this page; many things are there on secure pages only.
+pub(crate) fn has(object: &JsValue, name: &str) -> bool {
+    Reflect::get(object, &name.into()).is_ok_and(|value| !value.is_undefined() && !value.is_null())
+}
