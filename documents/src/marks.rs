@@ -1,12 +1,9 @@
-//! Writing marked text into an Automerge document.
+//! Marks in Automerge texts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use automerge::ScalarValue;
 use automerge::marks::{ExpandMark, Mark};
-use automerge::transaction::Transactable;
-use automerge::{AutoCommit, ObjId, ReadDoc, ScalarValue};
-
-use crate::Error;
 
 /// Whether text typed at a mark's edge gets the mark too: not for links, as `@automerge/prosemirror` has it.
 pub(crate) fn expansion(name: &str) -> ExpandMark {
@@ -17,41 +14,49 @@ pub(crate) fn expansion(name: &str) -> ExpandMark {
     }
 }
 
-/// Inserts text that has exactly these marks, whatever the marks around it would expand to. `end` is where it ends then.
-pub(crate) fn insert(
-    document: &mut AutoCommit,
-    text: &ObjId,
-    (position, end): (usize, usize),
-    inserted: &str,
-    marks: &BTreeMap<String, ScalarValue>,
-) -> Result<(), Error> {
-    document.splice_text(text, position, 0, inserted)?;
-    let grown = marks_at(document, text, position)?;
-    for (name, value) in marks {
-        if grown.get(name) != Some(value) {
-            document.mark(
-                text,
-                Mark::new(name.clone(), value.clone(), position, end),
-                expansion(name),
-            )?;
+/// The marks to set, or to remove with null, so that a text marked as `old` is marked as `new`.
+pub(crate) fn changes(old: &[Mark], new: &[Mark]) -> Vec<Mark> {
+    let (old, new) = (by_name(old), by_name(new));
+    let names: BTreeSet<&str> = old.keys().chain(new.keys()).copied().collect();
+    let mut changes: Vec<Mark> = Vec::new();
+    for name in names {
+        let (old, new) = (
+            old.get(name).map_or(&[][..], Vec::as_slice),
+            new.get(name).map_or(&[][..], Vec::as_slice),
+        );
+        let edges: BTreeSet<usize> = old
+            .iter()
+            .chain(new)
+            .flat_map(|mark| [mark.start, mark.end])
+            .collect();
+        for (start, end) in edges.iter().copied().zip(edges.iter().copied().skip(1)) {
+            let (before, after) = (value_at(old, start), value_at(new, start));
+            if before == after {
+                continue;
+            }
+            let value = after.cloned().unwrap_or(ScalarValue::Null);
+            match changes.last_mut() {
+                Some(last) if last.end == start && last.name() == name && *last.value() == value => {
+                    last.end = end
+                }
+                _ => changes.push(Mark::new(name.to_owned(), value, start, end)),
+            }
         }
     }
-    for name in grown.keys().filter(|name| !marks.contains_key(*name)) {
-        document.unmark(text, name, position, end, expansion(name))?;
-    }
-    Ok(())
+    changes
 }
 
-/// The marks at a position. Not Automerge's `get_marks`: it walks the whole text, and counts characters where the document
-/// counts UTF-16 units.
-fn marks_at(
-    document: &AutoCommit,
-    text: &ObjId,
-    position: usize,
-) -> Result<BTreeMap<String, ScalarValue>, Error> {
-    let marks = document.marks(text)?.into_iter();
-    let there = marks.filter(|mark| mark.start <= position && position < mark.end && !mark.value().is_null());
-    Ok(there
-        .map(|mark| (mark.name().to_owned(), mark.value().clone()))
-        .collect())
+/// Marks of one name never overlap, and come in order.
+fn by_name(marks: &[Mark]) -> BTreeMap<&str, Vec<&Mark>> {
+    let mut names: BTreeMap<&str, Vec<&Mark>> = BTreeMap::new();
+    for mark in marks.iter().filter(|mark| !mark.value().is_null()) {
+        names.entry(mark.name()).or_default().push(mark);
+    }
+    names
+}
+
+fn value_at<'a>(marks: &[&'a Mark], position: usize) -> Option<&'a ScalarValue> {
+    let next = marks.partition_point(|mark| mark.start <= position);
+    let mark = marks.get(next.checked_sub(1)?)?;
+    (position < mark.end).then(|| mark.value())
 }

@@ -37,6 +37,15 @@ pub struct Page {
     lengths: Vec<usize>,
     /// The first block has no marker: a foreign document, or its marker was deleted while somebody wrote in it.
     headless: bool,
+    /// Where text was put since the last commit: its marks are not settled in the document yet.
+    touched: Option<Touched>,
+}
+
+/// A range of blocks by how many are before and after it, which holds while blocks come and go inside.
+#[derive(Clone, Copy, Debug)]
+struct Touched {
+    before: usize,
+    after: usize,
 }
 
 /// What a batch of remote changes did to a page.
@@ -100,6 +109,7 @@ impl Page {
             blocks: Vec::new(),
             lengths: Vec::new(),
             headless: true,
+            touched: None,
         };
         page.read_anew()?;
         Ok(page)
@@ -125,6 +135,10 @@ impl Page {
 
     /// See [`Document::commit`].
     pub fn commit(&mut self, time: i64) -> Option<Vec<u8>> {
+        // Automerge refuses a mark only outside of the text, where no block is. Were it ever so, the next commit tries again.
+        if self.settle_marks().is_ok() {
+            self.touched = None;
+        }
         self.document.commit(time)
     }
 
@@ -277,6 +291,7 @@ impl Page {
         self.lengths = blocks.iter().map(Block::length).collect();
         self.blocks = blocks;
         self.headless = headless;
+        self.touched = None;
         Ok(())
     }
 

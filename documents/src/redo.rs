@@ -41,6 +41,19 @@ pub fn carry_over(old: &mut Document, dead: &BTreeSet<Hash>, actor: Actor) -> Re
     for patch in &patches {
         replay(&mut new, patch, &mut objects)?;
     }
+    let mut texts: Vec<&ObjId> = patches.iter().map(|patch| &patch.obj).collect();
+    texts.sort();
+    texts.dedup();
+    for text in texts {
+        let made = objects.get(text).unwrap_or(text);
+        if new.automerge.object_type(made)? == ObjType::Text {
+            let (now, wanted) = (new.automerge.marks(made)?, old.automerge.marks(text)?);
+            for mark in marks::changes(&now, &wanted) {
+                let expansion = marks::expansion(mark.name());
+                new.automerge.mark(made, mark, expansion)?;
+            }
+        }
+    }
     Ok(new)
 }
 
@@ -84,19 +97,8 @@ fn replay(new: &mut Document, patch: &Patch, objects: &mut HashMap<ObjId, ObjId>
                 }
             }
         }
-        PatchAction::SpliceText { index, value, marks } => {
-            let inserted = value.make_string();
-            let end = index + inserted.encode_utf16().count();
-            let marks = marks
-                .iter()
-                .flat_map(|set| set.iter().map(|(name, value)| (name.to_owned(), value.clone())));
-            let marks = marks.filter(|(_, value)| !value.is_null()).collect();
-            marks::insert(document, &object, (*index, end), &inserted, &marks)?;
-        }
-        PatchAction::Mark { marks } => {
-            for mark in marks.iter().filter(|mark| mark.start < mark.end) {
-                document.mark(&object, mark.clone(), marks::expansion(mark.name()))?;
-            }
+        PatchAction::SpliceText { index, value, .. } => {
+            document.splice_text(&object, *index, 0, &value.make_string())?;
         }
         PatchAction::DeleteMap { key } => document.delete(&object, key.as_str())?,
         PatchAction::DeleteSeq { index, length } if is_text => {
@@ -116,7 +118,8 @@ fn replay(new: &mut Document, patch: &Patch, objects: &mut HashMap<ObjId, ObjId>
             Prop::Map(key) => document.increment(&object, key.as_str(), *value)?,
             Prop::Seq(index) => document.increment(&object, *index, *value)?,
         },
-        PatchAction::Conflict { .. } => {}
+        // Marks are compared when all text is there.
+        PatchAction::Mark { .. } | PatchAction::Conflict { .. } => {}
     }
     Ok(())
 }

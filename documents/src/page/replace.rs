@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::edit::{Block, Edit, Run, cut, width};
+use super::edit::{Block, Edit, Run, Value, cut, width};
 
 /// Above this many pairs to compare, blocks are matched in order instead of by their text.
 const MOST_PAIRS: usize = 1 << 16;
@@ -162,32 +162,37 @@ fn change_block(steps: &mut Vec<Step>, at: usize, old: &Block, new: &Block) {
 
 /// The edits that give the same text other marks.
 fn change_marks(steps: &mut Vec<Step>, block: usize, offset: usize, old: &[Run], new: &[Run]) {
+    for (from, to, name, value) in mark_changes(old, new) {
+        let (from, to) = (offset + from, offset + to);
+        steps.push(Step::Edit(Edit::Mark {
+            block,
+            from,
+            to,
+            name,
+            value,
+        }));
+    }
+}
+
+/// Which marks to set, or to remove with null, and where, so that the same text has the marks of `new`.
+pub(super) fn mark_changes(old: &[Run], new: &[Run]) -> Vec<(usize, usize, String, Value)> {
     let names: BTreeSet<&String> = old.iter().chain(new).flat_map(|run| run.marks.keys()).collect();
+    let mut changes: Vec<(usize, usize, String, Value)> = Vec::new();
     for name in names {
         let (mut olds, mut news) = (spread(old, name), spread(new, name));
         let (mut left, mut right) = (olds.next(), news.next());
-        let mut position = offset;
+        let mut position = 0;
         while let (Some((old_length, old_value)), Some((new_length, new_value))) = (left, right) {
             let step = old_length.min(new_length);
             if old_value != new_value {
-                let value = new_value.cloned().unwrap_or(super::edit::Value::Null);
-                match steps.last_mut() {
-                    Some(Step::Edit(Edit::Mark {
-                        block: last_block,
-                        to,
-                        name: last_name,
-                        value: last,
-                        ..
-                    })) if *last_block == block && *to == position && last_name == name && *last == value => {
+                let value = new_value.cloned().unwrap_or(Value::Null);
+                match changes.last_mut() {
+                    Some((_, to, last_name, last))
+                        if *to == position && last_name == name && *last == value =>
+                    {
                         *to = position + step;
                     }
-                    _ => steps.push(Step::Edit(Edit::Mark {
-                        block,
-                        from: position,
-                        to: position + step,
-                        name: name.clone(),
-                        value,
-                    })),
+                    _ => changes.push((position, position + step, name.clone(), value)),
                 }
             }
             position += step;
@@ -203,13 +208,11 @@ fn change_marks(steps: &mut Vec<Step>, block: usize, offset: usize, old: &[Run],
             };
         }
     }
+    changes
 }
 
 /// The lengths of runs, each with its value of one mark.
-fn spread<'a>(
-    runs: &'a [Run],
-    name: &'a str,
-) -> impl Iterator<Item = (usize, Option<&'a super::edit::Value>)> {
+fn spread<'a>(runs: &'a [Run], name: &'a str) -> impl Iterator<Item = (usize, Option<&'a Value>)> {
     runs.iter()
         .map(move |run| (width(&run.text), run.marks.get(name)))
 }

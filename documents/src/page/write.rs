@@ -1,11 +1,13 @@
 //! From one edit to the smallest Automerge operations.
 
+use std::ops::Range;
+
 use automerge::marks::Mark;
 use automerge::transaction::Transactable;
 use automerge::{AutoCommit, ObjId, ObjType, ReadDoc, ScalarValue, Value as AutomergeValue};
 
-use super::edit::{self, Block, Edit, Run, Shape, Value, place, width};
-use super::{Page, replace};
+use super::edit::{self, Block, Edit, Marks, Run, Shape, Value, place};
+use super::{Page, Touched, read, replace};
 use crate::{Error, marks};
 
 impl Page {
@@ -18,10 +20,15 @@ impl Page {
                 delete,
                 insert,
             } => {
+                self.touch(*block..block + 1);
                 edit::apply_to_blocks(&mut self.blocks, edit)?;
                 let start = self.text_start(*block) + offset;
                 self.lengths[*block] = self.blocks[*block].length();
-                write_text(&mut self.document.automerge, text, start, *delete, insert)
+                let inserted: String = insert.iter().map(|run| run.text.as_str()).collect();
+                Ok(self
+                    .document
+                    .automerge
+                    .splice_text(text, start, signed(*delete), &inserted)?)
             }
             Edit::Mark {
                 block,
@@ -45,6 +52,7 @@ impl Page {
                 )
             }
             Edit::Split { block, offset, shape } => {
+                self.touch(*block..block + 1);
                 edit::apply_to_blocks(&mut self.blocks, edit)?;
                 let position = self.text_start(*block) + offset;
                 let rest = self.lengths[*block] - offset;
@@ -53,6 +61,7 @@ impl Page {
                 insert_marker(&mut self.document.automerge, text, position, shape)
             }
             Edit::Join { block } => {
+                self.touch(block.saturating_sub(1)..block + 1);
                 edit::apply_to_blocks(&mut self.blocks, edit)?;
                 let marker = self.text_start(*block) - 1;
                 let length = self.lengths.remove(*block);
@@ -72,6 +81,65 @@ impl Page {
             }
             Edit::Blocks { from, count, blocks } => self.replace(text, *from, *count, blocks),
         }
+    }
+
+    /// Remembers, before an edit, that it is about to change these blocks.
+    fn touch(&mut self, blocks: Range<usize>) {
+        let after = self.blocks.len().saturating_sub(blocks.end);
+        let touched = self.touched.get_or_insert(Touched {
+            before: blocks.start,
+            after,
+        });
+        touched.before = touched.before.min(blocks.start);
+        touched.after = touched.after.min(after);
+    }
+
+    /// Gives inserted text exactly its marks, whatever the marks around it expanded to. Once for all edits of a change:
+    /// Automerge can't say cheaply what marks one place has.
+    pub(super) fn settle_marks(&mut self) -> Result<(), Error> {
+        let Some((touched, text)) = self.touched.zip(self.text.clone()) else {
+            return Ok(());
+        };
+        let grown = self.document.automerge.marks(&text)?;
+        let mut start = self.text_start(touched.before);
+        for block in touched.before..self.blocks.len() - touched.after {
+            let end = start + self.lengths[block];
+            let plain = Run {
+                text: self.blocks[block].text(),
+                marks: Marks::new(),
+            };
+            let mut actual = vec![Block {
+                shape: Shape::paragraph(),
+                runs: edit::joined([vec![plain]]),
+            }];
+            for mark in grown.iter().filter(|mark| mark.start < end && start < mark.end) {
+                if let Some(value) = read::value(mark.value()) {
+                    let (from, to) = (mark.start.max(start) - start, mark.end.min(end) - start);
+                    let name = mark.name().to_owned();
+                    edit::apply_to_blocks(
+                        &mut actual,
+                        &Edit::Mark {
+                            block: 0,
+                            from,
+                            to,
+                            name,
+                            value,
+                        },
+                    )?;
+                }
+            }
+            for (from, to, name, value) in replace::mark_changes(&actual[0].runs, &self.blocks[block].runs) {
+                write_mark(
+                    &mut self.document.automerge,
+                    &text,
+                    (start + from, start + to),
+                    &name,
+                    &value,
+                )?;
+            }
+            start = end + 1;
+        }
+        Ok(())
     }
 
     /// Replaces blocks, touching only what differs.
@@ -98,6 +166,7 @@ impl Page {
             self.text_start(at - 1) + self.lengths[at - 1]
         };
         insert_marker(&mut self.document.automerge, text, position, &block.shape)?;
+        self.touch(at..at);
         self.blocks.insert(at, Block::empty(block.shape.clone()));
         self.lengths.insert(at, 0);
         self.apply_one(
@@ -113,6 +182,7 @@ impl Page {
 
     fn remove_block(&mut self, text: &ObjId, at: usize) -> Result<(), Error> {
         let marker = self.text_start(at) - 1;
+        self.touch(at..at + 1);
         let length = self.lengths.remove(at) + 1;
         self.blocks.remove(at);
         Ok(self
@@ -137,30 +207,6 @@ pub(super) fn insert_marker(
         document.put(&attrs, name.as_str(), scalar(value))?;
     }
     Ok(document.put(&marker, "isEmbed", shape.is_embed)?)
-}
-
-/// Replaces text by runs that have exactly their marks, whatever the marks around them would expand to.
-fn write_text(
-    document: &mut AutoCommit,
-    text: &ObjId,
-    start: usize,
-    delete: usize,
-    insert: &[Run],
-) -> Result<(), Error> {
-    let mut position = start;
-    for run in insert.iter().filter(|run| !run.text.is_empty()) {
-        let end = position + width(&run.text);
-        let wanted = run.marks.iter().filter(|(_, value)| **value != Value::Null);
-        let wanted = wanted
-            .map(|(name, value)| (name.clone(), scalar(value)))
-            .collect();
-        marks::insert(document, text, (position, end), &run.text, &wanted)?;
-        position = end;
-    }
-    if delete > 0 {
-        document.splice_text(text, position, signed(delete), "")?;
-    }
-    Ok(())
 }
 
 /// Sets a mark, or removes it if the value is null.
