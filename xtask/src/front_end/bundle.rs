@@ -17,8 +17,8 @@ pub(crate) fn bundle(layout: &Layout, profile: Profile) -> Result<()> {
         .arg(format!("--outfile={}", scratch.join("editor.js").display())))?;
     run(esbuild(&editor, profile)
         .arg(layout.root().join("style/main.css"))
-        // Addresses from the root are those of files in public/.
-        .arg("--external:/*")
+        // Files in public/. A wider pattern would also match where the style sheets are on this machine.
+        .args(["--external:/fonts/*", "--external:/icons/*"])
         .arg(format!("--outfile={}", scratch.join("main.css").display())))
 }
 
