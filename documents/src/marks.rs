@@ -37,7 +37,7 @@ pub(crate) fn changes(old: &[Mark], new: &[Mark]) -> Vec<Mark> {
             let value = after.cloned().unwrap_or(ScalarValue::Null);
             match changes.last_mut() {
                 Some(last) if last.end == start && last.name() == name && *last.value() == value => {
-                    last.end = end
+                    last.end = end;
                 }
                 _ => changes.push(Mark::new(name.to_owned(), value, start, end)),
             }

@@ -319,3 +319,243 @@ proptest! {
         prop_assert_eq!(&replicas[0].shown, &replicas[2].shown);
     }
 }
+
+fn plain(text: &str) -> Vec<Run> {
+    vec![Run {
+        text: text.to_owned(),
+        marks: Marks::new(),
+    }]
+}
+
+/// What another member whispers as a cursor is followed if it is one, and is nothing otherwise.
+#[test]
+fn a_cursor_stays_with_its_text() {
+    let (mut page, founding) = founded();
+    page.set_title("A title").unwrap();
+    page.apply(&[Edit::Text {
+        block: 0,
+        offset: 0,
+        delete: 0,
+        insert: plain("cold water"),
+    }])
+    .unwrap();
+    let typed = page.commit(1).unwrap();
+    let mut other = Page::empty([2; 16]).unwrap();
+    other.apply_changes(&[founding, typed]).unwrap();
+
+    let (water, end) = (page.cursor_at(0, 5).unwrap(), page.cursor_at(0, 10).unwrap());
+    other
+        .apply(&[Edit::Text {
+            block: 0,
+            offset: 0,
+            delete: 0,
+            insert: plain("very "),
+        }])
+        .unwrap();
+    other
+        .apply(&[Edit::Split {
+            block: 0,
+            offset: 8,
+            shape: Shape::paragraph(),
+        }])
+        .unwrap();
+    assert_eq!(other.position_of(&water), Some((1, 2)));
+    assert_eq!(other.position_of(&end), Some((1, 7)));
+    assert!(page.cursor_at(0, 11).is_err());
+
+    for nonsense in [
+        "",
+        "x",
+        "é",
+        "-",
+        "@",
+        "5@",
+        "5@zz",
+        "-5@01",
+        "99999999999999999999@01",
+        "4294967296@01",
+    ] {
+        assert_eq!(other.position_of(nonsense), None, "{nonsense}");
+    }
+    // Operations that are there, but are no places in the text: the texts themselves, the title's letters, a marker's map.
+    let actor = "01".repeat(16);
+    let places = (0..60)
+        .filter(|number| other.position_of(&format!("{number}@{actor}")).is_some())
+        .count();
+    assert_eq!(places, "cold water".len() + 1);
+}
+
+/// Typing is told apart from replacing: one letter is one operation, and a paragraph that did not change is not written.
+#[test]
+fn only_what_differs_is_written() {
+    let (mut page, _) = founded();
+    let blocks: Vec<Block> = ["one", "two", "three"]
+        .iter()
+        .map(|text| Block {
+            shape: Shape::paragraph(),
+            runs: plain(text),
+        })
+        .collect();
+    page.apply(&[Edit::Blocks {
+        from: 0,
+        count: 1,
+        blocks: blocks.clone(),
+    }])
+    .unwrap();
+    page.commit(1);
+    page.apply(&[Edit::Blocks {
+        from: 0,
+        count: 3,
+        blocks: blocks.clone(),
+    }])
+    .unwrap();
+    assert_eq!(page.commit(2), None);
+    let cursors = [page.cursor_at(0, 1).unwrap(), page.cursor_at(1, 1).unwrap()];
+    let moved = vec![blocks[2].clone(), blocks[0].clone(), blocks[1].clone()];
+    page.apply(&[Edit::Blocks {
+        from: 0,
+        count: 3,
+        blocks: moved,
+    }])
+    .unwrap();
+    let words: Vec<String> = page.blocks().iter().map(Block::text).collect();
+    assert_eq!(words, ["three", "one", "two"]);
+    page.commit(3);
+    let places = cursors.map(|cursor| page.position_of(&cursor));
+    assert_eq!(
+        places,
+        [Some((1, 1)), Some((2, 1))],
+        "these two were not written anew"
+    );
+    page.apply(&[Edit::Text {
+        block: 0,
+        offset: 5,
+        delete: 0,
+        insert: plain("!"),
+    }])
+    .unwrap();
+    let length = page.commit(4).unwrap().len();
+    assert!(length < 110, "one letter is one operation, not {length} bytes");
+}
+
+#[test]
+fn places_that_are_not_there_are_errors_and_change_nothing() {
+    let (mut page, _) = founded();
+    page.apply(&[Edit::Text {
+        block: 0,
+        offset: 0,
+        delete: 0,
+        insert: plain("a😀b"),
+    }])
+    .unwrap();
+    page.commit(1);
+    let before = page.blocks().to_vec();
+    let shape = Shape::paragraph();
+    for edit in [
+        Edit::Text {
+            block: 1,
+            offset: 0,
+            delete: 0,
+            insert: plain("x"),
+        },
+        Edit::Text {
+            block: 0,
+            offset: 2,
+            delete: 0,
+            insert: plain("x"),
+        },
+        Edit::Text {
+            block: 0,
+            offset: 0,
+            delete: 2,
+            insert: Vec::new(),
+        },
+        Edit::Text {
+            block: 0,
+            offset: 3,
+            delete: usize::MAX,
+            insert: Vec::new(),
+        },
+        Edit::Mark {
+            block: 0,
+            from: 3,
+            to: 1,
+            name: "em".to_owned(),
+            value: Value::Boolean(true),
+        },
+        Edit::Split {
+            block: 0,
+            offset: 5,
+            shape: shape.clone(),
+        },
+        Edit::Join { block: 0 },
+        Edit::Join { block: 1 },
+        Edit::Shape { block: 7, shape },
+        Edit::Blocks {
+            from: 0,
+            count: 1,
+            blocks: Vec::new(),
+        },
+        Edit::Blocks {
+            from: 1,
+            count: usize::MAX,
+            blocks: Vec::new(),
+        },
+    ] {
+        assert!(page.apply(std::slice::from_ref(&edit)).is_err(), "{edit:?}");
+        assert_eq!(page.blocks(), before);
+        assert_eq!(page.commit(2), None, "{edit:?}");
+    }
+}
+
+/// Two write into the first paragraph and take its marker away at the same time: nobody's words are lost.
+#[test]
+fn words_without_a_marker_are_shown_and_can_be_written_in() {
+    let (page, founding) = founded();
+    let mut one = page;
+    let mut two = Page::empty([2; 16]).unwrap();
+    two.apply_changes(&[founding]).unwrap();
+    one.apply(&[Edit::Text {
+        block: 0,
+        offset: 0,
+        delete: 0,
+        insert: plain("first"),
+    }])
+    .unwrap();
+    let typed = one.commit(1).unwrap();
+    two.apply(&[Edit::Split {
+        block: 0,
+        offset: 0,
+        shape: Shape::paragraph(),
+    }])
+    .unwrap();
+    two.apply(&[Edit::Text {
+        block: 1,
+        offset: 0,
+        delete: 0,
+        insert: plain("second"),
+    }])
+    .unwrap();
+    two.apply(&[Edit::Blocks {
+        from: 0,
+        count: 1,
+        blocks: Vec::new(),
+    }])
+    .unwrap();
+    let removed = two.commit(1).unwrap();
+    one.apply_changes(&[removed]).unwrap();
+    two.apply_changes(&[typed]).unwrap();
+    assert_eq!(one.blocks(), two.blocks());
+    let words: String = one.blocks().iter().map(Block::text).collect();
+    assert!(words.contains("first") && words.contains("second"), "{words}");
+    one.apply(&[Edit::Text {
+        block: 0,
+        offset: 0,
+        delete: 0,
+        insert: plain("the "),
+    }])
+    .unwrap();
+    let more = one.commit(2).unwrap();
+    two.apply_changes(&[more]).unwrap();
+    assert_eq!(one.blocks(), two.blocks());
+}

@@ -1,0 +1,138 @@
+//! The saved forms of documents stay readable, and what is written stays the same bytes. After a change on purpose:
+//! `MERIDIAN_GOLDEN=write cargo test -p documents --test golden`.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::path::PathBuf;
+
+use documents::classroom::{Classroom, Kind, Listing, Profile, School};
+use documents::page::Page;
+use documents::page::edit::{Block, Edit, Marks, Run, Shape, Value};
+
+fn golden(name: &str, bytes: &[u8]) -> Vec<u8> {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/golden")
+        .join(name);
+    if std::env::var_os("MERIDIAN_GOLDEN").is_some() {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, bytes).unwrap();
+    }
+    std::fs::read(&path).unwrap()
+}
+
+fn run(text: &str, marks: &[(&str, Value)]) -> Run {
+    let marks: Marks = marks
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), value.clone()))
+        .collect();
+    Run {
+        text: text.to_owned(),
+        marks,
+    }
+}
+
+fn shape(kind: &str, parents: &[&str], attrs: &[(&str, Value)]) -> Shape {
+    Shape {
+        kind: kind.to_owned(),
+        parents: parents.iter().map(|parent| (*parent).to_owned()).collect(),
+        attrs: attrs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), value.clone()))
+            .collect(),
+        is_embed: false,
+    }
+}
+
+fn blocks() -> Vec<Block> {
+    let strong = ("strong", Value::Boolean(true));
+    let link = (
+        "link",
+        Value::Text(r#"{"href":"https://example.org/","title":null}"#.to_owned()),
+    );
+    vec![
+        Block {
+            shape: shape("heading", &[], &[("level", Value::Integer(1))]),
+            runs: vec![run("Our river 🌊", &[])],
+        },
+        Block {
+            shape: shape("paragraph", &[], &[]),
+            runs: vec![
+                run("It is ", &[]),
+                run("cold", std::slice::from_ref(&strong)),
+                run(" and ", &[strong, ("em", Value::Boolean(true))]),
+                run("clear", &[link]),
+                run(".", &[]),
+            ],
+        },
+        Block {
+            shape: shape("unordered-list-item", &[], &[]),
+            runs: vec![run("fish", &[])],
+        },
+        Block {
+            shape: shape("ordered-list-item", &["unordered-list-item"], &[]),
+            runs: vec![run("trout", &[])],
+        },
+        Block {
+            shape: shape("paragraph", &["blockquote"], &[]),
+            runs: Vec::new(),
+        },
+        Block {
+            shape: shape("__ext__map", &[], &[("zoom", Value::Number(1.5))]),
+            runs: vec![run("x", &[("__ext__size", Value::Integer(3))])],
+        },
+    ]
+}
+
+#[test]
+fn a_page() {
+    let mut page = Page::new([1; 16]).unwrap();
+    page.set_title("The Minho").unwrap();
+    page.commit(1_800_000_000);
+    page.apply(&[Edit::Blocks {
+        from: 0,
+        count: 1,
+        blocks: blocks(),
+    }])
+    .unwrap();
+    page.commit(1_800_000_060);
+    assert_eq!(page.blocks(), blocks());
+    let saved = page.save().unwrap();
+    let kept = golden("page.automerge", &saved);
+    assert!(kept == saved, "a page is saved as other bytes than before");
+    let read = Page::load(&kept, [2; 16]).unwrap();
+    assert_eq!(read.blocks(), blocks());
+    assert_eq!(read.title(), "The Minho");
+    assert!(
+        read.text_plain()
+            .starts_with("The Minho\nOur river 🌊\nIt is cold and clear.\nfish\n")
+    );
+}
+
+#[test]
+fn a_classroom() {
+    let school = School {
+        name: "Escola do Rio".to_owned(),
+        country: "PT".to_owned(),
+        time_zone: "Europe/Lisbon".to_owned(),
+    };
+    let founder = Profile {
+        name: "Ana".to_owned(),
+        school: [7; 16],
+    };
+    let mut classroom = Classroom::found([1; 16], "Rivers", [5; 32], &founder, &school).unwrap();
+    let listing = Listing {
+        kind: Kind::Page,
+        created_by: [5; 32],
+        created_at: 1_800_000_000,
+    };
+    classroom.add_document([9; 16], &listing).unwrap();
+    classroom.commit(1_800_000_000);
+    let saved = classroom.save().unwrap();
+    let kept = golden("classroom.automerge", &saved);
+    assert!(kept == saved, "a classroom is saved as other bytes than before");
+    let read = Classroom::load(&kept, [2; 16]).unwrap();
+    assert_eq!(read.name(), "Rivers");
+    assert_eq!(read.schools(), [([7; 16], school)].into());
+    assert_eq!(read.profiles(), [([5; 32], founder)].into());
+    assert_eq!(read.documents(), [([9; 16], listing)].into());
+}
