@@ -101,6 +101,9 @@ fn numbers_are_used_again_when_all_are_taken() {
     one(all);
     assert!(one(1) < 120);
     assert!(one(0) > 200);
+    // And the first, once it was pushed out, takes the place of the second, not its own one again.
+    assert!(one(all) < 120);
+    assert!(one(1) > 200);
 }
 
 /// A segment frame whose heading is written by hand.
