@@ -21,7 +21,9 @@ impl<R: CryptoRng> Replica<R> {
             .values_mut()
             .filter(|classroom| classroom.joining.is_none())
         {
-            let Some(view) = me.and_then(|me| classroom.view(me, failing)) else {
+            // While the classroom's own document is read again, what was shown stays.
+            let view = me.and_then(|me| classroom.view(me, failing));
+            let Some(view) = view.or_else(|| classroom.shown.clone()) else {
                 continue;
             };
             summaries.push(view::Summary {
@@ -37,7 +39,7 @@ impl<R: CryptoRng> Replica<R> {
             }
         }
         let home = view::Home {
-            link: self.connection.link(),
+            link: self.link(),
             me,
             card_kept: self.me.as_ref().is_none_or(|me| me.card_kept),
             classrooms: summaries,
@@ -46,6 +48,15 @@ impl<R: CryptoRng> Replica<R> {
         if self.shown_home.as_ref() != Some(&home) {
             self.shown_home = Some(home.clone());
             self.effects.push(Effect::Show(Update::Home(home)));
+        }
+    }
+
+    /// Somebody without a classroom needs no connection, and misses none.
+    fn link(&self) -> view::Link {
+        if self.classrooms.is_empty() && self.knocking.is_empty() {
+            view::Link::Online
+        } else {
+            self.connection.link()
         }
     }
 
@@ -107,7 +118,7 @@ impl Classroom {
             members,
             documents,
             work: self.work(failing),
-            refused: self.refused,
+            refused: self.refusal(),
             kept_aside: u32::try_from(self.aside.len()).unwrap_or(u32::MAX),
         })
     }

@@ -67,9 +67,9 @@ function caretElement(name: string, color: string): HTMLElement {
   const caret = document.createElement("span");
   caret.className = `cursor-caret ${color}`;
   caret.setAttribute("aria-hidden", "true");
+  // The style sheet draws the name: it is no part of the page's text, for whoever copies or reads that.
   const label = caret.appendChild(document.createElement("span"));
   label.className = "cursor-name";
-  label.dir = "auto";
-  label.textContent = name;
+  label.dataset.name = name;
   return caret;
 }
