@@ -48,11 +48,33 @@ impl Log {
     }
 }
 
-/// What a body holds. Zero is the only kind so far; folds come later under a number of their own.
+/// What a body holds. Runs are the only kind so far; folds come later under a number of their own. A segment of a kind
+/// that this version does not know can be read, kept and passed on, not verified or opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "u8", into = "u8")]
 pub enum Kind {
     /// Automerge change chunks in the order they were made.
     Run,
+    /// A kind of a newer version.
+    Other(u8),
+}
+
+impl From<u8> for Kind {
+    fn from(number: u8) -> Self {
+        match number {
+            0 => Self::Run,
+            other => Self::Other(other),
+        }
+    }
+}
+
+impl From<Kind> for u8 {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Run => 0,
+            Kind::Other(number) => number,
+        }
+    }
 }
 
 /// Everything about a segment that the relay may know.
@@ -123,6 +145,12 @@ impl Segment {
 
     /// Checks the author's signature and answers with the segment's hash, which the next one of its log names.
     pub fn verify(&self, classroom: &ClassroomId) -> Result<SegmentHash, Error> {
+        if let Kind::Other(version) = self.header.kind {
+            return Err(Error::UnsupportedVersion {
+                what: "segment's kind",
+                version,
+            });
+        }
         let transcript = self.transcript(classroom)?;
         verify("segment", &self.header.log.member.0, &transcript, &self.signature)?;
         Ok(hash(&transcript))
@@ -175,9 +203,13 @@ impl Segment {
 
     /// What holds for every segment, whoever wrote it.
     pub(crate) fn check_shape(&self) -> Result<(), Error> {
-        let covers_one = self.header.first == self.header.last;
-        let starts_rightly = (self.header.first == 0) == (self.previous == SegmentHash::NONE);
-        if covers_one && starts_rightly && self.sealed.len() >= TAG && !self.header.roster.is_empty() {
+        let header = &self.header;
+        let covers_rightly = match header.kind {
+            Kind::Run => header.first == header.last,
+            Kind::Other(_) => header.first <= header.last,
+        };
+        let starts_rightly = (header.first == 0) == (self.previous == SegmentHash::NONE);
+        if covers_rightly && starts_rightly && self.sealed.len() >= TAG && !self.header.roster.is_empty() {
             Ok(())
         } else {
             Err(Error::Malformed("segment"))

@@ -7,7 +7,7 @@ use protocol::identity::{Seed, answer_challenge, verify_answer};
 use protocol::invite::{InviteLink, InviteProof};
 use protocol::key::{EpochKey, SealedKey};
 use protocol::roster::Entry;
-use protocol::segment::{Log, MAX_BODY, MAX_SEGMENT, Segment, fits};
+use protocol::segment::{Kind, Log, MAX_BODY, MAX_SEGMENT, Segment, fits};
 use protocol::whisper::{MAX_CONTENT, MAX_WHISPER, Whisper};
 use protocol::{ClassroomId, DocumentId, EntryHash, Error, LaneId, SegmentHash, Signature, SpaceId};
 
@@ -381,4 +381,18 @@ fn keys_of_small_order_sign_nothing() {
             );
         }
     }
+}
+
+#[test]
+fn a_segment_of_a_newer_kind_is_kept_and_not_taken() {
+    let example = example();
+    let mut segment = example.segment(0, SegmentHash::NONE, &[vec![1]]);
+    segment.header.kind = Kind::Other(1);
+    segment.header.last = 40;
+    let again = Segment::decode(&segment.encode().unwrap()).unwrap();
+    assert_eq!(again, segment);
+    assert!(matches!(
+        again.verify(&example.classroom()),
+        Err(Error::UnsupportedVersion { version: 1, .. })
+    ));
 }
