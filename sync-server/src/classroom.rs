@@ -148,8 +148,9 @@ impl Classroom {
         Following::Recent(items)
     }
 
-    /// Makes committed items known. The answers to who submitted them must be in their inboxes already.
-    pub(crate) fn publish(&self, items: Vec<Arc<Placed>>, roster: Option<Roster>) {
+    /// Makes committed items known; answers with the inboxes to wake. The answers to who submitted them must be in
+    /// their inboxes already.
+    pub(crate) fn publish(&self, items: Vec<Arc<Placed>>, roster: Option<Roster>) -> Vec<Arc<Inbox>> {
         let mut state = self.state.lock();
         if let Some(roster) = roster {
             state.roster = Arc::new(roster);
@@ -165,9 +166,11 @@ impl Classroom {
             };
             state.recent_bytes -= oldest.item.size();
         }
-        for listener in state.listeners.values() {
-            listener.inbox.wake();
-        }
+        state
+            .listeners
+            .values()
+            .map(|listener| Arc::clone(&listener.inbox))
+            .collect()
     }
 
     /// Puts a whisper into the inboxes of all members who listen, except on the channel it came from.

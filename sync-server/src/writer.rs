@@ -10,6 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use protocol::roster::{Action, Added, Entry, Role, Roster};
 use protocol::segment::{Log, Segment};
 use protocol::{ClassroomId, MemberId, Refusal, SegmentHash, SpaceId};
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::Error;
@@ -106,6 +107,7 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
+    /// Starts the thread. Must be called in a runtime, which it wakes connections in.
     pub(crate) fn start(store: Arc<dyn Store>) -> Result<(Self, Queue), Error> {
         let (sender, receiver) = mpsc::channel(QUEUE);
         let stop = Arc::new(AtomicBool::new(false));
@@ -114,7 +116,8 @@ impl Writer {
             .name("writer".to_owned())
             .spawn({
                 let (stop, failing) = (Arc::clone(&stop), Arc::clone(&failing));
-                move || run(store.as_ref(), receiver, &stop, &failing)
+                let runtime = Handle::current();
+                move || run(store.as_ref(), receiver, &runtime, &stop, &failing)
             })
             .map_err(|source| Error::Io {
                 doing: "start the writer",
@@ -148,7 +151,13 @@ impl Writer {
     }
 }
 
-fn run(store: &dyn Store, mut jobs: mpsc::Receiver<Job>, stop: &AtomicBool, failing: &AtomicBool) {
+fn run(
+    store: &dyn Store,
+    mut jobs: mpsc::Receiver<Job>,
+    runtime: &Handle,
+    stop: &AtomicBool,
+    failing: &AtomicBool,
+) {
     while let Some(first) = jobs.blocking_recv() {
         let mut batch = Batch::new(store);
         let mut next = Some(first);
@@ -163,7 +172,14 @@ fn run(store: &dyn Store, mut jobs: mpsc::Receiver<Job>, stop: &AtomicBool, fail
                 jobs.try_recv().ok()
             };
         }
-        match batch.commit() {
+        let (to_wake, committed) = batch.commit();
+        // One call into the runtime instead of one for each: waking a task from outside is dear.
+        runtime.spawn(async move {
+            for inbox in to_wake {
+                inbox.wake();
+            }
+        });
+        match committed {
             Ok(()) => failing.store(false, Ordering::Relaxed),
             Err(error) => {
                 failing.store(true, Ordering::Relaxed);
@@ -250,29 +266,29 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// Commits, answers, publishes.
-    fn commit(self) -> Result<(), Error> {
+    /// Commits, answers, publishes. Tells which inboxes to wake, and whether the commit worked.
+    fn commit(self) -> (Vec<Arc<Inbox>>, Result<(), Error>) {
         let committed = if self.items.is_empty() {
             Ok(())
         } else {
             self.store.commit(&self.items)
         };
         let stored = committed.is_ok();
-        let mut answered: Vec<Arc<Inbox>> = Vec::new();
+        let mut to_wake: Vec<Arc<Inbox>> = Vec::new();
         for (from, answer) in self.answers {
             let answer = match answer {
                 Answer::Stored { .. } | Answer::Held if !stored => Answer::Refused(Refusal::Storage),
                 answer => answer,
             };
             from.inbox.leave(from.note(answer));
-            if answered.last().is_none_or(|last| !Arc::ptr_eq(last, &from.inbox)) {
-                answered.push(from.inbox);
+            if to_wake.last().is_none_or(|last| !Arc::ptr_eq(last, &from.inbox)) {
+                to_wake.push(from.inbox);
             }
         }
         if stored {
             for pending in self.pending.into_values() {
                 if !pending.items.is_empty() {
-                    pending.classroom.publish(pending.items, pending.roster);
+                    to_wake.extend(pending.classroom.publish(pending.items, pending.roster));
                 }
             }
         }
@@ -284,10 +300,7 @@ impl<'a> Batch<'a> {
                 tracing::debug!("whoever founded a classroom is gone");
             }
         }
-        for inbox in answered {
-            inbox.wake();
-        }
-        committed
+        (to_wake, committed)
     }
 
     fn place(&mut self, classroom: &Arc<Classroom>, item: Item) -> u64 {

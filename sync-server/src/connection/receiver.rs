@@ -114,7 +114,9 @@ impl<'a> Receiver<'a> {
                 Message::Binary(bytes) => {
                     for frame in frame::decode::<ClientFrame>(&bytes) {
                         self.inbox.room(limits.unanswered).await;
-                        self.take(frame.map_err(|_| Refusal::Malformed)?).await?;
+                        // In a box, so that a connection that waits for the next message does not hold the room
+                        // that founding and opening need.
+                        Box::pin(self.take(frame.map_err(|_| Refusal::Malformed)?)).await?;
                     }
                 }
                 Message::Text(_) => return Err(Refusal::Malformed),

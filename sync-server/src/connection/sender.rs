@@ -23,7 +23,7 @@ use crate::store::{Item, Placed, Store};
 use crate::writer::now;
 
 /// Frames are collected into one message until it has so many bytes. The socket keeps a buffer of that size.
-const MESSAGE: usize = 16 * 1024;
+const MESSAGE: usize = 4 * 1024;
 
 /// How much is read from a classroom at a time, so that other channels get their turn.
 const PAGE: usize = 128 * 1024;

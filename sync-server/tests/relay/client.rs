@@ -64,6 +64,7 @@ pub(crate) async fn connect(
             .insert("origin", HeaderValue::from_static(origin));
     }
     let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
     Ok(client_async(request, stream).await?.0)
 }
 

@@ -218,7 +218,14 @@ impl<'a> Author<'a> {
     /// Hears what still came through before the connection broke.
     async fn hear_the_rest(&mut self, mut client: Client) {
         while let Some(frame) = client.try_next().await {
-            self.hear(&frame);
+            match frame {
+                // The writer was gone before the connection.
+                RelayFrame::Refused {
+                    reason: Refusal::Storage,
+                    ..
+                } => break,
+                frame => self.hear(&frame),
+            }
         }
     }
 
