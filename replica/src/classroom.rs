@@ -2,15 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use documents::change::ChangeInfo;
 use documents::classroom::Classroom as ClassroomDocument;
 use documents::document::{Applied, Document};
 use protocol::frame::Position;
 use protocol::identity::InviteKeys;
 use protocol::key::{EpochKey, SealedKey};
-use protocol::roster::{Entry, Roster};
+use protocol::roster::{Entry, Role, Roster};
 use protocol::segment::{Log, Segment};
 use protocol::wire::{Packer, Unpacker};
-use protocol::{ClassroomId, DocumentId, EntryHash, LaneId, Refusal, SegmentHash, SpaceId};
+use protocol::{ClassroomId, DocumentId, EntryHash, LaneId, MemberId, Refusal, SegmentHash, SpaceId};
 
 use crate::presence::Person;
 use crate::store::{AsideReason, Batch, ClassroomRecord, LogRecord};
@@ -23,6 +24,8 @@ pub(crate) struct Classroom {
     pub(crate) waiting: Vec<Entry>,
     pub(crate) keys: BTreeMap<(SpaceId, u32), EpochKey>,
     pub(crate) record: ClassroomRecord,
+    /// Up to where everything of the relay is here.
+    pub(crate) since: Option<Position>,
     /// Set until this person has joined.
     pub(crate) joining: Option<Joining>,
     /// Own entries that the relay does not have.
@@ -35,15 +38,29 @@ pub(crate) struct Classroom {
     pub(crate) documents: BTreeMap<DocumentId, Copy>,
     pub(crate) titles: BTreeMap<DocumentId, String>,
     pub(crate) aside: Vec<Aside>,
-    /// Dead changes of a retired lane, whose document is being read: see `fork`.
+    /// Whether something of it may pass now.
+    pub(crate) aside_due: bool,
+    /// Dead changes whose document is being read: see `fork`.
     pub(crate) redo_later: BTreeMap<DocumentId, Vec<Vec<u8>>>,
-    pub(crate) people: BTreeMap<LaneId, Person>,
+    /// By member and lane, for a lane is what its member says it is.
+    pub(crate) people: BTreeMap<(MemberId, LaneId), Person>,
     /// Pages that are open in this tab.
     pub(crate) open: BTreeSet<DocumentId>,
     pub(crate) channel: Option<Channel>,
-    /// Why the relay does not take this classroom, or the newest of its refusals.
+    /// Why the relay does not open this classroom.
     pub(crate) refused: Option<Refusal>,
+    pub(crate) reopen: Reopen,
+    /// The newest answer for each member to what role they had at some heads; it never changes.
+    roles: BTreeMap<MemberId, (Vec<EntryHash>, Option<Role>)>,
     pub(crate) shown: Option<view::Classroom>,
+}
+
+/// When to ask the relay again to open a classroom.
+#[derive(Debug, Default)]
+pub(crate) struct Reopen {
+    /// In milliseconds since 1970.
+    pub(crate) at: Option<u64>,
+    pub(crate) attempts: u32,
 }
 
 /// Somebody who looks behind an invite.
@@ -65,20 +82,55 @@ pub(crate) struct Knocking {
     pub(crate) channel: Option<Channel>,
 }
 
+/// A classroom that is being read, for another tab founded or joined it.
 #[derive(Debug, Default)]
+pub(crate) struct Coming {
+    /// What the other tab said of it meanwhile.
+    pub(crate) notes: Vec<Vec<u8>>,
+    pub(crate) again_at: Option<u64>,
+}
+
+#[derive(Debug)]
 pub(crate) struct UnsentEntry {
     pub(crate) durable: bool,
-    pub(crate) sent: bool,
+    pub(crate) way: Way,
 }
 
 pub(crate) struct Unsent {
     pub(crate) segment: Segment,
     pub(crate) hash: SegmentHash,
     pub(crate) durable: bool,
-    pub(crate) sent: bool,
-    pub(crate) refused: bool,
-    /// When it got here, in milliseconds since 1970.
-    pub(crate) at: u64,
+    pub(crate) way: Way,
+}
+
+/// How far an item is on its way to the relay, on this connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// To be sent, though not before this time in milliseconds since 1970.
+    Waiting { from: u64 },
+    /// Sent, not answered.
+    Sent,
+    /// Not taken; sent again at that time, or else with the next connection.
+    Refused { reason: Refusal, again_at: Option<u64> },
+}
+
+impl Way {
+    pub(crate) const READY: Self = Self::Waiting { from: 0 };
+
+    pub(crate) fn is_due(self, now: u64) -> bool {
+        match self {
+            Self::Waiting { from } => now >= from,
+            Self::Sent => false,
+            Self::Refused { again_at, .. } => again_at.is_some_and(|at| now >= at),
+        }
+    }
+
+    fn refusal(self) -> Option<Refusal> {
+        match self {
+            Self::Refused { reason, .. } => Some(reason),
+            Self::Waiting { .. } | Self::Sent => None,
+        }
+    }
 }
 
 pub(crate) struct PendingChange {
@@ -140,6 +192,19 @@ impl Content {
             Self::Classroom(classroom) => classroom.apply_changes(changes),
             Self::Page(page) => page.apply_changes(changes),
         }
+    }
+
+    /// Whether the newest change of somebody is in the document, and does not wait for others.
+    pub(crate) fn has(&mut self, change: &ChangeInfo) -> Result<bool, documents::Error> {
+        let Self::Page(page) = self else {
+            return Ok(true);
+        };
+        // Nothing is built on it yet, unless it was told twice.
+        Ok(page.heads()?.contains(&change.hash)
+            || page
+                .changes_since(&change.dependencies)?
+                .iter()
+                .any(|bytes| documents::change::inspect(bytes).is_ok_and(|info| info.hash == change.hash)))
     }
 
     pub(crate) fn save(&mut self) -> Result<Vec<u8>, documents::Error> {
@@ -204,10 +269,8 @@ impl Classroom {
             roster,
             waiting: Vec::new(),
             keys: BTreeMap::new(),
-            record: ClassroomRecord {
-                since: None,
-                found_token: None,
-            },
+            record: ClassroomRecord::default(),
+            since: None,
             joining: None,
             entries: BTreeMap::new(),
             logs: BTreeMap::new(),
@@ -216,11 +279,14 @@ impl Classroom {
             documents: BTreeMap::new(),
             titles: BTreeMap::new(),
             aside: Vec::new(),
+            aside_due: false,
             redo_later: BTreeMap::new(),
             people: BTreeMap::new(),
             open: BTreeSet::new(),
             channel: None,
             refused: None,
+            reopen: Reopen::default(),
+            roles: BTreeMap::new(),
             shown: None,
         }
     }
@@ -271,21 +337,46 @@ impl Classroom {
         }
     }
 
-    /// The same, to write in with `actor`; the edits must be committed at once.
-    pub(crate) fn own_document_mut(&mut self, actor: [u8; 16]) -> Option<&mut ClassroomDocument> {
-        match self.documents.get_mut(&self.roster.document()) {
-            Some(Copy::Here(held)) => match &mut held.content {
-                Content::Classroom(document) => document.set_actor(actor).is_ok().then_some(document),
-                Content::Page(_) => None,
-            },
-            _ => None,
+    /// Edits the classroom's own document as one change of `actor`. If the edits fail, nothing of them stays.
+    pub(crate) fn edit_own_document(
+        &mut self,
+        actor: [u8; 16],
+        seconds: i64,
+        edit: impl FnOnce(&mut ClassroomDocument) -> Result<(), documents::Error>,
+    ) -> Result<Option<Vec<u8>>, documents::Error> {
+        let mut edited = self.own_document().ok_or(documents::Error::Absent)?.clone();
+        edited.set_actor(actor)?;
+        edit(&mut edited)?;
+        let change = edited.commit(seconds);
+        if let Some(Copy::Here(held)) = self.documents.get_mut(&self.roster.document()) {
+            held.content = Content::Classroom(edited);
         }
+        Ok(change)
     }
 
     /// Whether anything is unsent on `lane`.
     pub(crate) fn has_unsent(&self, lane: &LaneId) -> bool {
         self.outbox.keys().any(|(log, _)| log.lane == *lane)
             || self.pending.keys().any(|(log, _)| log.lane == *lane)
+    }
+
+    /// Why something does not get to the relay.
+    pub(crate) fn refusal(&self) -> Option<Refusal> {
+        let entries = self.entries.values().filter_map(|entry| entry.way.refusal());
+        let segments = self.outbox.values().filter_map(|unsent| unsent.way.refusal());
+        self.refused.or_else(|| entries.chain(segments).next())
+    }
+
+    /// [`Roster::role_at`], remembered.
+    pub(crate) fn role_at(&mut self, member: &MemberId, heads: &[EntryHash]) -> Option<Role> {
+        if let Some((known, role)) = self.roles.get(member)
+            && known == heads
+        {
+            return *role;
+        }
+        let role = self.roster.role_at(member, heads);
+        self.roles.insert(*member, (heads.to_vec(), role));
+        role
     }
 
     /// Where the newest work on `document` is.

@@ -9,8 +9,10 @@ use protocol::{ClassroomId, DocumentId};
 use crate::Replica;
 use crate::classroom::{Content, Copy, Held};
 use crate::command::{Answer, Command, Problem};
+use crate::event::Effect;
 use crate::store::{self, Table};
 use crate::tabs::Note;
+use crate::view::Update;
 use crate::writes::After;
 
 impl<R: CryptoRng> Replica<R> {
@@ -104,17 +106,18 @@ impl<R: CryptoRng> Replica<R> {
             document: classroom.roster.document(),
             ..log
         };
-        let list = classroom
-            .own_document_mut(own.actor())
-            .ok_or(Problem::UnknownClassroom)?;
         let listing = Listing {
             kind: Kind::Page,
             created_by: member.0,
             created_at: seconds,
         };
-        list.add_document(document.0, &listing)
-            .map_err(|_| Problem::Internal)?;
-        let listed = list.commit(seconds).ok_or(Problem::Internal)?;
+        let listed = classroom
+            .edit_own_document(own.actor(), seconds, |list| {
+                list.add_document(document.0, &listing)
+            })
+            .ok()
+            .flatten()
+            .ok_or(Problem::Internal)?;
 
         classroom.documents.insert(
             document,
@@ -127,13 +130,8 @@ impl<R: CryptoRng> Replica<R> {
             .map_err(|_| Problem::Internal)?;
         self.touched(id, &document);
         self.touched(id, &own.document);
-        self.keep_change(id, document, first, None)?;
-        self.keep_change(
-            id,
-            own.document,
-            listed,
-            Some((request, Answer::Document(document))),
-        )
+        self.keep_change(id, log, first, None)?;
+        self.keep_change(id, own, listed, Some((request, Answer::Document(document))))
     }
 
     fn open_page(&mut self, id: &ClassroomId, document: DocumentId) -> Result<(), Problem> {
@@ -155,8 +153,7 @@ impl<R: CryptoRng> Replica<R> {
                 self.show_page(id, document);
             }
         }
-        self.place = Some((*id, document, None));
-        self.announce(id, true);
+        self.go_to(*id, document, None, true);
         self.show_people_on(id, document);
         Ok(())
     }
@@ -180,34 +177,57 @@ impl<R: CryptoRng> Replica<R> {
         change: Vec<u8>,
     ) -> Result<(), Problem> {
         self.check_writer(id)?;
-        let me = self.me.as_ref().ok_or(Problem::NotAllowed)?;
-        let actor = Log {
-            document,
-            member: me.keys.id(),
-            lane: self.lane,
-        }
-        .actor();
         let info = documents::change::inspect(&change).map_err(|_| Problem::Internal)?;
-        if info.actor != actor {
-            return Err(Problem::LaneEnded);
-        }
+        let log = self.log_of(id, document, &info.actor).ok_or(Problem::LaneEnded)?;
         if !protocol::segment::fits([&change]) {
             return Err(Problem::TooLarge);
         }
         let classroom = self.classrooms.get_mut(id).ok_or(Problem::UnknownClassroom)?;
-        let Some(Copy::Here(held)) = classroom.documents.get_mut(&document) else {
-            return Err(Problem::UnknownDocument);
-        };
-        let applied = held
-            .content
-            .apply_changes(std::slice::from_ref(&change))
-            .map_err(|_| Problem::Internal)?;
-        if !applied.refused.is_empty() {
-            return Err(Problem::Internal);
+        match classroom.documents.get_mut(&document) {
+            Some(Copy::Here(held)) => {
+                let applied = held
+                    .content
+                    .apply_changes(std::slice::from_ref(&change))
+                    .map_err(|_| Problem::Internal)?;
+                if !applied.refused.is_empty() {
+                    return Err(Problem::Internal);
+                }
+                if !held.content.has(&info).map_err(|_| Problem::Internal)? {
+                    // It builds on changes that are dead: nobody could ever apply it.
+                    self.show_page(id, document);
+                    return Err(Problem::LaneEnded);
+                }
+            }
+            Some(Copy::Loading { later, .. }) => later.push(change.clone()),
+            Some(Copy::Away) | None => return Err(Problem::UnknownDocument),
+        }
+        if log.lane != self.lane {
+            // The tab was handed the page before this change was known.
+            self.effects.push(Effect::Show(Update::Changes {
+                classroom: *id,
+                document,
+                changes: vec![change.clone()],
+            }));
         }
         self.touched(id, &document);
         self.refresh_title(id, &document).map_err(|_| Problem::Internal)?;
-        self.keep_change(id, document, change, Some((request, Answer::Done)))
+        self.keep_change(id, log, change, Some((request, Answer::Done)))
+    }
+
+    /// The log that an actor of this tab writes: on the present lane, or on one that ended while the tab was writing, if
+    /// the log itself goes on.
+    fn log_of(&self, id: &ClassroomId, document: DocumentId, actor: &[u8]) -> Option<Log> {
+        let member = self.me.as_ref()?.keys.id();
+        let logs = &self.classrooms.get(id)?.logs;
+        self.held
+            .iter()
+            .map(|lane| Log {
+                document,
+                member,
+                lane: *lane,
+            })
+            .find(|log| log.actor() == actor)
+            .filter(|log| logs.get(log).is_none_or(|record| record.generation == 0))
     }
 
     fn check_writer(&self, id: &ClassroomId) -> Result<(), Problem> {
@@ -220,7 +240,7 @@ impl<R: CryptoRng> Replica<R> {
     }
 
     /// Notes that a document that is here has changed, so that it is stored whole some time.
-    fn touched(&mut self, id: &ClassroomId, document: &DocumentId) {
+    pub(crate) fn touched(&mut self, id: &ClassroomId, document: &DocumentId) {
         let now = self.now;
         if let Some(Copy::Here(held)) = self
             .classrooms

@@ -1,13 +1,15 @@
 //! The connection to the relay: when to make it, how to greet, how to notice that it is dead.
 
+use std::collections::BTreeMap;
+
 use protocol::frame::{self, ClientFrame, RelayFrame};
 use protocol::identity::{Challenge, InviteKeys, answer_challenge};
 use protocol::invite::InviteProof;
 use protocol::rand_core::CryptoRng;
-use protocol::{ClassroomId, Refusal};
+use protocol::{ClassroomId, LaneId, Refusal};
 
 use crate::Replica;
-use crate::classroom::{Channel, Classroom};
+use crate::classroom::{Channel, Way};
 use crate::event::Effect;
 use crate::view::Link;
 
@@ -19,6 +21,9 @@ const PING_AFTER: u64 = 15_000;
 /// The same while an answer is due anyway.
 const PING_AFTER_SUBMISSION: u64 = 3_000;
 const PONG_WITHIN: u64 = 6_000;
+/// The first and the longest wait until a classroom that the relay did not open is tried again, in milliseconds.
+const FIRST_REOPEN: u64 = 1_000;
+const LONGEST_REOPEN: u64 = 60_000;
 /// How long the relay may take to greet.
 const GREETING_WITHIN: u64 = 15_000;
 
@@ -81,6 +86,11 @@ impl Connection {
         Some((number, InviteProof::new(invite, &self.origin, &up.challenge, id)))
     }
 
+    /// The relay has said all that was asked of it: the next attempt need not wait.
+    pub(crate) fn works(&mut self) {
+        self.failures = 0;
+    }
+
     pub(crate) fn link(&self) -> Link {
         if self.is_up() { Link::Online } else { Link::Offline }
     }
@@ -104,12 +114,15 @@ impl<R: CryptoRng> Replica<R> {
     }
 
     pub(crate) fn connected(&mut self) {
-        self.connection.state = State::Opening {
-            until: self.now + GREETING_WITHIN,
-        };
+        if let State::Opening { until } = &mut self.connection.state {
+            *until = self.now + GREETING_WITHIN;
+        }
     }
 
     pub(crate) fn disconnected(&mut self) {
+        if matches!(self.connection.state, State::Down { .. }) {
+            return;
+        }
         let wait = (FIRST_RETRY << self.connection.failures.min(10)).min(LONGEST_RETRY);
         // Spread out, so that a class does not come back all at once.
         let jitter = u64::from(self.rng.next_u32()) % (wait / 2 + 1);
@@ -117,11 +130,38 @@ impl<R: CryptoRng> Replica<R> {
         self.connection.state = State::Down {
             retry_at: self.now + wait / 2 + jitter,
         };
-        for classroom in self.classrooms.values_mut() {
-            classroom.close_channel();
+        let ids: Vec<ClassroomId> = self.classrooms.keys().copied().collect();
+        for id in &ids {
+            self.close_channel(id);
         }
         for knocking in self.knocking.values_mut() {
             knocking.channel = None;
+        }
+    }
+
+    /// Nothing that was sent on the channel counts any more, unless it was answered.
+    pub(crate) fn close_channel(&mut self, id: &ClassroomId) {
+        let lanes: BTreeMap<LaneId, Way> = self
+            .classrooms
+            .get(id)
+            .into_iter()
+            .flat_map(|classroom| classroom.outbox.keys())
+            .map(|(log, _)| (log.lane, self.way_of(&log.lane)))
+            .collect();
+        let Some(classroom) = self.classrooms.get_mut(id) else {
+            return;
+        };
+        classroom.channel = None;
+        classroom.reopen.at = None;
+        for ((log, _), unsent) in &mut classroom.outbox {
+            unsent.way = lanes.get(&log.lane).copied().unwrap_or(Way::READY);
+        }
+        for entry in classroom.entries.values_mut() {
+            entry.way = Way::READY;
+        }
+        classroom.people.clear();
+        for document in classroom.open.clone() {
+            self.show_people_on(id, document);
         }
     }
 
@@ -142,6 +182,12 @@ impl<R: CryptoRng> Replica<R> {
                 }
             }
             State::Up(up) => {
+                let reopen: Vec<ClassroomId> = self
+                    .classrooms
+                    .values()
+                    .filter(|classroom| classroom.reopen.at.is_some_and(|at| self.now >= at))
+                    .map(|classroom| classroom.id)
+                    .collect();
                 let waiting = self
                     .classrooms
                     .values()
@@ -161,44 +207,50 @@ impl<R: CryptoRng> Replica<R> {
                     }
                     _ => {}
                 }
+                for id in reopen {
+                    self.open_channel(&id);
+                }
             }
         }
     }
 
-    fn give_up_connection(&mut self) {
+    pub(crate) fn give_up_connection(&mut self) {
         self.effects.push(Effect::Disconnect);
         self.disconnected();
     }
 
     /// Takes a message of the relay apart.
     pub(crate) fn message(&mut self, message: &[u8]) {
-        if let State::Up(up) = &mut self.connection.state {
-            up.heard_at = self.now;
-            up.ping = None;
-        }
         for frame in frame::decode::<RelayFrame>(message) {
-            match frame {
-                Ok(RelayFrame::Challenge { challenge, now }) => self.greet(challenge, now),
-                Ok(RelayFrame::Pong { .. }) => {}
-                Ok(RelayFrame::Ended { .. }) | Err(_) => {
-                    self.give_up_connection();
-                    return;
+            let taken = match (&mut self.connection.state, frame) {
+                // Of a connection that was given up.
+                (State::Down { .. }, _) => return,
+                (State::Opening { .. }, Ok(RelayFrame::Challenge { challenge, now })) => {
+                    self.greet(challenge, now);
+                    Ok(())
                 }
-                Ok(frame) => {
-                    if self.channel_frame(frame).is_err() {
-                        self.give_up_connection();
-                        return;
-                    }
+                (State::Up(_), Ok(RelayFrame::Challenge { .. } | RelayFrame::Ended { .. })) => Err(()),
+                (State::Up(up), Ok(frame)) => {
+                    up.heard_at = self.now;
+                    up.ping = None;
+                    self.channel_frame(frame).map_err(|_| ())
                 }
+                (State::Opening { .. }, _) | (State::Up(_), Err(_)) => Err(()),
+            };
+            if taken.is_err() {
+                self.give_up_connection();
+                return;
             }
         }
-        self.retry_aside();
+        if self.retry_aside().is_err() {
+            self.give_up_connection();
+        }
     }
 
     /// Answers the challenge and opens every classroom, in one flight.
     fn greet(&mut self, challenge: Challenge, relay_now: u64) {
         let Some(me) = &self.me else { return };
-        self.connection.failures = 0;
+        self.connection.next_channel = 0;
         self.connection.clock_skew = Some(
             i64::try_from(relay_now)
                 .unwrap_or(i64::MAX)
@@ -220,7 +272,6 @@ impl<R: CryptoRng> Replica<R> {
             self.open_channel(&id);
         }
         self.knock();
-        self.seal_pending();
     }
 
     /// Opens a classroom on the connection, or founds it there if the relay does not have it.
@@ -236,24 +287,26 @@ impl<R: CryptoRng> Replica<R> {
         }
         let number = self.connection.next_channel;
         self.connection.next_channel = number.wrapping_add(1);
+        classroom.reopen.at = None;
+        let before = classroom.channel.take().map(|channel| ClientFrame::Close {
+            channel: channel.number,
+        });
         let invite = classroom
             .joining
             .as_ref()
             .map(|joining| InviteProof::new(&joining.keys, &self.connection.origin, &up.challenge, id));
         classroom.channel = Some(Channel::new(number));
-        classroom.refused = None;
-        if let Some(found) = classroom.founding_frame(number) {
-            self.send(&[found]);
-        } else {
-            let open = ClientFrame::Open {
+        let opening = classroom
+            .founding_frame(number)
+            .unwrap_or_else(|| ClientFrame::Open {
                 channel: number,
                 classroom: *id,
-                since: classroom.record.since,
+                since: classroom.since,
                 roster: classroom.known_heads(),
                 invite,
-            };
-            self.send(&[open]);
-        }
+            });
+        let frames: Vec<ClientFrame> = before.into_iter().chain([opening]).collect();
+        self.send(&frames);
         self.announce(id, true);
     }
 
@@ -273,24 +326,25 @@ impl<R: CryptoRng> Replica<R> {
 
     /// The relay closed a channel, or would not open it.
     pub(crate) fn channel_closed(&mut self, id: &ClassroomId, reason: Refusal) {
+        let number = self
+            .classrooms
+            .get(id)
+            .and_then(|classroom| classroom.channel.as_ref())
+            .map(|channel| channel.number);
+        self.close_channel(id);
+        // The relay may still hold its receiving end.
+        if let Some(channel) = number {
+            self.send(&[ClientFrame::Close { channel }]);
+        }
         if let Some(classroom) = self.classrooms.get_mut(id) {
-            classroom.close_channel();
             classroom.refused = Some(reason);
+            // A token must come from a person.
+            if reason != Refusal::FoundToken {
+                let wait = (FIRST_REOPEN << classroom.reopen.attempts.min(10)).min(LONGEST_REOPEN);
+                classroom.reopen.attempts = classroom.reopen.attempts.saturating_add(1);
+                classroom.reopen.at = Some(self.now + wait);
+            }
         }
         self.joining_refused(id, reason);
-    }
-}
-
-impl Classroom {
-    pub(crate) fn close_channel(&mut self) {
-        self.channel = None;
-        for unsent in self.outbox.values_mut() {
-            unsent.sent = false;
-            unsent.refused = false;
-        }
-        for entry in self.entries.values_mut() {
-            entry.sent = false;
-        }
-        self.people.clear();
     }
 }

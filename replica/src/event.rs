@@ -15,7 +15,8 @@ pub enum Event {
     Connected,
     /// The relay said something.
     Message(Vec<u8>),
-    /// The connection is gone, or could not be made.
+    /// The connection is gone, or could not be made. Not said of one that was given up by [`Effect::Disconnect`], of
+    /// which nothing more is heard.
     Disconnected,
     /// The device says that it has a network again.
     NetworkUp,

@@ -1,40 +1,71 @@
 //! Lanes that turned out to be somebody else's as well: a restored disk, a cloned lab image, a copied profile.
 //!
-//! The relay keeps the history that came first. The lane is never used again; what this device had not got through on
-//! it is made again on another lane. Nothing is overwritten, nothing is lost.
+//! The relay keeps the history that came first. The lane is not written on any more. Of what was made on it, only the
+//! log in which the histories part is dead from that point on: it is made again on another lane. The other logs are
+//! sent as they are, for the relay may have taken them already. Nothing is overwritten, nothing is lost or doubled.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use documents::change;
+use documents::change::{self, Hash};
+use documents::document::Document;
 use documents::redo::carry_over;
 use protocol::rand_core::CryptoRng;
-use protocol::segment::Log;
+use protocol::segment::{self, Log};
 use protocol::{ClassroomId, DocumentId, LaneId};
 
-use crate::Replica;
 use crate::classroom::{Classroom, Content, Copy, Held};
 use crate::event::Effect;
-use crate::store::{self, LaneRecord, LogRecord, Table};
+use crate::store::{self, AsideReason, LaneRecord, LogRecord, Table};
 use crate::tabs::Note;
+use crate::{Error, Replica};
 
-impl<R: CryptoRng> Replica<R> {
-    /// Ends a lane, and makes again what was unsent on it.
-    pub(crate) fn retire(&mut self, lane: LaneId) {
-        if self.lanes.get(&lane) == Some(&LaneRecord::Retired) {
-            return;
+/// Changes that the relay will never take, for it has others in their place.
+pub(crate) struct Dead {
+    pub(crate) changes: Vec<Vec<u8>>,
+    hashes: BTreeSet<Hash>,
+    /// The first dead sequence number of each actor.
+    from: BTreeMap<Vec<u8>, u64>,
+}
+
+impl Dead {
+    pub(crate) fn new(changes: Vec<Vec<u8>>) -> Self {
+        let mut from = BTreeMap::new();
+        let mut hashes = BTreeSet::new();
+        for info in changes.iter().filter_map(|change| change::inspect(change).ok()) {
+            hashes.insert(info.hash);
+            let first = from.entry(info.actor).or_insert(info.sequence);
+            *first = info.sequence.min(*first);
         }
-        self.mark_lane(lane, LaneRecord::Retired);
-        self.writes.next().strict = true;
-        if lane == self.lane {
-            self.lane = self.fresh_lane();
-            self.effects.push(Effect::HoldLane(self.lane));
-        }
-        let ids: Vec<ClassroomId> = self.classrooms.keys().copied().collect();
-        for id in ids {
-            self.retire_in(&id, &lane);
+        Self {
+            changes,
+            hashes,
+            from,
         }
     }
 
+    /// Whether the change is one of these.
+    pub(crate) fn holds(&self, change: &[u8]) -> bool {
+        change::inspect(change).is_ok_and(|info| self.hashes.contains(&info.hash))
+    }
+
+    /// Whether the change stands, or builds on one that stands, in the place of one of these.
+    pub(crate) fn clashes(&self, change: &[u8]) -> bool {
+        change::inspect(change).is_ok_and(|info| {
+            self.from
+                .get(&info.actor)
+                .is_some_and(|first| info.sequence >= *first)
+        })
+    }
+}
+
+/// What was taken out of a log: the changes, and the rows to delete.
+#[derive(Default)]
+struct Taken {
+    dead: Vec<Vec<u8>>,
+    gone: Vec<(Table, Vec<u8>)>,
+}
+
+impl<R: CryptoRng> Replica<R> {
     pub(crate) fn fresh_lane(&mut self) -> LaneId {
         let mut bytes = [0; 16];
         self.rng.fill_bytes(&mut bytes);
@@ -43,177 +74,289 @@ impl<R: CryptoRng> Replica<R> {
         lane
     }
 
-    fn retire_in(&mut self, id: &ClassroomId, lane: &LaneId) {
-        let Some(classroom) = self.classrooms.get_mut(id) else {
-            return;
-        };
-        let logs: BTreeSet<Log> = classroom
-            .logs
-            .keys()
-            .chain(classroom.pending.keys().map(|(log, _)| log))
-            .filter(|log| log.lane == *lane)
-            .copied()
-            .collect();
-        let open: BTreeSet<DocumentId> = classroom.open.clone();
-        for log in logs {
-            let Some(classroom) = self.classrooms.get_mut(id) else {
-                return;
-            };
-            let (dead, gone) = classroom.take_unsent(&log);
-            let batch = self.writes.next();
-            for (table, key) in gone {
-                batch.delete(table, key);
-            }
-            if let Some(record) = self
-                .classrooms
-                .get(id)
-                .and_then(|classroom| classroom.logs.get(&log))
-                && self
-                    .writes
-                    .next()
-                    .put(Table::Logs, store::log_key(id, &log), record)
-                    .is_err()
-            {
-                continue;
-            }
-            if !dead.is_empty() {
-                self.tell_tabs(&Note::Rebuilt {
-                    classroom: *id,
-                    document: log.document,
-                    lane: *lane,
-                });
-                self.redo(id, log.document, dead);
-            }
+    /// The relay has another history of a log of ours from `index` on: ends the lane, and makes again what is dead.
+    pub(crate) fn forked(&mut self, id: &ClassroomId, log: Log, index: u64) -> Result<(), Error> {
+        self.end_lane(log.lane);
+        let dead = self.give_up(id, log, index)?;
+        if dead.is_empty() {
+            self.show_open_pages();
+            return Ok(());
         }
-        // Open pages are written with another actor from now on.
-        for document in open {
-            self.show_page(id, document);
+        let is_here = self
+            .classrooms
+            .get(id)
+            .is_some_and(|classroom| matches!(classroom.documents.get(&log.document), Some(Copy::Here(_))));
+        if is_here {
+            self.remake(id, log.document, &Dead::new(dead));
+            self.show_open_pages();
+            return Ok(());
+        }
+        // Kept by name until they are made again, for this tab may end first.
+        for change in &dead {
+            self.keep_aside(id, AsideReason::LaneEnded, ended(log.document, change))?;
+        }
+        self.writes
+            .next()
+            .delete(Table::Documents, store::document_key(id, &log.document));
+        if let Some(classroom) = self.classrooms.get_mut(id) {
+            classroom.redo_later.entry(log.document).or_default().extend(dead);
+        }
+        self.tell_rebuilt(id, log, Vec::new());
+        self.reload(id, log.document);
+        self.show_open_pages();
+        Ok(())
+    }
+
+    /// Writes on another lane from now on, if this was the one.
+    pub(crate) fn end_lane(&mut self, lane: LaneId) {
+        self.mark_lane(lane, LaneRecord::Retired);
+        self.writes.next().strict = true;
+        if lane != self.lane {
+            return;
+        }
+        self.say_gone();
+        self.lane = self.fresh_lane();
+        self.effects.push(Effect::HoldLane(self.lane));
+    }
+
+    /// Open pages are written with another actor from now on.
+    fn show_open_pages(&mut self) {
+        let open: Vec<(ClassroomId, DocumentId)> = self
+            .classrooms
+            .values()
+            .flat_map(|classroom| classroom.open.iter().map(|document| (classroom.id, *document)))
+            .collect();
+        for (id, document) in open {
+            self.show_page(&id, document);
         }
     }
 
-    /// Makes dead changes of a document again on the present lane; waits for the document if it is not here.
-    fn redo(&mut self, id: &ClassroomId, document: DocumentId, dead: Vec<Vec<u8>>) {
-        let Some(me) = &self.me else { return };
-        let actor = Log {
-            document,
-            member: me.keys.id(),
-            lane: self.lane,
-        }
-        .actor();
+    /// Takes what is unsent on a log from `index` on out of it, and says which changes that were.
+    fn give_up(&mut self, id: &ClassroomId, log: Log, index: u64) -> Result<Vec<Vec<u8>>, Error> {
         let Some(classroom) = self.classrooms.get_mut(id) else {
+            return Ok(Vec::new());
+        };
+        let Taken { dead, gone } = classroom.take_unsent(&log, index);
+        if gone.is_empty() {
+            return Ok(dead);
+        }
+        let batch = self.writes.next();
+        for (table, key) in gone {
+            batch.delete(table, key);
+        }
+        self.note_log(id, &log)?;
+        Ok(dead)
+    }
+
+    /// Makes dead changes of a document that is here again on the present lane, and with them what other lanes of ours
+    /// built on them.
+    pub(crate) fn remake(&mut self, id: &ClassroomId, document: DocumentId, dead: &Dead) {
+        let (Some(me), Some(classroom)) = (&self.me, self.classrooms.get_mut(id)) else {
             return;
         };
+        let member = me.keys.id();
         let is_own = classroom.roster.document() == document;
-        if !matches!(classroom.documents.get(&document), Some(Copy::Here(_))) {
-            classroom
-                .redo_later
-                .entry(document)
-                .or_default()
-                .extend(dead.iter().cloned());
-            // If the tab ends before the document is here, they are found among what was kept aside.
-            self.keep_all_aside(id, dead);
-            self.load(id, document);
-            return;
-        }
         let Some(Copy::Here(held)) = classroom.documents.remove(&document) else {
             return;
         };
         let mut old = held.content.into_document();
-        // The document may have been read without them.
-        let hashes: BTreeSet<change::Hash> = dead
-            .iter()
-            .filter_map(|bytes| change::inspect(bytes).ok())
-            .map(|info| info.hash)
-            .collect();
-        let known = old.apply_changes(&dead);
-        let seconds = self.seconds();
-        let (content, made, failed) = match known.and_then(|_| carry_over(&mut old, &hashes, actor)) {
-            Ok(mut new) => {
-                let made = new.commit(seconds);
-                (Content::open(new, is_own), made, false)
-            }
-            // It stays as it is here; what cannot be made again is kept aside below.
-            Err(_) => (Content::open(old, is_own), None, true),
+        let waiting = !old.missing_dependencies().is_empty();
+        let without = without(&mut old, dead);
+        let gone = without.as_ref().map(|(_, gone)| gone.clone()).unwrap_or_default();
+        let log = Log {
+            document,
+            member,
+            lane: self.lane,
         };
-        if let Some(classroom) = self.classrooms.get_mut(id) {
-            let mut held = Held::new(content);
-            // The stored whole document holds the dead changes: it is replaced at once.
-            if let Ok(saved) = held.content.save() {
-                let key = store::document_key(id, &document);
-                if self
-                    .writes
-                    .next()
-                    .put(Table::Documents, key.clone(), &saved)
-                    .is_err()
-                {
-                    self.writes.next().delete(Table::Documents, key);
-                }
+        if gone.values().any(|actor| *actor == log.actor()) {
+            self.end_lane(self.lane);
+        }
+        let log = Log {
+            lane: self.lane,
+            ..log
+        };
+        let seconds = self.seconds();
+        let remade = carry_over(&mut old, &dead.hashes, log.actor()).map(|mut new| {
+            let change = new.commit(seconds);
+            (new, change)
+        });
+        let (content, change) = match (remade, without) {
+            (Ok((new, change)), _) if change.as_ref().is_none_or(|change| segment::fits([change])) => {
+                (new, change)
             }
-            held.changed_at = self.now;
+            // What can't be made again is kept aside, and shown to be.
+            (_, Ok((kept, _))) => (kept, None),
+            (_, Err(_)) => (old, None),
+        };
+        let mut held = Held::new(Content::open(content, is_own));
+        held.changed_at = self.now;
+        if let Some(classroom) = self.classrooms.get_mut(id) {
             classroom.documents.insert(document, Copy::Here(held));
         }
-        let kept = made.map(|change| self.keep_change(id, document, change, None));
-        if kept.is_some_and(|kept| kept.is_err()) || failed {
-            self.keep_all_aside(id, dead);
+        // The stored whole document holds the dead changes: it is replaced at once.
+        if waiting {
+            // What waits for other changes is found in the store.
+            self.writes
+                .next()
+                .delete(Table::Documents, store::document_key(id, &document));
         } else {
-            self.forget_aside(id, &dead);
+            self.store_whole(id, document);
         }
-        self.show_page(id, document);
-    }
-
-    fn keep_all_aside(&mut self, id: &ClassroomId, changes: Vec<Vec<u8>>) {
-        for change in changes {
-            // An aside record always encodes: it is bytes and a number.
-            if self
-                .keep_aside(id, store::AsideReason::BadChange, change)
-                .is_err()
-            {
-                return;
+        let kept = match change {
+            Some(change) => self.keep_change(id, log, change, None).is_ok(),
+            None => false,
+        };
+        let settled = if kept {
+            self.forget_ended(id, document, &dead.changes);
+            Ok(())
+        } else {
+            self.keep_ended_aside(id, document, dead)
+        };
+        // An aside record always encodes: it is bytes and a number.
+        if settled.is_ok() {
+            for log in self.logs_of(id, document, dead) {
+                self.tell_rebuilt(id, log, gone.keys().map(|hash| hash.0).collect());
             }
         }
+        if waiting {
+            self.reload(id, document);
+        }
     }
 
-    /// A document arrived whose dead changes wait to be made again.
-    pub(crate) fn redo_waiting(&mut self, id: &ClassroomId, document: DocumentId) {
-        let waiting = self
-            .classrooms
-            .get_mut(id)
-            .and_then(|classroom| classroom.redo_later.remove(&document));
-        if let Some(dead) = waiting {
-            self.redo(id, document, dead);
+    fn keep_ended_aside(&mut self, id: &ClassroomId, document: DocumentId, dead: &Dead) -> Result<(), Error> {
+        for change in &dead.changes {
+            self.keep_aside(id, AsideReason::BadChange, change.clone())?;
         }
+        self.forget_ended(id, document, &dead.changes);
+        Ok(())
+    }
+
+    fn forget_ended(&mut self, id: &ClassroomId, document: DocumentId, changes: &[Vec<u8>]) {
+        let items: Vec<Vec<u8>> = changes.iter().map(|change| ended(document, change)).collect();
+        self.forget_aside(id, &items);
+    }
+
+    /// The logs of ours that dead changes were on.
+    fn logs_of(&self, id: &ClassroomId, document: DocumentId, dead: &Dead) -> Vec<Log> {
+        self.classrooms
+            .get(id)
+            .into_iter()
+            .flat_map(|classroom| classroom.logs.keys())
+            .filter(|log| log.document == document && dead.from.contains_key(log.actor().as_slice()))
+            .copied()
+            .collect()
+    }
+
+    fn tell_rebuilt(&mut self, id: &ClassroomId, log: Log, remade: Vec<[u8; 32]>) {
+        let record = self
+            .classrooms
+            .get(id)
+            .and_then(|classroom| classroom.logs.get(&log))
+            .copied();
+        if let Some(record) = record {
+            self.tell_tabs(&Note::Rebuilt {
+                classroom: *id,
+                log,
+                record,
+                remade,
+            });
+        }
+    }
+
+    /// Another tab found that the relay has another history of one of its logs, and made what was dead again, and
+    /// with it what this tab had built on it.
+    pub(crate) fn rebuilt_by_tab(
+        &mut self,
+        id: &ClassroomId,
+        log: Log,
+        record: LogRecord,
+        remade: &[[u8; 32]],
+    ) -> Result<(), Error> {
+        let Some(classroom) = self.classrooms.get_mut(id) else {
+            return Ok(());
+        };
+        let known = classroom.logs.entry(log).or_insert(LogRecord::EMPTY);
+        *known = record.max(*known);
+        classroom
+            .outbox
+            .retain(|(other, index), _| *other != log || *index < record.next);
+        classroom.pending.retain(|(other, _), _| *other != log);
+        let remade: BTreeSet<Hash> = remade.iter().map(|hash| Hash(*hash)).collect();
+        let built_on: Vec<(Log, u64)> = self
+            .held
+            .iter()
+            .map(|lane| Log { lane: *lane, ..log })
+            .filter_map(|own| Some((own, classroom.first_of(&own, &remade)?)))
+            .collect();
+        for (own, index) in built_on {
+            self.end_lane(own.lane);
+            for change in self.give_up(id, own, index)? {
+                let hash = change::inspect(&change).map(|info| info.hash);
+                if !hash.is_ok_and(|hash| remade.contains(&hash)) {
+                    // Made on top of what the other tab made again, which it did not know: it fits nowhere now.
+                    self.keep_aside(id, AsideReason::BadChange, change)?;
+                }
+            }
+        }
+        if let Some(classroom) = self.classrooms.get_mut(id) {
+            classroom.aside_due = true;
+        }
+        self.show_open_pages();
+        self.reload(id, log.document);
+        Ok(())
     }
 }
 
+/// The document without dead changes and what depends on them; and those changes, with their actors.
+fn without(old: &mut Document, dead: &Dead) -> Result<(Document, BTreeMap<Hash, Vec<u8>>), documents::Error> {
+    // It may have been read without them.
+    old.apply_changes(&dead.changes)?;
+    let mut gone = BTreeMap::new();
+    let mut kept = Vec::new();
+    for bytes in old.changes_since(&[])? {
+        let info = change::inspect(&bytes)?;
+        let on_dead = info.dependencies.iter().any(|hash| gone.contains_key(hash));
+        if on_dead || dead.hashes.contains(&info.hash) {
+            gone.insert(info.hash, info.actor);
+        } else {
+            kept.push(bytes);
+        }
+    }
+    let mut document = Document::empty([0; 16]);
+    document.apply_changes(&kept)?;
+    Ok((document, gone))
+}
+
+/// How a change of a lane that ended is kept until it is made again.
+fn ended(document: DocumentId, change: &[u8]) -> Vec<u8> {
+    [document.0.as_slice(), change].concat()
+}
+
+/// Reads [`ended`] back.
+pub(crate) fn parse_ended(item: &[u8]) -> Option<(DocumentId, &[u8])> {
+    let (document, change) = item.split_at_checked(16)?;
+    Some((DocumentId(document.try_into().ok()?), change))
+}
+
 impl Classroom {
-    /// Takes what is unsent on a log out of it: the changes, and the records to delete. The log goes back to where the
-    /// relay knows it.
-    fn take_unsent(&mut self, log: &Log) -> (Vec<Vec<u8>>, Vec<(Table, Vec<u8>)>) {
-        let (mut dead, mut gone) = (Vec::new(), Vec::new());
+    /// Takes what is unsent on a log from `index` on out of it. The log goes back to where the relay knows it.
+    fn take_unsent(&mut self, log: &Log, index: u64) -> Taken {
+        let Taken { mut dead, mut gone } = Taken::default();
+        let mut record = self.logs.get(log).copied().unwrap_or(LogRecord::EMPTY);
         let indices: Vec<u64> = self
             .outbox
-            .range((*log, 0)..=(*log, u64::MAX))
+            .range((*log, index)..=(*log, u64::MAX))
             .map(|((_, index), _)| *index)
             .collect();
-        for (place, index) in indices.into_iter().enumerate() {
+        for index in indices {
             let Some(unsent) = self.outbox.remove(&(*log, index)) else {
                 continue;
             };
-            if place == 0
-                && let Some(record) = self.logs.get_mut(log)
-            {
-                *record = LogRecord {
-                    next: index,
-                    hash: unsent.segment.previous,
-                    covered: record.covered.min(index),
-                };
+            if index < record.next {
+                record.next = index;
+                record.hash = unsent.segment.previous;
             }
-            let key = self
-                .keys
-                .get(&(unsent.segment.header.space, unsent.segment.header.epoch));
-            if let Some(Ok(changes)) = key.map(|key| unsent.segment.open(&self.id, key)) {
-                dead.extend(changes);
-            }
+            dead.extend(self.open_own(&unsent.segment).unwrap_or_default());
             gone.push((Table::Segments, store::item_key(&self.id, log, index)));
             gone.push((Table::Outbox, store::item_key(&self.id, log, index)));
         }
@@ -228,6 +371,29 @@ impl Classroom {
                 gone.push((Table::Pending, store::item_key(&self.id, log, sequence)));
             }
         }
-        (dead, gone)
+        if !gone.is_empty() {
+            record.generation += 1;
+            self.logs.insert(*log, record);
+        }
+        Taken { dead, gone }
+    }
+
+    /// From which index on the unsent part of a log holds one of these changes.
+    fn first_of(&self, log: &Log, changes: &BTreeSet<Hash>) -> Option<u64> {
+        let holds = |change: &Vec<u8>| change::inspect(change).is_ok_and(|info| changes.contains(&info.hash));
+        let sealed = self
+            .outbox
+            .range((*log, 0)..=(*log, u64::MAX))
+            .find(|(_, unsent)| {
+                self.open_own(&unsent.segment)
+                    .is_some_and(|opened| opened.iter().any(holds))
+            })
+            .map(|((_, index), _)| *index);
+        let mut pending = self.pending.range((*log, 0)..=(*log, u64::MAX));
+        sealed.or_else(|| {
+            pending
+                .any(|(_, pending)| holds(&pending.change))
+                .then_some(u64::MAX)
+        })
     }
 }

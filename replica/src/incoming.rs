@@ -4,27 +4,29 @@ use documents::change;
 use protocol::bounded::Bytes;
 use protocol::frame::{Position, RelayFrame};
 use protocol::rand_core::CryptoRng;
-use protocol::roster::{Added, Entry};
+use protocol::roster::{Added, Entry, Role};
 use protocol::segment::Segment;
 use protocol::{ClassroomId, DocumentId, SegmentHash};
 
 use crate::Replica;
-use crate::classroom::{Aside, Classroom, Content, Copy, Held};
+use crate::classroom::{Aside, Classroom, Content, Copy, Held, Reopen, Submission};
 use crate::event::Effect;
+use crate::fork::parse_ended;
 use crate::store::{self, AsideReason, AsideRecord, EntryRecord, LogRecord, Table};
-use crate::tabs::Note;
 use crate::view::Update;
 
-/// The most items of one classroom that are tried again when the roster grows; the rest waits in the store.
+/// The most items of one classroom that are at hand to be tried again; the rest waits in the store.
 const MOST_ASIDE: usize = 10_000;
+/// The most roster entries that wait for their parents.
+const MOST_WAITING: usize = 1_000;
 
 /// What became of a segment.
 enum Taken {
     /// New: here are its changes.
     Changes(Vec<Vec<u8>>),
     Known,
-    /// It is of a lane of ours, and we wrote something else there, or nothing.
-    Foreign,
+    /// It is of a log of ours, and from this index on not what we wrote.
+    Foreign(u64),
     Aside(AsideReason),
 }
 
@@ -69,12 +71,15 @@ impl<R: CryptoRng> Replica<R> {
                 self.take_entry(&id, &entry, true)
             }
             RelayFrame::Segment { advance, segment, .. } => {
-                self.advance(&id, advance)?;
                 let Some(channel) = self.classrooms.get_mut(&id).and_then(|c| c.channel.as_mut()) else {
                     return Ok(());
                 };
                 let segment = channel.unpacker.unpack(*segment, &id)?;
-                self.take_segment(&id, segment)
+                self.advance(&id, advance)?;
+                match self.take_segment(&id, &segment)? {
+                    Some(reason) => self.keep_aside(&id, reason, segment.encode()?),
+                    None => Ok(()),
+                }
             }
             RelayFrame::Stored {
                 advance, submission, ..
@@ -91,12 +96,10 @@ impl<R: CryptoRng> Replica<R> {
             },
             RelayFrame::Refused {
                 submission, reason, ..
-            } => {
-                if let Some(submission) = self.submission(&id, submission) {
-                    self.refused(&id, submission, reason);
-                }
-                Ok(())
-            }
+            } => match self.submission(&id, submission) {
+                Some(submission) => self.refused(&id, submission, reason),
+                None => Ok(()),
+            },
             RelayFrame::Whisper { whisper, .. } => {
                 self.take_whisper(&id, &whisper);
                 Ok(())
@@ -109,7 +112,7 @@ impl<R: CryptoRng> Replica<R> {
         }
     }
 
-    fn submission(&mut self, id: &ClassroomId, number: u32) -> Option<crate::classroom::Submission> {
+    fn submission(&mut self, id: &ClassroomId, number: u32) -> Option<Submission> {
         self.classrooms
             .get_mut(id)?
             .channel
@@ -125,6 +128,8 @@ impl<R: CryptoRng> Replica<R> {
         if let Some(channel) = &mut classroom.channel {
             channel.position = Some(from);
         }
+        classroom.refused = None;
+        classroom.reopen = Reopen::default();
         self.set_since(id, from)
     }
 
@@ -144,15 +149,15 @@ impl<R: CryptoRng> Replica<R> {
         let Some(classroom) = self.classrooms.get_mut(id) else {
             return Ok(());
         };
-        if classroom.record.since != Some(since) {
-            classroom.record.since = Some(since);
-            let record = classroom.record.clone();
-            self.batch(id).put(Table::Classrooms, id.0.to_vec(), &record)?;
+        if classroom.since != Some(since) {
+            classroom.since = Some(since);
+            let key = store::since_key(id, &self.lane);
+            self.batch(id).put(Table::Classrooms, key, &since)?;
         }
         Ok(())
     }
 
-    /// Takes a roster entry, and those that waited for it.
+    /// Takes a roster entry, and those that waited for it. It is stored at once, even if it must wait.
     pub(crate) fn take_entry(
         &mut self,
         id: &ClassroomId,
@@ -162,62 +167,86 @@ impl<R: CryptoRng> Replica<R> {
         let Ok(entry) = Entry::decode(bytes) else {
             return self.keep_aside(id, AsideReason::Unreadable, bytes.to_vec());
         };
+        let hash = entry.hash();
         let Some(classroom) = self.classrooms.get_mut(id) else {
             return Ok(());
         };
-        classroom.waiting.push(entry);
-        let mut kept = Vec::new();
-        while let Some((place, result)) = classroom.next_waiting() {
-            let entry = classroom.waiting.swap_remove(place);
-            kept.push((entry, result));
+        match classroom.roster.add(entry.clone()) {
+            Ok(Added::New) => {
+                self.store_entry(id, &entry, on_relay)?;
+                self.entries_waiting(id)
+            }
+            Ok(Added::Known) if on_relay => self.acknowledged(id, Submission::Entry(hash)),
+            Ok(Added::Known) => Ok(()),
+            Err(protocol::Error::MissingParent(_)) if classroom.waiting.len() < MOST_WAITING => {
+                if !classroom.waiting.contains(&entry) {
+                    classroom.waiting.push(entry.clone());
+                }
+                self.store_entry(id, &entry, on_relay)
+            }
+            Err(protocol::Error::MissingParent(_)) => {
+                self.keep_aside(id, AsideReason::UnknownRoster, bytes.to_vec())
+            }
+            Err(_) => self.keep_aside(id, AsideReason::NotAllowed, bytes.to_vec()),
         }
-        self.learn_invite_keys(id);
-        for (entry, result) in kept {
-            let hash = entry.hash();
-            match result {
-                Ok(Added::New) => {
-                    let record = EntryRecord {
-                        entry: entry.encode()?,
-                        on_relay,
-                    };
-                    self.batch(id)
-                        .put(Table::Entries, store::entry_key(id, &hash), &record)?;
-                }
-                Ok(Added::Known) => {
-                    if on_relay {
-                        self.acknowledged(id, crate::classroom::Submission::Entry(hash))?;
-                    }
-                }
-                Err(_) => self.keep_aside(id, AsideReason::NotAllowed, entry.encode()?)?,
+    }
+
+    fn store_entry(&mut self, id: &ClassroomId, entry: &Entry, on_relay: bool) -> Result<(), crate::Error> {
+        let record = EntryRecord {
+            entry: entry.encode()?,
+            on_relay,
+        };
+        self.batch(id)
+            .put(Table::Entries, store::entry_key(id, &entry.hash()), &record)
+    }
+
+    /// The roster has grown: adds what waited for that.
+    fn entries_waiting(&mut self, id: &ClassroomId) -> Result<(), crate::Error> {
+        if let Some(classroom) = self.classrooms.get_mut(id) {
+            classroom.aside_due = true;
+        }
+        while let Some((entry, added)) = self.classrooms.get_mut(id).and_then(Classroom::next_waiting) {
+            if added.is_err() {
+                let hash = entry.hash();
+                self.keep_aside(id, AsideReason::NotAllowed, entry.encode()?)?;
+                self.batch(id).delete(Table::Entries, store::entry_key(id, &hash));
             }
         }
+        self.learn_invite_keys(id);
         Ok(())
     }
 
-    /// Takes a segment of anybody, in any state of the document.
-    pub(crate) fn take_segment(&mut self, id: &ClassroomId, segment: Segment) -> Result<(), crate::Error> {
+    /// Takes a segment of anybody, in any state of the document; says why if it can't be taken.
+    fn take_segment(
+        &mut self,
+        id: &ClassroomId,
+        segment: &Segment,
+    ) -> Result<Option<AsideReason>, crate::Error> {
         let log = segment.header.log;
-        let index = segment.header.last;
-        let Some(classroom) = self.classrooms.get_mut(id) else {
-            return Ok(());
-        };
-        let mine =
+        let is_mine =
             self.me.as_ref().is_some_and(|me| me.keys.id() == log.member) && self.held.contains(&log.lane);
-        match classroom.take(&segment, mine)? {
-            Taken::Known => self.segment_on_relay(id, log, index),
-            Taken::Foreign => {
-                self.retire(log.lane);
-                let Some(classroom) = self.classrooms.get_mut(id) else {
-                    return Ok(());
-                };
-                if let Taken::Changes(changes) = classroom.take(&segment, false)? {
-                    self.keep_segment(id, &segment, changes)?;
-                }
+        let Some(classroom) = self.classrooms.get_mut(id) else {
+            return Ok(None);
+        };
+        let mut taken = classroom.take(segment, is_mine)?;
+        if let Taken::Foreign(index) = taken {
+            if !is_mine {
+                // The tab that holds the lane sees to it, and tells.
+                return Ok(Some(AsideReason::OutOfOrder));
             }
-            Taken::Changes(changes) => self.keep_segment(id, &segment, changes)?,
-            Taken::Aside(reason) => self.keep_aside(id, reason, segment.encode()?)?,
+            self.forked(id, log, index)?;
+            let Some(classroom) = self.classrooms.get_mut(id) else {
+                return Ok(None);
+            };
+            taken = classroom.take(segment, false)?;
         }
-        Ok(())
+        match taken {
+            Taken::Known => self.segment_on_relay(id, log, segment.header.last),
+            Taken::Changes(changes) => self.keep_segment(id, segment, changes)?,
+            Taken::Aside(reason) => return Ok(Some(reason)),
+            Taken::Foreign(_) => return Ok(Some(AsideReason::OutOfOrder)),
+        }
+        Ok(None)
     }
 
     /// Stores a segment that was taken, and applies its changes.
@@ -235,16 +264,16 @@ impl<R: CryptoRng> Replica<R> {
         let (good, bad): (Vec<_>, Vec<_>) = changes
             .into_iter()
             .partition(|change| change::inspect(change).is_ok_and(|info| info.actor == actor));
-        let record = classroom.logs.get(&log).copied();
-        let batch = self.batch(id);
-        batch.put_bytes(
+        classroom.aside_due |= classroom
+            .aside
+            .iter()
+            .any(|aside| aside.reason == AsideReason::OutOfOrder);
+        self.batch(id).put_bytes(
             Table::Segments,
             store::item_key(id, &log, segment.header.last),
             segment.encode()?,
         );
-        if let Some(record) = record {
-            batch.put(Table::Logs, store::log_key(id, &log), &record)?;
-        }
+        self.note_log(id, &log)?;
         for change in bad {
             self.keep_aside(id, AsideReason::WrongActor, change)?;
         }
@@ -268,21 +297,32 @@ impl<R: CryptoRng> Replica<R> {
             .entry(document)
             .or_insert_with(|| Copy::Here(Held::new(Content::empty(document == own))));
         match copy {
-            Copy::Away => self.load(id, document),
+            Copy::Away => {
+                *copy = Copy::Loading {
+                    later: changes,
+                    again_at: None,
+                };
+                self.reload(id, document);
+            }
             Copy::Loading { later, .. } => later.extend(changes),
             Copy::Here(held) => {
                 let applied = held.content.apply_changes(&changes)?;
                 held.unsaved += 1;
                 held.changed_at = self.now;
-                if classroom.open.contains(&document) {
+                let mut taken = changes;
+                // From the last on, so that the places of the others stay.
+                let mut refused: Vec<usize> = applied.refused.into_iter().map(|(at, _)| at).collect();
+                refused.sort_unstable();
+                let refused: Vec<Vec<u8>> = refused.into_iter().rev().map(|at| taken.remove(at)).collect();
+                if classroom.open.contains(&document) && !taken.is_empty() {
                     self.effects.push(Effect::Show(Update::Changes {
                         classroom: *id,
                         document,
-                        changes: changes.clone(),
+                        changes: taken,
                     }));
                 }
-                for (at, _) in applied.refused {
-                    self.keep_aside(id, AsideReason::BadChange, changes[at].clone())?;
+                for change in refused {
+                    self.keep_aside(id, AsideReason::BadChange, change)?;
                 }
                 self.refresh_title(id, &document)?;
             }
@@ -298,18 +338,29 @@ impl<R: CryptoRng> Replica<R> {
         item: Vec<u8>,
     ) -> Result<(), crate::Error> {
         let key = [id.0.as_slice(), &aside_name(&item)].concat();
+        let Some(classroom) = self.classrooms.get_mut(id) else {
+            return Ok(());
+        };
+        if classroom
+            .aside
+            .iter()
+            .any(|aside| aside.key == key && aside.reason == reason)
+        {
+            return Ok(());
+        }
         let record = AsideRecord {
             reason,
             item: item.clone(),
         };
-        self.batch(id).put(Table::Aside, key.clone(), &record)?;
-        let Some(classroom) = self.classrooms.get_mut(id) else {
-            return Ok(());
-        };
-        if classroom.aside.len() < MOST_ASIDE && !classroom.aside.iter().any(|aside| aside.key == key) {
-            classroom.aside.push(Aside { reason, key, item });
+        classroom.aside.retain(|aside| aside.key != key);
+        if classroom.aside.len() < MOST_ASIDE {
+            classroom.aside.push(Aside {
+                reason,
+                key: key.clone(),
+                item,
+            });
         }
-        Ok(())
+        self.batch(id).put(Table::Aside, key, &record)
     }
 
     /// Takes out of what was kept aside what found its way after all.
@@ -327,87 +378,71 @@ impl<R: CryptoRng> Replica<R> {
         }
     }
 
-    /// Tries again what may be applied now.
-    pub(crate) fn retry_aside(&mut self) {
-        let ids: Vec<ClassroomId> = self
-            .classrooms
-            .values()
-            .filter(|classroom| classroom.aside.iter().any(Aside::may_pass_later))
-            .map(|classroom| classroom.id)
-            .collect();
-        for id in ids {
-            let Some(classroom) = self.classrooms.get_mut(&id) else {
-                continue;
-            };
-            let (again, rest) = std::mem::take(&mut classroom.aside)
+    /// Tries again what may be applied now, until nothing of it can.
+    pub(crate) fn retry_aside(&mut self) -> Result<(), crate::Error> {
+        let due = |classroom: &&mut Classroom| classroom.aside_due;
+        while let Some(classroom) = self.classrooms.values_mut().find(due) {
+            classroom.aside_due = false;
+            let id = classroom.id;
+            let (mut again, rest): (Vec<Aside>, Vec<Aside>) = std::mem::take(&mut classroom.aside)
                 .into_iter()
                 .partition(Aside::may_pass_later);
             classroom.aside = rest;
-            let again: Vec<Aside> = again;
+            // In the order of their logs, so that one pass does for most.
+            again.sort_by_cached_key(|aside| {
+                Segment::decode(&aside.item)
+                    .ok()
+                    .map(|s| (s.header.log, s.header.last))
+            });
             for aside in again {
-                let before = self
-                    .classrooms
-                    .get(&id)
-                    .map_or(0, |classroom| classroom.aside.len());
-                let taken = Segment::decode(&aside.item)
-                    .map_err(crate::Error::from)
-                    .and_then(|segment| self.take_segment(&id, segment));
-                let after = self
-                    .classrooms
-                    .get(&id)
-                    .map_or(0, |classroom| classroom.aside.len());
-                if taken.is_ok() && after == before {
-                    self.batch(&id).delete(Table::Aside, aside.key);
-                } else if let (Some(classroom), Err(_)) = (self.classrooms.get_mut(&id), taken) {
-                    classroom.aside.push(aside);
-                }
-            }
-        }
-    }
-
-    /// Another tab stored this segment; the relay may not have it.
-    pub(crate) fn take_from_tab(
-        &mut self,
-        id: &ClassroomId,
-        bytes: &[u8],
-        unsent: bool,
-    ) -> Result<(), crate::Error> {
-        let segment = Segment::decode(bytes)?;
-        let (log, index) = (segment.header.log, segment.header.last);
-        if unsent && let Some(classroom) = self.classrooms.get_mut(id) {
-            let hash = segment.hash(id)?;
-            let unsent = crate::classroom::Unsent {
-                segment: segment.clone(),
-                hash,
-                durable: true,
-                // Its own tab sends it; this one only if that takes long.
-                sent: true,
-                refused: false,
-                at: self.now,
-            };
-            classroom.outbox.insert((log, index), unsent);
-            // What was sealed is not pending any more.
-            if let Some((_, key)) = classroom.current_key() {
-                for change in segment.open(id, key)? {
-                    if let Ok(info) = change::inspect(&change) {
-                        classroom.pending.remove(&(log, info.sequence));
+                let reason = match Segment::decode(&aside.item) {
+                    Ok(segment) => self.take_segment(&id, &segment)?,
+                    Err(_) => Some(aside.reason),
+                };
+                match reason {
+                    None => self.batch(&id).delete(Table::Aside, aside.key),
+                    Some(reason) if reason == aside.reason => {
+                        if let Some(classroom) = self.classrooms.get_mut(&id) {
+                            classroom.aside.push(aside);
+                        }
                     }
+                    Some(reason) => self.keep_aside(&id, reason, aside.item)?,
                 }
             }
-        }
-        let Some(classroom) = self.classrooms.get_mut(id) else {
-            return Ok(());
-        };
-        if let Taken::Changes(changes) = classroom.take(&segment, false)? {
-            self.apply(id, log.document, changes)?;
         }
         Ok(())
     }
 
-    /// Tells the other tabs, once what was noted before is durable.
-    pub(crate) fn tell_tabs(&mut self, note: &Note) {
-        if let Ok(bytes) = note.encode() {
-            self.writes.then(crate::writes::After::TellTabs(bytes));
+    /// Another tab stored this segment of its own; the relay may not have it.
+    pub(crate) fn take_from_tab(&mut self, id: &ClassroomId, bytes: &[u8]) -> Result<(), crate::Error> {
+        let segment = Segment::decode(bytes)?;
+        let (log, index) = (segment.header.log, segment.header.last);
+        let hash = segment.hash(id)?;
+        let way = self.way_of(&log.lane);
+        let Some(classroom) = self.classrooms.get_mut(id) else {
+            return Ok(());
+        };
+        // What was sealed is not pending any more.
+        for change in classroom.open_own(&segment).unwrap_or_default() {
+            if let Ok(info) = change::inspect(&change) {
+                classroom.pending.remove(&(log, info.sequence));
+            }
+        }
+        let is_on_relay = classroom.logs.get(&log).is_some_and(|record| index < record.next)
+            && !classroom.outbox.contains_key(&(log, index));
+        if !is_on_relay {
+            let unsent = crate::classroom::Unsent {
+                segment: segment.clone(),
+                hash,
+                durable: true,
+                way,
+            };
+            classroom.outbox.insert((log, index), unsent);
+        }
+        match classroom.take(&segment, false)? {
+            Taken::Changes(changes) => self.apply(id, log.document, changes),
+            // If something is missing before it, the relay or the next start brings both.
+            Taken::Known | Taken::Foreign(_) | Taken::Aside(_) => Ok(()),
         }
     }
 
@@ -432,15 +467,15 @@ impl<R: CryptoRng> Replica<R> {
 }
 
 impl Classroom {
-    /// The next waiting entry that has its parents, added, with what became of it.
-    fn next_waiting(&mut self) -> Option<(usize, Result<Added, protocol::Error>)> {
-        for place in 0..self.waiting.len() {
-            match self.roster.add(self.waiting[place].clone()) {
-                Err(protocol::Error::MissingParent(_)) => {}
-                result => return Some((place, result)),
-            }
-        }
-        None
+    /// The next waiting entry that has its parents, with what became of it.
+    fn next_waiting(&mut self) -> Option<(Entry, Result<Added, protocol::Error>)> {
+        let place = self
+            .waiting
+            .iter()
+            .position(|entry| self.roster.knows(entry.parents()))?;
+        let entry = self.waiting.swap_remove(place);
+        let added = self.roster.add(entry.clone());
+        Some((entry, added))
     }
 
     /// Checks a segment against its log, its author and its key, and moves the log on.
@@ -449,12 +484,14 @@ impl Classroom {
         let log = header.log;
         let record = self.logs.get(&log).copied().unwrap_or(LogRecord::EMPTY);
         if header.last < record.next {
-            let hash = segment.hash(&self.id)?;
-            let other = self
-                .outbox
-                .get(&(log, header.last))
-                .is_some_and(|unsent| unsent.hash != hash);
-            return Ok(if other { Taken::Foreign } else { Taken::Known });
+            let ours = self.outbox.get(&(log, header.last));
+            if ours.is_none_or(|ours| ours.segment == *segment) {
+                return Ok(Taken::Known);
+            }
+            return Ok(match segment.verify(&self.id) {
+                Ok(_) => Taken::Foreign(header.first),
+                Err(_) => Taken::Aside(AsideReason::BadSignature),
+            });
         }
         let expected = if header.first == 0 {
             SegmentHash::NONE
@@ -471,9 +508,8 @@ impl Classroom {
             return Ok(Taken::Aside(AsideReason::UnknownRoster));
         }
         if !self
-            .roster
             .role_at(&log.member, &header.roster)
-            .is_some_and(protocol::roster::Role::may_write)
+            .is_some_and(Role::may_write)
         {
             return Ok(Taken::Aside(AsideReason::NotAllowed));
         }
@@ -484,7 +520,7 @@ impl Classroom {
             return Ok(Taken::Aside(AsideReason::CannotOpen));
         };
         if mine {
-            return Ok(Taken::Foreign);
+            return Ok(Taken::Foreign(header.first));
         }
         self.logs.insert(
             log,
@@ -504,6 +540,13 @@ impl Aside {
             self.reason,
             AsideReason::UnknownRoster | AsideReason::UnknownKey | AsideReason::OutOfOrder
         )
+    }
+
+    /// An own change of a lane that ended, which is to be made again.
+    pub(crate) fn ended(&self) -> Option<(DocumentId, &[u8])> {
+        (self.reason == AsideReason::LaneEnded)
+            .then(|| parse_ended(&self.item))
+            .flatten()
     }
 }
 

@@ -10,9 +10,10 @@ use protocol::roster::{Entry, Role, Roster};
 use protocol::segment::Log;
 use protocol::{ClassroomId, DocumentId, EntryHash, Refusal, SchoolId, SpaceId};
 
-use crate::classroom::{Channel, Classroom, Content, Copy, Held, Joining, Knocking};
+use crate::classroom::{Channel, Classroom, Coming, Content, Copy, Held, Joining, Knocking};
 use crate::command::{Answer, Problem, Profile};
-use crate::store::{self, Batch, EntryRecord, Table};
+use crate::loading::What;
+use crate::store::{self, Batch, EntryRecord, Records, Table};
 use crate::tabs::Note;
 use crate::view::Preview;
 use crate::{Error, Me, Replica};
@@ -36,12 +37,15 @@ impl<R: CryptoRng> Replica<R> {
             seed,
             keys,
             card_kept: false,
+            stored: false,
         });
-        self.store_me()
+        Ok(())
     }
 
+    /// Stores who this is. Somebody who only looks behind an invite leaves nothing behind.
     pub(crate) fn store_me(&mut self) -> Result<(), Problem> {
-        if let Some(me) = &self.me {
+        if let Some(me) = &mut self.me {
+            me.stored = true;
             let record = store::Me {
                 seed: *me.seed.as_bytes(),
                 card_kept: me.card_kept,
@@ -96,10 +100,12 @@ impl<R: CryptoRng> Replica<R> {
             .documents
             .insert(document, Copy::Here(Held::new(Content::Classroom(own))));
         store_classroom(self.writes.next(), &classroom).map_err(|_| Problem::Internal)?;
+        self.store_me()?;
         self.classrooms.insert(id, classroom);
         self.keep_entry(&id, &founding).map_err(|_| Problem::Internal)?;
         self.tell_tabs_of(&id);
-        self.keep_change(&id, document, change, Some((request, Answer::Classroom(id))))?;
+        self.touched(&id, &document);
+        self.keep_change(&id, log, change, Some((request, Answer::Classroom(id))))?;
         self.connect_if_due();
         Ok(())
     }
@@ -112,9 +118,8 @@ impl<R: CryptoRng> Replica<R> {
             .next()
             .put(Table::Classrooms, id.0.to_vec(), &classroom.record)
             .map_err(|_| Problem::Internal)?;
-        classroom.close_channel();
+        self.close_channel(id);
         self.open_channel(id);
-        self.seal_pending();
         Ok(())
     }
 
@@ -299,7 +304,8 @@ impl<R: CryptoRng> Replica<R> {
 
     /// The relay has sent everything.
     pub(crate) fn caught_up(&mut self, id: &ClassroomId) -> Result<(), Error> {
-        self.retry_aside();
+        self.connection.works();
+        self.retry_aside()?;
         if let Some(joining) = self
             .classrooms
             .get_mut(id)
@@ -385,42 +391,42 @@ impl<R: CryptoRng> Replica<R> {
         let parents = classroom.roster.heads_after(&invite_entry);
         let entry = Entry::admit(&me.keys, id, parents, &invite, invite_entry, school, sealed)
             .map_err(|_| Problem::Internal)?;
-        classroom
-            .roster
-            .add(entry.clone())
-            .map_err(|_| Problem::NotAllowed)?;
-
         let log = Log {
             document: classroom.roster.document(),
             member,
             lane: self.lane,
         };
         let seconds = i64::try_from(self.now / 1000).unwrap_or(i64::MAX);
-        let own = classroom
-            .own_document_mut(log.actor())
-            .ok_or(Problem::InviteBroken)?;
-        if known.is_none() {
-            own.set_school(school.0, &school_of(profile))
-                .map_err(|_| Problem::BadName)?;
-        }
         let shown = DocumentProfile {
             name: profile.name.clone(),
             school: school.0,
         };
-        own.set_profile(member.0, &shown).map_err(|_| Problem::BadName)?;
-        let change = own.commit(seconds).ok_or(Problem::Internal)?;
+        let before = classroom.roster.clone();
+        classroom
+            .roster
+            .add(entry.clone())
+            .map_err(|_| Problem::NotAllowed)?;
+        let change = classroom.edit_own_document(log.actor(), seconds, |own| {
+            if known.is_none() {
+                own.set_school(school.0, &school_of(profile))?;
+            }
+            own.set_profile(member.0, &shown)
+        });
+        let Ok(Some(change)) = change else {
+            // Nobody has joined.
+            classroom.roster = before;
+            return Err(Problem::BadName);
+        };
 
         if let Some(joining) = classroom.joining.take() {
             self.writes.next().append(joining.kept);
         }
-        if let Some(classroom) = self.classrooms.get(&id) {
-            store_classroom(self.writes.next(), classroom).map_err(|_| Problem::Internal)?;
-        }
+        store_classroom(self.writes.next(), classroom).map_err(|_| Problem::Internal)?;
+        self.store_me()?;
         self.keep_entry(&id, &entry).map_err(|_| Problem::Internal)?;
-        self.keep_change(&id, log.document, change, Some((request, Answer::Classroom(id))))?;
         self.tell_tabs_of(&id);
-        self.announce(&id, true);
-        Ok(())
+        self.touched(&id, &log.document);
+        self.keep_change(&id, log, change, Some((request, Answer::Classroom(id))))
     }
 
     /// Whoever waits for a preview is told when it takes too long.
@@ -469,69 +475,74 @@ impl<R: CryptoRng> Replica<R> {
     }
 
     fn tell_tabs_of(&mut self, id: &ClassroomId) {
-        let (Some(me), Some(classroom)) = (&self.me, self.classrooms.get(id)) else {
-            return;
-        };
-        let seed = *me.seed.as_bytes();
-        let mut entries: Vec<Vec<u8>> = classroom
-            .roster
-            .entries_in_order()
-            .iter()
-            .filter_map(|entry| entry.encode().ok())
-            .collect();
-        if !entries.is_empty() {
-            let founding = entries.remove(0);
-            self.tell_tabs(&Note::Classroom {
-                classroom: *id,
-                founding,
-                entries,
-                seed,
-            });
+        if let Some(me) = &self.me {
+            let seed = *me.seed.as_bytes();
+            self.tell_tabs(&Note::Classroom { classroom: *id, seed });
         }
     }
 
-    /// Another tab founded or joined a classroom. What it holds is in the store, or follows.
-    pub(crate) fn classroom_from_tab(
-        &mut self,
-        id: &ClassroomId,
-        founding: &[u8],
-        entries: &[Vec<u8>],
-        seed: [u8; 16],
-    ) -> Result<(), Error> {
-        if self.me.is_none() {
-            let seed = Seed::from_bytes(seed);
-            let keys = MemberKeys::from_seed(&seed)?;
-            self.me = Some(Me {
-                seed,
-                keys,
-                card_kept: false,
-            });
+    /// Another tab founded or joined a classroom: everything of it is in the store.
+    pub(crate) fn classroom_from_tab(&mut self, id: ClassroomId, seed: [u8; 16]) -> Result<(), Error> {
+        let seed = Seed::from_bytes(seed);
+        match &self.me {
+            Some(me) if me.seed == seed => {}
+            // Two persons in one profile: whoever was stored last is it at the next start.
+            Some(me) if me.stored => return Ok(()),
+            _ => {
+                let keys = MemberKeys::from_seed(&seed)?;
+                self.me = Some(Me {
+                    seed,
+                    keys,
+                    card_kept: false,
+                    stored: true,
+                });
+                // This tab had only looked behind an invite, as somebody else.
+                if self.connection.is_up() {
+                    self.give_up_connection();
+                }
+            }
         }
-        let Some(me) = &self.me else { return Ok(()) };
         if self
             .classrooms
-            .get(id)
-            .is_some_and(|classroom| classroom.joining.is_none())
+            .get(&id)
+            .is_none_or(|classroom| classroom.joining.is_some())
+            && !self.coming.contains_key(&id)
         {
-            return Ok(());
+            self.coming.insert(id, Coming::default());
+            self.read_classroom(id);
         }
-        self.knocking.remove(id);
-        let mut roster = Roster::found(Entry::decode(founding)?)?;
-        for entry in entries {
-            roster.add(Entry::decode(entry)?)?;
+        Ok(())
+    }
+
+    pub(crate) fn read_classroom(&mut self, id: ClassroomId) {
+        if let Some(coming) = self.coming.get_mut(&id) {
+            coming.again_at = None;
         }
-        let mut classroom = Classroom::new(roster);
-        let sealed = classroom.roster.keys_of(&me.keys.id()).to_vec();
-        classroom.learn_keys(&sealed, me.keys.exchange_secret(), &me.keys.exchange_key());
-        let own = classroom.roster.document();
-        classroom
-            .documents
-            .insert(own, Copy::Here(Held::new(Content::empty(true))));
-        self.classrooms.insert(*id, classroom);
-        // Everything comes from the relay, or with the next notes.
+        let tables = Table::AT_START.into_iter();
+        let tables = tables.filter(|table| !matches!(table, Table::Profile | Table::Lanes));
+        let ranges = tables.map(|table| store::range_of(table, &id)).collect();
+        self.read(id, What::Classroom, ranges);
+    }
+
+    pub(crate) fn classroom_read(&mut self, id: &ClassroomId, records: &Records) {
+        let Some(coming) = self.coming.remove(id) else {
+            return;
+        };
+        let looking = self
+            .classrooms
+            .remove(id)
+            .and_then(|classroom| classroom.joining)
+            .or_else(|| self.knocking.remove(id).map(|knocking| knocking.joining));
+        if let Some(joining) = looking {
+            self.answer_all(joining.requests, Problem::NeedsConnection);
+        }
+        self.read_classrooms(records);
+        self.load_what_is_needed(id);
         self.connect_if_due();
         self.open_channel(id);
-        Ok(())
+        for note in coming.notes {
+            self.hear_tab(&note);
+        }
     }
 }
 

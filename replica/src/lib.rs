@@ -34,10 +34,11 @@ use protocol::identity::{MemberKeys, Seed};
 use protocol::rand_core::CryptoRng;
 use protocol::{ClassroomId, DocumentId, LaneId};
 
-use classroom::{Classroom, Knocking};
+use classroom::{Classroom, Coming, Knocking};
 use command::{Answer, Problem};
 use connection::Connection;
 pub use event::{Effect, Event};
+use loading::Reading;
 pub use start::{lanes_to_reuse, lanes_unsent};
 use store::Table;
 use view::Update;
@@ -73,13 +74,17 @@ pub struct Replica<R> {
     knocking: BTreeMap<ClassroomId, Knocking>,
     connection: Connection,
     writes: Writes,
-    /// Documents being read, by ticket.
-    reads: BTreeMap<u64, (ClassroomId, DocumentId)>,
+    /// Classrooms that another tab founded or joined, until they were read.
+    coming: BTreeMap<ClassroomId, Coming>,
+    /// What is being read, by ticket.
+    reads: BTreeMap<u64, Reading>,
     next_ticket: u64,
     /// Where this person's cursor is.
     place: Option<(ClassroomId, DocumentId, Option<command::CursorRange>)>,
     /// When the classrooms last heard that this person is here, in milliseconds since 1970.
     said_at: u64,
+    /// When to try to take over the lanes of tabs that are gone, in milliseconds since 1970.
+    adopt_at: u64,
     shown_home: Option<view::Home>,
     effects: Vec<Effect>,
 }
@@ -89,6 +94,8 @@ struct Me {
     seed: Seed,
     keys: MemberKeys,
     card_kept: bool,
+    /// Whether the store knows. It does not of somebody who has only looked behind an invite.
+    stored: bool,
 }
 
 impl<R: CryptoRng> Replica<R> {
@@ -104,13 +111,14 @@ impl<R: CryptoRng> Replica<R> {
             Event::NetworkUp => self.network_up(),
             Event::Written => self.written(),
             Event::WriteFailed => self.writes.failed(now),
-            Event::Read { ticket, records } => self.document_read(ticket, &records),
+            Event::Read { ticket, records } => self.was_read(ticket, &records),
             Event::ReadFailed { ticket } => self.read_failed(ticket),
-            Event::FromTab(note) => self.from_tab(&note),
+            Event::FromTab(note) => self.hear_tab(&note),
             Event::Adopted { lane, records } => self.adopted(lane, &records),
             Event::Tick => self.tick(),
             Event::Closing => self.closing(),
         }
+        self.seal_pending();
         self.send_ready();
         if let Some(batch) = self.writes.start(now) {
             self.effects.push(Effect::Write(batch));

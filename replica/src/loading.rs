@@ -1,92 +1,182 @@
 //! Documents between store and memory: a stored whole document, and the segments since.
 
 use documents::document::Document;
+use protocol::bounded::Bytes;
 use protocol::rand_core::CryptoRng;
-use protocol::segment::Segment;
+use protocol::segment::{Log, Segment};
 use protocol::{ClassroomId, DocumentId};
 
-use crate::Replica;
-use crate::classroom::{Content, Copy, Held};
+use crate::classroom::{Classroom, Content, Copy, Held};
 use crate::event::Effect;
-use crate::store::{self, AsideReason, LogRecord, Ranges, Records, Table};
+use crate::fork::Dead;
+use crate::store::{self, AsideReason, Changes, Covered, DocumentRecord, LogRecord, Ranges, Records, Table};
 use crate::view::Update;
+use crate::{Error, Replica};
 
 /// A document is stored whole after this many changes, or this long after the last one, in milliseconds.
 const SAVE_AFTER_CHANGES: u32 = 200;
 const SAVE_AFTER: u64 = 5_000;
 /// How long after a failed read the next attempt is made, in milliseconds.
-const READ_AGAIN: u64 = 2_000;
+pub(crate) const READ_AGAIN: u64 = 2_000;
+
+/// Something that is being read.
+pub(crate) struct Reading {
+    pub(crate) classroom: ClassroomId,
+    pub(crate) what: What,
+    ranges: Ranges,
+    /// What was noted for these ranges before, and may be in the store by now or not.
+    unwritten: Changes,
+}
+
+pub(crate) enum What {
+    /// A stored whole document, which says what to read besides.
+    Whole(DocumentId),
+    /// The segments that came after it.
+    Rest(DocumentId, Option<DocumentRecord>),
+    /// Everything of a classroom that another tab founded or joined.
+    Classroom,
+}
+
+impl Reading {
+    /// What was read, as it is once all is written that was noted before.
+    fn complete(&self, records: &Records) -> Changes {
+        let mut found: Changes = records
+            .iter()
+            .flat_map(|(table, rows)| {
+                rows.iter()
+                    .map(|(key, value)| ((*table, key.clone()), Some(value.clone())))
+            })
+            .collect();
+        found.extend(self.unwritten.clone());
+        found
+    }
+}
 
 impl<R: CryptoRng> Replica<R> {
-    /// Reads a document from the store, unless it is here or on its way.
-    pub(crate) fn load(&mut self, id: &ClassroomId, document: DocumentId) {
-        let Some(classroom) = self.classrooms.get_mut(id) else {
-            return;
-        };
-        match classroom.documents.get_mut(&document) {
-            Some(Copy::Here(_) | Copy::Loading { again_at: None, .. }) => return,
-            Some(Copy::Loading { again_at, .. }) => *again_at = None,
-            Some(Copy::Away) | None => {
-                classroom.documents.insert(
-                    document,
-                    Copy::Loading {
-                        later: Vec::new(),
-                        again_at: None,
-                    },
-                );
-            }
-        }
-        let key = store::document_key(id, &document);
-        let mut ranges: Ranges = vec![(Table::Documents, key.clone(), [key.as_slice(), &[0]].concat())];
-        for (log, record) in classroom.logs.iter().filter(|(log, _)| log.document == document) {
-            if record.covered < record.next {
-                ranges.push((
-                    Table::Segments,
-                    store::item_key(id, log, record.covered),
-                    store::item_key(id, log, record.next),
-                ));
-            }
-        }
+    pub(crate) fn read(&mut self, classroom: ClassroomId, what: What, ranges: Ranges) {
         self.next_ticket += 1;
-        self.reads.insert(self.next_ticket, (*id, document));
-        self.effects.push(Effect::Read {
-            ticket: self.next_ticket,
+        let ticket = self.next_ticket;
+        let reading = Reading {
+            classroom,
+            what,
+            unwritten: self.writes.unwritten(&ranges),
             ranges,
+        };
+        self.effects.push(Effect::Read {
+            ticket,
+            ranges: reading.ranges.clone(),
         });
+        self.reads.insert(ticket, reading);
     }
 
-    pub(crate) fn document_read(&mut self, ticket: u64, records: &Records) {
-        let Some((id, document)) = self.reads.remove(&ticket) else {
+    pub(crate) fn was_read(&mut self, ticket: u64, records: &Records) {
+        let Some(reading) = self.reads.remove(&ticket) else {
             return;
         };
-        if self.assemble(&id, document, records).is_err() {
-            // The stored whole document is only a shortcut: without it everything is read from the segments.
-            if let Some(classroom) = self.classrooms.get_mut(&id) {
-                for (log, record) in &mut classroom.logs {
-                    if log.document == document {
-                        record.covered = 0;
-                    }
+        let id = reading.classroom;
+        match &reading.what {
+            What::Classroom => self.classroom_read(&id, records),
+            What::Whole(document) => self.whole_read(&id, *document, &reading.complete(records)),
+            What::Rest(document, whole) => {
+                let found = reading.complete(records);
+                if self.assemble(&id, *document, whole.as_ref(), &found).is_err() {
+                    // The stored whole document is only a shortcut: without it everything is read from the segments.
+                    self.writes
+                        .next()
+                        .delete(Table::Documents, store::document_key(&id, document));
+                    self.read_document(&id, *document);
                 }
-                classroom.documents.insert(document, Copy::Away);
             }
-            self.writes
-                .next()
-                .delete(Table::Documents, store::document_key(&id, &document));
-            self.load(&id, document);
         }
     }
 
     pub(crate) fn read_failed(&mut self, ticket: u64) {
-        let Some((id, document)) = self.reads.remove(&ticket) else {
+        let Some(reading) = self.reads.remove(&ticket) else {
             return;
         };
+        let at = self.now + READ_AGAIN;
+        match reading.what {
+            What::Classroom => {
+                if let Some(coming) = self.coming.get_mut(&reading.classroom) {
+                    coming.again_at = Some(at);
+                }
+            }
+            What::Whole(document) | What::Rest(document, _) => {
+                if let Some(Copy::Loading { again_at, .. }) = self
+                    .classrooms
+                    .get_mut(&reading.classroom)
+                    .and_then(|classroom| classroom.documents.get_mut(&document))
+                {
+                    *again_at = Some(at);
+                }
+            }
+        }
+    }
+
+    /// Reads a document from the store, unless it is here or on its way.
+    pub(crate) fn load(&mut self, id: &ClassroomId, document: DocumentId) {
+        let copy = self
+            .classrooms
+            .get(id)
+            .and_then(|classroom| classroom.documents.get(&document));
+        if matches!(copy, Some(Copy::Away) | None) {
+            self.reload(id, document);
+        }
+    }
+
+    /// Reads a document from the store, wherever it was; what is being read of it already does not count.
+    pub(crate) fn reload(&mut self, id: &ClassroomId, document: DocumentId) {
+        self.reads.retain(|_, reading| {
+            reading.classroom != *id
+                || !matches!(reading.what, What::Whole(other) | What::Rest(other, _) if other == document)
+        });
+        let Some(classroom) = self.classrooms.get_mut(id) else {
+            return;
+        };
+        let copy = classroom.documents.entry(document).or_insert(Copy::Away);
+        if !matches!(copy, Copy::Loading { .. }) {
+            *copy = Copy::Loading {
+                later: Vec::new(),
+                again_at: None,
+            };
+        }
+        self.read_document(id, document);
+    }
+
+    fn read_document(&mut self, id: &ClassroomId, document: DocumentId) {
         if let Some(Copy::Loading { again_at, .. }) = self
             .classrooms
-            .get_mut(&id)
+            .get_mut(id)
             .and_then(|classroom| classroom.documents.get_mut(&document))
         {
-            *again_at = Some(self.now + READ_AGAIN);
+            *again_at = None;
         }
+        let key = store::document_key(id, &document);
+        let end = [key.as_slice(), &[0]].concat();
+        self.read(*id, What::Whole(document), vec![(Table::Documents, key, end)]);
+    }
+
+    fn whole_read(&mut self, id: &ClassroomId, document: DocumentId, found: &Changes) {
+        let Some(classroom) = self.classrooms.get(id) else {
+            return;
+        };
+        let whole = found
+            .values()
+            .flatten()
+            .find_map(|value| store::decode::<DocumentRecord>(Table::Documents, value).ok())
+            .filter(|whole| classroom.is_current(document, whole));
+        let mut ranges = Ranges::new();
+        for (log, record) in classroom.logs.iter().filter(|(log, _)| log.document == document) {
+            let covered = whole.as_ref().map_or(0, |whole| covered(whole, log));
+            if covered < record.next {
+                ranges.push((
+                    Table::Segments,
+                    store::item_key(id, log, covered),
+                    store::item_key(id, log, record.next),
+                ));
+            }
+        }
+        self.read(*id, What::Rest(document, whole), ranges);
     }
 
     /// Puts a document together from what was read, what is pending and what arrived meanwhile.
@@ -94,39 +184,18 @@ impl<R: CryptoRng> Replica<R> {
         &mut self,
         id: &ClassroomId,
         document: DocumentId,
-        records: &Records,
-    ) -> Result<(), crate::Error> {
+        whole: Option<&DocumentRecord>,
+        found: &Changes,
+    ) -> Result<(), Error> {
         let Some(classroom) = self.classrooms.get_mut(id) else {
             return Ok(());
         };
         let is_own = classroom.roster.document() == document;
-        let read = |table| records.get(&table).into_iter().flatten();
-        let mut content = match read(Table::Documents).next() {
-            Some((_, value)) => {
-                let saved: Vec<u8> = store::decode(Table::Documents, value)?;
-                Content::open(Document::load(&saved, [0; 16])?, is_own)
-            }
-            None => Content::empty(is_own),
+        let mut content = match whole {
+            Some(whole) => Document::load(&whole.saved, [0; 16])?,
+            None => Document::empty([0; 16]),
         };
-        let mut changes = Vec::new();
-        let mut aside = Vec::new();
-        for (_, encoded) in read(Table::Segments) {
-            let opened = Segment::decode(encoded).ok().and_then(|segment| {
-                let key = classroom
-                    .keys
-                    .get(&(segment.header.space, segment.header.epoch))?;
-                let actor = segment.header.log.actor();
-                let mut changes = segment.open(id, key).ok()?;
-                changes.retain(|change| {
-                    documents::change::inspect(change).is_ok_and(|info| info.actor == actor)
-                });
-                Some(changes)
-            });
-            match opened {
-                Some(opened) => changes.extend(opened),
-                None => aside.push(encoded.clone()),
-            }
-        }
+        let (mut changes, aside) = classroom.open_all(found.values().flatten());
         changes.extend(
             classroom
                 .pending
@@ -137,18 +206,38 @@ impl<R: CryptoRng> Replica<R> {
         if let Some(Copy::Loading { later, .. }) = classroom.documents.get_mut(&document) {
             changes.append(later);
         }
-        let applied = content.apply_changes(&changes)?;
-        aside.extend(applied.refused.into_iter().map(|(at, _)| changes[at].clone()));
-        let mut held = Held::new(content);
-        held.unsaved = u32::try_from(changes.len()).unwrap_or(u32::MAX);
+        // What the relay has in the place of dead changes comes after those were made again.
+        let dead = classroom.redo_later.remove(&document).map(Dead::new);
+        let (after, before): (Vec<_>, Vec<_>) = changes
+            .into_iter()
+            .filter(|change| !dead.as_ref().is_some_and(|dead| dead.holds(change)))
+            .partition(|change| dead.as_ref().is_some_and(|dead| dead.clashes(change)));
+        let applied = content.apply_changes(&before)?;
+        let mut refused: Vec<Vec<u8>> = applied
+            .refused
+            .into_iter()
+            .map(|(at, _)| before[at].clone())
+            .collect();
+        let mut held = Held::new(Content::open(content, is_own));
+        held.unsaved = u32::try_from(before.len() + after.len()).unwrap_or(u32::MAX);
         held.changed_at = self.now;
         classroom.documents.insert(document, Copy::Here(held));
-        for item in aside {
+        if let Some(dead) = dead {
+            self.remake(id, document, &dead);
+        }
+        if let Some(Copy::Here(held)) = self
+            .classrooms
+            .get_mut(id)
+            .and_then(|classroom| classroom.documents.get_mut(&document))
+        {
+            let applied = held.content.apply_changes(&after)?;
+            refused.extend(applied.refused.into_iter().map(|(at, _)| after[at].clone()));
+        }
+        for item in aside.into_iter().chain(refused) {
             self.keep_aside(id, AsideReason::BadChange, item)?;
         }
         self.refresh_title(id, &document)?;
         self.show_page(id, document);
-        self.redo_waiting(id, document);
         Ok(())
     }
 
@@ -160,7 +249,7 @@ impl<R: CryptoRng> Replica<R> {
         if !classroom.open.contains(&document) {
             return;
         }
-        let log = protocol::segment::Log {
+        let log = Log {
             document,
             member: me.keys.id(),
             lane: self.lane,
@@ -180,11 +269,7 @@ impl<R: CryptoRng> Replica<R> {
     }
 
     /// Keeps the list of titles true.
-    pub(crate) fn refresh_title(
-        &mut self,
-        id: &ClassroomId,
-        document: &DocumentId,
-    ) -> Result<(), crate::Error> {
+    pub(crate) fn refresh_title(&mut self, id: &ClassroomId, document: &DocumentId) -> Result<(), Error> {
         let Some(classroom) = self.classrooms.get_mut(id) else {
             return Ok(());
         };
@@ -208,47 +293,128 @@ impl<R: CryptoRng> Replica<R> {
     /// Stores whole what has changed much, or has been quiet; reads again what could not be read.
     pub(crate) fn tick_loading(&mut self) {
         let mut again = Vec::new();
-        let batch = self.writes.next();
+        let mut due = Vec::new();
         for classroom in self
             .classrooms
-            .values_mut()
+            .values()
             .filter(|classroom| classroom.joining.is_none())
         {
-            let id = classroom.id;
-            for (document, copy) in &mut classroom.documents {
+            for (document, copy) in &classroom.documents {
                 match copy {
                     Copy::Loading {
                         again_at: Some(at), ..
-                    } if self.now >= *at => again.push((id, *document)),
+                    } if self.now >= *at => again.push((classroom.id, *document)),
                     Copy::Here(held)
                         if held.unsaved >= SAVE_AFTER_CHANGES
                             || (held.unsaved > 0 && self.now >= held.changed_at + SAVE_AFTER) =>
                     {
-                        let Ok(saved) = held.content.save() else { continue };
-                        held.unsaved = 0;
-                        let key = store::document_key(&id, document);
-                        if batch.put(Table::Documents, key, &saved).is_err() {
-                            continue;
-                        }
-                        for (log, record) in &mut classroom.logs {
-                            if log.document == *document && record.covered < record.next {
-                                *record = LogRecord {
-                                    covered: record.next,
-                                    ..*record
-                                };
-                                // A log record always encodes; if it did not, the segments are read once more.
-                                if batch.put(Table::Logs, store::log_key(&id, log), record).is_err() {
-                                    record.covered = 0;
-                                }
-                            }
-                        }
+                        due.push((classroom.id, *document));
                     }
                     _ => {}
                 }
             }
         }
+        for (id, document) in due {
+            self.store_whole(&id, document);
+        }
         for (id, document) in again {
-            self.load(&id, document);
+            self.read_document(&id, document);
+        }
+        let again: Vec<ClassroomId> = self
+            .coming
+            .iter()
+            .filter(|(_, coming)| coming.again_at.is_some_and(|at| self.now >= at))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in again {
+            self.read_classroom(id);
         }
     }
+
+    /// Stores a document whole. If that can't be done, it is read from its segments.
+    pub(crate) fn store_whole(&mut self, id: &ClassroomId, document: DocumentId) {
+        let Some(classroom) = self.classrooms.get_mut(id) else {
+            return;
+        };
+        let covers = classroom.covers(document);
+        let Some(Copy::Here(held)) = classroom.documents.get_mut(&document) else {
+            return;
+        };
+        held.unsaved = 0;
+        let key = store::document_key(id, &document);
+        let record = held
+            .content
+            .save()
+            .map_err(Error::from)
+            .and_then(|saved| Ok(Bytes::new("document", saved)?))
+            .map(|saved| DocumentRecord { saved, covers });
+        let batch = self.writes.next();
+        let stored = record.and_then(|record| batch.put(Table::Documents, key.clone(), &record));
+        if stored.is_err() {
+            batch.delete(Table::Documents, key);
+        }
+    }
+}
+
+impl Classroom {
+    /// Opens stored segments: their changes, and those segments that do not open.
+    fn open_all<'a>(&self, encoded: impl Iterator<Item = &'a Vec<u8>>) -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
+        let (mut changes, mut closed) = (Vec::new(), Vec::new());
+        for encoded in encoded {
+            let opened = Segment::decode(encoded)
+                .ok()
+                .and_then(|segment| self.open_own(&segment));
+            match opened {
+                Some(opened) => changes.extend(opened),
+                None => closed.push(encoded.clone()),
+            }
+        }
+        (changes, closed)
+    }
+
+    /// A segment's changes, without those that are not of its lane's actor.
+    pub(crate) fn open_own(&self, segment: &Segment) -> Option<Vec<Vec<u8>>> {
+        let header = &segment.header;
+        let key = self.keys.get(&(header.space, header.epoch))?;
+        let actor = header.log.actor();
+        let mut changes = segment.open(&self.id, key).ok()?;
+        changes.retain(|change| documents::change::inspect(change).is_ok_and(|info| info.actor == actor));
+        Some(changes)
+    }
+
+    fn covers(&self, document: DocumentId) -> Vec<Covered> {
+        self.logs
+            .iter()
+            .filter(|(log, _)| log.document == document)
+            .map(|(log, record)| Covered {
+                member: log.member,
+                lane: log.lane,
+                generation: record.generation,
+                next: record.next,
+            })
+            .collect()
+    }
+
+    /// Whether no log went back since the document was stored.
+    fn is_current(&self, document: DocumentId, whole: &DocumentRecord) -> bool {
+        let generation_of = |log: &Log| {
+            whole
+                .covers
+                .iter()
+                .find(|covered| (covered.member, covered.lane) == (log.member, log.lane))
+                .map_or(LogRecord::EMPTY.generation, |covered| covered.generation)
+        };
+        self.logs
+            .iter()
+            .filter(|(log, _)| log.document == document)
+            .all(|(log, record)| generation_of(log) == record.generation)
+    }
+}
+
+fn covered(whole: &DocumentRecord, log: &Log) -> u64 {
+    whole
+        .covers
+        .iter()
+        .find(|covered| (covered.member, covered.lane) == (log.member, log.lane))
+        .map_or(0, |covered| covered.next)
 }

@@ -1,79 +1,64 @@
 //! What leaves: changes become segments, sealed once, stored, then sent, in the order of their logs.
 
+use std::collections::BTreeSet;
+
 use documents::change;
 use protocol::bounded::Bytes;
 use protocol::frame::{self, ClientFrame, MAX_MESSAGE};
 use protocol::rand_core::CryptoRng;
+use protocol::roster::Entry;
 use protocol::segment::{self, Header, Kind, Log, Segment};
-use protocol::{ClassroomId, DocumentId, EntryHash, Refusal, SpaceId};
+use protocol::{ClassroomId, EntryHash, LaneId, Refusal, SpaceId};
 
-use crate::classroom::{Classroom, PendingChange, Submission, Unsent};
+use crate::classroom::{Classroom, PendingChange, Submission, Unsent, UnsentEntry, Way};
 use crate::command::{Answer, Problem};
 use crate::event::Effect;
 use crate::store::{self, EntryRecord, LaneRecord, LogRecord, Table};
 use crate::tabs::Note;
 use crate::writes::After;
-use crate::{Me, Replica};
+use crate::{Error, Me, Replica};
 
 /// How many submissions of a classroom may be unanswered at once.
 const MOST_UNANSWERED: usize = 256;
-/// How long an item of another tab may stay unacknowledged before this tab sends it as well, in milliseconds.
+/// How long an item of another tab may stay unacknowledged before this tab sends it as well, and how often this tab
+/// tries to take over the lane of a tab that seems gone, in milliseconds.
 const SEND_FOR_OTHERS_AFTER: u64 = 10_000;
+/// How long after a refusal that may pass an item is sent again, in milliseconds.
+const SEND_AGAIN_AFTER: u64 = 5_000;
 /// A message is sent once it is this long.
 const FULL_MESSAGE: usize = MAX_MESSAGE / 2;
 
+/// Changes of one log that are sealed together, by their sequence numbers.
+struct Run {
+    classroom: ClassroomId,
+    log: Log,
+    sequences: Vec<u64>,
+    changes: Vec<Vec<u8>>,
+}
+
 impl<R: CryptoRng> Replica<R> {
-    /// Takes a change that this tab made to a document: seals it if there is a connection, keeps it unsealed
-    /// otherwise, so that a week offline becomes few segments. `request` is answered once it is durable.
+    /// Takes a change of `log`, which this tab holds: seals it if there is a connection, keeps it unsealed otherwise,
+    /// so that a week offline becomes few segments. `request` is answered once it is durable.
     pub(crate) fn keep_change(
         &mut self,
         id: &ClassroomId,
-        document: DocumentId,
+        log: Log,
         change: Vec<u8>,
         request: Option<(u32, Answer)>,
     ) -> Result<(), Problem> {
-        let me = self.me.as_ref().ok_or(Problem::NotAllowed)?;
-        let log = Log {
-            document,
-            member: me.keys.id(),
-            lane: self.lane,
-        };
         let info = change::inspect(&change).map_err(|_| Problem::Internal)?;
         if info.actor != log.actor() {
-            return Err(Problem::LaneEnded);
+            return Err(Problem::Internal);
         }
         if !segment::fits([&change]) {
             return Err(Problem::TooLarge);
         }
         let classroom = self.classrooms.get_mut(id).ok_or(Problem::UnknownClassroom)?;
-        let sequence = info.sequence;
-        let online = classroom.channel.is_some() && self.connection.is_up();
+        let is_open = classroom.channel.is_some();
         let has_pending = classroom.pending.keys().any(|(other, _)| *other == log);
-        if online && !has_pending {
-            self.seal(id, log, vec![change]).map_err(|_| Problem::Internal)?;
-        } else {
-            self.writes.next().put_bytes(
-                Table::Pending,
-                store::item_key(id, &log, sequence),
-                change.clone(),
-            );
-            self.mark_lane(log.lane, LaneRecord::Used);
-            self.writes.then(After::Pending(*id, log, sequence));
-            self.tell_tabs(&Note::Pending {
-                classroom: *id,
-                log,
-                sequence,
-                change: change.clone(),
-            });
-            if let Some(classroom) = self.classrooms.get_mut(id) {
-                classroom.pending.insert(
-                    (log, sequence),
-                    PendingChange {
-                        change,
-                        durable: false,
-                    },
-                );
-            }
+        let sealed = is_open && !has_pending && self.seal(id, log, std::slice::from_ref(&change)).is_ok();
+        if !sealed {
+            self.keep_pending(id, log, info.sequence, change);
         }
         self.writes.next().strict = true;
         if let Some((request, answer)) = request {
@@ -82,28 +67,52 @@ impl<R: CryptoRng> Replica<R> {
         Ok(())
     }
 
-    /// Seals a run of changes as the next segment of `log`, stores it, and has it sent once that is durable.
-    fn seal(&mut self, id: &ClassroomId, log: Log, changes: Vec<Vec<u8>>) -> Result<(), crate::Error> {
-        let (Some(me), Some(classroom)) = (&self.me, self.classrooms.get_mut(id)) else {
-            return Ok(());
-        };
-        let batch = self.writes.next();
-        let unsent = classroom.seal(me, &mut self.rng, log, &changes, self.now)?;
+    fn keep_pending(&mut self, id: &ClassroomId, log: Log, sequence: u64, change: Vec<u8>) {
+        self.writes.next().put_bytes(
+            Table::Pending,
+            store::item_key(id, &log, sequence),
+            change.clone(),
+        );
+        self.mark_used(log.lane);
+        self.writes.then(After::Pending(*id, log, sequence));
+        self.tell_tabs(&Note::Pending {
+            classroom: *id,
+            log,
+            sequence,
+            change: change.clone(),
+        });
+        if let Some(classroom) = self.classrooms.get_mut(id) {
+            let pending = PendingChange {
+                change,
+                durable: false,
+            };
+            classroom.pending.insert((log, sequence), pending);
+        }
+    }
+
+    /// Seals a run of changes as the next segment of `log`, stores it, and has it sent once that is durable. If it
+    /// fails, nothing has happened.
+    fn seal(&mut self, id: &ClassroomId, log: Log, changes: &[Vec<u8>]) -> Result<(), Error> {
+        let me = self.me.as_ref().ok_or(protocol::Error::CannotOpen("space"))?;
+        let classroom = self
+            .classrooms
+            .get_mut(id)
+            .ok_or(protocol::Error::CannotOpen("space"))?;
+        let (unsent, record) = classroom.seal(me, &mut self.rng, log, changes)?;
         let index = unsent.segment.header.last;
         let encoded = unsent.segment.encode()?;
+        classroom.logs.insert(log, record);
+        classroom.outbox.insert((log, index), unsent);
+        self.note_log(id, &log)?;
+        let batch = self.writes.next();
         batch.put_bytes(Table::Segments, store::item_key(id, &log, index), encoded.clone());
         batch.put_bytes(Table::Outbox, store::item_key(id, &log, index), encoded.clone());
-        if let Some(record) = classroom.logs.get(&log) {
-            batch.put(Table::Logs, store::log_key(id, &log), record)?;
-        }
         batch.strict = true;
-        classroom.outbox.insert((log, index), unsent);
-        self.mark_lane(log.lane, LaneRecord::Used);
+        self.mark_used(log.lane);
         self.writes.then(After::Segment(*id, log, index));
         self.tell_tabs(&Note::Segment {
             classroom: *id,
             segment: encoded,
-            unsent: true,
         });
         Ok(())
     }
@@ -111,36 +120,49 @@ impl<R: CryptoRng> Replica<R> {
     /// Seals what was changed with no connection, on every lane this tab holds and in every classroom that is open
     /// on the connection.
     pub(crate) fn seal_pending(&mut self) {
-        let mut runs: Vec<(ClassroomId, Log, Vec<(u64, Vec<u8>)>)> = Vec::new();
+        let mut runs: Vec<Run> = Vec::new();
+        // Without the key, changes stay where they are, unsent and shown as such.
         for classroom in self
             .classrooms
             .values()
-            .filter(|classroom| classroom.channel.is_some())
+            .filter(|classroom| classroom.channel.is_some() && classroom.current_key().is_some())
         {
             for ((log, sequence), pending) in &classroom.pending {
                 if !self.held.contains(&log.lane) {
                     continue;
                 }
-                let run = (*sequence, pending.change.clone());
+                let change = pending.change.clone();
                 match runs.last_mut() {
-                    Some((id, last, changes))
-                        if *id == classroom.id
-                            && last == log
-                            && segment::fits(changes.iter().map(|(_, change)| change).chain([&run.1])) =>
+                    Some(run)
+                        if run.classroom == classroom.id
+                            && run.log == *log
+                            && segment::fits(run.changes.iter().chain([&change])) =>
                     {
-                        changes.push(run);
+                        run.sequences.push(*sequence);
+                        run.changes.push(change);
                     }
-                    _ => runs.push((classroom.id, *log, vec![run])),
+                    _ => runs.push(Run {
+                        classroom: classroom.id,
+                        log: *log,
+                        sequences: vec![*sequence],
+                        changes: vec![change],
+                    }),
                 }
             }
         }
-        for (id, log, run) in runs {
-            let (sequences, changes): (Vec<u64>, Vec<Vec<u8>>) = run.into_iter().unzip();
-            if self.seal(&id, log, changes).is_err() {
-                // Without the key, or with a broken change: it stays where it is, unsent and shown as such.
+        let mut stuck: Option<(ClassroomId, Log)> = None;
+        for run in runs {
+            let Run {
+                classroom: id, log, ..
+            } = run;
+            if stuck == Some((id, log)) {
                 continue;
             }
-            for sequence in sequences {
+            if self.seal(&id, log, &run.changes).is_err() {
+                stuck = Some((id, log));
+                continue;
+            }
+            for sequence in run.sequences {
                 self.writes
                     .next()
                     .delete(Table::Pending, store::item_key(&id, &log, sequence));
@@ -151,26 +173,37 @@ impl<R: CryptoRng> Replica<R> {
         }
     }
 
+    /// Notes how far a log goes, as this tab knows it.
+    pub(crate) fn note_log(&mut self, id: &ClassroomId, log: &Log) -> Result<(), Error> {
+        let record = self
+            .classrooms
+            .get(id)
+            .and_then(|classroom| classroom.logs.get(log))
+            .copied();
+        let key = store::log_key(id, log, &self.lane);
+        match record {
+            Some(record) => self.batch(id).put(Table::Logs, key, &record),
+            None => Ok(()),
+        }
+    }
+
     /// Keeps an own roster entry, to be sent once it is durable.
-    pub(crate) fn keep_entry(
-        &mut self,
-        id: &ClassroomId,
-        entry: &protocol::roster::Entry,
-    ) -> Result<(), crate::Error> {
+    pub(crate) fn keep_entry(&mut self, id: &ClassroomId, entry: &Entry) -> Result<(), Error> {
         let encoded = entry.encode()?;
         let hash = entry.hash();
         let record = EntryRecord {
             entry: encoded.clone(),
             on_relay: false,
         };
-        self.writes
-            .next()
-            .put(Table::Entries, store::entry_key(id, &hash), &record)?;
-        self.writes.next().strict = true;
+        let batch = self.writes.next();
+        batch.put(Table::Entries, store::entry_key(id, &hash), &record)?;
+        batch.strict = true;
         if let Some(classroom) = self.classrooms.get_mut(id) {
-            classroom
-                .entries
-                .insert(hash, crate::classroom::UnsentEntry::default());
+            let unsent = UnsentEntry {
+                durable: false,
+                way: Way::READY,
+            };
+            classroom.entries.insert(hash, unsent);
         }
         self.writes.then(After::Entry(*id, hash));
         self.tell_tabs(&Note::Entry {
@@ -187,7 +220,7 @@ impl<R: CryptoRng> Replica<R> {
         }
         let mut message = Vec::new();
         for classroom in self.classrooms.values_mut() {
-            classroom.frames_to_send(|frame| {
+            classroom.frames_to_send(self.now, |frame| {
                 // A frame that cannot be encoded is not sent; its item stays in the outbox.
                 if frame::append(&mut message, &frame).is_ok() && message.len() >= FULL_MESSAGE {
                     self.effects.push(Effect::Send(std::mem::take(&mut message)));
@@ -200,11 +233,7 @@ impl<R: CryptoRng> Replica<R> {
     }
 
     /// The relay has a submission, durably.
-    pub(crate) fn acknowledged(
-        &mut self,
-        id: &ClassroomId,
-        submission: Submission,
-    ) -> Result<(), crate::Error> {
+    pub(crate) fn acknowledged(&mut self, id: &ClassroomId, submission: Submission) -> Result<(), Error> {
         match submission {
             Submission::Entry(hash) => self.entry_on_relay(id, &hash),
             Submission::Segment(log, index) => {
@@ -214,13 +243,15 @@ impl<R: CryptoRng> Replica<R> {
         }
     }
 
-    fn entry_on_relay(&mut self, id: &ClassroomId, hash: &EntryHash) -> Result<(), crate::Error> {
+    fn entry_on_relay(&mut self, id: &ClassroomId, hash: &EntryHash) -> Result<(), Error> {
         let Some(classroom) = self.classrooms.get_mut(id) else {
             return Ok(());
         };
-        if classroom.entries.remove(hash).is_some()
-            && let Some(entry) = classroom.roster.entry(hash)
-        {
+        if classroom.entries.remove(hash).is_none() {
+            return Ok(());
+        }
+        let is_last = classroom.entries.is_empty();
+        if let Some(entry) = classroom.roster.entry(hash) {
             let record = EntryRecord {
                 entry: entry.encode()?,
                 on_relay: true,
@@ -229,10 +260,14 @@ impl<R: CryptoRng> Replica<R> {
                 .next()
                 .put(Table::Entries, store::entry_key(id, hash), &record)?;
         }
+        if is_last {
+            // From here on the relay knows this person as a member, and passes their whispers on.
+            self.announce(id, true);
+        }
         Ok(())
     }
 
-    /// Takes a segment out of the outbox; a lane that has nothing unsent becomes clean.
+    /// Takes a segment out of the outbox, and tells the other tabs.
     pub(crate) fn segment_on_relay(&mut self, id: &ClassroomId, log: Log, index: u64) {
         let Some(classroom) = self.classrooms.get_mut(id) else {
             return;
@@ -248,66 +283,98 @@ impl<R: CryptoRng> Replica<R> {
             log,
             index,
         });
-        if self.lanes.get(&log.lane) == Some(&LaneRecord::Used)
+        self.settle_lane(log.lane);
+    }
+
+    /// A lane that has nothing unsent becomes clean. Only the tab that holds it knows that.
+    pub(crate) fn settle_lane(&mut self, lane: LaneId) {
+        if self.held.contains(&lane)
+            && self.lanes.get(&lane) == Some(&LaneRecord::Used)
             && !self
                 .classrooms
                 .values()
-                .any(|classroom| classroom.has_unsent(&log.lane))
+                .any(|classroom| classroom.has_unsent(&lane))
         {
-            self.mark_lane(log.lane, LaneRecord::Clean);
+            self.mark_lane(lane, LaneRecord::Clean);
         }
     }
 
     /// The relay would not take a submission.
-    pub(crate) fn refused(&mut self, id: &ClassroomId, submission: Submission, reason: Refusal) {
-        if reason == Refusal::Fork
-            && let Submission::Segment(log, _) = submission
-        {
-            self.retire(log.lane);
-            return;
-        }
+    pub(crate) fn refused(
+        &mut self,
+        id: &ClassroomId,
+        submission: Submission,
+        reason: Refusal,
+    ) -> Result<(), Error> {
         let Some(classroom) = self.classrooms.get_mut(id) else {
-            return;
+            return Ok(());
         };
-        classroom.refused = Some(reason);
-        let again = matches!(reason, Refusal::Busy | Refusal::Storage | Refusal::GoingAway);
-        if let Submission::Segment(log, index) = submission
-            && let Some(unsent) = classroom.outbox.get_mut(&(log, index))
-        {
-            // What may pass later is tried again after a while; the rest at the next connection.
-            unsent.refused = !again;
-            unsent.at = self.now;
+        let may_pass = matches!(
+            reason,
+            Refusal::Busy
+                | Refusal::Storage
+                | Refusal::GoingAway
+                | Refusal::UnknownParent
+                | Refusal::UnknownChannel
+                | Refusal::NotAMember
+                | Refusal::IndexGap
+        );
+        let refused = Way::Refused {
+            reason,
+            again_at: may_pass.then_some(self.now + SEND_AGAIN_AFTER),
+        };
+        match submission {
+            Submission::Entry(hash) => {
+                if let Some(unsent) = classroom.entries.get_mut(&hash) {
+                    unsent.way = refused;
+                }
+            }
+            Submission::Segment(log, index) => {
+                let is_first = classroom
+                    .outbox
+                    .range((log, 0)..=(log, index))
+                    .next()
+                    .is_some_and(|((_, first), _)| *first == index);
+                let Some(unsent) = classroom.outbox.get_mut(&(log, index)) else {
+                    return Ok(());
+                };
+                if reason == Refusal::Fork && self.held.contains(&log.lane) {
+                    return self.forked(id, log, index);
+                }
+                // It came behind one that was refused, and follows when that one is taken.
+                let is_behind = reason == Refusal::IndexGap && !is_first;
+                unsent.way = if is_behind { Way::READY } else { refused };
+            }
         }
-        self.joining_refused(id, reason);
+        Ok(())
     }
 
-    /// Sends again what the relay was too busy for, and what another tab has left unsent.
+    /// Takes over what another tab has left unsent.
     pub(crate) fn tick_unsent(&mut self) {
-        let mut left_behind = Vec::new();
-        for classroom in self.classrooms.values_mut() {
-            for ((log, index), unsent) in &mut classroom.outbox {
-                let answered = !classroom.channel.as_ref().is_some_and(|channel| {
-                    channel.submissions.values().any(
-                        |submission| matches!(submission, Submission::Segment(l, i) if l == log && i == index),
-                    )
-                });
-                if answered && !unsent.refused && self.now >= unsent.at + SEND_FOR_OTHERS_AFTER {
-                    unsent.sent = false;
-                    unsent.at = self.now;
-                }
-            }
-            for ((log, _), pending) in &classroom.pending {
-                if pending.durable && !self.held.contains(&log.lane) && !left_behind.contains(&log.lane) {
-                    left_behind.push(log.lane);
-                }
-            }
+        if !self.connection.is_up() || self.now < self.adopt_at {
+            return;
         }
-        if self.connection.is_up() && self.now / 1000 % 10 == 0 {
-            self.effects.extend(left_behind.into_iter().map(Effect::Adopt));
+        self.adopt_at = self.now + SEND_FOR_OTHERS_AFTER;
+        let left_behind: BTreeSet<LaneId> = self
+            .classrooms
+            .values()
+            .flat_map(|classroom| {
+                let unsent = classroom.outbox.iter().map(|((log, _), _)| log.lane);
+                unsent.chain(classroom.pending.keys().map(|(log, _)| log.lane))
+            })
+            .filter(|lane| !self.held.contains(lane))
+            .collect();
+        self.effects.extend(left_behind.into_iter().map(Effect::Adopt));
+    }
+
+    /// Something is written on a lane. A lane that has ended stays so, though what was made on it is still sent.
+    fn mark_used(&mut self, lane: LaneId) {
+        if self.lanes.get(&lane) != Some(&LaneRecord::Retired) {
+            self.mark_lane(lane, LaneRecord::Used);
         }
     }
 
-    pub(crate) fn mark_lane(&mut self, lane: protocol::LaneId, record: LaneRecord) {
+    pub(crate) fn mark_lane(&mut self, lane: LaneId, record: LaneRecord) {
         if self.lanes.insert(lane, record) != Some(record)
             && self
                 .writes
@@ -318,17 +385,29 @@ impl<R: CryptoRng> Replica<R> {
             self.lanes.remove(&lane);
         }
     }
+
+    /// From when on this tab sends what is on a lane: at once if it holds the lane, otherwise when the tab that does
+    /// seems not to.
+    pub(crate) fn way_of(&self, lane: &LaneId) -> Way {
+        if self.held.contains(lane) {
+            Way::READY
+        } else {
+            Way::Waiting {
+                from: self.now + SEND_FOR_OTHERS_AFTER,
+            }
+        }
+    }
 }
 
 impl Classroom {
+    /// The next segment of a log, and how far the log goes with it.
     fn seal(
-        &mut self,
+        &self,
         me: &Me,
         rng: &mut impl CryptoRng,
         log: Log,
         changes: &[Vec<u8>],
-        now: u64,
-    ) -> Result<Unsent, crate::Error> {
+    ) -> Result<(Unsent, LogRecord), Error> {
         let member = me.keys.id();
         let (epoch, key) = self.current_key().ok_or(protocol::Error::CannotOpen("space"))?;
         let record = self.logs.get(&log).copied().unwrap_or(LogRecord::EMPTY);
@@ -343,22 +422,18 @@ impl Classroom {
         };
         let segment = Segment::seal(&me.keys, &self.id, header, record.hash, key, changes, rng)?;
         let hash = segment.hash(&self.id)?;
-        self.logs.insert(
-            log,
-            LogRecord {
-                next: record.next + 1,
-                hash,
-                ..record
-            },
-        );
-        Ok(Unsent {
+        let record = LogRecord {
+            next: record.next + 1,
+            hash,
+            ..record
+        };
+        let unsent = Unsent {
             segment,
             hash,
             durable: false,
-            sent: false,
-            refused: false,
-            at: now,
-        })
+            way: Way::READY,
+        };
+        Ok((unsent, record))
     }
 
     /// The frame that founds the classroom on the relay, if the relay does not have it.
@@ -373,7 +448,7 @@ impl Classroom {
             .found_token
             .as_ref()
             .and_then(|token| Bytes::new("token", token.clone().into_bytes()).ok());
-        self.entries.get_mut(&hash)?.sent = true;
+        self.entries.get_mut(&hash)?.way = Way::Sent;
         self.channel.as_mut()?.submit(Submission::Entry(hash));
         Some(ClientFrame::Found {
             channel: number,
@@ -382,7 +457,7 @@ impl Classroom {
         })
     }
 
-    fn frames_to_send(&mut self, mut send: impl FnMut(ClientFrame)) {
+    fn frames_to_send(&mut self, now: u64, mut send: impl FnMut(ClientFrame)) {
         let Some(channel) = &mut self.channel else { return };
         // Until this person's own admission is with the relay nothing of theirs counts there.
         let own = if self.entries.is_empty() {
@@ -395,17 +470,17 @@ impl Classroom {
             let Some(unsent) = self.entries.get_mut(&hash) else {
                 continue;
             };
-            if !unsent.durable {
-                return;
-            }
-            if unsent.sent {
+            if unsent.way == Way::Sent {
                 continue;
+            }
+            if !unsent.durable || !unsent.way.is_due(now) {
+                return;
             }
             let Ok(encoded) = entry.encode() else { continue };
             let Ok(entry) = Bytes::new("roster entry", encoded) else {
                 continue;
             };
-            unsent.sent = true;
+            unsent.way = Way::Sent;
             channel.submit(Submission::Entry(hash));
             send(ClientFrame::Entry {
                 channel: channel.number,
@@ -417,13 +492,15 @@ impl Classroom {
             if channel.submissions.len() >= MOST_UNANSWERED {
                 break;
             }
-            if !unsent.durable || unsent.refused {
-                stuck = Some(*log);
-            }
-            if unsent.sent || stuck == Some(*log) {
+            if stuck == Some(*log) || unsent.way == Way::Sent {
                 continue;
             }
-            unsent.sent = true;
+            if !unsent.durable || !unsent.way.is_due(now) {
+                // What follows in this log waits, too.
+                stuck = Some(*log);
+                continue;
+            }
+            unsent.way = Way::Sent;
             channel.submit(Submission::Segment(*log, *index));
             let segment = Box::new(channel.packer.pack(&unsent.segment, unsent.hash));
             send(ClientFrame::Segment {

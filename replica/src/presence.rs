@@ -18,6 +18,9 @@ const GONE_AFTER: u64 = 40_000;
 /// The longest cursor that is taken from others.
 const LONGEST_CURSOR: usize = 200;
 
+/// The most places that people may be in at once.
+const MOST_PEOPLE: usize = 1_000;
+
 /// Somebody who said that they are here.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Person {
@@ -48,9 +51,25 @@ impl<R: CryptoRng> Replica<R> {
         cursor: Option<CursorRange>,
     ) -> Result<(), Problem> {
         self.classrooms.get(id).ok_or(Problem::UnknownClassroom)?;
-        self.place = Some((*id, document, cursor));
-        self.announce(id, false);
+        self.go_to(*id, document, cursor, false);
         Ok(())
+    }
+
+    /// Is somewhere else from now on, and says so in the classrooms it matters to.
+    pub(crate) fn go_to(
+        &mut self,
+        id: ClassroomId,
+        document: DocumentId,
+        cursor: Option<CursorRange>,
+        answer: bool,
+    ) {
+        let before = self.place.replace((id, document, cursor));
+        if let Some((left, ..)) = before
+            && left != id
+        {
+            self.announce(&left, false);
+        }
+        self.announce(&id, answer);
     }
 
     /// Says in a classroom that one is here.
@@ -129,17 +148,22 @@ impl<R: CryptoRng> Replica<R> {
                     heard_at: self.now,
                     place,
                 };
-                if lane != self.lane {
-                    let before = classroom.people.insert(lane, person.clone());
-                    self.show_people(id, before, Some(&person));
-                    if answer {
-                        self.announce(id, false);
-                    }
+                let key = (member, lane);
+                let is_known = classroom.people.contains_key(&key);
+                let is_here =
+                    self.me.as_ref().is_some_and(|me| me.keys.id() == member) && self.held.contains(&lane);
+                if is_here || (!is_known && classroom.people.len() >= MOST_PEOPLE) {
+                    return;
+                }
+                let before = classroom.people.insert(key, person.clone());
+                self.show_people(id, before.as_ref(), Some(&person));
+                if answer {
+                    self.announce(id, false);
                 }
             }
             Words::Gone { lane } => {
-                let before = classroom.people.remove(&lane);
-                self.show_people(id, before, None);
+                let before = classroom.people.remove(&(member, lane));
+                self.show_people(id, before.as_ref(), None);
             }
         }
     }
@@ -150,18 +174,18 @@ impl<R: CryptoRng> Replica<R> {
             let Some(classroom) = self.classrooms.get_mut(id) else {
                 continue;
             };
-            let silent: Vec<LaneId> = classroom
+            let silent: Vec<(MemberId, LaneId)> = classroom
                 .people
                 .iter()
                 .filter(|(_, person)| self.now >= person.heard_at + GONE_AFTER)
-                .map(|(lane, _)| *lane)
+                .map(|(key, _)| *key)
                 .collect();
-            for lane in silent {
+            for key in silent {
                 let before = self
                     .classrooms
                     .get_mut(id)
-                    .and_then(|classroom| classroom.people.remove(&lane));
-                self.show_people(id, before, None);
+                    .and_then(|classroom| classroom.people.remove(&key));
+                self.show_people(id, before.as_ref(), None);
             }
         }
         if self.now >= self.said_at + SAY_EVERY {
@@ -173,9 +197,9 @@ impl<R: CryptoRng> Replica<R> {
     }
 
     /// Shows who is on the pages that somebody came to, moved on or left, if they are open here.
-    fn show_people(&mut self, id: &ClassroomId, before: Option<Person>, after: Option<&Person>) {
+    fn show_people(&mut self, id: &ClassroomId, before: Option<&Person>, after: Option<&Person>) {
         let page_of = |person: &Person| person.place.as_ref().map(|(document, _)| *document);
-        let before = before.as_ref().and_then(page_of);
+        let before = before.and_then(page_of);
         let after = after.and_then(page_of);
         for document in [before, after.filter(|after| before != Some(*after))]
             .into_iter()
@@ -194,15 +218,15 @@ impl<R: CryptoRng> Replica<R> {
         }
         let profiles = classroom
             .own_document()
-            .map(|own| own.profiles())
+            .map(documents::classroom::Classroom::profiles)
             .unwrap_or_default();
         let people = classroom
             .people
             .iter()
-            .filter_map(|(lane, person)| {
+            .filter_map(|((member, lane), person)| {
                 let (place, cursor) = person.place.as_ref()?;
                 (*place == document).then(|| Presence {
-                    id: lane.to_hex(),
+                    id: format!("{member}{lane}"),
                     member: person.member,
                     name: profiles
                         .get(&person.member.0)

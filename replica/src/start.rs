@@ -2,16 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use protocol::frame::Position;
 use protocol::identity::{MemberKeys, Seed};
 use protocol::rand_core::CryptoRng;
 use protocol::roster::{Entry, Roster};
 use protocol::segment::Segment;
 use protocol::{ClassroomId, DocumentId, EntryHash, LaneId};
 
-use crate::classroom::{Aside, Classroom, Copy, PendingChange, Unsent, UnsentEntry};
+use crate::classroom::{Aside, Classroom, Copy, PendingChange, Unsent, UnsentEntry, Way};
 use crate::connection::Connection;
 use crate::event::Effect;
-use crate::store::{self, AsideRecord, ClassroomRecord, EntryRecord, LaneRecord, LogRecord, Records, Table};
+use crate::store::{
+    self, AsideRecord, Batch, ClassroomRecord, EntryRecord, LaneRecord, LogRecord, Records, Table,
+};
 use crate::writes::Writes;
 use crate::{Error, Me, Replica};
 
@@ -55,7 +58,7 @@ impl<R: CryptoRng> Replica<R> {
     /// fresh one; `adopted` are those of [`lanes_unsent`] whose locks this tab holds as well. `origin` is the relay's.
     ///
     /// # Errors
-    /// If the records of the profile cannot be read; a classroom that cannot be read stays in the store, untouched.
+    /// If the profile cannot be read. Any other row that cannot be read stays in the store, untouched.
     pub fn start(
         rng: R,
         now: u64,
@@ -73,15 +76,17 @@ impl<R: CryptoRng> Replica<R> {
                     seed,
                     keys,
                     card_kept: me.card_kept,
+                    stored: true,
                 })
             }
             None => None,
         };
-        let mut lanes = BTreeMap::new();
-        for (key, value) in rows(records, Table::Lanes) {
-            let lane = LaneId(key.try_into().map_err(|_| Error::Key(Table::Lanes))?);
-            lanes.insert(lane, store::decode(Table::Lanes, value)?);
-        }
+        let lanes = rows(records, Table::Lanes)
+            .filter_map(|(key, value)| {
+                let lane = LaneId(key.try_into().ok()?);
+                Some((lane, store::decode(Table::Lanes, value).ok()?))
+            })
+            .collect();
         let mut replica = Self {
             rng,
             now,
@@ -93,10 +98,12 @@ impl<R: CryptoRng> Replica<R> {
             knocking: BTreeMap::new(),
             connection: Connection::new(origin),
             writes: Writes::default(),
+            coming: BTreeMap::new(),
             reads: BTreeMap::new(),
             next_ticket: 0,
             place: None,
             said_at: 0,
+            adopt_at: 0,
             shown_home: None,
             effects: Vec::new(),
         };
@@ -110,47 +117,96 @@ impl<R: CryptoRng> Replica<R> {
                 replica.effects.push(Effect::HoldLane(replica.lane));
             }
         }
-        replica.read_classrooms(records)?;
-        let to_load: Vec<(ClassroomId, DocumentId)> = replica
-            .classrooms
-            .values()
-            .flat_map(|classroom| {
-                // What is unsent may have to be made again, so it is at hand.
-                let unsent = classroom
-                    .outbox
-                    .keys()
-                    .chain(classroom.pending.keys())
-                    .map(|(log, _)| log.document);
-                let documents: BTreeSet<DocumentId> = unsent.chain([classroom.roster.document()]).collect();
-                documents.into_iter().map(|document| (classroom.id, document))
-            })
-            .collect();
-        for (id, document) in to_load {
-            replica.load(&id, document);
+        replica.read_classrooms(records);
+        replica.gather(records);
+        let ids: Vec<ClassroomId> = replica.classrooms.keys().copied().collect();
+        for id in ids {
+            replica.load_what_is_needed(&id);
         }
         replica.connect_if_due();
+        if let Some(batch) = replica.writes.start(now) {
+            replica.effects.push(Effect::Write(batch));
+        }
         replica.show();
         let effects = std::mem::take(&mut replica.effects);
         Ok((replica, effects))
     }
 
-    fn read_classrooms(&mut self, records: &Records) -> Result<(), Error> {
+    /// Reads the documents that must be at hand: the classroom's own, and those that may have to be made again.
+    pub(crate) fn load_what_is_needed(&mut self, id: &ClassroomId) {
+        let Some(classroom) = self.classrooms.get(id) else {
+            return;
+        };
+        let unsent = classroom
+            .outbox
+            .keys()
+            .chain(classroom.pending.keys())
+            .map(|(log, _)| log.document);
+        let documents: BTreeSet<DocumentId> = unsent
+            .chain(classroom.redo_later.keys().copied())
+            .chain([classroom.roster.document()])
+            .collect();
+        for document in documents {
+            self.load(id, document);
+        }
+    }
+
+    /// Takes over what tabs that are gone for good knew, so that their rows do not pile up.
+    fn gather(&mut self, records: &Records) {
+        let gone = |tab: &LaneId| {
+            *tab != self.lane
+                && (self.held.contains(tab) || self.lanes.get(tab) == Some(&LaneRecord::Retired))
+        };
+        let mut batch = Batch::default();
+        for (key, _) in rows(records, Table::Logs) {
+            if let Some((id, log, tab)) = store::parse_log_key(key)
+                && gone(&tab)
+                && let Some(record) = self
+                    .classrooms
+                    .get(&id)
+                    .and_then(|classroom| classroom.logs.get(&log))
+                && batch
+                    .put(Table::Logs, store::log_key(&id, &log, &self.lane), record)
+                    .is_ok()
+            {
+                batch.delete(Table::Logs, key.to_vec());
+            }
+        }
+        for (key, _) in rows(records, Table::Classrooms) {
+            if let Some((id, tab)) = store::parse_since_key(key)
+                && gone(&tab)
+                && let Some(since) = self.classrooms.get(&id).and_then(|classroom| classroom.since)
+                && batch
+                    .put(Table::Classrooms, store::since_key(&id, &self.lane), &since)
+                    .is_ok()
+            {
+                batch.delete(Table::Classrooms, key.to_vec());
+            }
+        }
+        self.writes.next().append(batch);
+    }
+
+    /// Reads classrooms from their records. A row that cannot be read stays in the store, untouched, and so does a
+    /// classroom without its founding.
+    pub(crate) fn read_classrooms(&mut self, records: &Records) {
         let mut entries: BTreeMap<ClassroomId, Vec<(Entry, bool)>> = BTreeMap::new();
         for (key, value) in rows(records, Table::Entries) {
-            let id = ClassroomId(
-                key.get(..32)
-                    .and_then(|id| id.try_into().ok())
-                    .ok_or(Error::Key(Table::Entries))?,
-            );
-            let record: EntryRecord = store::decode(Table::Entries, value)?;
-            entries
-                .entry(id)
-                .or_default()
-                .push((Entry::decode(&record.entry)?, record.on_relay));
+            if let Some(id) = store::parse_classroom(key)
+                && let Ok(record) = store::decode::<EntryRecord>(Table::Entries, value)
+                && let Ok(entry) = Entry::decode(&record.entry)
+            {
+                entries.entry(id).or_default().push((entry, record.on_relay));
+            }
         }
         for (key, value) in rows(records, Table::Classrooms) {
-            let id = ClassroomId(key.try_into().map_err(|_| Error::Key(Table::Classrooms))?);
-            let record: ClassroomRecord = store::decode(Table::Classrooms, value)?;
+            let Some((id, record)) = key.try_into().ok().map(ClassroomId).and_then(|id| {
+                Some((
+                    id,
+                    store::decode::<ClassroomRecord>(Table::Classrooms, value).ok()?,
+                ))
+            }) else {
+                continue;
+            };
             let Some(mut classroom) = classroom(id, entries.remove(&id).unwrap_or_default()) else {
                 continue;
             };
@@ -161,37 +217,62 @@ impl<R: CryptoRng> Replica<R> {
             }
             self.classrooms.insert(id, classroom);
         }
-        self.read_logs(records)
+        for (key, value) in rows(records, Table::Classrooms) {
+            if let Some((id, _)) = store::parse_since_key(key)
+                && let Some(classroom) = self.classrooms.get_mut(&id)
+                && let Ok(since) = store::decode::<Position>(Table::Classrooms, value)
+            {
+                // What any tab has got is in the store. If the relay is another one by now, it starts from the beginning.
+                classroom.since = classroom.since.max(Some(since));
+            }
+        }
+        self.read_logs(records);
+        self.read_unsent(records);
+        self.read_aside(records);
     }
 
-    fn read_logs(&mut self, records: &Records) -> Result<(), Error> {
+    fn read_logs(&mut self, records: &Records) {
         for (key, value) in rows(records, Table::Logs) {
-            let (id, log) = store::parse_log_key(key).ok_or(Error::Key(Table::Logs))?;
-            let record: LogRecord = store::decode(Table::Logs, value)?;
-            if let Some(classroom) = self.classrooms.get_mut(&id) {
-                classroom.logs.insert(log, record);
+            if let Some((id, log, _)) = store::parse_log_key(key)
+                && let Some(classroom) = self.classrooms.get_mut(&id)
+                && let Ok(record) = store::decode::<LogRecord>(Table::Logs, value)
+            {
+                let furthest = classroom.logs.entry(log).or_insert(record);
+                *furthest = record.max(*furthest);
                 classroom.documents.entry(log.document).or_insert(Copy::Away);
             }
         }
+        for (key, value) in rows(records, Table::Titles) {
+            if let Some((id, document)) = store::parse_document_key(key)
+                && let Some(classroom) = self.classrooms.get_mut(&id)
+                && let Ok(title) = store::decode(Table::Titles, value)
+            {
+                classroom.titles.insert(document, title);
+            }
+        }
+    }
+
+    fn read_unsent(&mut self, records: &Records) {
         for (key, value) in rows(records, Table::Outbox) {
-            let (id, log, index) = store::parse_item_key(key).ok_or(Error::Key(Table::Outbox))?;
-            let segment = Segment::decode(value)?;
-            let hash = segment.hash(&id)?;
-            if let Some(classroom) = self.classrooms.get_mut(&id) {
+            if let Some((id, log, index)) = store::parse_item_key(key)
+                && let Ok(segment) = Segment::decode(value)
+                && let Ok(hash) = segment.hash(&id)
+            {
                 let unsent = Unsent {
                     segment,
                     hash,
                     durable: true,
-                    sent: false,
-                    refused: false,
-                    at: self.now,
+                    way: self.way_of(&log.lane),
                 };
-                classroom.outbox.insert((log, index), unsent);
+                if let Some(classroom) = self.classrooms.get_mut(&id) {
+                    classroom.outbox.insert((log, index), unsent);
+                }
             }
         }
         for (key, value) in rows(records, Table::Pending) {
-            let (id, log, sequence) = store::parse_item_key(key).ok_or(Error::Key(Table::Pending))?;
-            if let Some(classroom) = self.classrooms.get_mut(&id) {
+            if let Some((id, log, sequence)) = store::parse_item_key(key)
+                && let Some(classroom) = self.classrooms.get_mut(&id)
+            {
                 let pending = PendingChange {
                     change: value.to_vec(),
                     durable: true,
@@ -200,30 +281,32 @@ impl<R: CryptoRng> Replica<R> {
                 classroom.documents.entry(log.document).or_insert(Copy::Away);
             }
         }
-        for (key, value) in rows(records, Table::Titles) {
-            let (id, document) = store::parse_document_key(key).ok_or(Error::Key(Table::Titles))?;
-            if let Some(classroom) = self.classrooms.get_mut(&id) {
-                classroom
-                    .titles
-                    .insert(document, store::decode(Table::Titles, value)?);
-            }
-        }
+    }
+
+    fn read_aside(&mut self, records: &Records) {
         for (key, value) in rows(records, Table::Aside) {
-            let id = ClassroomId(
-                key.get(..32)
-                    .and_then(|id| id.try_into().ok())
-                    .ok_or(Error::Key(Table::Aside))?,
-            );
-            let record: AsideRecord = store::decode(Table::Aside, value)?;
-            if let Some(classroom) = self.classrooms.get_mut(&id) {
-                classroom.aside.push(Aside {
-                    reason: record.reason,
-                    key: key.to_vec(),
-                    item: record.item,
-                });
+            let Some(classroom) = store::parse_classroom(key).and_then(|id| self.classrooms.get_mut(&id))
+            else {
+                continue;
+            };
+            let Ok(record) = store::decode::<AsideRecord>(Table::Aside, value) else {
+                continue;
+            };
+            let aside = Aside {
+                reason: record.reason,
+                key: key.to_vec(),
+                item: record.item,
+            };
+            if let Some((document, change)) = aside.ended() {
+                classroom
+                    .redo_later
+                    .entry(document)
+                    .or_default()
+                    .push(change.to_vec());
             }
+            classroom.aside.push(aside);
+            classroom.aside_due = true;
         }
-        Ok(())
     }
 }
 
@@ -239,7 +322,7 @@ fn classroom(id: ClassroomId, mut entries: Vec<(Entry, bool)>) -> Option<Classro
             founding.hash(),
             UnsentEntry {
                 durable: true,
-                sent: false,
+                way: Way::READY,
             },
         );
     }
@@ -253,7 +336,7 @@ fn classroom(id: ClassroomId, mut entries: Vec<(Entry, bool)>) -> Option<Classro
                     entry.hash(),
                     UnsentEntry {
                         durable: true,
-                        sent: false,
+                        way: Way::READY,
                     },
                 );
             }

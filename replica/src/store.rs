@@ -1,12 +1,15 @@
 //! What is kept on the device. A store is a few tables of bytes under byte keys; whoever runs the replica provides it
 //! (IndexedDB in a browser). One batch is written whole or not at all.
 //!
+//! Several tabs write to one store, and none waits for another. So a row is either written once (entries, segments),
+//! or one tab's alone (what is on its lane; how far it got, under a key that names it), or a shortcut that says by
+//! itself what it holds (whole documents) or that the next change makes true again (titles).
+//!
 //! Every value starts with a version byte; `docs/protocol.md` lists the layout of each table.
 
 use std::collections::BTreeMap;
 
-use protocol::bounded;
-use protocol::frame::Position;
+use protocol::bounded::{self, Bytes};
 use protocol::segment::Log;
 use protocol::{ClassroomId, DocumentId, EntryHash, LaneId, MemberId, SegmentHash};
 use serde::de::DeserializeOwned;
@@ -21,11 +24,11 @@ const VERSION: u8 = 1;
 pub enum Table {
     /// Who this is: [`Me`] under an empty key.
     Profile,
-    /// [`ClassroomRecord`] by classroom.
+    /// [`ClassroomRecord`] by classroom; by classroom and tab, up to where everything of the relay is here.
     Classrooms,
     /// [`EntryRecord`] by classroom and entry.
     Entries,
-    /// [`LogRecord`] by classroom and log.
+    /// [`LogRecord`] by classroom, log and tab: the furthest holds.
     Logs,
     /// Encoded segments by classroom, log and index.
     Segments,
@@ -33,7 +36,7 @@ pub enum Table {
     Outbox,
     /// Changes made with no connection, not sealed yet, by classroom, log and sequence number.
     Pending,
-    /// Whole documents, to spare opening every segment at each start, by classroom and document.
+    /// [`DocumentRecord`], to spare opening every segment at each start, by classroom and document.
     Documents,
     /// Titles by classroom and document.
     Titles,
@@ -91,10 +94,13 @@ impl Table {
     }
 }
 
-/// What to store (`Some`) and delete (`None`), all or nothing.
+/// New values by table and key; `None` deletes.
+pub type Changes = BTreeMap<(Table, Vec<u8>), Option<Vec<u8>>>;
+
+/// What to store and delete, all or nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Batch {
-    pub changes: BTreeMap<(Table, Vec<u8>), Option<Vec<u8>>>,
+    pub changes: Changes,
     /// Must survive a crash of the machine before it counts as written.
     pub strict: bool,
 }
@@ -118,6 +124,17 @@ impl Batch {
 
     pub(crate) fn delete(&mut self, table: Table, key: Vec<u8>) {
         self.changes.insert((table, key), None);
+    }
+
+    /// What it says of the keys in `ranges`.
+    pub(crate) fn within(&self, ranges: &Ranges) -> Changes {
+        let of_range = |(table, from, to): &(Table, Vec<u8>, Vec<u8>)| {
+            self.changes
+                .range((*table, from.clone())..(*table, to.clone()))
+                .map(|(key, value)| (key.clone(), value.clone()))
+                .collect::<Vec<_>>()
+        };
+        ranges.iter().flat_map(of_range).collect()
     }
 
     /// Adds what is to be written after this.
@@ -153,10 +170,8 @@ pub(crate) struct Me {
     pub(crate) card_kept: bool,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct ClassroomRecord {
-    /// Up to where everything of the relay is stored here.
-    pub(crate) since: Option<Position>,
     /// What the relay asks of whoever founds a classroom on it, if it was given.
     pub(crate) found_token: Option<String>,
 }
@@ -167,23 +182,41 @@ pub(crate) struct EntryRecord {
     pub(crate) on_relay: bool,
 }
 
-/// How far a log goes here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// How far a log goes here. The later of two is the greater.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct LogRecord {
+    /// How often the log went back, because the relay knows another history of it.
+    pub(crate) generation: u32,
     /// The index that comes next.
     pub(crate) next: u64,
     /// The hash of the last segment.
     pub(crate) hash: SegmentHash,
-    /// Up to which index (exclusive) the stored whole document holds it.
-    pub(crate) covered: u64,
 }
 
 impl LogRecord {
     pub(crate) const EMPTY: Self = Self {
+        generation: 0,
         next: 0,
         hash: SegmentHash::NONE,
-        covered: 0,
     };
+}
+
+/// A whole document.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct DocumentRecord {
+    pub(crate) saved: Bytes<LARGEST_DOCUMENT>,
+    /// What of each log is in it. If a log went back since, the document is of no use any more.
+    pub(crate) covers: Vec<Covered>,
+}
+
+const LARGEST_DOCUMENT: usize = 1 << 30;
+
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct Covered {
+    pub(crate) member: MemberId,
+    pub(crate) lane: LaneId,
+    pub(crate) generation: u32,
+    pub(crate) next: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -215,8 +248,10 @@ pub enum AsideReason {
     OutOfOrder,
     /// It holds changes of another actor than its lane's.
     WrongActor,
-    /// Automerge does not take its changes.
+    /// Automerge does not take its changes, or they can't be made again.
     BadChange,
+    /// A document's id, and an own change of a lane that ended: it is made again once the document was read.
+    LaneEnded,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -233,7 +268,7 @@ pub(crate) fn document_key(classroom: &ClassroomId, document: &DocumentId) -> Ve
     [classroom.0.as_slice(), &document.0].concat()
 }
 
-pub(crate) fn log_key(classroom: &ClassroomId, log: &Log) -> Vec<u8> {
+fn log_name(classroom: &ClassroomId, log: &Log) -> Vec<u8> {
     [
         classroom.0.as_slice(),
         &log.document.0,
@@ -243,18 +278,47 @@ pub(crate) fn log_key(classroom: &ClassroomId, log: &Log) -> Vec<u8> {
     .concat()
 }
 
+/// For what the tab that writes on `tab` knows of a log.
+pub(crate) fn log_key(classroom: &ClassroomId, log: &Log, tab: &LaneId) -> Vec<u8> {
+    let mut key = log_name(classroom, log);
+    key.extend(tab.0);
+    key
+}
+
+/// For up to where the tab that writes on `tab` has everything of the relay.
+pub(crate) fn since_key(classroom: &ClassroomId, tab: &LaneId) -> Vec<u8> {
+    [classroom.0.as_slice(), &tab.0].concat()
+}
+
 /// For segments (by index) and pending changes (by sequence number).
 pub(crate) fn item_key(classroom: &ClassroomId, log: &Log, index: u64) -> Vec<u8> {
-    let mut key = log_key(classroom, log);
+    let mut key = log_name(classroom, log);
     key.extend(index.to_be_bytes());
     key
 }
 
-/// Reads the front of a key back: the classroom, and the log if there is one.
-pub(crate) fn parse_log_key(key: &[u8]) -> Option<(ClassroomId, Log)> {
+/// The keys of a table that start with a classroom.
+pub(crate) fn range_of(table: Table, classroom: &ClassroomId) -> (Table, Vec<u8>, Vec<u8>) {
+    let mut end = classroom.0.to_vec();
+    while let Some(last) = end.pop() {
+        if last < u8::MAX {
+            end.push(last + 1);
+            return (table, classroom.0.to_vec(), end);
+        }
+    }
+    // Nothing is longer than this.
+    (table, classroom.0.to_vec(), vec![u8::MAX; 256])
+}
+
+/// Reads the front of a key back: the classroom.
+pub(crate) fn parse_classroom(key: &[u8]) -> Option<ClassroomId> {
+    Some(ClassroomId(key.get(..32)?.try_into().ok()?))
+}
+
+fn parse_log(key: &[u8]) -> Option<(ClassroomId, Log)> {
     let array = |from: usize, to: usize| key.get(from..to);
     Some((
-        ClassroomId(array(0, 32)?.try_into().ok()?),
+        parse_classroom(key)?,
         Log {
             document: DocumentId(array(32, 48)?.try_into().ok()?),
             member: MemberId(array(48, 80)?.try_into().ok()?),
@@ -263,18 +327,28 @@ pub(crate) fn parse_log_key(key: &[u8]) -> Option<(ClassroomId, Log)> {
     ))
 }
 
+/// Reads a [`log_key`] back.
+pub(crate) fn parse_log_key(key: &[u8]) -> Option<(ClassroomId, Log, LaneId)> {
+    let (classroom, log) = parse_log(key)?;
+    Some((classroom, log, LaneId(key.get(96..)?.try_into().ok()?)))
+}
+
+/// Reads a [`since_key`] back.
+pub(crate) fn parse_since_key(key: &[u8]) -> Option<(ClassroomId, LaneId)> {
+    Some((parse_classroom(key)?, LaneId(key.get(32..)?.try_into().ok()?)))
+}
+
+/// Reads an [`item_key`] back.
 pub(crate) fn parse_item_key(key: &[u8]) -> Option<(ClassroomId, Log, u64)> {
-    let (classroom, log) = parse_log_key(key)?;
+    let (classroom, log) = parse_log(key)?;
     Some((
         classroom,
         log,
-        u64::from_be_bytes(key.get(96..104)?.try_into().ok()?),
+        u64::from_be_bytes(key.get(96..)?.try_into().ok()?),
     ))
 }
 
+/// Reads a [`document_key`] back.
 pub(crate) fn parse_document_key(key: &[u8]) -> Option<(ClassroomId, DocumentId)> {
-    Some((
-        ClassroomId(key.get(..32)?.try_into().ok()?),
-        DocumentId(key.get(32..48)?.try_into().ok()?),
-    ))
+    Some((parse_classroom(key)?, DocumentId(key.get(32..)?.try_into().ok()?)))
 }

@@ -1,33 +1,36 @@
 //! What the tabs of one profile tell each other. They share the store; each has its own lane and its own connection.
+//!
+//! A tab says only what is in the store by then, and in the order in which it happened there. A note that is lost costs
+//! time, not work: what it spoke of comes from the relay, or with the next start.
+
+use std::collections::BTreeMap;
 
 use protocol::rand_core::CryptoRng;
-use protocol::segment::Log;
+use protocol::segment::{Log, Segment};
 use protocol::{ClassroomId, DocumentId, LaneId, bounded};
 use serde::{Deserialize, Serialize};
 
-use crate::Replica;
-use crate::classroom::{Copy, PendingChange};
+use crate::classroom::{PendingChange, Unsent, Way};
 use crate::event::Effect;
-use crate::store::{self, Records, Table};
+use crate::store::{self, LogRecord, Records, Table};
+use crate::{Error, Replica};
 
 /// From one tab to the others, sent when what it speaks of is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Note {
-    /// A classroom was founded or joined: everything of it.
+    /// A classroom was founded or joined; everything of it is in the store.
     Classroom {
         classroom: ClassroomId,
-        founding: Vec<u8>,
-        entries: Vec<Vec<u8>>,
         seed: [u8; 16],
     },
     Entry {
         classroom: ClassroomId,
         entry: Vec<u8>,
     },
+    /// A segment was sealed.
     Segment {
         classroom: ClassroomId,
         segment: Vec<u8>,
-        unsent: bool,
     },
     Pending {
         classroom: ClassroomId,
@@ -40,41 +43,62 @@ pub(crate) enum Note {
         log: Log,
         index: u64,
     },
-    /// A lane ended and a document was rebuilt: read it again.
+    /// A log went back to where the relay knows it, and some changes of its document were made again: read it anew.
     Rebuilt {
         classroom: ClassroomId,
-        document: DocumentId,
-        lane: LaneId,
+        log: Log,
+        record: LogRecord,
+        remade: Vec<[u8; 32]>,
     },
     /// The login card was kept.
     CardKept,
 }
 
 impl Note {
-    pub(crate) fn encode(&self) -> Result<Vec<u8>, crate::Error> {
+    pub(crate) fn encode(&self) -> Result<Vec<u8>, Error> {
         Ok(bounded::encode("note", self)?)
+    }
+
+    fn classroom(&self) -> Option<ClassroomId> {
+        match self {
+            Self::Classroom { .. } | Self::CardKept => None,
+            Self::Entry { classroom, .. }
+            | Self::Segment { classroom, .. }
+            | Self::Pending { classroom, .. }
+            | Self::OnRelay { classroom, .. }
+            | Self::Rebuilt { classroom, .. } => Some(*classroom),
+        }
     }
 }
 
 impl<R: CryptoRng> Replica<R> {
-    pub(crate) fn from_tab(&mut self, bytes: &[u8]) {
+    /// Tells the other tabs, once what was noted before is durable.
+    pub(crate) fn tell_tabs(&mut self, note: &Note) {
+        if let Ok(bytes) = note.encode() {
+            self.writes.then(crate::writes::After::TellTabs(bytes));
+        }
+    }
+
+    pub(crate) fn hear_tab(&mut self, bytes: &[u8]) {
         // A note of another version of the app, in a tab that was not reloaded yet, is passed over: the store has it.
         let Ok(note) = bounded::decode::<Note>("note", bytes) else {
             return;
         };
-        let taken = match note {
-            Note::Classroom {
-                classroom,
-                founding,
-                entries,
-                seed,
-            } => self.classroom_from_tab(&classroom, &founding, &entries, seed),
+        if let Some(coming) = note.classroom().and_then(|id| self.coming.get_mut(&id)) {
+            coming.notes.push(bytes.to_vec());
+            return;
+        }
+        // What can't be taken here is in the store, and comes with the next start.
+        if self.take_note(note).and_then(|()| self.retry_aside()).is_err() {
+            self.shown_home = None;
+        }
+    }
+
+    fn take_note(&mut self, note: Note) -> Result<(), Error> {
+        match note {
+            Note::Classroom { classroom, seed } => self.classroom_from_tab(classroom, seed),
             Note::Entry { classroom, entry } => self.take_entry(&classroom, &entry, false),
-            Note::Segment {
-                classroom,
-                segment,
-                unsent,
-            } => self.take_from_tab(&classroom, &segment, unsent),
+            Note::Segment { classroom, segment } => self.take_from_tab(&classroom, &segment),
             Note::Pending {
                 classroom,
                 log,
@@ -89,26 +113,21 @@ impl<R: CryptoRng> Replica<R> {
                 if let Some(classroom) = self.classrooms.get_mut(&classroom) {
                     classroom.outbox.remove(&(log, index));
                 }
+                self.settle_lane(log.lane);
                 Ok(())
             }
             Note::Rebuilt {
                 classroom,
-                document,
-                lane,
-            } => {
-                self.rebuilt_by_tab(&classroom, document, lane);
-                Ok(())
-            }
+                log,
+                record,
+                remade,
+            } => self.rebuilt_by_tab(&classroom, log, record, &remade),
             Note::CardKept => {
                 if let Some(me) = &mut self.me {
                     me.card_kept = true;
                 }
                 Ok(())
             }
-        };
-        if taken.is_err() {
-            // What another tab could not say is in the store, and comes with the next start.
-            self.shown_home = None;
         }
     }
 
@@ -118,72 +137,94 @@ impl<R: CryptoRng> Replica<R> {
         log: Log,
         sequence: u64,
         change: Vec<u8>,
-    ) -> Result<(), crate::Error> {
-        if let Some(classroom) = self.classrooms.get_mut(id) {
-            classroom.pending.insert(
-                (log, sequence),
-                PendingChange {
-                    change: change.clone(),
-                    durable: true,
-                },
-            );
-        }
+    ) -> Result<(), Error> {
+        let Some(classroom) = self.classrooms.get_mut(id) else {
+            return Ok(());
+        };
+        let pending = PendingChange {
+            change: change.clone(),
+            durable: true,
+        };
+        classroom.pending.insert((log, sequence), pending);
         self.apply(id, log.document, vec![change])
     }
 
-    fn rebuilt_by_tab(&mut self, id: &ClassroomId, document: DocumentId, lane: LaneId) {
-        let Some(classroom) = self.classrooms.get_mut(id) else {
-            return;
-        };
-        classroom
-            .outbox
-            .retain(|(log, _), _| !(log.lane == lane && log.document == document));
-        classroom
-            .pending
-            .retain(|(log, _), _| !(log.lane == lane && log.document == document));
-        classroom.documents.insert(document, Copy::Away);
-        self.load(id, document);
-    }
-
-    /// This tab took over a lane that its tab left behind.
+    /// This tab took over a lane that its tab left behind; what is unsent on it is what the store says.
     pub(crate) fn adopted(&mut self, lane: LaneId, records: &Records) {
         self.held.insert(lane);
-        for (key, value) in records.get(&Table::Pending).into_iter().flatten() {
-            let Some((id, log, sequence)) = store::parse_item_key(key) else {
-                continue;
-            };
-            if log.lane == lane
-                && let Some(classroom) = self.classrooms.get_mut(&id)
+        let rows = |table| {
+            let rows: &[(Vec<u8>, Vec<u8>)] = records.get(&table).map_or(&[], Vec::as_slice);
+            rows.iter()
+        };
+        let mut pending: BTreeMap<ClassroomId, BTreeMap<(Log, u64), PendingChange>> = BTreeMap::new();
+        for (key, change) in rows(Table::Pending) {
+            if let Some((id, log, sequence)) = store::parse_item_key(key)
+                && log.lane == lane
             {
-                classroom
-                    .pending
-                    .entry((log, sequence))
-                    .or_insert_with(|| PendingChange {
-                        change: value.clone(),
-                        durable: true,
-                    });
+                let change = PendingChange {
+                    change: change.clone(),
+                    durable: true,
+                };
+                pending.entry(id).or_default().insert((log, sequence), change);
             }
         }
-        for (key, value) in records.get(&Table::Logs).into_iter().flatten() {
-            let Some((id, log)) = store::parse_log_key(key) else {
-                continue;
-            };
-            if log.lane == lane
-                && let Some(classroom) = self.classrooms.get_mut(&id)
-                && let Ok(record) = store::decode(Table::Logs, value)
+        let mut outbox: BTreeMap<ClassroomId, BTreeMap<(Log, u64), Unsent>> = BTreeMap::new();
+        for (key, segment) in rows(Table::Outbox) {
+            if let Some((id, log, index)) = store::parse_item_key(key)
+                && log.lane == lane
+                && let Ok(segment) = Segment::decode(segment)
+                && let Ok(hash) = segment.hash(&id)
             {
-                classroom.logs.insert(log, record);
+                let unsent = Unsent {
+                    segment,
+                    hash,
+                    durable: true,
+                    way: Way::READY,
+                };
+                outbox.entry(id).or_default().insert((log, index), unsent);
             }
         }
-        self.seal_pending();
+        let mut logs: BTreeMap<(ClassroomId, Log), LogRecord> = BTreeMap::new();
+        for (key, record) in rows(Table::Logs) {
+            if let Some((id, log, _)) = store::parse_log_key(key)
+                && log.lane == lane
+                && let Ok(record) = store::decode::<LogRecord>(Table::Logs, record)
+            {
+                let furthest = logs.entry((id, log)).or_insert(record);
+                *furthest = record.max(*furthest);
+            }
+        }
+        let mut behind: Vec<(ClassroomId, DocumentId)> = Vec::new();
+        for classroom in self.classrooms.values_mut() {
+            let id = classroom.id;
+            let pending = pending.remove(&id).unwrap_or_default();
+            let new = pending.keys().filter(|key| !classroom.pending.contains_key(key));
+            behind.extend(new.map(|(log, _)| (id, log.document)));
+            classroom.pending.retain(|(log, _), _| log.lane != lane);
+            classroom.pending.extend(pending);
+            classroom.outbox.retain(|(log, _), _| log.lane != lane);
+            classroom.outbox.extend(outbox.remove(&id).unwrap_or_default());
+            for ((_, log), record) in logs.iter().filter(|((other, _), _)| *other == id) {
+                let known = classroom.logs.entry(*log).or_insert(LogRecord::EMPTY);
+                if *record > *known {
+                    *known = *record;
+                    behind.push((id, log.document));
+                }
+            }
+        }
+        behind.sort_unstable();
+        behind.dedup();
+        for (id, document) in behind {
+            self.reload(&id, document);
+        }
+        self.settle_lane(lane);
     }
 
     pub(crate) fn closing(&mut self) {
         self.say_gone();
-        if !self.connection.is_up() {
-            return;
+        if self.connection.is_up() {
+            self.effects.push(Effect::Disconnect);
+            self.disconnected();
         }
-        self.effects.push(Effect::Disconnect);
-        self.disconnected();
     }
 }

@@ -7,7 +7,7 @@ use protocol::{ClassroomId, EntryHash};
 use crate::Replica;
 use crate::command::Answer;
 use crate::event::Effect;
-use crate::store::Batch;
+use crate::store::{Batch, Changes, Ranges};
 use protocol::rand_core::CryptoRng;
 
 /// How long after a failed write the next attempt is made, in milliseconds.
@@ -36,6 +36,17 @@ impl Writes {
     /// The batch that is written next.
     pub(crate) fn next(&mut self) -> &mut Batch {
         &mut self.next
+    }
+
+    /// What is noted for these keys, and may not be in the store yet.
+    pub(crate) fn unwritten(&self, ranges: &Ranges) -> Changes {
+        let mut changes = self
+            .in_flight
+            .as_ref()
+            .map(|(batch, _)| batch.within(ranges))
+            .unwrap_or_default();
+        changes.extend(self.next.within(ranges));
+        changes
     }
 
     /// For when the next batch is durable.
@@ -107,9 +118,8 @@ impl<R: CryptoRng> Replica<R> {
                         unsent.durable = true;
                     }
                     // A classroom is opened on the relay only once its founding cannot be lost any more.
-                    if entry.0 == classroom.0 && self.connection.is_up() {
+                    if entry.0 == classroom.0 {
                         self.open_channel(&classroom);
-                        self.seal_pending();
                     }
                 }
             }
