@@ -324,13 +324,13 @@ impl Browser {
         }
     }
 
-    async fn command(&self, method: &'static str, parameters: Value) -> Result<Value> {
+    pub(crate) async fn command(&self, method: &'static str, parameters: Value) -> Result<Value> {
         Ok(self.driver.cdp().send_raw(method, parameters).await?)
     }
 }
 
 /// Whether an element vanished while it was looked at, because the page drew itself anew.
-fn is_gone(error: &thirtyfour::error::WebDriverError) -> bool {
+pub(crate) fn is_gone(error: &thirtyfour::error::WebDriverError) -> bool {
     let text = error.to_string();
     [
         "stale element",

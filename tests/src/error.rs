@@ -29,6 +29,14 @@ pub enum Error {
         /// For how long.
         waited: Duration,
     },
+    /// The Tab key does not lead there.
+    #[error("the Tab key does not lead to {name:?}, only to {passed:?}")]
+    NotReached {
+        /// The name of what should get the focus.
+        name: String,
+        /// The names of what did.
+        passed: Vec<String>,
+    },
     /// A file, process or socket failed.
     #[error("{what}: {source}")]
     Io {

@@ -17,9 +17,11 @@ mod browser;
 mod driver;
 mod error;
 mod journey;
+mod keyboard;
 mod link;
 mod profile;
 mod relay;
+mod screens;
 mod wait;
 
 pub use browser::{Browser, ColorScheme};
@@ -28,4 +30,5 @@ pub use journey::Journey;
 pub use link::{Carried, Condition, Link};
 pub use profile::Profile;
 pub use relay::Relay;
+pub use screens::{Person, same_page};
 pub use wait::{PATIENCE, wait_until, wait_until_within};

@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 use crate::{Error, Result};
 
 /// How long a journey waits for what must happen. Long, because it is never waited for in full unless a test fails.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Looks again and again until the condition holds.
 ///

@@ -1,0 +1,120 @@
+//! What hands do on a keyboard, on a hardware one or through an input method.
+
+use serde_json::{Value, json};
+use thirtyfour::{Key, TypingData};
+
+use crate::{Browser, Error, Result};
+
+/// How often Tab is pressed at most on the way to something.
+const MOST_TABS: usize = 60;
+
+impl Browser {
+    /// Presses keys, one after the other, wherever the focus is.
+    ///
+    /// # Errors
+    /// If the browser can't.
+    pub async fn keys(&self, keys: impl Into<TypingData>) -> Result<()> {
+        Ok(self.driver().action_chain().send_keys(keys).perform().await?)
+    }
+
+    /// Presses a key together with Control.
+    ///
+    /// # Errors
+    /// If the browser can't.
+    pub async fn control(&self, key: char) -> Result<()> {
+        let chain = self.driver().action_chain().key_down(Key::Control);
+        Ok(chain
+            .send_keys(key.to_string())
+            .key_up(Key::Control)
+            .perform()
+            .await?)
+    }
+
+    /// Types at the end of the page.
+    ///
+    /// # Errors
+    /// If there is no page.
+    pub async fn write(&self, text: &str) -> Result<()> {
+        self.go_to_end().await?;
+        self.keys(text).await
+    }
+
+    /// Presses Tab until the focus is on what has this name.
+    ///
+    /// # Errors
+    /// If it is not reached.
+    pub async fn tab_to(&self, name: &str) -> Result<()> {
+        let mut passed = Vec::new();
+        for _ in 0..MOST_TABS {
+            self.keys(Key::Tab + "").await?;
+            let focused = self.focused().await?;
+            if focused == name {
+                return Ok(());
+            }
+            passed.push(focused);
+        }
+        Err(Error::NotReached {
+            name: name.to_owned(),
+            passed,
+        })
+    }
+
+    /// The name of what has the focus.
+    ///
+    /// # Errors
+    /// If the browser can't say.
+    pub async fn focused(&self) -> Result<String> {
+        let active = json!({ "expression": "document.activeElement" });
+        let active = self.command("Runtime.evaluate", active).await?;
+        let node = json!({ "objectId": active["result"]["objectId"], "fetchRelatives": false });
+        let answer = self.command("Accessibility.getPartialAXTree", node).await?;
+        Ok(answer["nodes"][0]["name"]["value"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned())
+    }
+
+    /// Shows this text as what is being composed, in place of what was being composed before.
+    ///
+    /// # Errors
+    /// If the browser refuses.
+    pub async fn compose(&self, text: &str) -> Result<()> {
+        let end = text.encode_utf16().count();
+        let composition = json!({ "text": text, "selectionStart": end, "selectionEnd": end });
+        self.command("Input.imeSetComposition", composition).await?;
+        Ok(())
+    }
+
+    /// Ends the composition with this text.
+    ///
+    /// # Errors
+    /// If the browser refuses.
+    pub async fn commit_composition(&self, text: &str) -> Result<()> {
+        self.command("Input.insertText", json!({ "text": text })).await?;
+        Ok(())
+    }
+
+    /// Writes down, from now on, when compositions begin and end.
+    ///
+    /// # Errors
+    /// If the browser can't.
+    pub async fn watch_composition(&self) -> Result<()> {
+        self.run(
+            "const seen = globalThis.meridianComposition = [];
+             for (const name of ['compositionstart', 'compositionend'])
+               document.addEventListener(name, (event) => seen.push(`${name} ${event.data}`), { capture: true });",
+        )
+        .await?;
+        Ok(())
+    }
+
+    /// What was written down since [`Browser::watch_composition`].
+    ///
+    /// # Errors
+    /// If nothing was.
+    pub async fn watched_composition(&self) -> Result<Vec<String>> {
+        let seen = self.run("return globalThis.meridianComposition").await?;
+        let seen = seen.as_array().ok_or(Error::Answer { method: "execute" })?;
+        Ok(seen.iter().filter_map(Value::as_str).map(str::to_owned).collect())
+    }
+}

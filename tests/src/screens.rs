@@ -1,0 +1,345 @@
+//! The app's screens, as a person goes through them.
+
+use serde_json::Value;
+use thirtyfour::WebElement;
+use thirtyfour::components::SelectElement;
+
+use crate::browser::is_gone;
+use crate::{Browser, Error, Result, wait_until};
+
+/// Who somebody says they are.
+#[derive(Clone, Copy, Debug)]
+pub struct Person<'a> {
+    /// As the others see it.
+    pub name: &'a str,
+    /// Where this person learns or teaches.
+    pub school: &'a str,
+    /// As the list of countries calls it.
+    pub country: &'a str,
+}
+
+impl Browser {
+    /// Founds a classroom, from the home screen on, and leaves the login card for later.
+    ///
+    /// # Errors
+    /// If a screen has not what it should have.
+    pub async fn create_classroom(&self, name: &str, person: Person<'_>) -> Result<()> {
+        self.visit("/").await?;
+        self.press("Create a classroom").await?;
+        self.fill("Classroom name", name).await?;
+        self.introduce(person).await?;
+        self.press("Create").await?;
+        self.press("Later").await?;
+        self.find("heading", name).await?;
+        Ok(())
+    }
+
+    /// Makes an invite link, on the classroom's screen, and returns all of it.
+    ///
+    /// # Errors
+    /// If a screen has not what it should have.
+    pub async fn invite(&self, role: &str) -> Result<String> {
+        self.press("Invite").await?;
+        self.choose("Role", role).await?;
+        let mut link = String::new();
+        wait_until("there is an invite link", async || {
+            link = self.text("textbox", "Invite link").await?.unwrap_or_default();
+            Ok(link.contains('#'))
+        })
+        .await?;
+        self.press("Close").await?;
+        Ok(link)
+    }
+
+    /// Follows an invite link and leaves the login card for later.
+    ///
+    /// # Errors
+    /// If a screen has not what it should have.
+    pub async fn join(&self, invite: &str, person: Person<'_>) -> Result<()> {
+        self.open_invite(invite).await?;
+        self.introduce(person).await?;
+        self.press("Join").await?;
+        self.press("Later").await?;
+        self.find("list", "Members").await?;
+        Ok(())
+    }
+
+    /// Goes where an invite link leads, over this browser's own link to the relay.
+    ///
+    /// # Errors
+    /// If the browser can't load it.
+    pub async fn open_invite(&self, invite: &str) -> Result<()> {
+        let (_, secret) = invite.split_once('#').unwrap_or_default();
+        self.visit(&format!("/join#{secret}")).await
+    }
+
+    /// Fills in who somebody is. The time zone is guessed.
+    ///
+    /// # Errors
+    /// If a field is missing, or the time zone not guessed.
+    pub async fn introduce(&self, person: Person<'_>) -> Result<()> {
+        self.fill("Your name", person.name).await?;
+        self.fill("Your school", person.school).await?;
+        self.choose("Country", person.country).await?;
+        wait_until("the time zone is guessed", async || {
+            let zone = self.text("combobox", "Time zone").await?;
+            Ok(zone.is_some_and(|zone| !zone.is_empty()))
+        })
+        .await
+    }
+
+    /// Makes a page, on the classroom's screen, and gives it a title.
+    ///
+    /// # Errors
+    /// If a screen has not what it should have.
+    pub async fn new_page(&self, title: &str) -> Result<()> {
+        self.press("New page").await?;
+        self.find("textbox", "Page").await?;
+        self.fill("Title", title).await
+    }
+
+    /// Goes from the classroom's screen to a page.
+    ///
+    /// # Errors
+    /// If it is not listed, or does not open.
+    pub async fn open_page(&self, title: &str) -> Result<()> {
+        self.press(title).await?;
+        self.wait_for_text("textbox", "Title", title).await?;
+        self.find("textbox", "Page").await?;
+        Ok(())
+    }
+
+    /// Presses the button or link of this name, as soon as there is one that can be pressed.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub async fn press(&self, name: &str) -> Result<()> {
+        wait_until(&format!("{name:?} can be pressed"), async || {
+            for role in ["button", "link"] {
+                if let Some(element) = self.look_for(role, name).await? {
+                    return match element.click().await {
+                        Ok(()) => Ok(true),
+                        Err(error) if is_gone(&error) => Ok(false),
+                        Err(error) => Err(error.into()),
+                    };
+                }
+            }
+            Ok(false)
+        })
+        .await
+    }
+
+    /// Types into the field of this name, in place of what was there.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub async fn fill(&self, name: &str, text: &str) -> Result<()> {
+        let field = self.find_field(name).await?;
+        field.clear().await?;
+        Ok(field.send_keys(text).await?)
+    }
+
+    /// Chooses from the list of this name.
+    ///
+    /// # Errors
+    /// If there is no such list or choice.
+    pub async fn choose(&self, name: &str, choice: &str) -> Result<()> {
+        let list = self.find("combobox", name).await?;
+        let list = SelectElement::new(&list).await?;
+        Ok(list.select_by_visible_text(choice).await?)
+    }
+
+    /// A text field; browsers call one with suggestions a combobox.
+    async fn find_field(&self, name: &str) -> Result<WebElement> {
+        let mut found = None;
+        wait_until(&format!("there is a field {name:?}"), async || {
+            for role in ["textbox", "combobox"] {
+                if found.is_none() {
+                    found = self.look_for(role, name).await?;
+                }
+            }
+            Ok(found.is_some())
+        })
+        .await?;
+        found.ok_or(Error::Answer {
+            method: "Accessibility.queryAXTree",
+        })
+    }
+
+    /// Goes with the caret to the end of the page's text.
+    ///
+    /// # Errors
+    /// If there is no page.
+    pub async fn go_to_end(&self) -> Result<()> {
+        self.put_caret("range.selectNodeContents(page); range.collapse(false);")
+            .await
+    }
+
+    /// Goes with the caret to the end of the block that has this text.
+    ///
+    /// # Errors
+    /// If there is no such block.
+    pub async fn go_behind(&self, text: &str) -> Result<()> {
+        let text = Value::from(text);
+        self.put_caret(&format!(
+            "range.selectNodeContents(blockOf({text})); range.collapse(false);"
+        ))
+        .await
+    }
+
+    /// Selects a word of the page.
+    ///
+    /// # Errors
+    /// If it does not stand there in one piece.
+    pub async fn select(&self, word: &str) -> Result<()> {
+        let word = Value::from(word);
+        self.put_caret(&format!(
+            "const text = textWith({word}), at = text.data.indexOf({word});
+             range.setStart(text, at); range.setEnd(text, at + {word}.length);"
+        ))
+        .await
+    }
+
+    /// Focuses the page and sets the selection with a script that knows `page` and `range`.
+    async fn put_caret(&self, script: &str) -> Result<()> {
+        let page = self.find("textbox", "Page").await?;
+        let script = format!(
+            "const page = arguments[0], range = document.createRange();
+             const textWith = (part) => {{
+               const texts = document.createTreeWalker(page, NodeFilter.SHOW_TEXT);
+               while (texts.nextNode()) if (texts.currentNode.data.includes(part)) return texts.currentNode;
+               throw new Error('the page has no ' + part);
+             }};
+             const blockOf = (part) => textWith(part).parentElement.closest('p, h1, h2, h3, h4, h5, h6, li');
+             page.focus();
+             {script}
+             getSelection().removeAllRanges();
+             getSelection().addRange(range);
+             return new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));"
+        );
+        self.driver().execute(script, vec![page.to_json()?]).await?;
+        Ok(())
+    }
+
+    /// What stands on the page, as plain elements: `<h1>…</h1><p>… <strong>…</strong></p>`. Others' carets are left out.
+    ///
+    /// # Errors
+    /// If there is no page.
+    pub async fn page(&self) -> Result<String> {
+        let script = "
+            const plain = (node) => {
+              if (node.nodeType === Node.TEXT_NODE) return node.data;
+              const inside = [...node.childNodes].map(plain).join('');
+              if (node.ariaHidden === 'true' || ['BR', 'IMG'].includes(node.tagName)) return '';
+              const tag = node.tagName.toLowerCase();
+              return tag === 'span' ? inside : `<${tag}>${inside}</${tag}>`;
+            };
+            return [...arguments[0].childNodes].map(plain).join('');";
+        let mut content = None;
+        wait_until("there is a page", async || {
+            let page = self.find("textbox", "Page").await?;
+            match self.driver().execute(script, vec![page.to_json()?]).await {
+                Ok(answer) => content = answer.json().as_str().map(str::to_owned),
+                Err(error) if is_gone(&error) => {}
+                Err(error) => return Err(error.into()),
+            }
+            Ok(content.is_some())
+        })
+        .await?;
+        content.ok_or(Error::Answer { method: "execute" })
+    }
+
+    /// Waits until the page holds this, which may be a part of what [`Browser::page`] returns.
+    ///
+    /// # Errors
+    /// If it does not come to that.
+    pub async fn wait_for_page(&self, part: &str) -> Result<()> {
+        wait_until(&format!("the page holds {part:?}"), async || {
+            Ok(self.page().await?.contains(part))
+        })
+        .await
+    }
+
+    /// What the region `Sync` says.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub async fn status(&self) -> Result<String> {
+        self.find("status", "Sync").await?;
+        Ok(self.text("status", "Sync").await?.unwrap_or_default())
+    }
+
+    /// Waits until the region `Sync` says exactly this.
+    ///
+    /// # Errors
+    /// If it does not come to that.
+    pub async fn wait_for_status(&self, text: &str) -> Result<()> {
+        let mut last = String::new();
+        let waited = wait_until(&format!("the status is {text:?}"), async || {
+            last = self.status().await?;
+            Ok(last == text)
+        })
+        .await;
+        waited.map_err(|error| match error {
+            Error::Waited { what, waited } => Error::Waited {
+                what: format!("{what}, it is {last:?}"),
+                waited,
+            },
+            other => other,
+        })
+    }
+
+    /// Writes down, from now on and until the page is left, what the region `Sync` says at each frame that is painted.
+    ///
+    /// # Errors
+    /// If the browser can't.
+    pub async fn watch_status(&self) -> Result<()> {
+        self.run(
+            "const seen = globalThis.meridianStatus = [];
+             const look = () => {
+               if (globalThis.meridianStatus !== seen) return;
+               const text = document.querySelector('[role=status][aria-label=Sync]')?.textContent ?? '';
+               if (seen.at(-1) !== text) seen.push(text);
+               requestAnimationFrame(look);
+             };
+             requestAnimationFrame(look);
+             document.addEventListener('input', () => seen.push('typed'), { capture: true });",
+        )
+        .await?;
+        Ok(())
+    }
+
+    /// What was written down since [`Browser::watch_status`], in order, with `typed` where something was typed.
+    ///
+    /// # Errors
+    /// If nothing was.
+    pub async fn watched_status(&self) -> Result<Vec<String>> {
+        let seen = self.run("return globalThis.meridianStatus").await?;
+        let seen = seen.as_array().ok_or(Error::Answer { method: "execute" })?;
+        Ok(seen.iter().filter_map(Value::as_str).map(str::to_owned).collect())
+    }
+}
+
+/// Waits until all these browsers show the same page, and returns it.
+///
+/// # Errors
+/// If it does not come to that.
+pub async fn same_page(browsers: &[&Browser]) -> Result<String> {
+    let mut pages = Vec::new();
+    let waited = wait_until("all show the same page", async || {
+        pages.clear();
+        for browser in browsers {
+            pages.push(browser.page().await?);
+        }
+        Ok(pages.windows(2).all(|pair| pair[0] == pair[1]))
+    })
+    .await;
+    match waited {
+        Ok(()) => pages.pop().ok_or(Error::Answer { method: "same_page" }),
+        Err(Error::Waited { what, waited }) => Err(Error::Waited {
+            what: format!("{what}: {pages:#?}"),
+            waited,
+        }),
+        Err(other) => Err(other),
+    }
+}
