@@ -23,8 +23,8 @@ use crate::connection::{self, Phase, Shared};
 use crate::origin::{Origins, host};
 use crate::progress::Progress;
 
-/// The buffer that a WebSocket reads into.
-const READ_BUFFER: usize = 4 * 1024;
+/// The buffer that a WebSocket reads into, held even while idle. Larger messages get a larger one.
+const READ_BUFFER: usize = 2 * 1024;
 
 /// Answers requests.
 pub(crate) type Service = BoxCloneSyncService<hyper::Request<Incoming>, Response, Infallible>;

@@ -1,7 +1,7 @@
 //! The half that writes. Each open classroom has a position here; what follows it comes from the classroom's recent
 //! items, or in pages from the store for whoever is far behind. Nothing queues up but positions and short notes.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::extract::ws::{Message, WebSocket};
@@ -36,10 +36,12 @@ pub(super) struct Sender<'a> {
     outgoing: Outgoing,
     inbox: Arc<Inbox>,
     shared: &'a Shared,
-    channels: BTreeMap<ChannelKey, Outbound>,
+    /// Mostly one, and a map would reserve room for many.
+    channels: Vec<Outbound>,
 }
 
 struct Outbound {
+    key: ChannelKey,
     channel: Channel,
     classroom: Arc<Classroom>,
     /// Everything up to here was sent.
@@ -73,7 +75,7 @@ impl<'a> Sender<'a> {
             },
             inbox,
             shared,
-            channels: BTreeMap::new(),
+            channels: Vec::new(),
         }
     }
 
@@ -85,7 +87,7 @@ impl<'a> Sender<'a> {
             .await?;
         loop {
             // In this order: the answers for all positions up to `until` are in the inbox by now.
-            for outbound in self.channels.values_mut() {
+            for outbound in &mut self.channels {
                 outbound.until = outbound.classroom.last();
             }
             let (notes, whispers) = self.inbox.take();
@@ -106,14 +108,14 @@ impl<'a> Sender<'a> {
                 self.whisper(&whispered).await?;
             }
             let mut broken = Vec::new();
-            for (&key, outbound) in &mut self.channels {
+            for outbound in &mut self.channels {
                 match outbound
                     .advance(&mut self.outgoing, &self.inbox, &self.shared.store)
                     .await?
                 {
                     Advanced::All => {}
                     Advanced::Part => is_behind = true,
-                    Advanced::Broken => broken.push(key),
+                    Advanced::Broken => broken.push(outbound.key),
                 }
             }
             for key in broken {
@@ -139,6 +141,7 @@ impl<'a> Sender<'a> {
                     index: from,
                 };
                 let outbound = Outbound {
+                    key,
                     channel,
                     position: from,
                     until: from,
@@ -148,7 +151,7 @@ impl<'a> Sender<'a> {
                     packed: 0,
                     own: HashMap::new(),
                 };
-                self.channels.insert(key, outbound);
+                self.channels.push(outbound);
                 let from = position;
                 self.outgoing.frame(&RelayFrame::Opened { channel, from }).await
             }
@@ -165,7 +168,10 @@ impl<'a> Sender<'a> {
                 submission,
                 answer,
             } => {
-                let frame = match (answer, self.channels.get_mut(&key)) {
+                let frame = match (
+                    answer,
+                    self.channels.iter_mut().find(|outbound| outbound.key == key),
+                ) {
                     (Answer::Stored { position }, Some(outbound)) => {
                         outbound.own.insert(position, submission);
                         return Ok(());
@@ -192,7 +198,11 @@ impl<'a> Sender<'a> {
 
     async fn whisper(&mut self, whispered: &Whispered) -> Result<(), Gone> {
         let whisper = Bytes::new("whisper", whispered.whisper.to_vec());
-        match (self.channels.get(&whispered.key), whisper) {
+        let channel = self
+            .channels
+            .iter()
+            .find(|outbound| outbound.key == whispered.key);
+        match (channel, whisper) {
             (Some(Outbound { channel, .. }), Ok(whisper)) => {
                 let channel = *channel;
                 self.outgoing
@@ -204,7 +214,8 @@ impl<'a> Sender<'a> {
     }
 
     fn forget(&mut self, key: ChannelKey) {
-        if let Some(outbound) = self.channels.remove(&key) {
+        if let Some(place) = self.channels.iter().position(|outbound| outbound.key == key) {
+            let outbound = self.channels.remove(place);
             self.inbox.answered(outbound.own.len());
         }
     }
