@@ -10,5 +10,6 @@ pub(crate) mod notices;
 pub(crate) mod profile_fields;
 pub(crate) mod qr_code;
 pub(crate) mod status;
+pub(crate) mod tab_title;
 pub(crate) mod time_zone_select;
 pub(crate) mod work_badge;

@@ -83,7 +83,15 @@ pub(crate) fn time_zones(own: &str) -> Vec<String> {
     zones
 }
 
-/// The weekday and time of day in a zone, for people who read `language`; none if the browser does not know the zone.
+/// The person's own variety of a language, as it decides between 12 and 24 hours: `en-GB` for `en`.
+pub(crate) fn variety_of(language: &str) -> String {
+    let own = preferred_languages()
+        .into_iter()
+        .find(|tag| tag.split('-').next() == language.split('-').next());
+    own.unwrap_or_else(|| language.to_owned())
+}
+
+/// The weekday and time of day in a zone, as written in `language`; none if the browser does not know the zone.
 pub(crate) fn time_in_zone(language: &str, zone: &str, milliseconds: f64) -> Option<String> {
     let format = options(&[
         ("timeZone", zone),

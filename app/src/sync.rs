@@ -34,17 +34,25 @@ pub(crate) fn worst(
     views.into_iter().chain(local).max().unwrap_or(Work::OnTheRelay)
 }
 
-/// The text of the region `Sync`. `None` before the replica has started, and without any work to speak of.
-pub(crate) fn text(link: Option<Link>, work: Option<Work>) -> String {
-    let Some(link) = link else {
-        return say().starting().to_owned();
-    };
-    let work = work.map(word);
-    match (link, work) {
-        (Link::Online, Some(work)) => work.to_owned(),
-        (Link::Online, None) => String::new(),
-        (Link::Offline, Some(work)) => format!("{} · {work}", say().offline()),
-        (Link::Offline, None) => say().offline().to_owned(),
+/// What the region `Sync` speaks of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Subject {
+    /// The replica has not started, or does not know yet what the screen shows.
+    Unknown,
+    /// This person belongs to no classroom: there is nothing to connect for.
+    Nothing,
+    Work(Work),
+}
+
+/// The text of the region `Sync`. `link` is `None` before the replica has started.
+pub(crate) fn text(link: Option<Link>, subject: Subject) -> String {
+    match (link, subject) {
+        (None, _) => say().starting().to_owned(),
+        (Some(_), Subject::Nothing) => say().nothing_to_sync().to_owned(),
+        (Some(Link::Online), Subject::Unknown) => String::new(),
+        (Some(Link::Offline), Subject::Unknown) => say().offline().to_owned(),
+        (Some(Link::Online), Subject::Work(work)) => word(work).to_owned(),
+        (Some(Link::Offline), Subject::Work(work)) => format!("{} · {}", say().offline(), word(work)),
     }
 }
 
@@ -93,17 +101,20 @@ mod tests {
     fn the_text_never_claims_more_than_is_so() {
         let online = Some(Link::Online);
         let offline = Some(Link::Offline);
-        assert_eq!(text(online, Some(Work::OnTheRelay)), "On the relay");
+        assert_eq!(text(online, Subject::Work(Work::OnTheRelay)), "On the relay");
         assert_eq!(
-            text(offline, Some(Work::OnThisDevice)),
+            text(offline, Subject::Work(Work::OnThisDevice)),
             "Offline · On this device"
         );
-        assert_eq!(text(offline, Some(Work::OnTheRelay)), "Offline · On the relay");
-        assert_eq!(text(online, Some(Work::Saving)), "Saving…");
-        assert_eq!(text(None, None), "Starting…");
+        assert_eq!(
+            text(offline, Subject::Work(Work::OnTheRelay)),
+            "Offline · On the relay"
+        );
+        assert_eq!(text(online, Subject::Work(Work::Saving)), "Saving…");
+        assert_eq!(text(None, Subject::Unknown), "Starting…");
         for work in [Work::OnThisDevice, Work::Saving, Work::NotSaved] {
-            assert!(!text(online, Some(work)).contains("On the relay"));
-            assert!(text(offline, Some(work)).contains("Offline"));
+            assert!(!text(online, Subject::Work(work)).contains("On the relay"));
+            assert!(text(offline, Subject::Work(work)).contains("Offline"));
         }
     }
 }

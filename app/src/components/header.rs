@@ -1,9 +1,9 @@
 use leptos::prelude::*;
-use wasm_bindgen::JsCast;
-use web_sys::{HtmlElement, MouseEvent};
+use web_sys::MouseEvent;
 
 use super::icon::Mark;
 use super::status::{Announcements, Status};
+use super::tab_title::{TabTitle, focus_content};
 use crate::messages::say;
 use crate::paths;
 
@@ -22,16 +22,12 @@ pub(crate) fn Header() -> impl IntoView {
             <Status />
         </header>
         <Announcements />
+        <TabTitle />
     }
 }
 
 /// Moves the focus only: the address may hold an invite behind its `#`.
 fn skip(event: MouseEvent) {
     event.prevent_default();
-    let content = document()
-        .get_element_by_id("content")
-        .and_then(|content| content.dyn_into::<HtmlElement>().ok());
-    if let Some(Err(error)) = content.map(|content| content.focus()) {
-        leptos::logging::warn!("the content was not focused: {error:?}");
-    }
+    focus_content();
 }

@@ -26,7 +26,8 @@ impl Clock {
 /// The time in a zone; nothing if the browser does not know the zone.
 #[component]
 pub(crate) fn LocalTime(zone: String, clock: Clock) -> impl IntoView {
-    let time = Memo::new(move |_| intl::time_in_zone(say().tag(), &zone, clock.0.get()));
+    let language = intl::variety_of(say().tag());
+    let time = Memo::new(move |_| intl::time_in_zone(&language, &zone, clock.0.get()));
     move || {
         time.get()
             .map(|time| view! { <span class="local-time">{say().local_time(&time)}</span> })

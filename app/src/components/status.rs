@@ -4,31 +4,30 @@ use leptos::prelude::*;
 use leptos_router::hooks::use_location;
 use replica::view::{self, Work};
 
-use crate::link::{Link, use_link};
+use crate::link::{Link, Place, use_link};
 use crate::messages::say;
 use crate::paths::{self, Screen};
-use crate::sync;
+use crate::sync::{self, Subject};
 
 /// On a page it speaks of the page, in a classroom of the classroom, and elsewhere of everything.
 #[component]
 pub(crate) fn Status() -> impl IntoView {
     let link = use_link();
     let path = use_location().pathname;
-    let work = Memo::new(move |_| path.with(|path| work_of(link, paths::screen(path))));
+    let subject = Memo::new(move |_| path.with(|path| subject_of(link, paths::screen(path))));
     let connection = Memo::new(move |_| link.home.with(|home| home.as_ref().map(|home| home.link)));
     let class = move || {
-        let work = work.get().map_or("", sync::class);
-        let offline = if connection.get() == Some(view::Link::Offline) {
-            "offline"
-        } else {
-            ""
-        };
-        format!("status {work} {offline}")
+        let offline = connection.get() == Some(view::Link::Offline);
+        match subject.get() {
+            Subject::Work(work) if offline => format!("status offline {}", sync::class(work)),
+            Subject::Work(work) => format!("status {}", sync::class(work)),
+            Subject::Unknown | Subject::Nothing => "status".to_owned(),
+        }
     };
     // Every flush changes the text: a screen reader would never be silent. `Announcements` says what matters.
     view! {
         <div role="status" aria-live="off" aria-label=say().sync() class=class>
-            {move || sync::text(connection.get(), work.get())}
+            {move || sync::text(connection.get(), subject.get())}
         </div>
     }
 }
@@ -55,37 +54,51 @@ pub(crate) fn Announcements() -> impl IntoView {
     }
 }
 
-/// `None` while nothing is known of what the screen shows.
-fn work_of(link: Link, screen: Screen) -> Option<Work> {
-    link.local_work.with(|local| {
-        let local_of = |matches: &dyn Fn(&crate::link::Place) -> bool| {
-            local
-                .iter()
-                .filter(|(place, _)| matches(place))
-                .map(|(_, work)| *work)
-                .collect::<Vec<_>>()
-        };
-        match screen {
-            Screen::Page(place) => {
-                let document = link.classrooms.with(|classrooms| {
-                    let documents = &classrooms.get(&place.0)?.documents;
-                    documents
-                        .iter()
-                        .find(|document| document.id == place.1)
-                        .map(|document| document.work)
-                })?;
-                Some(sync::worst([document], local_of(&|other| *other == place)))
-            }
-            Screen::Classroom(id) => {
-                let work = link
-                    .classrooms
-                    .with(|classrooms| classrooms.get(&id).map(|classroom| classroom.work))?;
-                Some(sync::worst([work], local_of(&|other| other.0 == id)))
-            }
-            Screen::Other => link.home.with(|home| {
-                let classrooms = home.as_ref()?.classrooms.iter().map(|classroom| classroom.work);
-                Some(sync::worst(classrooms, local_of(&|_| true)))
-            }),
+fn subject_of(link: Link, screen: Screen) -> Subject {
+    match screen {
+        Screen::Page(place) => {
+            let work = link.classrooms.with(|classrooms| {
+                let documents = &classrooms.get(&place.0)?.documents;
+                documents
+                    .iter()
+                    .find(|document| document.id == place.1)
+                    .map(|document| document.work)
+            });
+            with_local(link, work, |other| *other == place)
         }
+        Screen::Classroom(id) => {
+            let work = link
+                .classrooms
+                .with(|classrooms| classrooms.get(&id).map(|classroom| classroom.work));
+            with_local(link, work, |other| other.0 == id)
+        }
+        Screen::Other => link.home.with(|home| match home {
+            None => Subject::Unknown,
+            Some(home) if home.classrooms.is_empty() => Subject::Nothing,
+            Some(home) => with_local(
+                link,
+                home.classrooms.iter().map(|classroom| classroom.work),
+                |_| true,
+            ),
+        }),
+    }
+}
+
+/// What views say of some places, and what this tab knows of them.
+fn with_local(
+    link: Link,
+    views: impl IntoIterator<Item = Work>,
+    concerns: impl Fn(&Place) -> bool,
+) -> Subject {
+    let mut views = views.into_iter().peekable();
+    if views.peek().is_none() {
+        return Subject::Unknown;
+    }
+    link.local_work.with(|local| {
+        let local = local
+            .iter()
+            .filter(|(place, _)| concerns(place))
+            .map(|(_, work)| *work);
+        Subject::Work(sync::worst(views, local))
     })
 }

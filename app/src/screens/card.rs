@@ -57,7 +57,7 @@ pub(crate) fn CardScreen() -> impl IntoView {
                 replace: true,
                 ..Default::default()
             },
-        )
+        );
     };
 
     view! {

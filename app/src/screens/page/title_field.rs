@@ -21,6 +21,16 @@ pub(super) fn TitleField(open: Open, editable: bool) -> impl IntoView {
             show(&field, &title);
         }
     });
+    // A new page begins with its title.
+    Effect::new(move || {
+        if let Some(field) = field.get()
+            && editable
+            && title.with_untracked(String::is_empty)
+            && let Err(error) = field.focus()
+        {
+            leptos::logging::warn!("the title was not focused: {error:?}");
+        }
+    });
     let take = move || {
         if let Some(field) = field.get_untracked() {
             open.get_value().set_title(&field.value());
