@@ -9,6 +9,7 @@ use web_sys::{BeforeUnloadEvent, Event};
 
 use crate::components::header::Header;
 use crate::components::notices::Notices;
+use crate::envelope::ToWorker;
 use crate::link::Link;
 use crate::page::session::Sessions;
 use crate::screens::card::CardScreen;
@@ -44,6 +45,7 @@ fn App() -> impl IntoView {
     provide_context(MadeInvites::new());
     provide_context(NewVersion::watch());
     keep_what_is_there(link);
+    watch_the_network(link);
     lose_nothing_at_the_end(link, sessions);
 
     view! {
@@ -78,11 +80,20 @@ fn keep_what_is_there(link: Link) {
     });
 }
 
+fn watch_the_network(link: Link) {
+    for (event, there) in [("online", true), ("offline", false)] {
+        window_event_listener_untyped(event, move |_| link.notify(&ToWorker::Network(there)));
+    }
+}
+
 /// Hands over what was typed when the tab may go away, and warns if it could not be stored.
 fn lose_nothing_at_the_end(link: Link, sessions: Sessions) {
     let on_hide = move |_: Event| sessions.flush();
-    window_event_listener_untyped("pagehide", on_hide);
     window_event_listener_untyped("visibilitychange", on_hide);
+    window_event_listener_untyped("pagehide", move |_| {
+        sessions.flush();
+        link.notify(&ToWorker::Closing);
+    });
     window_event_listener(leptos::ev::beforeunload, move |event: BeforeUnloadEvent| {
         sessions.flush();
         let local = link

@@ -14,6 +14,7 @@ use replica::view::{Classroom, Home, Presence, Update};
 use wasm_bindgen::prelude::*;
 use web_sys::{Document, MessageEvent, Worker, WorkerOptions, WorkerType};
 
+use crate::envelope::ToWorker;
 use crate::sync::LocalWork;
 
 /// Which document of which classroom.
@@ -84,7 +85,7 @@ impl Link {
         let Some(worker) = &inner.worker else {
             return on_answer(Err(Problem::Internal));
         };
-        match post(worker, request, command) {
+        match post(worker, &ToWorker::Command(request, command)) {
             Ok(()) => {
                 inner.waiting.borrow_mut().insert(request, Box::new(on_answer));
             }
@@ -92,6 +93,15 @@ impl Link {
                 leptos::logging::error!("a command could not be sent: {error:?}");
                 on_answer(Err(Problem::Internal));
             }
+        }
+    }
+
+    /// Says what the worker cannot see, or not on every browser: the network came or went, the tab goes away.
+    pub(crate) fn notify(self, message: &ToWorker) {
+        if let Some(worker) = &self.inner().worker
+            && let Err(error) = post(worker, message)
+        {
+            leptos::logging::warn!("the worker was not told: {error:?}");
         }
     }
 
@@ -223,8 +233,8 @@ pub(crate) fn use_link() -> Link {
     expect_context()
 }
 
-fn post(worker: &Worker, request: u32, command: Command) -> Result<(), JsValue> {
-    let bytes = postcard::to_allocvec(&(request, command)).map_err(|error| error.to_string())?;
+fn post(worker: &Worker, message: &ToWorker) -> Result<(), JsValue> {
+    let bytes = postcard::to_allocvec(message).map_err(|error| error.to_string())?;
     let array = Uint8Array::from(bytes.as_slice());
     worker.post_message_with_transfer(&array, &Array::of1(&array.buffer()))
 }

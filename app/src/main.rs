@@ -12,6 +12,7 @@
 mod app;
 mod components;
 mod countries;
+mod envelope;
 mod intl;
 mod link;
 mod messages;

@@ -15,7 +15,6 @@ use getrandom::SysRng;
 use js_sys::{Array, Date, Reflect, Uint8Array};
 use protocol::LaneId;
 use protocol::rand_core::UnwrapErr;
-use replica::command::Command;
 use replica::store::{Records, Table};
 use replica::{Effect, Event, Replica};
 use wasm_bindgen::prelude::*;
@@ -26,13 +25,17 @@ use lanes::Hold;
 use socket::Socket;
 use store::Store;
 
+use crate::envelope::ToWorker;
+
 /// How often the replica hears that time went by, in milliseconds.
 const TICK: i32 = 1000;
 
 /// Runs in the worker once the module is ready there.
 #[wasm_bindgen]
 pub fn run_worker() {
-    let Ok(scope) = js_sys::global().dyn_into::<DedicatedWorkerGlobalScope>() else { return };
+    let Ok(scope) = js_sys::global().dyn_into::<DedicatedWorkerGlobalScope>() else {
+        return;
+    };
     let shell = Rc::new(Shell {
         scope,
         store: Rc::new(Store::default()),
@@ -62,18 +65,22 @@ struct Shell {
 }
 
 impl Shell {
-    /// Takes the tab's messages from now on: a number and a command each; an empty one says that the tab closes.
+    /// Takes the tab's messages from now on.
     fn listen(self: &Rc<Self>) {
         let shell = self.clone();
         let on_message = Closure::<dyn Fn(MessageEvent)>::new(move |event: MessageEvent| {
-            let bytes = Uint8Array::new(&event.data()).to_vec();
-            if bytes.is_empty() {
-                shell.happened(Event::Closing);
-            } else if let Ok((request, command)) = postcard::from_bytes::<(u32, Command)>(&bytes) {
-                shell.happened(Event::Command { request, command });
+            match postcard::from_bytes(&Uint8Array::new(&event.data()).to_vec()) {
+                Ok(ToWorker::Command(request, command)) => {
+                    shell.happened(Event::Command { request, command });
+                }
+                Ok(ToWorker::Network(true)) => shell.happened(Event::NetworkUp),
+                Ok(ToWorker::Network(false)) => shell.network_is_gone(),
+                Ok(ToWorker::Closing) => shell.happened(Event::Closing),
+                Err(error) => report_error(&error.to_string().into()),
             }
         });
-        self.scope.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
+        self.scope
+            .set_onmessage(Some(on_message.as_ref().unchecked_ref()));
         on_message.forget();
     }
 
@@ -117,9 +124,13 @@ impl Shell {
     fn handle_events(self: &Rc<Self>) {
         loop {
             // An effect may cause an event at once; it waits its turn in the queue.
-            let Ok(mut replica) = self.replica.try_borrow_mut() else { return };
+            let Ok(mut replica) = self.replica.try_borrow_mut() else {
+                return;
+            };
             let Some(replica) = replica.as_mut() else { return };
-            let Some(event) = self.events.borrow_mut().pop_front() else { return };
+            let Some(event) = self.events.borrow_mut().pop_front() else {
+                return;
+            };
             let effects = replica.handle(now(), event);
             self.carry_out(effects);
         }
@@ -137,7 +148,11 @@ impl Shell {
                     let shell = self.clone();
                     spawn_local(async move {
                         let written = shell.store.write(batch).await;
-                        shell.happened(if written.is_ok() { Event::Written } else { Event::WriteFailed });
+                        shell.happened(if written.is_ok() {
+                            Event::Written
+                        } else {
+                            Event::WriteFailed
+                        });
                     });
                 }
                 Effect::Read { ticket, ranges } => {
@@ -175,7 +190,10 @@ impl Shell {
 
     fn post(&self, bytes: &[u8]) {
         let array = Uint8Array::from(bytes);
-        if let Err(error) = self.scope.post_message_with_transfer(&array, &Array::of1(&array.buffer())) {
+        if let Err(error) = self
+            .scope
+            .post_message_with_transfer(&array, &Array::of1(&array.buffer()))
+        {
             report_error(&error);
         }
     }
@@ -190,6 +208,13 @@ impl Shell {
         match socket {
             Ok(socket) => *shell.socket.borrow_mut() = Some(socket),
             Err(_) => self.events.borrow_mut().push_back(Event::Disconnected),
+        }
+    }
+
+    /// The browser says so; the connection may not notice for long.
+    fn network_is_gone(self: &Rc<Self>) {
+        if self.socket.borrow_mut().take().is_some() {
+            self.happened(Event::Disconnected);
         }
     }
 
@@ -224,17 +249,6 @@ impl Shell {
         self.scope
             .set_interval_with_callback_and_timeout_and_arguments_0(on_tick.as_ref().unchecked_ref(), TICK)?;
         on_tick.forget();
-        let shell = self.clone();
-        let on_online = Closure::<dyn Fn()>::new(move || shell.happened(Event::NetworkUp));
-        self.scope.add_event_listener_with_callback("online", on_online.as_ref().unchecked_ref())?;
-        on_online.forget();
-        let shell = self.clone();
-        let on_offline = Closure::<dyn Fn()>::new(move || {
-            drop(shell.socket.borrow_mut().take());
-            shell.happened(Event::Disconnected);
-        });
-        self.scope.add_event_listener_with_callback("offline", on_offline.as_ref().unchecked_ref())?;
-        on_offline.forget();
         Ok(())
     }
 }

@@ -76,18 +76,22 @@ impl Draft {
         self.unanswered.is_empty() && !self.is_edited()
     }
 
-    /// Takes in changes of others and says what they do, or keeps them until a composition ends. Commit before.
-    pub(crate) fn take(&mut self, changes: Vec<Vec<u8>>) -> Result<Option<Remote>, Error> {
+    /// Keeps changes of others until they are taken in.
+    pub(crate) fn hold_back(&mut self, changes: Vec<Vec<u8>>) {
         self.held_back.extend(changes);
-        if self.composing || self.held_back.is_empty() {
-            return Ok(None);
-        }
-        self.page
-            .apply_changes(&std::mem::take(&mut self.held_back))
-            .map(Some)
     }
 
-    /// An input method began to compose, or ended. At the end, [`Self::take`] what was held back.
+    /// Whether changes wait that could be taken in: not while somebody composes.
+    pub(crate) fn has_held_back(&self) -> bool {
+        !self.composing && !self.held_back.is_empty()
+    }
+
+    /// Takes in what was held back and says what it does. Commit before.
+    pub(crate) fn take_held_back(&mut self) -> Result<Remote, Error> {
+        self.page.apply_changes(&std::mem::take(&mut self.held_back))
+    }
+
+    /// An input method began to compose, or ended.
     pub(crate) fn compose(&mut self, active: bool) {
         self.composing = active;
     }
@@ -195,10 +199,12 @@ mod tests {
 
         let mut draft = Draft::open(&saved(), MINE).unwrap();
         draft.compose(true);
-        assert!(draft.take(vec![change]).unwrap().is_none());
-        assert_eq!(text(&draft), "");
+        draft.hold_back(vec![change]);
+        assert!(!draft.has_held_back());
         draft.compose(false);
-        let remote = draft.take(Vec::new()).unwrap().unwrap();
+        assert!(draft.has_held_back());
+        assert_eq!(text(&draft), "");
+        let remote = draft.take_held_back().unwrap();
         assert!(!remote.edits.is_empty());
         assert_eq!(text(&draft), "Rivers");
     }

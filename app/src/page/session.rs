@@ -4,9 +4,9 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use documents::change;
 use documents::page::edit::{Edit, Point};
 use leptos::prelude::*;
-use protocol::MemberId;
 use replica::command::{Answer, Command, CursorRange, Problem};
 use replica::view::{Presence, Work};
 use wasm_bindgen::JsValue;
@@ -15,6 +15,7 @@ use web_sys::HtmlElement;
 use super::draft::Draft;
 use super::editor::{Editor, EditorCommand, Formatting, Listener, RemoteCursor, Selection};
 use super::{pace, pieces};
+use crate::components::avatar::shown_name;
 use crate::link::{Link, PageUpdate, Place};
 use crate::messages::say;
 use crate::sync::LocalWork;
@@ -38,6 +39,10 @@ pub(crate) struct Session {
     failed: Cell<bool>,
     selection: Cell<Option<Selection>>,
     cursor_timer: Cell<Option<TimeoutHandle>>,
+    /// When changes of others are taken in next, since taking the last ones in took long.
+    rest: Cell<Option<TimeoutHandle>>,
+    /// When each of the others last wrote, in milliseconds since 1970.
+    writers: RefCell<HashMap<Vec<u8>, f64>>,
     pub(crate) phase: ArcRwSignal<Phase>,
     pub(crate) title: ArcRwSignal<String>,
     pub(crate) people: ArcRwSignal<Vec<Presence>>,
@@ -105,6 +110,8 @@ impl Session {
             handing_over: Cell::default(),
             selection: Cell::default(),
             cursor_timer: Cell::default(),
+            rest: Cell::default(),
+            writers: RefCell::default(),
             phase: ArcRwSignal::new(Phase::Opening),
             title: ArcRwSignal::default(),
             people: ArcRwSignal::default(),
@@ -175,8 +182,15 @@ impl Session {
         }
     }
 
-    /// Makes a change of what was typed since the last one, at once.
+    /// Makes a change of what was typed since the last one, at once, and takes in what waited for that.
     pub(crate) fn flush(self: &Rc<Self>) {
+        self.flush_own();
+        if self.rest.get().is_none() {
+            self.take_held_back();
+        }
+    }
+
+    fn flush_own(self: &Rc<Self>) {
         if let Some(timer) = self.flush.take() {
             timer.clear();
         }
@@ -234,11 +248,25 @@ impl Session {
         self.note_work();
     }
 
+    /// Changes of others arrived. They wait while what is being typed here is about to become a change (it must, before
+    /// theirs go in), and while the page rests from the last ones.
     fn take_changes(self: &Rc<Self>, changes: Vec<Vec<u8>>) {
-        // One's own edits first: changes can't be taken in between.
-        self.flush();
-        match self.with_draft(|draft| draft.take(changes)) {
-            Some(Ok(Some(remote))) => {
+        self.note_writers(&changes);
+        self.with_draft(|draft| draft.hold_back(changes));
+        if self.flush.get().is_none() && self.rest.get().is_none() {
+            self.take_held_back();
+        }
+    }
+
+    fn take_held_back(self: &Rc<Self>) {
+        if self.with_draft(|draft| draft.has_held_back()) != Some(true) {
+            return;
+        }
+        self.flush_own();
+        let begun = milliseconds();
+        let taken = self.with_draft(Draft::take_held_back);
+        match taken {
+            Some(Ok(remote)) => {
                 for (index, error) in &remote.refused {
                     leptos::logging::warn!("change {index} was not taken: {error}");
                 }
@@ -258,7 +286,37 @@ impl Session {
                 leptos::logging::error!("changes could not be taken: {error}");
                 self.show_everything();
             }
-            Some(Ok(None)) | None => {}
+            None => {}
+        }
+        self.rest_after(milliseconds() - begun);
+    }
+
+    /// On a long page taking changes in is slow: others' typing must not take all the time of this person's.
+    fn rest_after(self: &Rc<Self>, took: f64) {
+        let Some(rest) = pace::rest_after(took) else {
+            return;
+        };
+        let session = self.clone();
+        let timer = set_timeout_with_handle(
+            move || {
+                session.rest.set(None);
+                if session.flush.get().is_none() {
+                    session.take_held_back();
+                }
+            },
+            rest,
+        );
+        self.rest.set(timer.inspect_err(report_error).ok());
+    }
+
+    fn note_writers(&self, changes: &[Vec<u8>]) {
+        let now = milliseconds();
+        let mut writers = self.writers.borrow_mut();
+        writers.retain(|_, wrote_at| now - *wrote_at < pace::WRITES_FOR);
+        for change in changes {
+            if let Ok(info) = change::inspect(change) {
+                writers.insert(info.actor, now);
+            }
         }
     }
 
@@ -268,9 +326,9 @@ impl Session {
         if self.with_draft(|draft| draft.is_full()) == Some(true) {
             self.flush();
         } else if self.flush.get().is_none() {
-            let people = self.people.with_untracked(Vec::len) + 1;
+            self.note_writers(&[]);
             let session = self.clone();
-            let after = pace::flush_after(people, self.link.is_online());
+            let after = pace::flush_after(self.writers.borrow().len(), self.link.is_online());
             let timer = set_timeout_with_handle(move || session.flush_when_free(), after);
             self.flush.set(timer.inspect_err(report_error).ok());
         }
@@ -396,8 +454,8 @@ impl Session {
 
     fn compose(self: &Rc<Self>, active: bool) {
         self.with_draft(|draft| draft.compose(active));
-        if !active {
-            self.take_changes(Vec::new());
+        if !active && self.rest.get().is_none() {
+            self.take_held_back();
         }
     }
 
@@ -458,7 +516,7 @@ impl Session {
                         let cursor = person.cursor.as_ref()?;
                         Some(RemoteCursor {
                             id: person.id.clone(),
-                            name: name_of(&person.name),
+                            name: shown_name(&person.name),
                             color: person.colour,
                             anchor: point(&cursor.anchor)?,
                             head: point(&cursor.head)?,
@@ -552,31 +610,17 @@ impl Listener for Session {
     }
 }
 
-/// Everybody on the page once, however many tabs they have.
-pub(crate) fn people_once(people: &[Presence]) -> Vec<(MemberId, String, u8)> {
-    let mut once: Vec<(MemberId, String, u8)> = Vec::new();
-    for person in people {
-        if !once.iter().any(|(member, ..)| *member == person.member) {
-            once.push((person.member, name_of(&person.name), person.colour));
-        }
-    }
-    once
-}
-
-fn name_of(name: &str) -> String {
-    if name.is_empty() {
-        say().unnamed_member().to_owned()
-    } else {
-        name.to_owned()
-    }
-}
-
 /// Seconds since 1970, by this device's clock.
 fn now() -> i64 {
     // Whole seconds fit for the next two hundred million years.
     #[allow(clippy::cast_possible_truncation)]
-    let seconds = (js_sys::Date::now() / 1000.0) as i64;
+    let seconds = (milliseconds() / 1000.0) as i64;
     seconds
+}
+
+/// Milliseconds since 1970, by this device's clock.
+fn milliseconds() -> f64 {
+    js_sys::Date::now()
 }
 
 fn report(result: Result<(), JsValue>) {
