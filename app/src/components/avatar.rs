@@ -2,14 +2,25 @@
 
 use leptos::prelude::*;
 
-/// The name is said next to it, or by `title` if there is no room.
+use crate::messages::say;
+
+/// The name is said next to it. Without letters while the name has not arrived.
 #[component]
 pub(crate) fn Avatar(name: String, colour: u8) -> impl IntoView {
     let class = format!("avatar colour-{}", colour % 12);
     view! {
-        <span class=class aria-hidden="true" title=name.clone()>
+        <span class=class aria-hidden="true" title=shown_name(&name)>
             {initials(&name)}
         </span>
+    }
+}
+
+/// A person's name, or that it has not arrived.
+pub(crate) fn shown_name(name: &str) -> String {
+    if name.is_empty() {
+        say().unnamed_member().to_owned()
+    } else {
+        name.to_owned()
     }
 }
 

@@ -40,10 +40,14 @@ pub(crate) fn Announcements() -> impl IntoView {
     let said = RwSignal::new("");
     Effect::new(move |before: Option<Option<view::Link>>| {
         let now = connection.get();
-        match (before.flatten(), now) {
-            (Some(view::Link::Online), Some(view::Link::Offline)) => said.set(say().now_offline()),
-            (Some(view::Link::Offline), Some(view::Link::Online)) => said.set(say().now_online()),
-            _ => {}
+        let went = before.flatten() == Some(view::Link::Online) && now == Some(view::Link::Offline);
+        // At the start there is no connection for a moment; that is no news.
+        let came_back =
+            now == Some(view::Link::Online) && said.with_untracked(|said| *said == say().now_offline());
+        if went {
+            said.set(say().now_offline());
+        } else if came_back {
+            said.set(say().now_online());
         }
         now
     });

@@ -83,7 +83,9 @@ fn Known(id: ClassroomId) -> impl IntoView {
     view! {
         <section class="screen">
             <div class="screen-head">
-                <h1 dir="auto">{name}</h1>
+                <h1>
+                    <bdi>{name}</bdi>
+                </h1>
                 <div class="actions">
                     <Show when=move || may_write.get()>
                         <NewPage id problem />
@@ -164,7 +166,9 @@ fn Schools(id: ClassroomId) -> impl IntoView {
         let country = countries::name(&school.country);
         view! {
             <li class="school">
-                <strong dir="auto">{school.name}</strong>
+                <strong>
+                    <bdi>{school.name}</bdi>
+                </strong>
                 <span>{country}</span>
                 <LocalTime zone=school.time_zone clock />
             </li>

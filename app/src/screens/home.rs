@@ -75,12 +75,12 @@ fn ClassroomCard(classroom: Summary) -> impl IntoView {
     let schools = classroom
         .schools
         .into_iter()
-        .map(|school| view! { <li dir="auto">{school}</li> })
+        .map(|school| view! { <li><bdi>{school}</bdi></li> })
         .collect_view();
     view! {
         <li class="card card-link">
-            <h2 dir="auto">
-                <a href=paths::classroom(classroom.id)>{classroom.name}</a>
+            <h2>
+                <a href=paths::classroom(classroom.id)><bdi>{classroom.name}</bdi></a>
             </h2>
             <ul class="school-names">{schools}</ul>
             <p class="card-foot">

@@ -189,7 +189,9 @@ fn Found(invite: String, preview: Preview) -> impl IntoView {
         .collect_view();
     view! {
         <p class="kicker">{say().invited_to()}</p>
-        <h1 dir="auto">{name}</h1>
+        <h1>
+            <bdi>{name}</bdi>
+        </h1>
         <p>{say().invited_as(reasons::role(role))} " · " {reasons::role_hint(role)}</p>
         <h2 class="small-heading">{say().schools_there()}</h2>
         <ul class="school-names">{there}</ul>

@@ -65,8 +65,8 @@ fn Row(id: ClassroomId, document: DocumentId) -> impl IntoView {
             {move || {
                 if known_kind.get() {
                     view! {
-                        <a class="row-link" class:untitled=untitled dir="auto" href=paths::page(id, document)>
-                            {title}
+                        <a class="row-link" class:untitled=untitled href=paths::page(id, document)>
+                            <bdi>{title}</bdi>
                         </a>
                     }
                         .into_any()

@@ -3,7 +3,7 @@ use protocol::ClassroomId;
 use replica::view::{Member, School};
 
 use super::part;
-use crate::components::avatar::Avatar;
+use crate::components::avatar::{Avatar, shown_name};
 use crate::messages::say;
 use crate::reasons;
 
@@ -49,14 +49,10 @@ fn by_school(members: &[Member], schools: &[School]) -> Vec<(String, Member)> {
 
 #[component]
 fn Row(school: String, member: Member) -> impl IntoView {
-    let name = if member.name.is_empty() {
-        say().unnamed_member().to_owned()
-    } else {
-        member.name
-    };
+    let name = shown_name(&member.name);
     view! {
         <li class="row member" class:here=member.here>
-            <Avatar name=name.clone() colour=member.colour />
+            <Avatar name=member.name colour=member.colour />
             <span class="member-words">
                 <span class="member-name">
                     <bdi>{name}</bdi>
