@@ -229,7 +229,6 @@ impl<R: CryptoRng> Replica<R> {
                     self.greet(challenge, now);
                     Ok(())
                 }
-                (State::Up(_), Ok(RelayFrame::Challenge { .. } | RelayFrame::Ended { .. })) => Err(()),
                 (State::Up(up), Ok(frame)) => {
                     up.heard_at = self.now;
                     up.ping = None;

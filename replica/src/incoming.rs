@@ -46,8 +46,9 @@ impl<R: CryptoRng> Replica<R> {
             | RelayFrame::Refused { channel, .. }
             | RelayFrame::Whisper { channel, .. }
             | RelayFrame::Closed { channel, .. } => *channel,
-            RelayFrame::Challenge { .. } | RelayFrame::Ended { .. } | RelayFrame::Pong { .. } => {
-                return Ok(());
+            RelayFrame::Pong { .. } => return Ok(()),
+            RelayFrame::Challenge { .. } | RelayFrame::Ended { .. } => {
+                return Err(protocol::Error::Malformed("frame").into());
             }
         };
         let Some(id) = self

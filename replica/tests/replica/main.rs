@@ -1,0 +1,16 @@
+//! Replicas against a relay in this process: over real sockets, with stores that crash, tabs, clones and cuts.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod aside;
+mod faults;
+mod forks;
+mod hostile;
+mod journey;
+mod presence;
+mod random;
+mod rng;
+mod store;
+mod tab;
+mod tabs;
+mod world;

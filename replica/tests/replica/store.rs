@@ -1,0 +1,80 @@
+//! A device's store, in memory, that forgets what a crash would.
+
+use std::collections::BTreeMap;
+
+use replica::store::{Batch, Ranges, Records, Table};
+
+type Rows = BTreeMap<(Table, Vec<u8>), Vec<u8>>;
+
+/// See the [module](self).
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Store {
+    rows: Rows,
+    /// What survives a crash of the machine: all up to the last strict write.
+    synced: Rows,
+    /// Whether writes fail.
+    pub(crate) failing: bool,
+}
+
+impl Store {
+    /// Writes the whole batch, or fails and writes nothing.
+    pub(crate) fn write(&mut self, batch: &Batch) -> Result<(), ()> {
+        if self.failing {
+            return Err(());
+        }
+        for (key, value) in &batch.changes {
+            match value {
+                Some(value) => self.rows.insert(key.clone(), value.clone()),
+                None => self.rows.remove(key),
+            };
+        }
+        if batch.strict {
+            self.synced = self.rows.clone();
+        }
+        Ok(())
+    }
+
+    pub(crate) fn read(&self, ranges: &Ranges) -> Records {
+        let mut records = Records::new();
+        for (table, from, to) in ranges {
+            let rows = self.rows.range((*table, from.clone())..(*table, to.clone()));
+            records
+                .entry(*table)
+                .or_default()
+                .extend(rows.map(|((_, key), value)| (key.clone(), value.clone())));
+        }
+        records
+    }
+
+    /// Whole tables.
+    pub(crate) fn read_tables(&self, tables: &[Table]) -> Records {
+        let mut records = Records::new();
+        for table in tables {
+            records.insert(*table, self.table(*table));
+        }
+        records
+    }
+
+    pub(crate) fn table(&self, table: Table) -> Vec<(Vec<u8>, Vec<u8>)> {
+        self.rows
+            .iter()
+            .filter(|((other, _), _)| *other == table)
+            .map(|((_, key), value)| (key.clone(), value.clone()))
+            .collect()
+    }
+
+    pub(crate) fn holds(&self, table: Table, value: &[u8]) -> bool {
+        self.rows
+            .iter()
+            .any(|((other, _), stored)| *other == table && stored.ends_with(value))
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// The power fails.
+    pub(crate) fn crash(&mut self) {
+        self.rows = self.synced.clone();
+    }
+}

@@ -1,0 +1,284 @@
+//! A tab: a replica, its connection, and what the tab itself has in memory.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+
+use documents::page::Page;
+use documents::page::edit::{Edit, Run};
+use futures_util::stream::SplitSink;
+use futures_util::{SinkExt as _, StreamExt as _};
+use protocol::frame::{self, ClientFrame, RelayFrame, SUBPROTOCOL};
+use protocol::segment::Segment;
+use protocol::wire::Unpacker;
+use protocol::{ClassroomId, DocumentId};
+use replica::Replica;
+use replica::command::{Answer, Command, Problem};
+use replica::store::{Batch, Ranges};
+use replica::view::{self, Update};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::{WebSocketStream, client_async};
+
+use crate::rng::SeededRng;
+
+/// A page of a classroom.
+pub(crate) type PageKey = (ClassroomId, DocumentId);
+
+pub(crate) struct Tab {
+    pub(crate) profile: usize,
+    pub(crate) replica: Replica<SeededRng>,
+    pub(crate) writing: Option<Batch>,
+    pub(crate) reading: VecDeque<(u64, Ranges)>,
+    pub(crate) notes: VecDeque<Vec<u8>>,
+    pub(crate) adopting: VecDeque<protocol::LaneId>,
+    pub(crate) connecting: bool,
+    pub(crate) socket: Option<Socket>,
+    pub(crate) home: Option<view::Home>,
+    pub(crate) classrooms: BTreeMap<ClassroomId, view::Classroom>,
+    pub(crate) pages: BTreeMap<PageKey, Page>,
+    pub(crate) presence: BTreeMap<PageKey, Vec<view::Presence>>,
+    pub(crate) answers: BTreeMap<u32, Result<Answer, Problem>>,
+    /// Commands that change something, with how many writes were done when they were given.
+    pub(crate) given: BTreeMap<u32, u64>,
+    pub(crate) written: u64,
+    /// How many items were submitted and received, ever.
+    pub(crate) submitted: usize,
+    pub(crate) received: usize,
+}
+
+pub(crate) struct Socket {
+    sink: SplitSink<WebSocketStream<TcpStream>, Message>,
+    arriving: mpsc::UnboundedReceiver<Vec<u8>>,
+    /// Messages that arrived, and that are on their way out.
+    pub(crate) incoming: VecDeque<Vec<u8>>,
+    pub(crate) outgoing: VecDeque<Vec<u8>>,
+    pub(crate) ended: bool,
+    /// What the replica said so far, understood as the relay does.
+    classrooms: HashMap<u16, ClassroomId>,
+    unpackers: HashMap<u16, Unpacker>,
+}
+
+impl Socket {
+    pub(crate) async fn connect(address: std::net::SocketAddr) -> Option<Self> {
+        let mut request = format!("ws://{address}/sync").into_client_request().unwrap();
+        let value = SUBPROTOCOL.parse().unwrap();
+        request.headers_mut().insert("sec-websocket-protocol", value);
+        let stream = TcpStream::connect(address).await.ok()?;
+        stream.set_nodelay(true).unwrap();
+        let (socket, _) = client_async(request, stream).await.ok()?;
+        let (sink, mut stream) = socket.split();
+        let (sender, arriving) = mpsc::unbounded_channel();
+        tokio::spawn(async move {
+            while let Some(Ok(message)) = stream.next().await {
+                if let Message::Binary(bytes) = message
+                    && sender.send(bytes.to_vec()).is_err()
+                {
+                    return;
+                }
+            }
+        });
+        Some(Self {
+            sink,
+            arriving,
+            incoming: VecDeque::new(),
+            outgoing: VecDeque::new(),
+            ended: false,
+            classrooms: HashMap::new(),
+            unpackers: HashMap::new(),
+        })
+    }
+
+    /// Takes what has arrived by now.
+    pub(crate) fn poll(&mut self) {
+        loop {
+            match self.arriving.try_recv() {
+                Ok(message) => self.incoming.push_back(message),
+                Err(mpsc::error::TryRecvError::Empty) => return,
+                Err(mpsc::error::TryRecvError::Disconnected) => {
+                    self.ended = true;
+                    return;
+                }
+            }
+        }
+    }
+
+    pub(crate) async fn flush_one(&mut self) {
+        if let Some(message) = self.outgoing.pop_front()
+            && self.sink.send(Message::Binary(message.into())).await.is_err()
+        {
+            self.ended = true;
+        }
+    }
+
+    /// The segments and roster entries that a message of the replica submits.
+    pub(crate) fn submissions(&mut self, message: &[u8]) -> (Vec<Segment>, Vec<Vec<u8>>) {
+        let (mut segments, mut entries) = (Vec::new(), Vec::new());
+        for frame in frame::decode::<ClientFrame>(message) {
+            match frame.expect("the replica's frame") {
+                ClientFrame::Open {
+                    channel, classroom, ..
+                } => {
+                    self.classrooms.insert(channel, classroom);
+                    self.unpackers.insert(channel, Unpacker::default());
+                }
+                ClientFrame::Found { channel, entry, .. } => {
+                    let founding = protocol::roster::Entry::decode(&entry).unwrap();
+                    self.classrooms.insert(channel, ClassroomId(founding.hash().0));
+                    self.unpackers.insert(channel, Unpacker::default());
+                    entries.push(entry.to_vec());
+                }
+                ClientFrame::Entry { entry, .. } => entries.push(entry.to_vec()),
+                ClientFrame::Segment { channel, segment } => {
+                    let unpacker = self.unpackers.get_mut(&channel).expect("an open channel");
+                    segments.push(unpacker.unpack(*segment, &self.classrooms[&channel]).unwrap());
+                }
+                _ => {}
+            }
+        }
+        (segments, entries)
+    }
+}
+
+/// How many items a message of the relay brings.
+pub(crate) fn items_in(message: &[u8]) -> usize {
+    frame::decode::<RelayFrame>(message)
+        .filter(|frame| matches!(frame, Ok(RelayFrame::Entry { .. } | RelayFrame::Segment { .. })))
+        .count()
+}
+
+impl Tab {
+    pub(crate) fn new(profile: usize, replica: Replica<SeededRng>) -> Self {
+        Self {
+            profile,
+            replica,
+            writing: None,
+            reading: VecDeque::new(),
+            notes: VecDeque::new(),
+            adopting: VecDeque::new(),
+            connecting: false,
+            socket: None,
+            home: None,
+            classrooms: BTreeMap::new(),
+            pages: BTreeMap::new(),
+            presence: BTreeMap::new(),
+            answers: BTreeMap::new(),
+            given: BTreeMap::new(),
+            written: 0,
+            submitted: 0,
+            received: 0,
+        }
+    }
+
+    /// Shows what the replica says, as a real tab does.
+    pub(crate) fn show(&mut self, update: Update) {
+        match update {
+            Update::Answered { request, result } => {
+                if let Some(before) = self.given.remove(&request)
+                    && result.is_ok()
+                {
+                    assert!(
+                        self.written > before,
+                        "answered before it was written: {result:?}"
+                    );
+                }
+                assert!(self.answers.insert(request, result).is_none(), "answered twice");
+            }
+            Update::Home(home) => self.home = Some(home),
+            Update::Classroom(classroom) => {
+                self.classrooms.insert(classroom.id, classroom);
+            }
+            Update::Opened {
+                classroom,
+                document,
+                saved,
+                actor,
+            } => {
+                let page = Page::load(&saved, actor).unwrap();
+                self.pages.insert((classroom, document), page);
+            }
+            Update::Changes {
+                classroom,
+                document,
+                changes,
+            } => {
+                let page = self.pages.get_mut(&(classroom, document)).expect("an open page");
+                let remote = page.apply_changes(&changes).unwrap();
+                assert!(remote.refused.is_empty(), "the tab was handed bad changes");
+            }
+            Update::Presence {
+                classroom,
+                document,
+                people,
+            } => {
+                self.presence.insert((classroom, document), people);
+            }
+        }
+    }
+
+    pub(crate) fn is_online(&self) -> bool {
+        self.home
+            .as_ref()
+            .is_some_and(|home| home.link == view::Link::Online)
+    }
+
+    pub(crate) fn classroom(&self, id: &ClassroomId) -> &view::Classroom {
+        &self.classrooms[id]
+    }
+
+    /// The text of an open page, a line for each block.
+    pub(crate) fn text(&self, key: &PageKey) -> String {
+        let lines = self.pages[key].blocks().iter();
+        lines.map(|block| block.text()).collect::<Vec<_>>().join("\n")
+    }
+
+    /// Makes an edit in an open page, and says how to tell the replica.
+    pub(crate) fn edit(&mut self, key: &PageKey, edits: &[Edit]) -> Command {
+        let page = self.pages.get_mut(key).expect("an open page");
+        page.apply(edits).unwrap();
+        Command::Change {
+            classroom: key.0,
+            document: key.1,
+            change: page.commit(1_700_000_000).expect("an edit"),
+        }
+    }
+
+    /// The places between words of an open page: blocks and offsets.
+    pub(crate) fn places(&self, key: &PageKey) -> Vec<(usize, usize)> {
+        let blocks = self.pages[key].blocks().iter().enumerate();
+        blocks
+            .flat_map(|(at, block)| {
+                let text = block.text();
+                let ends: Vec<usize> = text.match_indices(']').map(|(end, _)| end + 1).collect();
+                std::iter::once(0).chain(ends).map(move |offset| (at, offset))
+            })
+            .collect()
+    }
+}
+
+/// The edit that puts a word at a place.
+pub(crate) fn word_at(place: (usize, usize), word: &str) -> Edit {
+    Edit::Text {
+        block: place.0,
+        offset: place.1,
+        delete: 0,
+        insert: vec![Run {
+            text: word.to_owned(),
+            marks: BTreeMap::new(),
+        }],
+    }
+}
+
+/// The words of a page: `[…]`, each once.
+pub(crate) fn words(text: &str) -> BTreeSet<String> {
+    let mut words = BTreeSet::new();
+    for part in text.split_inclusive(']') {
+        if let Some(start) = part.find('[') {
+            assert!(
+                words.insert(part[start..].to_owned()),
+                "doubled: {part} in {text}"
+            );
+        }
+    }
+    words
+}

@@ -1,0 +1,718 @@
+//! Everything around the replicas: profiles with their stores, locks and tabs, a relay, a clock.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use documents::page::edit::Edit;
+use protocol::roster::Role;
+use protocol::{ClassroomId, DocumentId, LaneId};
+use replica::command::{Answer, Command, Problem, Profile as Person};
+use replica::store::Table;
+use replica::view::{self, Update, Work};
+use replica::{Effect, Event, Replica, lanes_to_reuse, lanes_unsent};
+use sync_server::{Relay, Settings};
+use tokio::net::TcpListener;
+
+use crate::rng::SeededRng;
+use crate::store::Store;
+use crate::tab::{PageKey, Socket, Tab, items_in, word_at, words};
+
+/// How long a test waits for what must come.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A browser profile.
+#[derive(Clone, Default)]
+pub(crate) struct Profile {
+    pub(crate) store: Store,
+    /// Who holds the lock of a lane.
+    locks: BTreeMap<LaneId, usize>,
+    /// Whether there is a network.
+    pub(crate) linked: bool,
+}
+
+pub(crate) struct World {
+    pub(crate) relay: Option<Relay>,
+    data: tempfile::TempDir,
+    found_token: Option<String>,
+    address: SocketAddr,
+    /// Milliseconds since 1970.
+    pub(crate) now: u64,
+    pub(crate) profiles: Vec<Profile>,
+    pub(crate) tabs: Vec<Option<Tab>>,
+    pub(crate) rng: SeededRng,
+    requests: u32,
+}
+
+/// Something that can happen next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    Write(usize),
+    Read(usize),
+    Hear(usize),
+    Adopt(usize),
+    Connect(usize),
+    Send(usize),
+    Receive(usize),
+}
+
+impl World {
+    pub(crate) async fn new(seed: &str) -> Self {
+        Self::with_token(seed, None).await
+    }
+
+    pub(crate) async fn with_token(seed: &str, found_token: Option<&str>) -> Self {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
+        let mut world = Self {
+            relay: None,
+            data: tempfile::tempdir().unwrap(),
+            found_token: found_token.map(str::to_owned),
+            address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            now: u64::try_from(now).unwrap(),
+            profiles: Vec::new(),
+            tabs: Vec::new(),
+            rng: SeededRng::new(seed),
+            requests: 0,
+        };
+        world.start_relay().await;
+        world
+    }
+
+    pub(crate) async fn start_relay(&mut self) {
+        let listener = TcpListener::bind(self.address).await.unwrap();
+        let mut settings = Settings::new(self.data.path());
+        settings.found_token = self.found_token.clone();
+        let relay = sync_server::start(listener, settings).await.unwrap();
+        self.address = relay.address();
+        self.relay = Some(relay);
+    }
+
+    /// As a crash does.
+    pub(crate) fn kill_relay(&mut self) {
+        self.relay = None;
+    }
+
+    // Profiles and tabs
+
+    pub(crate) fn profile(&mut self) -> usize {
+        self.profiles.push(Profile {
+            linked: true,
+            ..Profile::default()
+        });
+        self.profiles.len() - 1
+    }
+
+    /// A copy of a profile's folder, as it is now.
+    pub(crate) fn clone_profile(&mut self, profile: usize) -> usize {
+        let copy = Profile {
+            locks: BTreeMap::new(),
+            ..self.profiles[profile].clone()
+        };
+        self.profiles.push(copy);
+        self.profiles.len() - 1
+    }
+
+    /// Opens a tab in a profile.
+    pub(crate) fn open_tab(&mut self, profile: usize) -> usize {
+        let number = self.tabs.len();
+        let home = &mut self.profiles[profile];
+        let records = home.store.read_tables(&Table::AT_START);
+        let reused = lanes_to_reuse(&records)
+            .into_iter()
+            .find(|lane| !home.locks.contains_key(lane));
+        let adopted: Vec<LaneId> = lanes_unsent(&records)
+            .into_iter()
+            .filter(|lane| !home.locks.contains_key(lane))
+            .collect();
+        for lane in adopted.iter().chain(&reused) {
+            home.locks.insert(*lane, number);
+        }
+        let seed = self.rng.below(usize::MAX);
+        let rng = SeededRng::new(&format!("tab {seed}"));
+        let origin = format!("http://{}", self.address);
+        let (replica, effects) = Replica::start(rng, self.now, origin, &records, reused, &adopted).unwrap();
+        self.tabs.push(Some(Tab::new(profile, replica)));
+        self.carry_out(number, effects);
+        number
+    }
+
+    /// The tab is gone, without a word. What it was writing may be stored or not.
+    pub(crate) fn crash_tab(&mut self, tab: usize) {
+        let Tab { profile, writing, .. } = self.tabs[tab].take().unwrap();
+        if let Some(batch) = writing
+            && self.rng.percent(50)
+            && self.profiles[profile].store.write(&batch).is_err()
+        {
+            assert!(self.profiles[profile].store.failing);
+        }
+        self.profiles[profile].locks.retain(|_, holder| *holder != tab);
+    }
+
+    /// The machine of a profile is gone, with all tabs.
+    pub(crate) fn crash_machine(&mut self, profile: usize) {
+        for tab in self.tabs_of(profile) {
+            self.crash_tab(tab);
+        }
+        self.profiles[profile].store.crash();
+    }
+
+    /// Closes a tab in good order and opens another one.
+    pub(crate) fn restart_tab(&mut self, tab: usize) -> usize {
+        let profile = self.tab(tab).profile;
+        self.crash_tab(tab);
+        self.open_tab(profile)
+    }
+
+    pub(crate) fn tabs_of(&self, profile: usize) -> Vec<usize> {
+        self.all_tabs()
+            .filter(|tab| self.tab(*tab).profile == profile)
+            .collect()
+    }
+
+    pub(crate) fn all_tabs(&self) -> impl Iterator<Item = usize> + use<'_> {
+        (0..self.tabs.len()).filter(|tab| self.tabs[*tab].is_some())
+    }
+
+    pub(crate) fn tab(&self, tab: usize) -> &Tab {
+        self.tabs[tab].as_ref().expect("a tab that is open")
+    }
+
+    pub(crate) fn tab_mut(&mut self, tab: usize) -> &mut Tab {
+        self.tabs[tab].as_mut().expect("a tab that is open")
+    }
+
+    pub(crate) fn store(&self, profile: usize) -> &Store {
+        &self.profiles[profile].store
+    }
+
+    // The network
+
+    /// Cuts a profile off; what is on its way is lost.
+    pub(crate) fn cut(&mut self, profile: usize) {
+        self.profiles[profile].linked = false;
+        for tab in self.tabs_of(profile) {
+            if self.tab_mut(tab).socket.take().is_some() {
+                self.handle(tab, Event::Disconnected);
+            }
+        }
+    }
+
+    pub(crate) fn link(&mut self, profile: usize) {
+        self.profiles[profile].linked = true;
+        for tab in self.tabs_of(profile) {
+            self.handle(tab, Event::NetworkUp);
+        }
+    }
+
+    // What happens
+
+    pub(crate) fn handle(&mut self, tab: usize, event: Event) {
+        let now = self.now;
+        let effects = self.tab_mut(tab).replica.handle(now, event);
+        self.carry_out(tab, effects);
+    }
+
+    fn carry_out(&mut self, tab: usize, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Write(batch) => {
+                    let before = self.tab_mut(tab).writing.replace(batch);
+                    assert!(before.is_none(), "two writes at once");
+                }
+                Effect::Read { ticket, ranges } => self.tab_mut(tab).reading.push_back((ticket, ranges)),
+                Effect::Connect => self.tab_mut(tab).connecting = true,
+                Effect::Send(message) => self.send(tab, message),
+                Effect::Disconnect => {
+                    let tab = self.tab_mut(tab);
+                    tab.socket = None;
+                    tab.connecting = false;
+                }
+                Effect::Show(update) => self.show(tab, update),
+                Effect::TellTabs(note) => {
+                    let profile = self.tab(tab).profile;
+                    for other in self.tabs_of(profile) {
+                        if other != tab {
+                            self.tab_mut(other).notes.push_back(note.clone());
+                        }
+                    }
+                }
+                Effect::HoldLane(lane) => {
+                    let profile = self.tab(tab).profile;
+                    let before = self.profiles[profile].locks.insert(lane, tab);
+                    assert!(before.is_none(), "a lane with two writers");
+                }
+                Effect::Adopt(lane) => self.tab_mut(tab).adopting.push_back(lane),
+            }
+        }
+    }
+
+    fn show(&mut self, tab: usize, update: Update) {
+        self.tab_mut(tab).show(update);
+    }
+
+    /// Nothing is sent that a crash of the machine could take back.
+    fn send(&mut self, number: usize, message: Vec<u8>) {
+        let profile = self.tab(number).profile;
+        let Some(socket) = &mut self.tab_mut(number).socket else {
+            return;
+        };
+        let (segments, entries) = socket.submissions(&message);
+        socket.outgoing.push_back(message);
+        self.tab_mut(number).submitted += segments.len() + entries.len();
+        let synced = {
+            let mut store = self.store(profile).clone();
+            store.crash();
+            store
+        };
+        for segment in segments {
+            let encoded = segment.encode().unwrap();
+            assert!(
+                synced.holds(Table::Segments, &encoded),
+                "sent before it was written"
+            );
+        }
+        for entry in entries {
+            let is_stored = synced
+                .table(Table::Entries)
+                .iter()
+                .any(|(_, row)| row.windows(entry.len()).any(|part| part == entry));
+            assert!(is_stored, "an entry was sent before it was written");
+        }
+    }
+
+    /// What could happen next.
+    pub(crate) fn steps(&mut self) -> Vec<Step> {
+        let mut steps = Vec::new();
+        for number in 0..self.tabs.len() {
+            let Some(tab) = &mut self.tabs[number] else {
+                continue;
+            };
+            if tab.writing.is_some() {
+                steps.push(Step::Write(number));
+            }
+            if !tab.reading.is_empty() {
+                steps.push(Step::Read(number));
+            }
+            if !tab.notes.is_empty() {
+                steps.push(Step::Hear(number));
+            }
+            if !tab.adopting.is_empty() {
+                steps.push(Step::Adopt(number));
+            }
+            if tab.connecting {
+                steps.push(Step::Connect(number));
+            }
+            if let Some(socket) = &mut tab.socket {
+                socket.poll();
+                if !socket.outgoing.is_empty() {
+                    steps.push(Step::Send(number));
+                }
+                if !socket.incoming.is_empty() || socket.ended {
+                    steps.push(Step::Receive(number));
+                }
+            }
+        }
+        steps
+    }
+
+    pub(crate) async fn step(&mut self, step: Step) {
+        match step {
+            Step::Write(tab) => {
+                let batch = self.tab_mut(tab).writing.take().unwrap();
+                let profile = self.tab(tab).profile;
+                let event = match self.profiles[profile].store.write(&batch) {
+                    Ok(()) => {
+                        self.tab_mut(tab).written += 1;
+                        Event::Written
+                    }
+                    Err(()) => Event::WriteFailed,
+                };
+                self.handle(tab, event);
+            }
+            Step::Read(tab) => {
+                let (ticket, ranges) = self.tab_mut(tab).reading.pop_front().unwrap();
+                let records = self.store(self.tab(tab).profile).read(&ranges);
+                self.handle(tab, Event::Read { ticket, records });
+            }
+            Step::Hear(tab) => {
+                let note = self.tab_mut(tab).notes.pop_front().unwrap();
+                self.handle(tab, Event::FromTab(note));
+            }
+            Step::Adopt(tab) => {
+                let lane = self.tab_mut(tab).adopting.pop_front().unwrap();
+                let home = &mut self.profiles[self.tabs[tab].as_ref().unwrap().profile];
+                if let std::collections::btree_map::Entry::Vacant(lock) = home.locks.entry(lane) {
+                    lock.insert(tab);
+                    let records = home.store.read_tables(&Table::UNSENT);
+                    self.handle(tab, Event::Adopted { lane, records });
+                }
+            }
+            Step::Connect(tab) => {
+                self.tab_mut(tab).connecting = false;
+                let is_linked = self.profiles[self.tab(tab).profile].linked;
+                let socket = if is_linked {
+                    Socket::connect(self.address).await
+                } else {
+                    None
+                };
+                let event = match &socket {
+                    Some(_) => Event::Connected,
+                    None => Event::Disconnected,
+                };
+                self.tab_mut(tab).socket = socket;
+                self.handle(tab, event);
+            }
+            Step::Send(tab) => self.tab_mut(tab).socket.as_mut().unwrap().flush_one().await,
+            Step::Receive(number) => {
+                let tab = self.tab_mut(number);
+                let socket = tab.socket.as_mut().unwrap();
+                match socket.incoming.pop_front() {
+                    Some(message) => {
+                        tab.received += items_in(&message);
+                        self.handle(number, Event::Message(message));
+                    }
+                    None => {
+                        tab.socket = None;
+                        self.handle(number, Event::Disconnected);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Lets everything happen that can without waiting.
+    pub(crate) async fn drain(&mut self) {
+        loop {
+            let steps = self.steps();
+            if steps.is_empty() {
+                return;
+            }
+            for step in steps {
+                if self.steps().contains(&step) {
+                    self.step(step).await;
+                }
+            }
+        }
+    }
+
+    /// Time goes by for everybody.
+    pub(crate) fn tick(&mut self, milliseconds: u64) {
+        self.now += milliseconds;
+        for tab in self.all_tabs().collect::<Vec<_>>() {
+            self.handle(tab, Event::Tick);
+        }
+    }
+
+    /// Lets time pass in steps of a second, and everything happen meanwhile.
+    pub(crate) async fn pass(&mut self, seconds: u64) {
+        for _ in 0..seconds {
+            self.tick(1_000);
+            self.drain().await;
+            tokio::time::sleep(Duration::from_millis(2)).await;
+            self.drain().await;
+        }
+    }
+
+    /// Waits until something is so.
+    pub(crate) async fn until(&mut self, what: &str, is_so: impl Fn(&Self) -> bool) {
+        let start = Instant::now();
+        loop {
+            self.drain().await;
+            if is_so(self) {
+                return;
+            }
+            assert!(
+                start.elapsed() < PATIENCE,
+                "waited in vain until {what}\n{}",
+                self.describe()
+            );
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            // Slower than the patience of a replica with a relay that is busy.
+            self.tick(20);
+        }
+    }
+
+    fn describe(&self) -> String {
+        let mut lines = String::new();
+        for number in self.all_tabs() {
+            let tab = self.tab(number);
+            lines += &format!("tab {number} of {}: online {}\n", tab.profile, tab.is_online());
+            for classroom in tab.classrooms.values() {
+                lines += &format!(
+                    "  {:?} {:?} refused {:?} aside {} members {} documents {}\n",
+                    classroom.id,
+                    classroom.work,
+                    classroom.refused,
+                    classroom.kept_aside,
+                    classroom.members.len(),
+                    classroom.documents.len()
+                );
+            }
+            for key in tab.pages.keys() {
+                lines += &format!("  {:?}: {:?}\n", key.1, tab.text(key));
+            }
+        }
+        lines
+    }
+
+    // What people do
+
+    /// Gives a command, and its number.
+    pub(crate) fn give(&mut self, tab: usize, command: Command) -> u32 {
+        self.requests += 1;
+        let request = self.requests;
+        let is_kept = matches!(
+            command,
+            Command::Found { .. }
+                | Command::Join { .. }
+                | Command::Invite { .. }
+                | Command::NewPage { .. }
+                | Command::Change { .. }
+                | Command::CardKept
+        );
+        let written = self.tab(tab).written;
+        if is_kept {
+            self.tab_mut(tab).given.insert(request, written);
+        }
+        self.handle(tab, Event::Command { request, command });
+        request
+    }
+
+    /// Gives a command and waits for the answer.
+    pub(crate) async fn ask(&mut self, tab: usize, command: Command) -> Result<Answer, Problem> {
+        let request = self.give(tab, command);
+        self.until("a command is answered", |world| {
+            world.tab(tab).answers.contains_key(&request)
+        })
+        .await;
+        self.tab_mut(tab).answers.remove(&request).unwrap()
+    }
+
+    pub(crate) async fn found(&mut self, tab: usize) -> ClassroomId {
+        let command = Command::Found {
+            classroom_name: "Water".to_owned(),
+            profile: person("Amina", "Kilimo School", "KE"),
+        };
+        match self.ask(tab, command).await {
+            Ok(Answer::Classroom(id)) => id,
+            other => panic!("not founded: {other:?}"),
+        }
+    }
+
+    pub(crate) async fn invite(&mut self, tab: usize, classroom: ClassroomId, role: Role) -> String {
+        match self.ask(tab, Command::Invite { classroom, role }).await {
+            Ok(Answer::Invite(link)) => link,
+            other => panic!("not invited: {other:?}"),
+        }
+    }
+
+    pub(crate) async fn join(&mut self, tab: usize, link: &str, profile: Person) -> ClassroomId {
+        let preview = self
+            .ask(
+                tab,
+                Command::Preview {
+                    link: link.to_owned(),
+                },
+            )
+            .await;
+        assert!(matches!(preview, Ok(Answer::Preview(_))), "{preview:?}");
+        let link = link.to_owned();
+        match self.ask(tab, Command::Join { link, profile }).await {
+            Ok(Answer::Classroom(id)) => id,
+            other => panic!("not joined: {other:?}"),
+        }
+    }
+
+    pub(crate) async fn new_page(&mut self, tab: usize, classroom: ClassroomId) -> PageKey {
+        match self.ask(tab, Command::NewPage { classroom }).await {
+            Ok(Answer::Document(document)) => (classroom, document),
+            other => panic!("no page: {other:?}"),
+        }
+    }
+
+    /// Opens a page, and waits until it can be written in.
+    pub(crate) async fn open_page(&mut self, tab: usize, key: PageKey) {
+        self.until("the page is listed", |world| {
+            let classroom = world.tab(tab).classrooms.get(&key.0);
+            classroom.is_some_and(|c| c.documents.iter().any(|document| document.id == key.1))
+        })
+        .await;
+        let (classroom, document) = key;
+        let opened = self.ask(tab, Command::OpenPage { classroom, document }).await;
+        assert_eq!(opened, Ok(Answer::Done));
+        self.until("the page has arrived", |world| {
+            let page = world.tab(tab).pages.get(&key);
+            page.is_some_and(documents::page::Page::is_present)
+        })
+        .await;
+    }
+
+    /// Writes a word at the front of a page; does not wait for the answer.
+    pub(crate) fn write_word(&mut self, tab: usize, key: PageKey, word: &str) -> u32 {
+        let command = self.tab_mut(tab).edit(&key, &[word_at((0, 0), word)]);
+        self.give(tab, command)
+    }
+
+    pub(crate) fn edit(&mut self, tab: usize, key: PageKey, edits: &[Edit]) -> u32 {
+        let command = self.tab_mut(tab).edit(&key, edits);
+        self.give(tab, command)
+    }
+
+    // What must hold
+
+    pub(crate) async fn until_on_relay(&mut self) {
+        self.until("everything is on the relay", Self::is_on_relay).await;
+    }
+
+    pub(crate) fn is_on_relay(&self) -> bool {
+        self.all_tabs().all(|number| {
+            let tab = self.tab(number);
+            tab.is_online()
+                && tab.writing.is_none()
+                && tab.reading.is_empty()
+                && tab.notes.is_empty()
+                && tab
+                    .classrooms
+                    .values()
+                    .all(|classroom| classroom.work == Work::OnTheRelay)
+        })
+    }
+
+    /// Waits until all work is on the relay and all tabs show the same; answers with the words of the page.
+    pub(crate) async fn until_equal(&mut self, key: PageKey) -> BTreeSet<String> {
+        self.until("all tabs are equal", |world| {
+            world.is_on_relay() && world.are_equal(key)
+        })
+        .await;
+        let first = self.all_tabs().next().expect("a tab");
+        words(&self.tab(first).text(&key))
+    }
+
+    fn are_equal(&self, key: PageKey) -> bool {
+        let mut tabs = self.all_tabs().map(|number| self.tab(number));
+        let Some(first) = tabs.next() else { return true };
+        let of = |tab: &Tab| {
+            let page = tab.pages.get(&key)?;
+            Some((
+                page.blocks().to_vec(),
+                page.title(),
+                shared(tab.classrooms.get(&key.0)?),
+            ))
+        };
+        let wanted = of(first);
+        wanted.is_some() && tabs.all(|tab| of(tab) == wanted)
+    }
+
+    /// What the tabs hold in memory is what their stores give.
+    pub(crate) async fn check_stores(&mut self, key: PageKey) {
+        let before: BTreeSet<String> = self.until_equal(key).await;
+        for tab in self.all_tabs().collect::<Vec<_>>() {
+            let again = self.restart_tab(tab);
+            self.open_page(again, key).await;
+        }
+        let after = self.until_equal(key).await;
+        assert_eq!(before, after, "the store holds something else");
+    }
+
+    /// A fresh connection finds nothing to send, either way.
+    pub(crate) async fn check_nothing_to_send(&mut self) {
+        self.until_on_relay().await;
+        // Whoever sent something is told that it is there; others may still be receiving it.
+        self.pass(3).await;
+        for profile in 0..self.profiles.len() {
+            self.cut(profile);
+        }
+        let before: Vec<(usize, usize, usize)> = self.counts();
+        for profile in 0..self.profiles.len() {
+            self.link(profile);
+        }
+        self.until_on_relay().await;
+        self.pass(3).await;
+        assert_eq!(
+            before,
+            self.counts(),
+            "a fresh connection finds something to send"
+        );
+    }
+
+    fn counts(&self) -> Vec<(usize, usize, usize)> {
+        self.all_tabs()
+            .map(|tab| (tab, self.tab(tab).submitted, self.tab(tab).received))
+            .collect()
+    }
+}
+
+/// What members share of a classroom's view.
+fn shared(classroom: &view::Classroom) -> impl PartialEq + use<> {
+    let members: Vec<_> = classroom
+        .members
+        .iter()
+        .map(|member| (member.id, member.name.clone(), member.school, member.role))
+        .collect();
+    let documents: Vec<(DocumentId, String, i64)> = classroom
+        .documents
+        .iter()
+        .map(|document| (document.id, document.title.clone(), document.created_at))
+        .collect();
+    (
+        classroom.name.clone(),
+        classroom.schools.clone(),
+        members,
+        documents,
+    )
+}
+
+pub(crate) fn person(name: &str, school: &str, country: &str) -> Person {
+    Person {
+        name: name.to_owned(),
+        school: school.to_owned(),
+        country: country.to_owned(),
+        time_zone: "Africa/Nairobi".to_owned(),
+    }
+}
+
+/// Two members at two schools in one classroom, on one page, all on the relay.
+pub(crate) struct Pair {
+    pub(crate) world: World,
+    pub(crate) amina: usize,
+    pub(crate) ben: usize,
+    pub(crate) classroom: ClassroomId,
+    pub(crate) page: PageKey,
+}
+
+impl Pair {
+    pub(crate) async fn new(seed: &str) -> Self {
+        let mut world = World::new(seed).await;
+        let (first, second) = (world.profile(), world.profile());
+        let (amina, ben) = (world.open_tab(first), world.open_tab(second));
+        let classroom = world.found(amina).await;
+        let link = world.invite(amina, classroom, Role::Student).await;
+        world.until_on_relay_of(amina).await;
+        world.join(ben, &link, person("Ben", "Hill School", "GB")).await;
+        let page = world.new_page(amina, classroom).await;
+        world.open_page(amina, page).await;
+        world.open_page(ben, page).await;
+        world.until_equal(page).await;
+        Self {
+            world,
+            amina,
+            ben,
+            classroom,
+            page,
+        }
+    }
+}
+
+impl World {
+    pub(crate) async fn until_on_relay_of(&mut self, tab: usize) {
+        self.until("a tab's work is on the relay", |world| {
+            let tab = world.tab(tab);
+            tab.is_online()
+                && tab
+                    .classrooms
+                    .values()
+                    .all(|classroom| classroom.work == Work::OnTheRelay)
+        })
+        .await;
+    }
+}
