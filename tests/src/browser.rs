@@ -1,5 +1,6 @@
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 use thirtyfour::common::capabilities::chromium::ChromiumLikeCapabilities;
@@ -10,6 +11,7 @@ use tokio::net::TcpStream;
 
 use crate::driver::{Driver, browser_program};
 use crate::error::Doing;
+use crate::network_log::{NetworkLog, is_at};
 use crate::{Error, Profile, Result, wait_until};
 
 /// Which colours the person prefers.
@@ -27,10 +29,12 @@ pub enum ColorScheme {
 pub struct Browser {
     driver: WebDriver,
     origin: String,
+    network: Arc<NetworkLog>,
 }
 
 impl Browser {
     pub(crate) async fn open(driver: &Driver, profile: &Profile, origin: String) -> Result<Self> {
+        let network = Arc::new(NetworkLog::new()?);
         let mut capabilities = DesiredCapabilities::chrome();
         capabilities.set_binary(&browser_program()?.to_string_lossy())?;
         for argument in [
@@ -45,9 +49,14 @@ impl Browser {
             capabilities.add_arg(argument)?;
         }
         capabilities.add_arg(&format!("--user-data-dir={}", profile.path().display()))?;
+        capabilities.add_arg(&format!("--log-net-log={}", network.path().display()))?;
         capabilities.set_logging_prefs("browser", LoggingPrefsLogLevel::All)?;
         let driver = WebDriver::new(driver.address(), capabilities).await?;
-        Ok(Self { driver, origin })
+        Ok(Self {
+            driver,
+            origin,
+            network,
+        })
     }
 
     /// The WebDriver session, for what has no function here.
@@ -94,9 +103,24 @@ impl Browser {
     /// Closes the browser; its profile stays.
     ///
     /// # Errors
-    /// If it does not close.
+    /// If it does not close; if the app reported an error since [`Browser::errors`] was asked, other than that the relay
+    /// can't be reached; if it asked any other host than the relay for anything.
     pub async fn close(self) -> Result<()> {
-        Ok(self.driver.quit().await?)
+        let mut errors = self.errors().await?;
+        errors.retain(|error| !is_failed_connection(error));
+        self.driver.quit().await?;
+        let mut requests = Vec::new();
+        wait_until("the network log is complete", async || {
+            requests = self.network.requests_of(&self.origin).unwrap_or_default();
+            Ok(!requests.is_empty())
+        })
+        .await?;
+        requests.retain(|address| !is_at(&self.origin, address));
+        if errors.is_empty() && requests.is_empty() {
+            Ok(())
+        } else {
+            Err(Error::Misbehaved { errors, requests })
+        }
     }
 
     /// Kills the browser as a crash or a power cut does (SIGKILL); its profile stays.
@@ -327,6 +351,13 @@ impl Browser {
     pub(crate) async fn command(&self, method: &'static str, parameters: Value) -> Result<Value> {
         Ok(self.driver.cdp().send_raw(method, parameters).await?)
     }
+}
+
+/// Whether an error only says that nobody answers at the relay's address.
+fn is_failed_connection(error: &str) -> bool {
+    ["net::ERR_", "WebSocket connection to"]
+        .iter()
+        .any(|sign| error.contains(sign))
 }
 
 /// Whether an element vanished while it was looked at, because the page drew itself anew.

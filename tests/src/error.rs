@@ -29,6 +29,14 @@ pub enum Error {
         /// For how long.
         waited: Duration,
     },
+    /// The app reported errors, or asked other hosts than its relay.
+    #[error("the app reported {errors:#?} and asked for {requests:#?}")]
+    Misbehaved {
+        /// What stands in the console.
+        errors: Vec<String>,
+        /// Addresses elsewhere.
+        requests: Vec<String>,
+    },
     /// The Tab key does not lead there.
     #[error("the Tab key does not lead to {name:?}, only to {passed:?}")]
     NotReached {

@@ -13,12 +13,16 @@
 //! # }
 //! ```
 
+mod axe;
 mod browser;
 mod driver;
 mod error;
 mod journey;
 mod keyboard;
 mod link;
+mod network_log;
+mod pair;
+mod plaintext;
 mod profile;
 mod relay;
 mod screens;
@@ -28,6 +32,8 @@ pub use browser::{Browser, ColorScheme};
 pub use error::{Error, Result};
 pub use journey::Journey;
 pub use link::{Carried, Condition, Link};
+pub use pair::{AMINA, CLASSROOM, JONAS, Pair, TITLE};
+pub use plaintext::{files_under, files_with};
 pub use profile::Profile;
 pub use relay::Relay;
 pub use screens::{Person, same_page};
