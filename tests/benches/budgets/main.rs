@@ -1,0 +1,73 @@
+//! Measurements against the budgets: the real app in real browsers, the real relay under load. Each measurement is printed to
+//! standard output as one line of JSON, which `cargo xtask bench` makes a table of; how it goes is told on standard error.
+//!
+//! ```sh
+//! cargo xtask bench typing rooms
+//! ```
+
+mod app;
+mod burst;
+mod classroom;
+mod client;
+mod idle;
+mod keyboard;
+mod report;
+mod rooms;
+mod screen;
+mod server;
+mod start;
+mod statistics;
+mod typing;
+mod wire;
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use crate::report::Measurement;
+
+/// Everything ends the measurement and is told.
+type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
+
+const ALL: [&str; 7] = ["typing", "screen", "wire", "start", "idle", "rooms", "burst"];
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    // Cargo adds options of its own.
+    let named: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|argument| !argument.starts_with("--"))
+        .collect();
+    let names = if named.is_empty() {
+        ALL.map(str::to_owned).to_vec()
+    } else {
+        named
+    };
+    for name in names {
+        eprintln!("→ measure {name}");
+        match measure(&name).await {
+            Ok(measurements) => {
+                for measurement in measurements {
+                    println!("{}", measurement.to_json());
+                }
+            }
+            Err(error) => {
+                eprintln!("{name}: {error}");
+                return ExitCode::FAILURE;
+            }
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+async fn measure(name: &str) -> Result<Vec<Measurement>> {
+    match name {
+        "typing" => typing::measure().await,
+        "screen" => screen::measure().await,
+        "wire" => wire::measure().await,
+        "start" => start::measure().await,
+        "idle" => server::beside_relay(idle::measure),
+        "rooms" => server::beside_relay(rooms::measure),
+        "burst" => server::beside_relay(burst::measure),
+        other => Err(format!("there is no benchmark named {other:?}; there are {ALL:?}").into()),
+    }
+}
