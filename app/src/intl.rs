@@ -127,10 +127,9 @@ mod tests {
 
     #[wasm_bindgen_test]
     fn a_zone_that_is_none_has_no_time() {
-        assert_eq!(
-            time_in_zone("en-GB", "Africa/Nairobi", 0.0).as_deref(),
-            Some("Thu, 03:00")
-        );
+        // Browsers differ in what they put between the two.
+        let time = time_in_zone("en-GB", "Africa/Nairobi", 0.0).unwrap();
+        assert!(time.starts_with("Thu") && time.ends_with("03:00"), "{time}");
         assert_eq!(time_in_zone("en-GB", "Nowhere/At_all", 0.0), None);
     }
 

@@ -80,24 +80,40 @@ fn insert_text(block: usize, offset: usize, delete: usize, insert: Vec<Run>, lim
 }
 
 fn replace_blocks(from: usize, count: usize, blocks: Vec<Block>, limit: usize) -> Vec<Edit> {
-    let mut count = count;
     let mut edits = Vec::new();
-    for (at, mut block) in blocks.into_iter().enumerate() {
-        let at = from + at;
-        let rest = if weight_of_block(&block) > limit {
-            std::mem::take(&mut block.runs)
-        } else {
-            Vec::new()
-        };
-        edits.push(Edit::Blocks {
-            from: at,
-            count,
-            blocks: vec![block],
-        });
-        count = 0;
-        if !rest.is_empty() {
-            edits.extend(insert_text(at, 0, 0, rest, limit));
+    let mut group = Vec::new();
+    let mut filled = 0;
+    let mut at = from;
+    let mut count = count;
+    let mut put = |group: &mut Vec<Block>, at: &mut usize| {
+        let from = *at;
+        *at += group.len();
+        Edit::Blocks {
+            from,
+            count: std::mem::take(&mut count),
+            blocks: std::mem::take(group),
         }
+    };
+    for mut block in blocks {
+        let weight = weight_of_block(&block);
+        if filled + weight > limit && !group.is_empty() {
+            edits.push(put(&mut group, &mut at));
+            filled = 0;
+        }
+        filled += weight;
+        if weight > limit {
+            // Its marker, then its text after it.
+            let runs = std::mem::take(&mut block.runs);
+            group.push(block);
+            edits.push(put(&mut group, &mut at));
+            edits.extend(insert_text(at - 1, 0, 0, runs, limit));
+            filled = 0;
+        } else {
+            group.push(block);
+        }
+    }
+    if !group.is_empty() {
+        edits.push(put(&mut group, &mut at));
     }
     edits
 }
