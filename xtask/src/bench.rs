@@ -1,6 +1,8 @@
 //! Measurements against the budgets. A measurement reports; it is never a test that fails on a slow machine.
 
+mod budgets;
 mod size;
+mod table;
 
 use clap::ValueEnum;
 
@@ -12,15 +14,37 @@ use crate::layout::Layout;
 pub(crate) enum Benchmark {
     /// Bytes of the first load, by brotli.
     Size,
+    /// Starting from what the device has kept.
+    Start,
+    /// Keystroke to paint on a long page.
+    Typing,
+    /// Keystroke to the other screen.
+    Screen,
+    /// Bytes of a keystroke on the wire.
+    Wire,
+    /// The relay's memory per idle connection.
+    Idle,
+    /// The relay with ten rooms in which some type.
+    Rooms,
+    /// The relay with one room, as fast as it goes.
+    Burst,
 }
 
-/// Runs these benchmarks, or all of them if none is named.
+/// Runs these benchmarks, or all of them if none is named, and prints one table in Markdown.
 pub(crate) fn bench(layout: &Layout, benchmarks: &[Benchmark]) -> Result<()> {
     let all = Benchmark::value_variants();
-    for benchmark in if benchmarks.is_empty() { all } else { benchmarks } {
-        match benchmark {
-            Benchmark::Size => size::measure(layout)?,
-        }
+    let chosen = if benchmarks.is_empty() { all } else { benchmarks };
+    let mut rows = Vec::new();
+    if chosen.contains(&Benchmark::Size) {
+        rows.push(size::measure(layout)?);
     }
-    Ok(())
+    let others: Vec<Benchmark> = chosen
+        .iter()
+        .copied()
+        .filter(|benchmark| *benchmark != Benchmark::Size)
+        .collect();
+    if !others.is_empty() {
+        rows.extend(budgets::measure(layout, &others)?);
+    }
+    table::print(layout, &rows)
 }

@@ -1,6 +1,7 @@
 use std::fs;
 use std::path::Path;
 
+use super::table::Row;
 use crate::error::{AtPath, Result};
 use crate::front_end;
 use crate::layout::{Layout, Profile};
@@ -8,8 +9,8 @@ use crate::layout::{Layout, Profile};
 /// Bytes for everything that is needed to edit a page, brotli.
 const BUDGET: u64 = 900_000;
 
-/// Prints the size of each file that the first load needs, as it goes over the wire.
-pub(crate) fn measure(layout: &Layout) -> Result<()> {
+/// Prints the size of each file that the first load needs, as it goes over the wire, and answers with their sum.
+pub(super) fn measure(layout: &Layout) -> Result<Row> {
     let dist = front_end::build(layout, Profile::Release)?;
     let mut files = Vec::new();
     for file in front_end::files_of_first_load(&dist)? {
@@ -24,13 +25,17 @@ pub(crate) fn measure(layout: &Layout) -> Result<()> {
     }
     let whole: u64 = files.iter().map(|(_, whole, _)| whole).sum();
     let on_the_wire: u64 = files.iter().map(|(_, _, on_the_wire)| on_the_wire).sum();
-    println!("| **everything needed to edit a page** | {whole} | {on_the_wire} |");
-    let verdict = if on_the_wire <= BUDGET { "within" } else { "OVER" };
-    println!(
-        "\n{verdict} the budget of {BUDGET} bytes: {:.0} % used",
-        on_the_wire as f64 * 100.0 / BUDGET as f64
-    );
-    Ok(())
+    Ok(Row {
+        what: "first load, everything needed to edit a page, brotli".to_owned(),
+        budget: Some(format!("{} KB", BUDGET / 1000)),
+        measured: format!("{:.0} KB", on_the_wire as f64 / 1000.0),
+        within: Some(on_the_wire <= BUDGET),
+        how: format!(
+            "the compressed files of the built app that a page needs before it can be edited, {} in all; {:.0} KB before compression",
+            files.len(),
+            whole as f64 / 1000.0
+        ),
+    })
 }
 
 fn size_on_the_wire(file: &Path) -> Result<u64> {
