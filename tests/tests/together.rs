@@ -155,17 +155,22 @@ async fn an_input_method_is_not_interrupted_by_the_other_side() -> Result<()> {
     jonas.watch_composition().await?;
     jonas.compose("に").await?;
     jonas.compose("にほ").await?;
-    // In the same paragraph, before it and behind it; then in the title, by which one sees that all of it arrived.
+    // In the same paragraph, before it and behind it; then she leaves, by which one sees that all of it arrived.
     amina.go_behind("kawa").await?;
     amina.keys(" (kare)").await?;
     amina.keys(thirtyfour::Key::Home + "Sore wa: ").await?;
     amina.wait_for_status("On the relay").await?;
-    amina.fill("Title", "Kawa").await?;
-    jonas.wait_for_text("textbox", "Title", "Kawa").await?;
+    amina.press(&format!("Back to {CLASSROOM}")).await?;
+    wait_until("Amina is seen to leave", async || {
+        let here = jonas.text("list", "Here now").await?.unwrap_or_default();
+        Ok(!here.contains(AMINA.name))
+    })
+    .await?;
     jonas.compose("にほん").await?;
     jonas.wait_for_page("にほん").await?;
     assert_eq!(jonas.watched_composition().await?, ["compositionstart "]);
     jonas.commit_composition("日本").await?;
+    amina.open_page(TITLE).await?;
 
     let page = same_page(&[amina, jonas]).await?;
     assert!(page.contains("Sore wa: Nihon no kawa"), "{page}");
