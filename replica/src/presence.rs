@@ -43,15 +43,18 @@ enum Words {
 }
 
 impl<R: CryptoRng> Replica<R> {
-    /// Moves one's own cursor.
+    /// Moves one's own cursor on an open page.
     pub(crate) fn move_cursor(
         &mut self,
         id: &ClassroomId,
         document: DocumentId,
         cursor: Option<CursorRange>,
     ) -> Result<(), Problem> {
-        self.classrooms.get(id).ok_or(Problem::UnknownClassroom)?;
-        self.go_to(*id, document, cursor, false);
+        let classroom = self.classrooms.get(id).ok_or(Problem::UnknownClassroom)?;
+        // A cursor that was told while its page was being closed would bring its owner back there.
+        if classroom.open.contains(&document) {
+            self.go_to(*id, document, cursor, false);
+        }
         Ok(())
     }
 
