@@ -25,7 +25,7 @@ pub(crate) fn Mark() -> impl IntoView {
 pub(crate) fn Meridians() -> impl IntoView {
     view! {
         <svg class="meridians" viewBox="0 0 600 600" aria-hidden="true" preserveAspectRatio="xMidYMid slice">
-            <g fill="none" stroke="currentColor" stroke-width="1.5">
+            <g class="graticule" fill="none" stroke="currentColor" stroke-width="1.5">
                 <circle cx="300" cy="300" r="280" />
                 <ellipse cx="300" cy="300" rx="70" ry="280" />
                 <ellipse cx="300" cy="300" rx="140" ry="280" />
