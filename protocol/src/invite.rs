@@ -63,10 +63,13 @@ impl InviteLink {
                     _ => Err(Error::Malformed("invite link")),
                 }
             }
-            Some((&version, _)) if version > VERSION => Err(Error::UnsupportedVersion {
-                what: "invite link",
-                version,
-            }),
+            // A newer link may hold more, hardly less; shorter ones are words that somebody typed.
+            Some((&version, rest)) if version > VERSION && rest.len() >= 48 => {
+                Err(Error::UnsupportedVersion {
+                    what: "invite link",
+                    version,
+                })
+            }
             _ => Err(Error::Malformed("invite link")),
         }
     }

@@ -272,6 +272,11 @@ fn a_newer_version_is_named() {
             version: 2
         })
     );
+    // Words that happen to be base64 are no link of a newer version.
+    assert_eq!(
+        InviteLink::parse("nonsense"),
+        Err(Error::Malformed("invite link"))
+    );
 }
 
 #[test]
