@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use protocol::frame::{self, ClientFrame, RelayFrame};
 use protocol::identity::{Challenge, InviteKeys, answer_challenge};
-use protocol::invite::InviteProof;
+use protocol::invite::{InviteLink, InviteProof};
 use protocol::rand_core::CryptoRng;
 use protocol::{ClassroomId, LaneId, Refusal};
 
@@ -290,10 +290,16 @@ impl<R: CryptoRng> Replica<R> {
         let before = classroom.channel.take().map(|channel| ClientFrame::Close {
             channel: channel.number,
         });
-        let invite = classroom
-            .joining
-            .as_ref()
-            .map(|joining| InviteProof::new(&joining.keys, &self.connection.origin, &up.challenge, id));
+        let joined_by = || {
+            let link = InviteLink::parse(classroom.record.invite.as_ref()?).ok()?;
+            link.keys().ok()
+        };
+        let invite = match &classroom.joining {
+            Some(joining) => Some(joining.keys.clone()),
+            None => joined_by(),
+        };
+        let invite =
+            invite.map(|keys| InviteProof::new(&keys, &self.connection.origin, &up.challenge, id));
         classroom.channel = Some(Channel::new(number));
         let opening = classroom
             .founding_frame(number)

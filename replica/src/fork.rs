@@ -74,10 +74,19 @@ impl<R: CryptoRng> Replica<R> {
         lane
     }
 
-    /// The relay has another history of a log of ours from `index` on: ends the lane, and makes again what is dead.
-    pub(crate) fn forked(&mut self, id: &ClassroomId, log: Log, index: u64) -> Result<(), Error> {
+    /// The relay has another history of a log of ours from `index` on, which starts with the changes `foreign`: ends
+    /// the lane, and makes again what is dead.
+    pub(crate) fn forked(
+        &mut self,
+        id: &ClassroomId,
+        log: Log,
+        index: u64,
+        foreign: &[Vec<u8>],
+    ) -> Result<(), Error> {
         self.end_lane(log.lane);
-        let dead = self.give_up(id, log, index)?;
+        let mut dead = self.give_up(id, log, index)?;
+        // What was unsent when the profile was copied is on the relay by now.
+        dead.retain(|change| !foreign.contains(change));
         if dead.is_empty() {
             self.show_open_pages();
             return Ok(());
@@ -120,7 +129,7 @@ impl<R: CryptoRng> Replica<R> {
     }
 
     /// Open pages are written with another actor from now on.
-    fn show_open_pages(&mut self) {
+    pub(crate) fn show_open_pages(&mut self) {
         let open: Vec<(ClassroomId, DocumentId)> = self
             .classrooms
             .values()

@@ -25,8 +25,8 @@ enum Taken {
     /// New: here are its changes.
     Changes(Vec<Vec<u8>>),
     Known,
-    /// It is of a log of ours, and from this index on not what we wrote.
-    Foreign(u64),
+    /// It is of a log of ours, but not what we wrote there: these are its changes.
+    Foreign(Vec<Vec<u8>>),
     Aside(AsideReason),
 }
 
@@ -230,12 +230,12 @@ impl<R: CryptoRng> Replica<R> {
             return Ok(None);
         };
         let mut taken = classroom.take(segment, is_mine)?;
-        if let Taken::Foreign(index) = taken {
+        if let Taken::Foreign(changes) = &taken {
             if !is_mine {
                 // The tab that holds the lane sees to it, and tells.
                 return Ok(Some(AsideReason::OutOfOrder));
             }
-            self.forked(id, log, index)?;
+            self.forked(id, log, segment.header.first, changes)?;
             let Some(classroom) = self.classrooms.get_mut(id) else {
                 return Ok(None);
             };
@@ -484,22 +484,19 @@ impl Classroom {
         let header = &segment.header;
         let log = header.log;
         let record = self.logs.get(&log).copied().unwrap_or(LogRecord::EMPTY);
-        if header.last < record.next {
+        let is_written = header.last < record.next;
+        if is_written {
             let ours = self.outbox.get(&(log, header.last));
             if ours.is_none_or(|ours| ours.segment == *segment) {
                 return Ok(Taken::Known);
             }
-            return Ok(match segment.verify(&self.id) {
-                Ok(_) => Taken::Foreign(header.first),
-                Err(_) => Taken::Aside(AsideReason::BadSignature),
-            });
         }
         let expected = if header.first == 0 {
             SegmentHash::NONE
         } else {
             record.hash
         };
-        if header.first != record.next || segment.previous != expected {
+        if !is_written && (header.first != record.next || segment.previous != expected) {
             return Ok(Taken::Aside(AsideReason::OutOfOrder));
         }
         let Ok(hash) = segment.verify(&self.id) else {
@@ -520,8 +517,8 @@ impl Classroom {
         let Ok(changes) = segment.open(&self.id, key) else {
             return Ok(Taken::Aside(AsideReason::CannotOpen));
         };
-        if mine {
-            return Ok(Taken::Foreign(header.first));
+        if mine || is_written {
+            return Ok(Taken::Foreign(changes));
         }
         self.logs.insert(
             log,

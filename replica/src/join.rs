@@ -16,6 +16,7 @@ use crate::loading::What;
 use crate::store::{self, Batch, EntryRecord, Records, Table};
 use crate::tabs::Note;
 use crate::view::Preview;
+use crate::writes::After;
 use crate::{Error, Me, Replica};
 
 /// How long an open invite lasts, in seconds, and how often it may be used: a class, or the staff of a school.
@@ -156,10 +157,8 @@ impl<R: CryptoRng> Replica<R> {
             .add(entry.clone())
             .map_err(|_| Problem::NotAllowed)?;
         self.keep_entry(id, &entry).map_err(|_| Problem::Internal)?;
-        self.writes.then(crate::writes::After::Answer(
-            request,
-            Answer::Invite(link.to_fragment()),
-        ));
+        self.writes
+            .then(After::Answer(request, Answer::Invite(link.to_fragment())));
         Ok(())
     }
 
@@ -406,27 +405,47 @@ impl<R: CryptoRng> Replica<R> {
             .roster
             .add(entry.clone())
             .map_err(|_| Problem::NotAllowed)?;
-        let change = classroom.edit_own_document(log.actor(), seconds, |own| {
-            if known.is_none() {
-                own.set_school(school.0, &school_of(profile))?;
-            }
-            own.set_profile(member.0, &shown)
-        });
-        let Ok(Some(change)) = change else {
-            // Nobody has joined.
-            classroom.roster = before;
-            return Err(Problem::BadName);
+        let may_write = classroom
+            .roster
+            .member(&member)
+            .is_some_and(|member| member.role.may_write());
+        let change = if may_write {
+            let change = classroom.edit_own_document(log.actor(), seconds, |own| {
+                if known.is_none() {
+                    own.set_school(school.0, &school_of(profile))?;
+                }
+                own.set_profile(member.0, &shown)
+            });
+            let Ok(Some(change)) = change else {
+                // Nobody has joined.
+                classroom.roster = before;
+                return Err(Problem::BadName);
+            };
+            Some(change)
+        } else {
+            // A guest reads: whatever they wrote, their own name included, would be refused by everybody.
+            None
         };
 
         if let Some(joining) = classroom.joining.take() {
             self.writes.next().append(joining.kept);
         }
+        classroom.record.invite = Some(link.to_fragment());
         store_classroom(self.writes.next(), classroom).map_err(|_| Problem::Internal)?;
         self.store_me()?;
         self.keep_entry(&id, &entry).map_err(|_| Problem::Internal)?;
         self.tell_tabs_of(&id);
-        self.touched(&id, &log.document);
-        self.keep_change(&id, log, change, Some((request, Answer::Classroom(id))))
+        let joined = (request, Answer::Classroom(id));
+        match change {
+            Some(change) => {
+                self.touched(&id, &log.document);
+                self.keep_change(&id, log, change, Some(joined))
+            }
+            None => {
+                self.writes.then(After::Answer(joined.0, joined.1));
+                Ok(())
+            }
+        }
     }
 
     /// Whoever waits for a preview is told when it takes too long.

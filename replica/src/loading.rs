@@ -222,6 +222,7 @@ impl<R: CryptoRng> Replica<R> {
         held.unsaved = u32::try_from(before.len() + after.len()).unwrap_or(u32::MAX);
         held.changed_at = self.now;
         classroom.documents.insert(document, Copy::Here(held));
+        let was_remade = dead.is_some();
         if let Some(dead) = dead {
             self.remake(id, document, &dead);
         }
@@ -232,6 +233,10 @@ impl<R: CryptoRng> Replica<R> {
         {
             let applied = held.content.apply_changes(&after)?;
             refused.extend(applied.refused.into_iter().map(|(at, _)| after[at].clone()));
+            if was_remade {
+                // What was stored a moment ago says that it holds these, too.
+                self.store_whole(id, document);
+            }
         }
         for item in aside.into_iter().chain(refused) {
             self.keep_aside(id, AsideReason::BadChange, item)?;

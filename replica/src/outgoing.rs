@@ -251,6 +251,11 @@ impl<R: CryptoRng> Replica<R> {
             return Ok(());
         }
         let is_last = classroom.entries.is_empty();
+        if is_last && classroom.record.invite.take().is_some() {
+            self.writes
+                .next()
+                .put(Table::Classrooms, id.0.to_vec(), &classroom.record)?;
+        }
         if let Some(entry) = classroom.roster.entry(hash) {
             let record = EntryRecord {
                 entry: entry.encode()?,
@@ -338,12 +343,14 @@ impl<R: CryptoRng> Replica<R> {
                 let Some(unsent) = classroom.outbox.get_mut(&(log, index)) else {
                     return Ok(());
                 };
-                if reason == Refusal::Fork && self.held.contains(&log.lane) {
-                    return self.forked(id, log, index);
-                }
                 // It came behind one that was refused, and follows when that one is taken.
                 let is_behind = reason == Refusal::IndexGap && !is_first;
                 unsent.way = if is_behind { Way::READY } else { refused };
+                if reason == Refusal::Fork && self.held.contains(&log.lane) {
+                    // What is dead shows when the segment comes that the relay has in its place.
+                    self.end_lane(log.lane);
+                    self.show_open_pages();
+                }
             }
         }
         Ok(())

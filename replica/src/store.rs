@@ -174,6 +174,8 @@ pub(crate) struct Me {
 pub(crate) struct ClassroomRecord {
     /// What the relay asks of whoever founds a classroom on it, if it was given.
     pub(crate) found_token: Option<String>,
+    /// The part behind the `#` of the link that this person joined by, until the relay knows them as a member.
+    pub(crate) invite: Option<String>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -211,6 +211,8 @@ impl<R: CryptoRng> Replica<R> {
                     behind.push((id, log.document));
                 }
             }
+            // Something may have stood in the place of what was not this tab's to give up.
+            classroom.aside_due = true;
         }
         behind.sort_unstable();
         behind.dedup();

@@ -1,1 +1,250 @@
-//! forks
+//! One lane with two writers: copied profiles, restored disks. The relay keeps what came first; nothing is lost.
+
+use std::collections::BTreeSet;
+
+use replica::store::Table;
+
+use crate::tab::PageKey;
+use crate::world::{Pair, Step};
+
+/// All words arrived everywhere, each once, nothing is aside, and the stores agree.
+async fn check(mut pair: Pair, words: &[&str]) {
+    let world = &mut pair.world;
+    let wanted: BTreeSet<String> = words.iter().map(|word| (*word).to_owned()).collect();
+    assert_eq!(world.until_equal(pair.page).await, wanted);
+    for tab in world.all_tabs() {
+        let classroom = world.tab(tab).classroom(&pair.page.0);
+        assert_eq!((classroom.kept_aside, classroom.refused), (0, None));
+    }
+    world.check_stores(pair.page).await;
+    world.check_nothing_to_send().await;
+    for profile in 0..world.profiles.len() {
+        for table in [Table::Outbox, Table::Pending, Table::Aside] {
+            assert!(world.store(profile).table(table).is_empty(), "{table:?}");
+        }
+    }
+}
+
+/// A pair, and a tab in a copy of the first profile; both copies are cut off.
+async fn copied(seed: &str) -> (Pair, usize) {
+    let mut pair = Pair::new(seed).await;
+    pair.world.write_word(pair.amina, pair.page, "[before]");
+    pair.world.until_equal(pair.page).await;
+    pair.world.pass(8).await;
+    pair.world.cut(0);
+    let copy = pair.world.clone_profile(0);
+    let tab = pair.world.open_tab(copy);
+    pair.world.open_page(tab, pair.page).await;
+    (pair, tab)
+}
+
+#[tokio::test]
+async fn both_copies_of_a_profile_write_offline() {
+    let (mut pair, copy) = copied("copies").await;
+    let page = pair.page;
+    for round in 0..3 {
+        pair.world.write_word(pair.amina, page, &format!("[a{round}]"));
+        pair.world.write_word(copy, page, &format!("[c{round}]"));
+        pair.world.pass(1).await;
+    }
+    pair.world.link(0);
+    pair.world.until_on_relay_of(pair.amina).await;
+    pair.world.write_word(pair.amina, page, "[a3]");
+    pair.world.link(2);
+    pair.world.write_word(copy, page, "[c3]");
+    let words = [
+        "[before]", "[a0]", "[a1]", "[a2]", "[a3]", "[c0]", "[c1]", "[c2]", "[c3]",
+    ];
+    check(pair, &words).await;
+}
+
+#[tokio::test]
+async fn both_copies_come_back_at_the_same_time() {
+    let (mut pair, copy) = copied("same time").await;
+    let page = pair.page;
+    pair.world.write_word(pair.amina, page, "[a0]");
+    pair.world.write_word(copy, page, "[c0]");
+    pair.world.link(0);
+    pair.world.link(2);
+    pair.world.write_word(pair.amina, page, "[a1]");
+    pair.world.write_word(copy, page, "[c1]");
+    check(pair, &["[before]", "[a0]", "[a1]", "[c0]", "[c1]"]).await;
+}
+
+#[tokio::test]
+async fn a_profile_is_copied_with_work_that_is_unsent() {
+    let mut pair = Pair::new("unsent").await;
+    let page = pair.page;
+    pair.world.pass(8).await;
+    pair.world.cut(0);
+    pair.world.write_word(pair.amina, page, "[shared 1]");
+    pair.world.write_word(pair.amina, page, "[shared 2]");
+    pair.world.pass(8).await;
+    let copy = pair.world.clone_profile(0);
+    let copy = pair.world.open_tab(copy);
+    pair.world.open_page(copy, page).await;
+    pair.world.write_word(pair.amina, page, "[a]");
+    pair.world.write_word(copy, page, "[c]");
+    pair.world.link(0);
+    pair.world.until_on_relay_of(pair.amina).await;
+    pair.world.link(2);
+    check(pair, &["[shared 1]", "[shared 2]", "[a]", "[c]"]).await;
+}
+
+#[tokio::test]
+async fn both_copies_make_pages_and_write_in_all() {
+    let (mut pair, copy) = copied("pages").await;
+    let page = pair.page;
+    let first = pair.world.new_page(pair.amina, pair.classroom).await;
+    let second = pair.world.new_page(copy, pair.classroom).await;
+    let mut open: Vec<(usize, PageKey)> = vec![(pair.amina, first), (copy, second)];
+    for (tab, key) in &open {
+        pair.world.open_page(*tab, *key).await;
+        pair.world.write_word(*tab, *key, "[new]");
+        pair.world.write_word(*tab, page, &format!("[{tab}]"));
+    }
+    pair.world.link(0);
+    pair.world.link(2);
+    pair.world.until_on_relay().await;
+    let tabs = [pair.amina, pair.ben, copy];
+    for tab in tabs {
+        for key in [first, second] {
+            if !open.contains(&(tab, key)) {
+                pair.world.open_page(tab, key).await;
+                open.push((tab, key));
+            }
+        }
+    }
+    for key in [first, second] {
+        let words = pair.world.until_equal(key).await;
+        assert_eq!(words, ["[new]".to_owned()].into());
+    }
+    let shown = pair.world.tab(pair.ben).classroom(&pair.classroom);
+    assert_eq!(shown.documents.len(), 3);
+    let words = [format!("[{}]", pair.amina), format!("[{copy}]")];
+    check(pair, &["[before]", &words[0], &words[1]]).await;
+}
+
+#[tokio::test]
+async fn both_copies_are_online_all_the_time() {
+    let (mut pair, copy) = copied("online").await;
+    let page = pair.page;
+    pair.world.link(0);
+    pair.world.link(2);
+    pair.world.until_on_relay().await;
+    let mut words = vec!["[before]".to_owned()];
+    for round in 0..5 {
+        for (tab, name) in [(pair.amina, "a"), (copy, "c"), (pair.ben, "b")] {
+            let word = format!("[{name}{round}]");
+            pair.world.write_word(tab, page, &word);
+            words.push(word);
+            if round % 2 == 0 {
+                pair.world.drain().await;
+            }
+        }
+    }
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    check(pair, &words).await;
+}
+
+#[tokio::test]
+async fn a_disk_is_restored() {
+    let mut pair = Pair::new("restored").await;
+    let page = pair.page;
+    pair.world.pass(8).await;
+    let saved = pair.world.profiles[0].store.clone();
+    pair.world.write_word(pair.amina, page, "[after the copy]");
+    pair.world.until_equal(page).await;
+    pair.world.crash_tab(pair.amina);
+    pair.world.profiles[0].store = saved;
+    pair.world.profiles[0].linked = false;
+    let again = pair.world.open_tab(0);
+    pair.world.open_page(again, page).await;
+    pair.world.write_word(again, page, "[after the restoration]");
+    pair.world.link(0);
+    check(pair, &["[after the copy]", "[after the restoration]"]).await;
+}
+
+#[tokio::test]
+async fn what_was_dead_is_made_again_after_a_crash_at_any_moment() {
+    for crash in 0..24 {
+        let (mut pair, mut copy) = copied(&format!("crash {crash}")).await;
+        let page = pair.page;
+        pair.world.write_word(pair.amina, page, "[a]");
+        pair.world.write_word(copy, page, "[c]");
+        pair.world.pass(1).await;
+        pair.world.link(0);
+        pair.world.until_on_relay_of(pair.amina).await;
+        // The copy starts with nothing read yet, and falls over after some steps.
+        copy = pair.world.restart_tab(copy);
+        pair.world.link(2);
+        let mut done = 0;
+        while done < crash {
+            let steps = pair.world.steps();
+            if steps.is_empty() {
+                tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+                pair.world.tick(50);
+                done += 1;
+                continue;
+            }
+            let at = pair.world.rng.below(steps.len());
+            pair.world.step(steps[at]).await;
+            done += 1;
+        }
+        if crash % 2 == 0 {
+            pair.world.crash_tab(copy);
+        } else {
+            pair.world.crash_machine(2);
+        }
+        let copy = pair.world.open_tab(2);
+        pair.world.open_page(copy, page).await;
+        check(pair, &["[before]", "[a]", "[c]"]).await;
+    }
+}
+
+#[tokio::test]
+async fn the_page_is_still_being_read_when_the_relay_tells() {
+    let (mut pair, copy) = copied("being read").await;
+    let page = pair.page;
+    pair.world.write_word(pair.amina, page, "[a]");
+    pair.world.write_word(copy, page, "[c]");
+    pair.world.pass(8).await;
+    pair.world.link(0);
+    pair.world.until_on_relay_of(pair.amina).await;
+    let copy = pair.world.restart_tab(copy);
+    pair.world.link(2);
+    for _ in 0..200 {
+        for step in pair.world.steps() {
+            if step != Step::Read(copy) && pair.world.steps().contains(&step) {
+                pair.world.step(step).await;
+            }
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        pair.world.tick(20);
+    }
+    assert!(!pair.world.tab(copy).reading.is_empty());
+    pair.world.drain().await;
+    pair.world.open_page(copy, page).await;
+    check(pair, &["[before]", "[a]", "[c]"]).await;
+}
+
+#[tokio::test]
+async fn another_tab_of_the_copy_goes_on() {
+    let (mut pair, copy) = copied("another tab").await;
+    let page = pair.page;
+    let second = pair.world.open_tab(2);
+    pair.world.open_page(second, page).await;
+    pair.world.write_word(pair.amina, page, "[a]");
+    pair.world.write_word(copy, page, "[c]");
+    pair.world.pass(1).await;
+    // On top of what will turn out to be dead.
+    pair.world.write_word(second, page, "[d]");
+    pair.world.pass(1).await;
+    pair.world.link(0);
+    pair.world.until_on_relay_of(pair.amina).await;
+    pair.world.link(2);
+    pair.world.pass(3).await;
+    pair.world.write_word(second, page, "[e]");
+    pair.world.write_word(copy, page, "[f]");
+    check(pair, &["[before]", "[a]", "[c]", "[d]", "[e]", "[f]"]).await;
+}

@@ -162,7 +162,7 @@ async fn somebody_who_only_looks_leaves_nothing_behind() {
         classroom,
         ..
     } = Pair::new("looks").await;
-    let link = world.invite(amina, classroom, Role::Guest).await;
+    let link = world.invite(amina, classroom, Role::Student).await;
     world.until_on_relay_of(amina).await;
     let third = world.profile();
     let chao = world.open_tab(third);
@@ -183,6 +183,34 @@ async fn somebody_who_only_looks_leaves_nothing_behind() {
         .await;
     assert!(!world.store(third).is_empty());
     world.until_on_relay().await;
+}
+
+#[tokio::test]
+async fn whoever_joined_offline_is_let_in_after_a_restart() {
+    let Pair {
+        mut world,
+        amina,
+        classroom,
+        page,
+        ..
+    } = Pair::new("let in").await;
+    let link = world.invite(amina, classroom, Role::Student).await;
+    world.until_on_relay_of(amina).await;
+    let third = world.profile();
+    let chao = world.open_tab(third);
+    let preview = world.ask(chao, Command::Preview { link: link.clone() }).await;
+    assert!(preview.is_ok());
+    world.cut(third);
+    let profile = person("Chao", "Third School", "CN");
+    let joined = world.ask(chao, Command::Join { link, profile }).await;
+    assert_eq!(joined, Ok(Answer::Classroom(classroom)));
+    let chao = world.restart_tab(chao);
+    world.link(third);
+    world.open_page(chao, page).await;
+    world.write_word(chao, page, "[here]");
+    world.until_equal(page).await;
+    assert_eq!(world.tab(amina).classroom(&classroom).members.len(), 3);
+    world.check_nothing_to_send().await;
 }
 
 #[tokio::test]
@@ -215,6 +243,9 @@ async fn a_guest_reads_and_cannot_write() {
     let role = Role::Guest;
     let refused = world.ask(guest, Command::Invite { classroom, role }).await;
     assert_eq!(refused, Err(Problem::NotAllowed));
+    // Nothing of theirs waits for a relay that would refuse it.
+    world.until_on_relay().await;
+    assert_eq!(world.tab(guest).classroom(&classroom).refused, None);
 }
 
 #[tokio::test]
@@ -268,10 +299,10 @@ async fn a_change_larger_than_a_segment_is_refused_whole() {
         page,
         ..
     } = Pair::new("large").await;
-    let mut noise = String::new();
-    while noise.len() < 700 * 1024 {
-        noise += &format!("{:x}", world.rng.below(usize::MAX));
-    }
+    // Nothing that compression could shorten much.
+    let noise: String = (0..150_000)
+        .filter_map(|_| char::from_u32(0x4e00 + u32::try_from(world.rng.below(0x5000)).unwrap()))
+        .collect();
     let command = world
         .tab_mut(amina)
         .edit(&page, &[crate::tab::word_at((0, 0), &noise)]);

@@ -111,6 +111,13 @@ impl Socket {
         }
     }
 
+    /// What was said before still goes out.
+    pub(crate) async fn close(mut self) {
+        while !self.outgoing.is_empty() && !self.ended {
+            self.flush_one().await;
+        }
+    }
+
     /// The segments and roster entries that a message of the replica submits.
     pub(crate) fn submissions(&mut self, message: &[u8]) -> (Vec<Segment>, Vec<Vec<u8>>) {
         let (mut segments, mut entries) = (Vec::new(), Vec::new());
@@ -234,13 +241,18 @@ impl Tab {
 
     /// Makes an edit in an open page, and says how to tell the replica.
     pub(crate) fn edit(&mut self, key: &PageKey, edits: &[Edit]) -> Command {
+        self.try_edit(key, edits).expect("an edit")
+    }
+
+    /// The same for edits that may change nothing.
+    pub(crate) fn try_edit(&mut self, key: &PageKey, edits: &[Edit]) -> Option<Command> {
         let page = self.pages.get_mut(key).expect("an open page");
         page.apply(edits).unwrap();
-        Command::Change {
+        Some(Command::Change {
             classroom: key.0,
             document: key.1,
-            change: page.commit(1_700_000_000).expect("an edit"),
-        }
+            change: page.commit(1_700_000_000)?,
+        })
     }
 
     /// The places between words of an open page: blocks and offsets.

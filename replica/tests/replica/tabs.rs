@@ -1,1 +1,221 @@
-//! tabs
+//! Two tabs of one profile: one store, two lanes, two connections.
+
+use replica::command::{Answer, Command};
+use replica::store::Table;
+use replica::view::Work;
+
+use crate::tab::words;
+use crate::world::{Pair, Step, World};
+
+#[tokio::test]
+async fn two_tabs_write_one_page_offline() {
+    let Pair {
+        mut world,
+        amina,
+        page,
+        ..
+    } = Pair::new("two tabs").await;
+    let second = world.open_tab(0);
+    world.open_page(second, page).await;
+    world.cut(0);
+    for round in 0..5 {
+        world.write_word(amina, page, &format!("[first {round}]"));
+        world.write_word(second, page, &format!("[second {round}]"));
+        world.pass(1).await;
+        assert_eq!(world.tab(amina).text(&page), world.tab(second).text(&page));
+    }
+    assert_eq!(words(&world.tab(amina).text(&page)).len(), 10);
+    assert_eq!(world.tab(second).classroom(&page.0).work, Work::OnThisDevice);
+    world.link(0);
+    assert_eq!(world.until_equal(page).await.len(), 10);
+    world.check_stores(page).await;
+    world.check_nothing_to_send().await;
+}
+
+#[tokio::test]
+async fn two_tabs_write_one_page_while_connected() {
+    let Pair {
+        mut world,
+        amina,
+        page,
+        ..
+    } = Pair::new("two tabs online").await;
+    let second = world.open_tab(0);
+    world.open_page(second, page).await;
+    for round in 0..10 {
+        world.write_word(amina, page, &format!("[first {round}]"));
+        world.write_word(second, page, &format!("[second {round}]"));
+        world.drain().await;
+    }
+    assert_eq!(world.until_equal(page).await.len(), 20);
+    world.check_stores(page).await;
+    world.check_nothing_to_send().await;
+    assert!(world.store(0).table(Table::Outbox).is_empty());
+}
+
+#[tokio::test]
+async fn a_tab_that_is_gone_has_its_work_sent_by_the_other() {
+    let Pair {
+        mut world,
+        amina,
+        page,
+        ..
+    } = Pair::new("gone").await;
+    let second = world.open_tab(0);
+    world.open_page(second, page).await;
+    world.cut(0);
+    world.write_word(second, page, "[unsealed]");
+    world.drain().await;
+    world.crash_tab(second);
+    world.link(0);
+    let words = world.until_equal(page).await;
+    assert_eq!(words, ["[unsealed]".to_owned()].into());
+
+    // Sealed and written, but never said to the other tab.
+    let third = world.open_tab(0);
+    world.open_page(third, page).await;
+    world.write_word(third, page, "[sealed]");
+    while world.tab(third).writing.is_some() {
+        world.step(Step::Write(third)).await;
+    }
+    world.tab_mut(amina).notes.clear();
+    world.crash_tab(third);
+    // Nobody knows of it but the store: the next tab that starts sends it.
+    let fourth = world.open_tab(0);
+    world.open_page(fourth, page).await;
+    assert_eq!(world.until_equal(page).await.len(), 2);
+    world.check_stores(page).await;
+    world.check_nothing_to_send().await;
+}
+
+#[tokio::test]
+async fn a_tab_that_slept_writes_nothing_older_over_what_another_stored() {
+    let Pair {
+        mut world,
+        amina,
+        ben,
+        page,
+        ..
+    } = Pair::new("slept").await;
+    let second = world.open_tab(0);
+    world.open_page(second, page).await;
+    world.until_equal(page).await;
+    world.write_word(amina, page, "[before]");
+    world.drain().await;
+    // The second tab sleeps: only the first goes on, and stores whole documents.
+    let others: Vec<usize> = vec![amina, ben];
+    for round in 0..10 {
+        world.write_word(ben, page, &format!("[{round}]"));
+        for _ in 0..10 {
+            for step in world.steps() {
+                let (Step::Write(tab)
+                | Step::Read(tab)
+                | Step::Hear(tab)
+                | Step::Adopt(tab)
+                | Step::Connect(tab)
+                | Step::Send(tab)
+                | Step::Receive(tab)) = step;
+                if others.contains(&tab) && world.steps().contains(&step) {
+                    world.step(step).await;
+                }
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        }
+        world.now += 2_000;
+        for tab in &others {
+            world.handle(*tab, replica::Event::Tick);
+        }
+    }
+    assert_eq!(words(&world.tab(amina).text(&page)).len(), 11);
+    // It wakes up with the little it heard, stores that, and the machine fails.
+    for _ in 0..3 {
+        if world.steps().contains(&Step::Receive(second)) {
+            world.step(Step::Receive(second)).await;
+        }
+        world.handle(second, replica::Event::Tick);
+        while world.tab(second).writing.is_some() {
+            world.step(Step::Write(second)).await;
+        }
+    }
+    world.now += 10_000;
+    world.handle(second, replica::Event::Tick);
+    while world.tab(second).writing.is_some() {
+        world.step(Step::Write(second)).await;
+    }
+    for tab in [amina, second] {
+        world.crash_tab(tab);
+    }
+    let again = world.open_tab(0);
+    world.open_page(again, page).await;
+    assert_eq!(world.until_equal(page).await.len(), 11);
+    assert_eq!(world.tab(again).classroom(&page.0).kept_aside, 0);
+    world.write_word(ben, page, "[after]");
+    assert_eq!(world.until_equal(page).await.len(), 12);
+    assert_eq!(world.tab(again).classroom(&page.0).kept_aside, 0);
+}
+
+#[tokio::test]
+async fn a_classroom_founded_or_joined_in_one_tab_shows_in_the_other() {
+    let mut world = World::new("shows").await;
+    let profile = world.profile();
+    let (first, second) = (world.open_tab(profile), world.open_tab(profile));
+    world.cut(profile);
+    let id = world.found(first).await;
+    world
+        .until("the other tab shows it", |world| {
+            world.tab(second).classrooms.contains_key(&id)
+        })
+        .await;
+    // It can be written in from there at once.
+    let page = world.new_page(second, id).await;
+    world.open_page(second, page).await;
+    world.open_page(first, page).await;
+    world.write_word(first, page, "[first]");
+    world.write_word(second, page, "[second]");
+    world.drain().await;
+    assert_eq!(world.ask(second, Command::CardKept).await, Ok(Answer::Done));
+    world
+        .until("the card is kept", |world| {
+            world.tab(first).home.as_ref().unwrap().card_kept
+        })
+        .await;
+    world.link(profile);
+    assert_eq!(world.until_equal(page).await.len(), 2);
+    world.check_stores(page).await;
+    world.check_nothing_to_send().await;
+}
+
+#[tokio::test]
+async fn a_tab_that_only_looked_behind_an_invite_becomes_who_the_other_tab_is() {
+    let Pair {
+        mut world,
+        amina,
+        ben,
+        classroom,
+        page,
+    } = Pair::new("who").await;
+    let link = world
+        .invite(amina, classroom, protocol::roster::Role::Student)
+        .await;
+    world.until_on_relay_of(amina).await;
+    let profile = world.profile();
+    let (first, second) = (world.open_tab(profile), world.open_tab(profile));
+    let look = Command::Preview { link: link.clone() };
+    assert!(world.ask(first, look).await.is_ok());
+    world
+        .join(second, &link, crate::world::person("Chao", "Third School", "CN"))
+        .await;
+    world
+        .until("the first tab shows it", |world| {
+            world.tab(first).classrooms.contains_key(&classroom)
+        })
+        .await;
+    for tab in [first, second] {
+        world.open_page(tab, page).await;
+    }
+    world.write_word(first, page, "[one person]");
+    world.until_equal(page).await;
+    let me = |tab: usize| world.tab(tab).home.as_ref().unwrap().me;
+    assert_eq!(me(first), me(second));
+    assert_eq!(world.tab(ben).classroom(&classroom).members.len(), 3);
+}

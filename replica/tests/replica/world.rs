@@ -79,7 +79,16 @@ impl World {
     }
 
     pub(crate) async fn start_relay(&mut self) {
-        let listener = TcpListener::bind(self.address).await.unwrap();
+        let listener = loop {
+            match TcpListener::bind(self.address).await {
+                Ok(listener) => break listener,
+                // The one before is still letting go of the address.
+                Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+                Err(error) => panic!("{error}"),
+            }
+        };
         let mut settings = Settings::new(self.data.path());
         settings.found_token = self.found_token.clone();
         let relay = sync_server::start(listener, settings).await.unwrap();
@@ -224,8 +233,10 @@ impl World {
                 Effect::Send(message) => self.send(tab, message),
                 Effect::Disconnect => {
                     let tab = self.tab_mut(tab);
-                    tab.socket = None;
                     tab.connecting = false;
+                    if let Some(socket) = tab.socket.take() {
+                        tokio::spawn(socket.close());
+                    }
                 }
                 Effect::Show(update) => self.show(tab, update),
                 Effect::TellTabs(note) => {
