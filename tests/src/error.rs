@@ -64,6 +64,19 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// Says also what was there in place of what was waited for.
+    pub(crate) fn instead(self, last: &str) -> Self {
+        match self {
+            Self::Waited { what, waited } => Self::Waited {
+                what: format!("{what}; instead: {last:?}"),
+                waited,
+            },
+            other => other,
+        }
+    }
+}
+
 impl From<WebDriverError> for Error {
     fn from(error: WebDriverError) -> Self {
         Self::Browser(Box::new(error))

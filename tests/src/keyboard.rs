@@ -44,9 +44,26 @@ impl Browser {
     /// # Errors
     /// If it is not reached.
     pub async fn tab_to(&self, name: &str) -> Result<()> {
+        self.tab_until(name, async || self.keys(Key::Tab + "").await)
+            .await
+    }
+
+    /// Presses Shift and Tab until the focus is on what has this name.
+    ///
+    /// # Errors
+    /// If it is not reached.
+    pub async fn tab_back_to(&self, name: &str) -> Result<()> {
+        let back = async || {
+            let chain = self.driver().action_chain().key_down(Key::Shift);
+            Ok(chain.send_keys(Key::Tab).key_up(Key::Shift).perform().await?)
+        };
+        self.tab_until(name, back).await
+    }
+
+    async fn tab_until(&self, name: &str, step: impl AsyncFn() -> Result<()>) -> Result<()> {
         let mut passed = Vec::new();
         for _ in 0..MOST_TABS {
-            self.keys(Key::Tab + "").await?;
+            step().await?;
             let focused = self.focused().await?;
             if focused == name {
                 return Ok(());

@@ -19,6 +19,7 @@ mod driver;
 mod error;
 mod journey;
 mod keyboard;
+mod layout;
 mod link;
 mod network_log;
 mod pair;

@@ -260,6 +260,22 @@ impl Browser {
         .await
     }
 
+    /// Waits until something says this at once, as to somebody who hears the screen.
+    ///
+    /// # Errors
+    /// If nothing does.
+    pub async fn wait_for_alert(&self, sentence: &str) -> Result<()> {
+        let script =
+            "return [...document.querySelectorAll('[role=alert]')].map((alert) => alert.innerText).join(' ')";
+        let mut said = String::new();
+        let waited = wait_until(&format!("an alert says {sentence:?}"), async || {
+            said = self.run(script).await?.as_str().unwrap_or_default().to_owned();
+            Ok(said.contains(sentence))
+        })
+        .await;
+        waited.map_err(|error| error.instead(&said))
+    }
+
     /// What the region `Sync` says.
     ///
     /// # Errors
@@ -280,13 +296,7 @@ impl Browser {
             Ok(last == text)
         })
         .await;
-        waited.map_err(|error| match error {
-            Error::Waited { what, waited } => Error::Waited {
-                what: format!("{what}, it is {last:?}"),
-                waited,
-            },
-            other => other,
-        })
+        waited.map_err(|error| error.instead(&last))
     }
 
     /// Writes down, from now on and until the page is left, what the region `Sync` says at each frame that is painted.
@@ -334,12 +344,6 @@ pub async fn same_page(browsers: &[&Browser]) -> Result<String> {
         Ok(pages.windows(2).all(|pair| pair[0] == pair[1]))
     })
     .await;
-    match waited {
-        Ok(()) => pages.pop().ok_or(Error::Answer { method: "same_page" }),
-        Err(Error::Waited { what, waited }) => Err(Error::Waited {
-            what: format!("{what}: {pages:#?}"),
-            waited,
-        }),
-        Err(other) => Err(other),
-    }
+    waited.map_err(|error| error.instead(&pages.join("\n")))?;
+    pages.pop().ok_or(Error::Answer { method: "same_page" })
 }
