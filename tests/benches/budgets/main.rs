@@ -15,6 +15,7 @@ mod report;
 mod rooms;
 mod screen;
 mod server;
+mod slow;
 mod start;
 mod statistics;
 mod typing;
