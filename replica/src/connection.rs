@@ -298,8 +298,7 @@ impl<R: CryptoRng> Replica<R> {
             Some(joining) => Some(joining.keys.clone()),
             None => joined_by(),
         };
-        let invite =
-            invite.map(|keys| InviteProof::new(&keys, &self.connection.origin, &up.challenge, id));
+        let invite = invite.map(|keys| InviteProof::new(&keys, &self.connection.origin, &up.challenge, id));
         classroom.channel = Some(Channel::new(number));
         let opening = classroom
             .founding_frame(number)

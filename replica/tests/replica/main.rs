@@ -10,6 +10,7 @@ mod journey;
 mod presence;
 mod random;
 mod rng;
+mod script;
 mod store;
 mod tab;
 mod tabs;

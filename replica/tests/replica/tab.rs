@@ -45,6 +45,10 @@ pub(crate) struct Tab {
     /// How many items were submitted and received, ever.
     pub(crate) submitted: usize,
     pub(crate) received: usize,
+    /// What was said while there is no socket, because a test plays the relay.
+    pub(crate) said: Vec<Vec<u8>>,
+    /// What was told to other tabs.
+    pub(crate) told: Vec<Vec<u8>>,
 }
 
 pub(crate) struct Socket {
@@ -174,6 +178,8 @@ impl Tab {
             written: 0,
             submitted: 0,
             received: 0,
+            said: Vec::new(),
+            told: Vec::new(),
         }
     }
 
@@ -236,7 +242,10 @@ impl Tab {
     /// The text of an open page, a line for each block.
     pub(crate) fn text(&self, key: &PageKey) -> String {
         let lines = self.pages[key].blocks().iter();
-        lines.map(|block| block.text()).collect::<Vec<_>>().join("\n")
+        lines
+            .map(documents::page::edit::Block::text)
+            .collect::<Vec<_>>()
+            .join("\n")
     }
 
     /// Makes an edit in an open page, and says how to tell the replica.

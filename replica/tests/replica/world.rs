@@ -241,6 +241,7 @@ impl World {
                 Effect::Show(update) => self.show(tab, update),
                 Effect::TellTabs(note) => {
                     let profile = self.tab(tab).profile;
+                    self.tab_mut(tab).told.push(note.clone());
                     for other in self.tabs_of(profile) {
                         if other != tab {
                             self.tab_mut(other).notes.push_back(note.clone());
@@ -264,7 +265,9 @@ impl World {
     /// Nothing is sent that a crash of the machine could take back.
     fn send(&mut self, number: usize, message: Vec<u8>) {
         let profile = self.tab(number).profile;
-        let Some(socket) = &mut self.tab_mut(number).socket else {
+        let tab = self.tab_mut(number);
+        let Some(socket) = &mut tab.socket else {
+            tab.said.push(message);
             return;
         };
         let (segments, entries) = socket.submissions(&message);

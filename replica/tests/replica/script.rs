@@ -1,0 +1,386 @@
+//! A relay played by the test: it says exactly what a test wants, right or wrong.
+
+use documents::document::Document;
+use documents::page::Page;
+use protocol::bounded::Bytes;
+use protocol::frame::{self, ClientFrame, Position, RelayFrame};
+use protocol::identity::{MemberKeys, Seed};
+use protocol::invite::InviteLink;
+use protocol::key::{EpochKey, SealedKey};
+use protocol::roster::{Entry, Role, Roster};
+use protocol::segment::{Header, Kind, Log, Segment};
+use protocol::wire::{Packer, Unpacker};
+use protocol::{ClassroomId, DocumentId, EntryHash, LaneId, Refusal, SchoolId, SegmentHash, SpaceId};
+use replica::Event;
+use replica::command::{Answer, Command};
+
+use crate::rng::SeededRng;
+use crate::tab::{PageKey, word_at};
+use crate::world::{Step, World};
+
+/// What the replica submitted.
+#[derive(Debug, Clone)]
+pub(crate) enum Submitted {
+    Entry(Entry),
+    Segment(Segment),
+}
+
+pub(crate) struct Script {
+    pub(crate) world: World,
+    pub(crate) tab: usize,
+    pub(crate) classroom: ClassroomId,
+    pub(crate) page: PageKey,
+    channel: u16,
+    unpacker: Unpacker,
+    packer: Packer,
+    /// Since the connection was made.
+    pub(crate) submitted: Vec<Submitted>,
+    /// Everything that was said to the replica.
+    pub(crate) said: Vec<Vec<u8>>,
+    pub(crate) opened: usize,
+}
+
+impl Script {
+    /// A founder who has made and opened a page, with a relay that took nothing yet.
+    pub(crate) async fn new(seed: &str) -> Self {
+        let mut world = World::new(seed).await;
+        world.kill_relay();
+        let profile = world.profile();
+        let tab = world.open_tab(profile);
+        world.cut(profile);
+        let classroom = world.found(tab).await;
+        let page = world.new_page(tab, classroom).await;
+        world.open_page(tab, page).await;
+        let mut script = Self {
+            world,
+            tab,
+            classroom,
+            page,
+            channel: 0,
+            unpacker: Unpacker::default(),
+            packer: Packer::default(),
+            submitted: Vec::new(),
+            said: Vec::new(),
+            opened: 0,
+        };
+        script.connect().await;
+        script
+    }
+
+    /// Everything but the network happens, and what the replica says is heard.
+    pub(crate) async fn go(&mut self) {
+        for _ in 0..50 {
+            for step in self.world.steps() {
+                if !matches!(step, Step::Connect(_)) && self.world.steps().contains(&step) {
+                    self.world.step(step).await;
+                }
+            }
+        }
+        self.listen();
+    }
+
+    pub(crate) async fn pass(&mut self, milliseconds: u64) {
+        self.world.tick(milliseconds);
+        self.go().await;
+    }
+
+    /// A new connection, up to the challenge.
+    pub(crate) async fn connect(&mut self) {
+        while !self.world.tab(self.tab).connecting {
+            self.world.tick(1_000);
+        }
+        self.world.tab_mut(self.tab).connecting = false;
+        self.submitted.clear();
+        self.world.handle(self.tab, Event::Connected);
+        let now = self.world.now / 1000;
+        self.say(&RelayFrame::Challenge {
+            challenge: [3; 32],
+            now,
+        });
+        self.go().await;
+    }
+
+    pub(crate) fn disconnect(&mut self) {
+        self.world.handle(self.tab, Event::Disconnected);
+    }
+
+    pub(crate) fn say(&mut self, frame: &RelayFrame) {
+        let message = frame::encode(frame).unwrap();
+        self.said.push(message.clone());
+        self.world.handle(self.tab, Event::Message(message));
+    }
+
+    fn listen(&mut self) {
+        for message in std::mem::take(&mut self.world.tab_mut(self.tab).said) {
+            for frame in frame::decode::<ClientFrame>(&message) {
+                match frame.unwrap() {
+                    ClientFrame::Open { channel, .. } => self.start(channel),
+                    ClientFrame::Found { channel, entry, .. } => {
+                        self.start(channel);
+                        let entry = Entry::decode(&entry).unwrap();
+                        self.submitted.push(Submitted::Entry(entry));
+                    }
+                    ClientFrame::Entry { entry, .. } => {
+                        let entry = Entry::decode(&entry).unwrap();
+                        self.submitted.push(Submitted::Entry(entry));
+                    }
+                    ClientFrame::Segment { segment, .. } => {
+                        let segment = self.unpacker.unpack(*segment, &self.classroom).unwrap();
+                        self.submitted.push(Submitted::Segment(segment));
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    fn start(&mut self, channel: u16) {
+        self.opened += 1;
+        self.channel = channel;
+        self.unpacker = Unpacker::default();
+        self.packer = Packer::default();
+        self.submitted.clear();
+    }
+
+    /// Opens the classroom from a position on.
+    pub(crate) async fn open(&mut self, index: u64) {
+        let from = Position {
+            incarnation: 5,
+            index,
+        };
+        let channel = self.channel;
+        self.say(&RelayFrame::Opened { channel, from });
+        self.say(&RelayFrame::CaughtUp { channel });
+        self.go().await;
+    }
+
+    pub(crate) async fn stored(&mut self, submission: u32) {
+        let (channel, advance) = (self.channel, 1);
+        self.say(&RelayFrame::Stored {
+            channel,
+            advance,
+            submission,
+        });
+        self.go().await;
+    }
+
+    /// Stores all that was submitted so far, from this submission on.
+    pub(crate) async fn store_all_from(&mut self, submission: u32) {
+        for number in submission..u32::try_from(self.submitted.len()).unwrap() {
+            self.stored(number).await;
+        }
+    }
+
+    pub(crate) async fn refused(&mut self, submission: u32, reason: Refusal) {
+        let channel = self.channel;
+        self.say(&RelayFrame::Refused {
+            channel,
+            submission,
+            reason,
+        });
+        self.go().await;
+    }
+
+    pub(crate) async fn closed(&mut self, reason: Refusal) {
+        let channel = self.channel;
+        self.say(&RelayFrame::Closed { channel, reason });
+        self.go().await;
+    }
+
+    pub(crate) async fn bring_entry(&mut self, entry: &Entry) {
+        let entry = Bytes::new("entry", entry.encode().unwrap()).unwrap();
+        let (channel, advance) = (self.channel, 1);
+        self.say(&RelayFrame::Entry {
+            channel,
+            advance,
+            entry,
+        });
+        self.go().await;
+    }
+
+    pub(crate) async fn bring(&mut self, segment: &Segment) {
+        let hash = segment.hash(&self.classroom).unwrap();
+        let segment = Box::new(self.packer.pack(segment, hash));
+        let (channel, advance) = (self.channel, 1);
+        self.say(&RelayFrame::Segment {
+            channel,
+            advance,
+            segment,
+        });
+        self.go().await;
+    }
+
+    /// The numbers and logs of the segments that were submitted.
+    pub(crate) fn segments(&self) -> Vec<(u32, Log, u64)> {
+        let numbered = (0..).zip(&self.submitted);
+        numbered
+            .filter_map(|(number, submitted)| match submitted {
+                Submitted::Segment(segment) => Some((number, segment.header.log, segment.header.last)),
+                Submitted::Entry(_) => None,
+            })
+            .collect()
+    }
+
+    pub(crate) fn entries(&self) -> Vec<Entry> {
+        self.submitted
+            .iter()
+            .filter_map(|submitted| match submitted {
+                Submitted::Entry(entry) => Some(entry.clone()),
+                Submitted::Segment(_) => None,
+            })
+            .collect()
+    }
+
+    pub(crate) fn view(&self) -> &replica::view::Classroom {
+        self.world.tab(self.tab).classroom(&self.classroom)
+    }
+
+    pub(crate) fn text(&self) -> String {
+        self.world.tab(self.tab).text(&self.page)
+    }
+
+    pub(crate) fn write_word(&mut self, word: &str) -> u32 {
+        self.world.write_word(self.tab, self.page, word)
+    }
+
+    /// The founder's own keys, from the login card.
+    pub(crate) async fn founder(&mut self) -> MemberKeys {
+        match self.world.ask(self.tab, Command::Card).await {
+            Ok(Answer::Card(words)) => MemberKeys::from_seed(&Seed::from_words(&words).unwrap()).unwrap(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Makes an invite, as the founder, and brings somebody in by it: their entry is not told to the replica yet.
+    pub(crate) async fn author(&mut self, role: Role) -> Author {
+        let founder = self.founder().await;
+        let command = Command::Invite {
+            classroom: self.classroom,
+            role,
+        };
+        let request = self.world.give(self.tab, command);
+        self.go().await;
+        let answer = self.world.tab_mut(self.tab).answers.remove(&request);
+        let Some(Ok(Answer::Invite(link))) = answer else {
+            panic!("{answer:?}")
+        };
+        let invite = InviteLink::parse(&link).unwrap().keys().unwrap();
+        let entries = self.entries();
+        let mut roster = Roster::found(entries[0].clone()).unwrap();
+        let key = roster.keys_of(&founder.id())[0]
+            .open(founder.exchange_secret(), &founder.exchange_key())
+            .unwrap();
+        for entry in &entries[1..] {
+            roster.add(entry.clone()).unwrap();
+        }
+        let mut rng = SeededRng::new("author");
+        let keys = MemberKeys::from_seed(&Seed::random(&mut rng)).unwrap();
+        let sealed = SealedKey::seal(&key, SpaceId::EVERYONE, 0, &keys.exchange_key(), &mut rng).unwrap();
+        let invited = roster.invite(&invite.id()).unwrap().entry;
+        let parents = roster.heads_after(&invited);
+        let school = SchoolId([4; 16]);
+        let admission = Entry::admit(
+            &keys,
+            self.classroom,
+            parents,
+            &invite,
+            invited,
+            school,
+            vec![sealed],
+        )
+        .unwrap();
+        roster.add(admission.clone()).unwrap();
+        let Update { saved } = self.saved_page();
+        let log = Log {
+            document: self.page.1,
+            member: keys.id(),
+            lane: LaneId([9; 16]),
+        };
+        Author {
+            page: Page::load(&saved, log.actor()).unwrap(),
+            classroom: self.classroom,
+            heads: roster.heads().copied().collect(),
+            keys,
+            key,
+            admission,
+            log,
+            next: 0,
+            previous: SegmentHash::NONE,
+            rng,
+        }
+    }
+
+    fn saved_page(&mut self) -> Update {
+        let page = self.world.tab_mut(self.tab).pages.get_mut(&self.page).unwrap();
+        Update {
+            saved: page.save().unwrap(),
+        }
+    }
+}
+
+struct Update {
+    saved: Vec<u8>,
+}
+
+/// Somebody else who writes on the page, in whatever way a test wants.
+pub(crate) struct Author {
+    pub(crate) page: Page,
+    classroom: ClassroomId,
+    pub(crate) heads: Vec<EntryHash>,
+    keys: MemberKeys,
+    pub(crate) key: EpochKey,
+    pub(crate) admission: Entry,
+    pub(crate) log: Log,
+    pub(crate) next: u64,
+    pub(crate) previous: SegmentHash,
+    rng: SeededRng,
+}
+
+impl Author {
+    /// The change that writes a word.
+    pub(crate) fn word(&mut self, word: &str) -> Vec<u8> {
+        self.page.apply(&[word_at((0, 0), word)]).unwrap();
+        self.page.commit(0).unwrap()
+    }
+
+    pub(crate) fn header(&self) -> Header {
+        Header {
+            kind: Kind::Run,
+            log: self.log,
+            first: self.next,
+            last: self.next,
+            space: SpaceId::EVERYONE,
+            epoch: 0,
+            roster: self.heads.clone(),
+        }
+    }
+
+    /// The next segment of the log, with these changes.
+    pub(crate) fn seal(&mut self, changes: &[Vec<u8>]) -> Segment {
+        self.seal_as(self.header(), changes)
+    }
+
+    pub(crate) fn seal_as(&mut self, header: Header, changes: &[Vec<u8>]) -> Segment {
+        let segment = Segment::seal(
+            &self.keys,
+            &self.classroom,
+            header,
+            self.previous,
+            &self.key,
+            changes,
+            &mut self.rng,
+        )
+        .unwrap();
+        self.previous = segment.hash(&self.classroom).unwrap();
+        self.next += 1;
+        segment
+    }
+
+    /// Moves on to another document, whose first change is not known to anybody.
+    pub(crate) fn turn_to(&mut self, document: DocumentId) {
+        self.log.document = document;
+        self.next = 0;
+        self.previous = SegmentHash::NONE;
+        self.page = Page::open(Document::empty(self.log.actor())).unwrap();
+    }
+}
