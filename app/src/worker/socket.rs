@@ -24,7 +24,11 @@ impl Socket {
         location: &WorkerLocation,
         happened: impl Fn(Event) + 'static,
     ) -> Result<Self, JsValue> {
-        let scheme = if location.protocol() == "https:" { "wss" } else { "ws" };
+        let scheme = if location.protocol() == "https:" {
+            "wss"
+        } else {
+            "ws"
+        };
         let url = format!("{scheme}://{}/sync", location.host());
         let socket = WebSocket::new_with_str(&url, SUBPROTOCOL)?;
         socket.set_binary_type(BinaryType::Arraybuffer);
@@ -55,7 +59,13 @@ impl Socket {
         socket.set_onopen(Some(on_open.as_ref().unchecked_ref()));
         socket.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
         socket.set_onclose(Some(on_close.as_ref().unchecked_ref()));
-        Ok(Self { socket, live, _on_open: on_open, _on_message: on_message, _on_close: on_close })
+        Ok(Self {
+            socket,
+            live,
+            _on_open: on_open,
+            _on_message: on_message,
+            _on_close: on_close,
+        })
     }
 
     /// Sends a message. One that cannot be sent is not lost: a closed connection is reported as such, and what was not

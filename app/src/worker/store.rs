@@ -64,7 +64,9 @@ impl Store {
         if let Some(database) = &*self.open.borrow() {
             return Ok(database.clone());
         }
-        let mut request = Factory::new().and_then(|factory| factory.open(NAME, Some(VERSION))).map_err(error)?;
+        let mut request = Factory::new()
+            .and_then(|factory| factory.open(NAME, Some(VERSION)))
+            .map_err(error)?;
         request.on_upgrade_needed(|event| {
             // If it fails, the transaction of the upgrade is aborted and opening fails.
             if let Err(problem) = event.database().and_then(|database| upgrade(&database)) {
@@ -103,10 +105,7 @@ fn upgrade(database: &Database) -> Result<(), idb::Error> {
     Ok(())
 }
 
-async fn read(
-    database: IdbDatabase,
-    ranges: &[(Table, Option<KeyRange>)],
-) -> Result<Records, JsValue> {
+async fn read(database: IdbDatabase, ranges: &[(Table, Option<KeyRange>)]) -> Result<Records, JsValue> {
     let mut records = Records::new();
     if ranges.is_empty() {
         return Ok(records);
@@ -125,9 +124,10 @@ async fn read(
     }
     for (table, keys, values) in requests {
         let (keys, values) = (keys.await.map_err(error)?, values.await.map_err(error)?);
-        let rows = keys.iter().zip(&values).map(|(key, value)| {
-            (Uint8Array::new(key).to_vec(), Uint8Array::new(value).to_vec())
-        });
+        let rows = keys
+            .iter()
+            .zip(&values)
+            .map(|(key, value)| (Uint8Array::new(key).to_vec(), Uint8Array::new(value).to_vec()));
         records.entry(table).or_default().extend(rows);
     }
     Ok(records)
@@ -146,7 +146,11 @@ async fn write(database: IdbDatabase, batch: &Batch) -> Result<(), JsValue> {
         }
     }
     let done = transaction.commit().map_err(error)?.await.map_err(error)?;
-    if done.is_committed() { Ok(()) } else { Err("the transaction was aborted".into()) }
+    if done.is_committed() {
+        Ok(())
+    } else {
+        Err("the transaction was aborted".into())
+    }
 }
 
 #[wasm_bindgen]
