@@ -65,7 +65,6 @@ async fn an_invite_that_leads_nowhere_says_why() -> Result<()> {
     let foreign = foreigner.invite("Student").await?;
 
     let newcomer = journey.open(0, &profile).await?;
-    newcomer.wait_until_offline_ready().await?;
     let cut_short = &foreign[..foreign.len() - 20];
     let not_an_invite = "This is no invite link. Copy the whole link, with everything behind the #.";
     for (link, sentence) in [
@@ -91,21 +90,29 @@ async fn an_invite_that_leads_nowhere_says_why() -> Result<()> {
         newcomer.press("Use another link").await?;
         newcomer.find("textbox", "Invite link").await?;
     }
+    newcomer.close().await?;
+    foreigner.close().await
+}
 
-    // With no connection: said so, and looked at as soon as there is one.
-    newcomer.visit("/").await?;
-    journey.link(0).cut();
-    newcomer.wait_for_status("Offline").await?;
-    newcomer.open_invite(&foreign).await?;
+#[tokio::test(flavor = "multi_thread")]
+async fn an_invite_opened_with_no_connection_opens_when_there_is_one() -> Result<()> {
+    let journey = Journey::start(2).await?;
+    let (profile, other_profile) = (Profile::new()?, Profile::new()?);
+    let (founder, newcomer) = tokio::try_join!(journey.open(0, &profile), journey.open(1, &other_profile))?;
+    founder.create_classroom(CLASSROOM, AMINA).await?;
+    let invite = founder.invite("Student").await?;
+    newcomer.wait_until_offline_ready().await?;
+
+    journey.link(1).cut();
+    newcomer.open_invite(&invite).await?;
     newcomer
         .wait_for_alert("This needs a connection, and there is none right now.")
         .await?;
-    journey.link(0).restore();
-    newcomer
-        .wait_for_alert("The relay does not know this classroom yet.")
-        .await?;
-    newcomer.close().await?;
-    foreigner.close().await
+    journey.link(1).restore();
+    newcomer.find("heading", CLASSROOM).await?;
+    newcomer.find("button", "Join").await?;
+    founder.close().await?;
+    newcomer.close().await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -83,6 +83,11 @@ impl Layout {
         [self.root.join("app/editor"), self.root.join("app/service-worker")]
     }
 
+    /// The npm packages that only the browser journeys need.
+    pub(crate) fn npm_packages_of_tests(&self) -> [PathBuf; 1] {
+        [self.root.join("tests/axe")]
+    }
+
     /// The version of a package in `Cargo.lock`.
     pub(crate) fn locked_version(&self, package: &str) -> Result<String> {
         let path = self.root.join("Cargo.lock");

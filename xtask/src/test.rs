@@ -28,6 +28,7 @@ pub(crate) fn test(layout: &Layout) -> Result<()> {
     let start = Instant::now();
     without_browser(layout)?;
     tools::install_browser()?;
+    tools::install_npm_packages(layout, &layout.npm_packages_of_tests())?;
     wasm_tests(layout)?;
     let app = front_end::build(layout, Profile::Release)?;
     let program = relay::build(layout, Profile::Release)?;
@@ -78,7 +79,7 @@ fn without_browser(layout: &Layout) -> Result<()> {
     step("tests of the test harness", || {
         run(cargo().args(["test", "--locked", "--package", "tests", "--lib"]))
     })?;
-    tools::install_npm_packages(layout)?;
+    tools::install_npm_packages(layout, &layout.npm_packages())?;
     for package in layout.npm_packages() {
         let name = package
             .strip_prefix(layout.root())

@@ -24,7 +24,7 @@ impl Tools {
     /// Everything a build of the front end needs.
     pub(crate) fn for_front_end(layout: &Layout) -> Result<Self> {
         add_wasm_target(layout)?;
-        install_npm_packages(layout)?;
+        install_npm_packages(layout, &layout.npm_packages())?;
         let trunk = find_or_install(layout, "trunk", "trunk", TRUNK_VERSION)?;
         let bindgen = find_or_install(
             layout,
@@ -65,25 +65,25 @@ pub(crate) fn add_wasm_target(layout: &Layout) -> Result<()> {
     })
 }
 
-/// Installs npm's packages where the lock file is another than at the last time.
-pub(crate) fn install_npm_packages(layout: &Layout) -> Result<()> {
+/// Installs npm's packages for these folders, where the lock file is another than at the last time.
+pub(crate) fn install_npm_packages(layout: &Layout, folders: &[PathBuf]) -> Result<()> {
     if !is_on_path("npm") {
         return Err(Error::Missing(
             "npm is missing: install Node.js 20 or newer with npm".to_owned(),
         ));
     }
-    for package in layout.npm_packages() {
+    for package in folders {
         let lock_path = package.join("package-lock.json");
         let lock = hex(&Sha256::digest(fs::read(&lock_path).at(&lock_path)?));
         let stamp = package.join("node_modules/.meridian-lock");
         if fs::read_to_string(&stamp).is_ok_and(|installed| installed == lock) {
             continue;
         }
-        let name = package.strip_prefix(layout.root()).unwrap_or(&package).display();
+        let name = package.strip_prefix(layout.root()).unwrap_or(package).display();
         step(&format!("install npm packages for {name}"), || {
             run(Command::new("npm")
                 .args(["ci", "--no-audit", "--no-fund", "--loglevel=error"])
-                .current_dir(&package))?;
+                .current_dir(package))?;
             fs::write(&stamp, &lock).at(&stamp)
         })?;
     }
