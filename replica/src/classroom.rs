@@ -13,6 +13,7 @@ use protocol::segment::{Log, Segment};
 use protocol::wire::{Packer, Unpacker};
 use protocol::{ClassroomId, DocumentId, EntryHash, LaneId, MemberId, Refusal, SegmentHash, SpaceId};
 
+use crate::own_document::OwnDocument;
 use crate::presence::Person;
 use crate::store::{AsideReason, Batch, ClassroomRecord, LogRecord};
 use crate::view;
@@ -159,8 +160,8 @@ pub(crate) struct Held {
 
 /// The classroom's own document is read here; of the others only the title is.
 pub(crate) enum Content {
-    Classroom(ClassroomDocument),
-    Page(Document),
+    Classroom(Box<OwnDocument>),
+    Page(Box<Document>),
 }
 
 impl Held {
@@ -176,10 +177,14 @@ impl Held {
 impl Content {
     pub(crate) fn open(document: Document, is_classroom: bool) -> Self {
         if is_classroom {
-            Self::Classroom(ClassroomDocument::open(document))
+            Self::classroom(ClassroomDocument::open(document))
         } else {
-            Self::Page(document)
+            Self::Page(Box::new(document))
         }
+    }
+
+    pub(crate) fn classroom(document: ClassroomDocument) -> Self {
+        Self::Classroom(Box::new(OwnDocument::new(document)))
     }
 
     /// A document of which nothing has arrived. Nobody writes with this actor: whoever writes sets their own first.
@@ -217,7 +222,7 @@ impl Content {
     pub(crate) fn into_document(self) -> Document {
         match self {
             Self::Classroom(classroom) => classroom.into_document(),
-            Self::Page(page) => page,
+            Self::Page(page) => *page,
         }
     }
 }
@@ -327,7 +332,7 @@ impl Classroom {
     }
 
     /// The classroom's own document, if it is here.
-    pub(crate) fn own_document(&self) -> Option<&ClassroomDocument> {
+    pub(crate) fn own_document(&self) -> Option<&OwnDocument> {
         match self.documents.get(&self.roster.document()) {
             Some(Copy::Here(held)) => match &held.content {
                 Content::Classroom(document) => Some(document),
@@ -344,12 +349,12 @@ impl Classroom {
         seconds: i64,
         edit: impl FnOnce(&mut ClassroomDocument) -> Result<(), documents::Error>,
     ) -> Result<Option<Vec<u8>>, documents::Error> {
-        let mut edited = self.own_document().ok_or(documents::Error::Absent)?.clone();
+        let mut edited = self.own_document().ok_or(documents::Error::Absent)?.copy();
         edited.set_actor(actor)?;
         edit(&mut edited)?;
         let change = edited.commit(seconds);
         if let Some(Copy::Here(held)) = self.documents.get_mut(&self.roster.document()) {
-            held.content = Content::Classroom(edited);
+            held.content = Content::classroom(edited);
         }
         Ok(change)
     }

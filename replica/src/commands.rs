@@ -121,7 +121,7 @@ impl<R: CryptoRng> Replica<R> {
 
         classroom.documents.insert(
             document,
-            Copy::Here(Held::new(Content::Page(page.into_document()))),
+            Copy::Here(Held::new(Content::open(page.into_document(), false))),
         );
         classroom.titles.insert(document, String::new());
         self.writes

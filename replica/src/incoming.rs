@@ -278,11 +278,25 @@ impl<R: CryptoRng> Replica<R> {
         for change in bad {
             self.keep_aside(id, AsideReason::WrongActor, change)?;
         }
-        self.apply(id, log.document, good)
+        self.apply(id, log.document, good);
+        Ok(())
     }
 
-    /// Applies changes of others, or of another tab, to a document, wherever it is.
-    pub(crate) fn apply(
+    /// Has changes of others, or of another tab, applied to a document, wherever it is. All that one event brings is
+    /// applied together, for each application costs a walk over the document.
+    pub(crate) fn apply(&mut self, id: &ClassroomId, document: DocumentId, changes: Vec<Vec<u8>>) {
+        self.arrived.entry((*id, document)).or_default().extend(changes);
+    }
+
+    /// Applies what has arrived.
+    pub(crate) fn apply_arrived(&mut self) -> Result<(), crate::Error> {
+        while let Some(((id, document), changes)) = self.arrived.pop_first() {
+            self.apply_now(&id, document, changes)?;
+        }
+        Ok(())
+    }
+
+    fn apply_now(
         &mut self,
         id: &ClassroomId,
         document: DocumentId,
@@ -443,8 +457,9 @@ impl<R: CryptoRng> Replica<R> {
         match classroom.take(&segment, false)? {
             Taken::Changes(changes) => self.apply(id, log.document, changes),
             // If something is missing before it, the relay or the next start brings both.
-            Taken::Known | Taken::Foreign(_) | Taken::Aside(_) => Ok(()),
+            Taken::Known | Taken::Foreign(_) | Taken::Aside(_) => {}
         }
+        Ok(())
     }
 
     /// Takes a whisper if it opens; others are of no use later.

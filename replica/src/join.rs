@@ -99,7 +99,7 @@ impl<R: CryptoRng> Replica<R> {
         classroom.keys.insert((SpaceId::EVERYONE, 0), key);
         classroom
             .documents
-            .insert(document, Copy::Here(Held::new(Content::Classroom(own))));
+            .insert(document, Copy::Here(Held::new(Content::classroom(own))));
         store_classroom(self.writes.next(), &classroom).map_err(|_| Problem::Internal)?;
         self.store_me()?;
         self.classrooms.insert(id, classroom);
@@ -305,6 +305,7 @@ impl<R: CryptoRng> Replica<R> {
     pub(crate) fn caught_up(&mut self, id: &ClassroomId) -> Result<(), Error> {
         self.connection.works();
         self.retry_aside()?;
+        self.apply_arrived()?;
         if let Some(joining) = self
             .classrooms
             .get_mut(id)
@@ -346,9 +347,9 @@ impl<R: CryptoRng> Replica<R> {
             .filter(|document| document.is_present())?;
         Some(Preview {
             classroom: *id,
-            name: document.name(),
+            name: document.read().name.clone(),
             role,
-            schools: crate::show::schools(document),
+            schools: crate::show::schools(document.read()),
             already_member: classroom.joining.is_none(),
         })
     }
@@ -370,13 +371,14 @@ impl<R: CryptoRng> Replica<R> {
             .ok_or(Problem::InviteUnknown)?
             .entry;
         let document = classroom.own_document().ok_or(Problem::InviteBroken)?;
+        let called = |name: &str| name.trim().to_lowercase();
         let known = document
-            .schools()
-            .into_iter()
-            .find(|(_, school)| school.name.trim().to_lowercase() == profile.school.trim().to_lowercase());
-        let school = known
-            .as_ref()
-            .map_or_else(|| SchoolId(random(&mut self.rng)), |(id, _)| SchoolId(*id));
+            .read()
+            .schools
+            .iter()
+            .find(|(_, school)| called(&school.name) == called(&profile.school))
+            .map(|(id, _)| SchoolId(*id));
+        let school = known.unwrap_or_else(|| SchoolId(random(&mut self.rng)));
         let me = self.me.as_ref().ok_or(Problem::Internal)?;
         let member = me.keys.id();
 
@@ -424,6 +426,7 @@ impl<R: CryptoRng> Replica<R> {
             Some(change)
         } else {
             // A guest reads: whatever they wrote, their own name included, would be refused by everybody.
+            classroom.record.guest = Some(profile.name.trim().to_owned());
             None
         };
 

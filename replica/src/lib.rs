@@ -20,6 +20,7 @@ mod incoming;
 mod join;
 mod loading;
 mod outgoing;
+mod own_document;
 mod presence;
 mod show;
 mod start;
@@ -70,6 +71,8 @@ pub struct Replica<R> {
     /// What the store says of lanes that have written.
     lanes: BTreeMap<LaneId, store::LaneRecord>,
     classrooms: BTreeMap<ClassroomId, Classroom>,
+    /// Changes that the present event brought and that no document has yet.
+    arrived: BTreeMap<(ClassroomId, DocumentId), Vec<Vec<u8>>>,
     /// Invites that were opened, until the classroom behind them shows.
     knocking: BTreeMap<ClassroomId, Knocking>,
     connection: Connection,
@@ -117,6 +120,10 @@ impl<R: CryptoRng> Replica<R> {
             Event::Adopted { lane, records } => self.adopted(lane, &records),
             Event::Tick => self.tick(),
             Event::Closing => self.closing(),
+        }
+        if self.apply_arrived().is_err() {
+            // What did not go in is in the store, and comes with the next start.
+            self.arrived.clear();
         }
         self.seal_pending();
         self.send_ready();

@@ -26,15 +26,19 @@ const MOST_PEOPLE: usize = 1_000;
 pub(crate) struct Person {
     pub(crate) member: MemberId,
     pub(crate) heard_at: u64,
+    /// What a guest says they are called; members have a profile.
+    pub(crate) name: Option<String>,
     pub(crate) place: Option<(DocumentId, Option<CursorRange>)>,
 }
 
 /// What a whisper says. New kinds are added at the end.
 #[derive(Debug, Serialize, Deserialize)]
 enum Words {
-    /// I am here, and on this page, if I am on one. `lane` tells my tabs apart; `answer` asks others to say the same.
+    /// I am here, and on this page, if I am on one. `lane` tells my tabs apart; a guest says their `name`; `answer`
+    /// asks others to say the same.
     Here {
         lane: LaneId,
+        name: Option<String>,
         place: Option<(DocumentId, Option<CursorRange>)>,
         answer: bool,
     },
@@ -81,10 +85,15 @@ impl<R: CryptoRng> Replica<R> {
             Some((classroom, document, cursor)) if classroom == id => Some((*document, cursor.clone())),
             _ => None,
         };
+        let name = self
+            .classrooms
+            .get(id)
+            .and_then(|classroom| classroom.record.guest.clone());
         self.whisper(
             id,
             &Words::Here {
                 lane: self.lane,
+                name,
                 place,
                 answer,
             },
@@ -140,7 +149,12 @@ impl<R: CryptoRng> Replica<R> {
             return;
         };
         match words {
-            Words::Here { lane, place, answer } => {
+            Words::Here {
+                lane,
+                name,
+                place,
+                answer,
+            } => {
                 let place = place.filter(|(_, cursor)| {
                     cursor.as_ref().is_none_or(|cursor| {
                         cursor.anchor.len() <= LONGEST_CURSOR && cursor.head.len() <= LONGEST_CURSOR
@@ -149,6 +163,7 @@ impl<R: CryptoRng> Replica<R> {
                 let person = Person {
                     member,
                     heard_at: self.now,
+                    name: name.filter(|name| name.chars().count() <= documents::classroom::LONGEST_NAME),
                     place,
                 };
                 let key = (member, lane);
@@ -219,10 +234,7 @@ impl<R: CryptoRng> Replica<R> {
         if !classroom.open.contains(&document) {
             return;
         }
-        let profiles = classroom
-            .own_document()
-            .map(documents::classroom::Classroom::profiles)
-            .unwrap_or_default();
+        let profiles = classroom.own_document().map(|own| &own.read().profiles);
         let people = classroom
             .people
             .iter()
@@ -232,8 +244,9 @@ impl<R: CryptoRng> Replica<R> {
                     id: format!("{member}{lane}"),
                     member: person.member,
                     name: profiles
-                        .get(&person.member.0)
-                        .map(|p| p.name.clone())
+                        .and_then(|profiles| profiles.get(&person.member.0))
+                        .map(|profile| profile.name.clone())
+                        .or_else(|| person.name.clone())
                         .unwrap_or_default(),
                     colour: crate::show::colour(&person.member),
                     cursor: cursor.clone(),

@@ -1,14 +1,15 @@
 //! What the tab sees of the replica's state. A view is sent when it differs from the one before.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use documents::classroom::{Classroom as ClassroomDocument, Kind};
+use documents::classroom::Kind;
 use protocol::rand_core::CryptoRng;
 use protocol::{ClassroomId, DocumentId, MemberId, SchoolId};
 
 use crate::Replica;
 use crate::classroom::Classroom;
 use crate::event::Effect;
+use crate::own_document::Reading;
 use crate::view::{self, Update};
 
 impl<R: CryptoRng> Replica<R> {
@@ -66,25 +67,33 @@ impl<R: CryptoRng> Replica<R> {
             classroom.documents.contains_key(document)
                 || classroom
                     .own_document()
-                    .is_some_and(|own| own.documents().contains_key(&document.0))
+                    .is_some_and(|own| own.read().documents.contains_key(&document.0))
         })
     }
 }
 
 impl Classroom {
     fn view(&self, me: MemberId, failing: bool) -> Option<view::Classroom> {
-        let own = self.own_document()?;
+        let own = self.own_document()?.read();
         let role = self.roster.member(&me)?.role;
-        let profiles = own.profiles();
         let here: BTreeSet<MemberId> = self.people.values().map(|person| person.member).collect();
+        let mut guests: BTreeMap<MemberId, &String> = self
+            .people
+            .values()
+            .filter_map(|person| Some((person.member, person.name.as_ref()?)))
+            .collect();
+        guests.extend(self.record.guest.as_ref().map(|name| (me, name)));
         let members = self
             .roster
             .members()
             .map(|member| view::Member {
                 id: member.id,
-                name: profiles
+                name: own
+                    .profiles
                     .get(&member.id.0)
-                    .map(|profile| profile.name.clone())
+                    .map(|profile| &profile.name)
+                    .or_else(|| guests.get(&member.id).copied())
+                    .cloned()
                     .unwrap_or_default(),
                 school: member.school,
                 role: member.role,
@@ -94,10 +103,10 @@ impl Classroom {
             })
             .collect();
         let mut documents: Vec<view::Document> = own
-            .documents()
-            .into_iter()
+            .documents
+            .iter()
             .map(|(id, listing)| {
-                let id = DocumentId(id);
+                let id = DocumentId(*id);
                 view::Document {
                     id,
                     title: self.titles.get(&id).cloned().unwrap_or_default(),
@@ -112,7 +121,7 @@ impl Classroom {
         documents.sort_by_key(|document| (std::cmp::Reverse(document.created_at), document.id));
         Some(view::Classroom {
             id: self.id,
-            name: own.name(),
+            name: own.name.clone(),
             role,
             schools: schools(own),
             members,
@@ -124,14 +133,14 @@ impl Classroom {
     }
 }
 
-pub(crate) fn schools(own: &ClassroomDocument) -> Vec<view::School> {
-    own.schools()
-        .into_iter()
+pub(crate) fn schools(own: &Reading) -> Vec<view::School> {
+    own.schools
+        .iter()
         .map(|(id, school)| view::School {
-            id: SchoolId(id),
-            name: school.name,
-            country: school.country,
-            time_zone: school.time_zone,
+            id: SchoolId(*id),
+            name: school.name.clone(),
+            country: school.country.clone(),
+            time_zone: school.time_zone.clone(),
         })
         .collect()
 }

@@ -95,6 +95,7 @@ impl<R: CryptoRng> Replica<R> {
             held: adopted.iter().copied().collect(),
             lanes,
             classrooms: BTreeMap::new(),
+            arrived: BTreeMap::new(),
             knocking: BTreeMap::new(),
             connection: Connection::new(origin),
             writes: Writes::default(),

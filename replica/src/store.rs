@@ -176,6 +176,8 @@ pub(crate) struct ClassroomRecord {
     pub(crate) found_token: Option<String>,
     /// The part behind the `#` of the link that this person joined by, until the relay knows them as a member.
     pub(crate) invite: Option<String>,
+    /// What a guest is called: they write in no document, so they tell it while they are here.
+    pub(crate) guest: Option<String>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -11,7 +11,6 @@ use protocol::{ClassroomId, DocumentId, LaneId, bounded};
 use serde::{Deserialize, Serialize};
 
 use crate::classroom::{PendingChange, Unsent, Way};
-use crate::event::Effect;
 use crate::store::{self, LogRecord, Records, Table};
 use crate::{Error, Replica};
 
@@ -146,7 +145,8 @@ impl<R: CryptoRng> Replica<R> {
             durable: true,
         };
         classroom.pending.insert((log, sequence), pending);
-        self.apply(id, log.document, vec![change])
+        self.apply(id, log.document, vec![change]);
+        Ok(())
     }
 
     /// This tab took over a lane that its tab left behind; what is unsent on it is what the store says.
@@ -222,11 +222,8 @@ impl<R: CryptoRng> Replica<R> {
         self.settle_lane(lane);
     }
 
+    /// The tab is about to go: others need not wait to see it. What is on its way to storage may still get out.
     pub(crate) fn closing(&mut self) {
         self.say_gone();
-        if self.connection.is_up() {
-            self.effects.push(Effect::Disconnect);
-            self.disconnected();
-        }
     }
 }
