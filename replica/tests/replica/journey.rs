@@ -289,7 +289,7 @@ async fn links_that_are_none_are_told_apart() {
         link: link.to_owned(),
     };
     assert_eq!(world.ask(tab, preview("hello")).await, Err(Problem::NotAnInvite));
-    let newer = format!("#{}", "_".repeat(66));
+    let newer = format!("#{}", "_".repeat(68));
     assert_eq!(world.ask(tab, preview(&newer)).await, Err(Problem::NewerVersion));
     let nowhere = protocol::invite::InviteLink::from_parts(protocol::ClassroomId([7; 32]), [1; 16]);
     let answer = world.ask(tab, preview(&nowhere.to_fragment())).await;
