@@ -111,8 +111,11 @@ impl Browser {
         self.driver.quit().await?;
         let mut requests = Vec::new();
         wait_until("the network log is complete", async || {
-            requests = self.network.requests_of(&self.origin).unwrap_or_default();
-            Ok(!requests.is_empty())
+            match self.network.requests_of(&self.origin)? {
+                Some(complete) => requests = complete,
+                None => return Ok(false),
+            }
+            Ok(true)
         })
         .await?;
         requests.retain(|address| !is_at(&self.origin, address));

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::Result;
 use crate::error::Doing;
-use crate::{Error, Result};
 
 /// A browser's log of its network stack, complete once the browser is closed.
 #[derive(Debug)]
@@ -27,12 +27,10 @@ impl NetworkLog {
         self.folder.path().join("log.json")
     }
 
-    /// The addresses that pages of `origin` asked for.
-    pub(crate) fn requests_of(&self, origin: &str) -> Result<Vec<String>> {
+    /// The addresses that pages of `origin` asked for; nothing while the log is incomplete.
+    pub(crate) fn requests_of(&self, origin: &str) -> Result<Option<Vec<String>>> {
         let log = fs::read(self.path()).doing("read the network log")?;
-        requests_of(origin, &log).ok_or(Error::Answer {
-            method: "--log-net-log",
-        })
+        Ok(requests_of(origin, &log))
     }
 }
 

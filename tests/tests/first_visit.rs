@@ -1,6 +1,6 @@
 //! One visit is enough: then the app starts with nothing but the device.
 
-use tests::{Journey, Profile, Result};
+use tests::{Error, Journey, Profile, Result};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_app_starts_with_the_relay_gone_after_one_visit() -> Result<()> {
@@ -40,4 +40,38 @@ async fn a_missing_file_is_never_answered_with_the_page() -> Result<()> {
     let errors = browser.errors().await?;
     assert!(errors.iter().any(|error| error.contains("404")), "{errors:#?}");
     browser.close().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_to_another_host_is_refused_and_would_be_noticed() -> Result<()> {
+    let journey = Journey::start(2).await?;
+    let profile = Profile::new()?;
+    let browser = journey.open(0, &profile).await?;
+    browser.find("status", "Sync").await?;
+    let elsewhere = format!("{}/health", journey.link(1).origin());
+    let ask =
+        format!("return fetch('{elsewhere}', {{ mode: 'no-cors' }}).then(() => 'asked', () => 'refused')");
+    assert_eq!(browser.run(&ask).await?, "refused");
+    let errors = browser.errors().await?;
+    assert!(
+        errors
+            .iter()
+            .any(|error| error.contains("Content Security Policy")),
+        "{errors:#?}"
+    );
+
+    // What the journeys look at when they close a browser, on a page without our policy.
+    browser
+        .driver()
+        .cdp()
+        .send_raw("Page.setBypassCSP", serde_json::json!({ "enabled": true }))
+        .await?;
+    browser.reload().await?;
+    browser.find("status", "Sync").await?;
+    assert_eq!(browser.run(&ask).await?, "asked");
+    match browser.close().await {
+        Err(Error::Misbehaved { requests, .. }) => assert_eq!(requests, [elsewhere]),
+        other => panic!("{other:?}"),
+    }
+    Ok(())
 }
