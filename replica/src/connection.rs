@@ -10,6 +10,7 @@ use protocol::{ClassroomId, LaneId, Refusal};
 
 use crate::Replica;
 use crate::classroom::{Channel, Way};
+use crate::command::Problem;
 use crate::event::Effect;
 use crate::view::Link;
 
@@ -134,9 +135,12 @@ impl<R: CryptoRng> Replica<R> {
         for id in &ids {
             self.close_channel(id);
         }
+        let mut waiting = Vec::new();
         for knocking in self.knocking.values_mut() {
             knocking.channel = None;
+            waiting.append(&mut knocking.joining.requests);
         }
+        self.answer_all(waiting, Problem::NeedsConnection);
     }
 
     /// Nothing that was sent on the channel counts any more, unless it was answered.

@@ -183,6 +183,13 @@ impl<R: CryptoRng> Replica<R> {
                 self.answer_previews(&id);
             }
             _ => {
+                if let Some(Knocking { joining, .. }) = self.knocking.get_mut(&id)
+                    && joining.keys.id() == keys.id()
+                {
+                    joining.requests.push(request);
+                    joining.deadline = deadline;
+                    return Ok(());
+                }
                 let joining = Joining {
                     keys,
                     requests: vec![request],
@@ -454,22 +461,13 @@ impl<R: CryptoRng> Replica<R> {
     /// Whoever waits for a preview is told when it takes too long.
     pub(crate) fn tick_joining(&mut self) {
         let now = self.now;
-        let late: Vec<ClassroomId> = self
-            .knocking
-            .iter()
-            .filter(|(_, knocking)| now >= knocking.joining.deadline)
-            .map(|(id, _)| *id)
-            .collect();
-        for id in late {
-            if let Some(knocking) = self.knocking.remove(&id) {
-                self.answer_all(knocking.joining.requests, Problem::NeedsConnection);
-            }
-        }
         let mut waiting = Vec::new();
-        for classroom in self.classrooms.values_mut() {
-            if let Some(joining) = &mut classroom.joining
-                && now >= joining.deadline
-            {
+        let looking = self.classrooms.values_mut();
+        let looking = looking.filter_map(|classroom| classroom.joining.as_mut());
+        // Who knocks goes on knocking: the connection is wanted, and may come yet.
+        let knocking = self.knocking.values_mut().map(|knocking| &mut knocking.joining);
+        for joining in looking.chain(knocking) {
+            if now >= joining.deadline {
                 waiting.append(&mut joining.requests);
             }
         }
@@ -490,7 +488,7 @@ impl<R: CryptoRng> Replica<R> {
         self.answer_all(requests, problem_of(reason));
     }
 
-    fn answer_all(&mut self, requests: Vec<u32>, problem: Problem) {
+    pub(crate) fn answer_all(&mut self, requests: Vec<u32>, problem: Problem) {
         for request in requests {
             self.answer(request, Err(problem));
         }
