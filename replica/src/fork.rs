@@ -83,21 +83,33 @@ impl<R: CryptoRng> Replica<R> {
         index: u64,
         foreign: &[Vec<u8>],
     ) -> Result<(), Error> {
+        // The document is to hold all that its logs do.
+        self.apply_arrived()?;
+        let before = self.lane;
         self.end_lane(log.lane);
-        let mut dead = self.give_up(id, log, index)?;
-        // What was unsent when the profile was copied is on the relay by now.
-        dead.retain(|change| !foreign.contains(change));
-        if dead.is_empty() {
-            self.show_open_pages();
-            return Ok(());
+        if let Some(mut dead) = self.give_up(id, log, index)? {
+            // What was unsent when the profile was copied is on the relay by now.
+            dead.retain(|change| !foreign.contains(change));
+            self.tell_rebuilt(id, log, Vec::new());
+            self.bury(id, log, dead)?;
         }
+        if self.lane != before {
+            self.show_open_pages();
+        }
+        Ok(())
+    }
+
+    /// Makes dead changes again as soon as their document is here.
+    fn bury(&mut self, id: &ClassroomId, log: Log, dead: Vec<Vec<u8>>) -> Result<(), Error> {
         let is_here = self
             .classrooms
             .get(id)
             .is_some_and(|classroom| matches!(classroom.documents.get(&log.document), Some(Copy::Here(_))));
         if is_here {
-            self.remake(id, log.document, &Dead::new(dead));
-            self.show_open_pages();
+            if !dead.is_empty() {
+                self.remake(id, log.document, &Dead::new(dead));
+                self.show_page(id, log.document);
+            }
             return Ok(());
         }
         // Kept by name until they are made again, for this tab may end first.
@@ -107,12 +119,12 @@ impl<R: CryptoRng> Replica<R> {
         self.writes
             .next()
             .delete(Table::Documents, store::document_key(id, &log.document));
-        if let Some(classroom) = self.classrooms.get_mut(id) {
+        if let Some(classroom) = self.classrooms.get_mut(id)
+            && !dead.is_empty()
+        {
             classroom.redo_later.entry(log.document).or_default().extend(dead);
         }
-        self.tell_rebuilt(id, log, Vec::new());
         self.reload(id, log.document);
-        self.show_open_pages();
         Ok(())
     }
 
@@ -140,21 +152,21 @@ impl<R: CryptoRng> Replica<R> {
         }
     }
 
-    /// Takes what is unsent on a log from `index` on out of it, and says which changes that were.
-    fn give_up(&mut self, id: &ClassroomId, log: Log, index: u64) -> Result<Vec<Vec<u8>>, Error> {
+    /// Takes what is unsent on a log from `index` on out of it, if anything is, and says which changes that were.
+    fn give_up(&mut self, id: &ClassroomId, log: Log, index: u64) -> Result<Option<Vec<Vec<u8>>>, Error> {
         let Some(classroom) = self.classrooms.get_mut(id) else {
-            return Ok(Vec::new());
+            return Ok(None);
         };
         let Taken { dead, gone } = classroom.take_unsent(&log, index);
         if gone.is_empty() {
-            return Ok(dead);
+            return Ok(None);
         }
         let batch = self.writes.next();
         for (table, key) in gone {
             batch.delete(table, key);
         }
         self.note_log(id, &log)?;
-        Ok(dead)
+        Ok(Some(dead))
     }
 
     /// Makes dead changes of a document that is here again on the present lane, and with them what other lanes of ours
@@ -299,7 +311,7 @@ impl<R: CryptoRng> Replica<R> {
             .collect();
         for (own, index) in built_on {
             self.end_lane(own.lane);
-            for change in self.give_up(id, own, index)? {
+            for change in self.give_up(id, own, index)?.unwrap_or_default() {
                 let hash = change::inspect(&change).map(|info| info.hash);
                 if !hash.is_ok_and(|hash| remade.contains(&hash)) {
                     // Made on top of what the other tab made again, which it did not know: it fits nowhere now.

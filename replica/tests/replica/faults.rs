@@ -103,7 +103,7 @@ async fn a_crash_between_any_two_steps_loses_nothing_that_was_answered() {
         ..
     } = Pair::new("crash").await;
     let mut promised = std::collections::BTreeSet::new();
-    for round in 0..40 {
+    for round in 0..24 {
         if round % 4 == 3 {
             world.cut(0);
         }

@@ -308,7 +308,7 @@ async fn a_change_larger_than_a_segment_is_refused_whole() {
         ..
     } = Pair::new("large").await;
     // Nothing that compression could shorten much.
-    let noise: String = (0..150_000)
+    let noise: String = (0..130_000)
         .filter_map(|_| char::from_u32(0x4e00 + u32::try_from(world.rng.below(0x5000)).unwrap()))
         .collect();
     let command = world

@@ -11,25 +11,50 @@ use replica::command::{Answer, Command};
 
 use crate::rng::SeededRng;
 use crate::tab::{PageKey, word_at};
-use crate::world::{Pair, Step, World, person};
+use crate::world::{Pair, Profile, Step, World, person};
 
-const CASES: usize = 24;
+const CASES: usize = 10;
 const ROUNDS: usize = 60;
 
 #[tokio::test]
 async fn three_replicas_become_equal_whatever_happens() {
+    run_all("", Profiles::Own).await;
+}
+
+/// The same, with profiles that are copied while they are in use.
+#[tokio::test]
+async fn copies_of_profiles_become_equal_whatever_happens() {
+    let forks = run_all("copies ", Profiles::Copied).await;
+    assert!(
+        forks > 0 || std::env::var("MERIDIAN_SEED").is_ok(),
+        "no lane had two writers"
+    );
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Profiles {
+    Own,
+    Copied,
+}
+
+const MOST_PROFILES: usize = 5;
+
+/// Says how many lanes ended because they had two writers.
+async fn run_all(name: &str, profiles: Profiles) -> usize {
     let seeds: Vec<String> = match std::env::var("MERIDIAN_SEED") {
         Ok(seed) => vec![seed],
         Err(_) => {
             let cases = std::env::var("MERIDIAN_CASES").map_or(CASES, |cases| cases.parse().unwrap());
-            (0..cases).map(|case| format!("case {case}")).collect()
+            (0..cases).map(|case| format!("{name}{case}")).collect()
         }
     };
+    let mut forks = 0;
     for seed in seeds {
         // Shown by the test runner if this case fails.
         println!("MERIDIAN_SEED={seed:?}");
-        run(&seed).await;
+        forks += run(&seed, profiles).await;
     }
+    forks
 }
 
 /// What was asked and may have been answered.
@@ -40,7 +65,7 @@ struct Record {
     deleted: BTreeSet<String>,
 }
 
-async fn run(seed: &str) {
+async fn run(seed: &str, profiles: Profiles) -> usize {
     let mut rng = SeededRng::new(&format!("random {seed}"));
     let Pair {
         mut world,
@@ -60,22 +85,27 @@ async fn run(seed: &str) {
 
     let mut record = Record::default();
     for round in 0..ROUNDS {
-        let profile = rng.below(3);
+        let profile = rng.below(world.profiles.len());
         match rng.below(100) {
             0..=44 => edit(&mut world, &mut rng, &mut record, profile, page, round),
             45..=52 => world.cut(profile),
             53..=60 => world.link(profile),
-            61..=64 => restart(&mut world, &mut rng, &mut record, profile, page).await,
-            65..=66 if world.tabs_of(profile).len() == 1 => {
+            61..=63 => restart(&mut world, &mut rng, &mut record, profile, page).await,
+            64..=65 if profiles == Profiles::Copied && world.profiles.len() < MOST_PROFILES => {
+                let copy = world.clone_profile(profile);
+                let tab = world.open_tab(copy);
+                open(&mut world, tab, page).await;
+            }
+            66..=67 if world.tabs_of(profile).len() == 1 => {
                 let tab = world.open_tab(profile);
                 open(&mut world, tab, page).await;
             }
-            67 => {
+            68 => {
                 world.kill_relay();
                 world.tick(300);
                 world.start_relay().await;
             }
-            68..=69 => {
+            69..=70 => {
                 world.profiles[profile].store.failing = !world.profiles[profile].store.failing;
             }
             _ => {}
@@ -96,7 +126,7 @@ async fn run(seed: &str) {
         }
         settle(&world, &mut record);
     }
-    for profile in 0..3 {
+    for profile in 0..world.profiles.len() {
         world.profiles[profile].store.failing = false;
         world.link(profile);
     }
@@ -119,6 +149,8 @@ async fn run(seed: &str) {
     }
     world.check_stores(page).await;
     world.check_nothing_to_send().await;
+    let ended = |profile: &Profile| profile.store.lanes_ended();
+    world.profiles.iter().map(ended).sum()
 }
 
 fn settle(world: &World, record: &mut Record) {

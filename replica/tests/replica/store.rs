@@ -1,6 +1,6 @@
 //! A device's store, in memory, that forgets what a crash would.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use replica::store::{Batch, Ranges, Records, Table};
 
@@ -12,6 +12,9 @@ pub(crate) struct Store {
     rows: Rows,
     /// What survives a crash of the machine: all up to the last strict write.
     synced: Rows,
+    /// Every segment that survived a crash of the machine at some time: a dead one is deleted, and another tab may still
+    /// be sending it.
+    segments: BTreeSet<Vec<u8>>,
     /// Whether writes fail.
     pub(crate) failing: bool,
 }
@@ -30,6 +33,8 @@ impl Store {
         }
         if batch.strict {
             self.synced = self.rows.clone();
+            let segments = self.table(Table::Segments).into_iter();
+            self.segments.extend(segments.map(|(_, segment)| segment));
         }
         Ok(())
     }
@@ -63,10 +68,15 @@ impl Store {
             .collect()
     }
 
-    pub(crate) fn holds(&self, table: Table, value: &[u8]) -> bool {
-        self.rows
-            .iter()
-            .any(|((other, _), stored)| *other == table && stored.ends_with(value))
+    /// Whether a segment was written so that a crash of the machine could not take it back.
+    pub(crate) fn kept(&self, segment: &[u8]) -> bool {
+        self.segments.contains(segment)
+    }
+
+    /// How many lanes are never used again.
+    pub(crate) fn lanes_ended(&self) -> usize {
+        let rows = self.table(Table::Lanes).into_iter();
+        rows.filter(|(_, record)| record[..] == [1, 2]).count()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
