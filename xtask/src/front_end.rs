@@ -4,6 +4,7 @@ mod bundle;
 mod compress;
 mod fingerprint;
 mod finish;
+mod strip;
 
 use std::env;
 use std::ffi::OsStr;

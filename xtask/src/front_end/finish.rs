@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256, Sha384};
 use super::bundle::esbuild;
 use super::compress::compress;
 use super::fingerprint::files_below;
+use super::strip::without_custom_sections;
 use crate::error::{AtPath, Error, Result};
 use crate::layout::{Layout, Profile};
 use crate::step::run;
@@ -45,11 +46,28 @@ pub(crate) fn finish(layout: &Layout, profile: Profile, folder: &Path) -> Result
     );
     fs::write(&page_path, page.replacen("</head>", &addresses, 1)).at(&page_path)?;
 
+    if profile == Profile::Release {
+        strip(folder)?;
+    }
     bundle_service_worker(layout, profile, folder)?;
     match profile {
         Profile::Release => compress(folder, &layout.scratch().join("compressed")),
         Profile::Debug => Ok(()),
     }
+}
+
+fn strip(folder: &Path) -> Result<()> {
+    for path in files_below(folder)? {
+        if path.extension().is_some_and(|extension| extension == "wasm") {
+            let stripped = without_custom_sections(&fs::read(&path).at(&path)?);
+            let stripped = stripped.ok_or_else(|| Error::Unexpected {
+                path: path.clone(),
+                problem: "it is not a WASM file".to_owned(),
+            })?;
+            fs::write(&path, stripped).at(&path)?;
+        }
+    }
+    Ok(())
 }
 
 /// The address of the generated JavaScript, from the script that trunk made to load it.
