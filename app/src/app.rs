@@ -86,7 +86,7 @@ fn watch_the_network(link: Link) {
     }
 }
 
-/// Hands over what was typed when the tab may go away, and warns if it could not be stored.
+/// Hands over what was typed when the tab may go away, and warns while it is not stored.
 fn lose_nothing_at_the_end(link: Link, sessions: Sessions) {
     let on_hide = move |_: Event| sessions.flush();
     window_event_listener_untyped("visibilitychange", on_hide);
@@ -98,7 +98,7 @@ fn lose_nothing_at_the_end(link: Link, sessions: Sessions) {
         sessions.flush();
         let local = link
             .local_work
-            .with_untracked(|work| work.values().any(|work| *work == LocalWork::NotSaved));
+            .with_untracked(|work| work.values().any(|work| *work != LocalWork::Durable));
         let stored = link.home.with_untracked(|home| {
             home.iter()
                 .flat_map(|home| &home.classrooms)

@@ -22,7 +22,11 @@ pub(crate) type Place = (ClassroomId, DocumentId);
 
 /// What arrives for a page that is open in this tab.
 pub(crate) enum PageUpdate {
-    Opened { saved: Vec<u8>, actor: [u8; 16] },
+    Opened {
+        saved: Vec<u8>,
+        actor: [u8; 16],
+        upto: Option<u32>,
+    },
     Changes(Vec<Vec<u8>>),
     Presence(Vec<Presence>),
 }
@@ -80,20 +84,36 @@ impl Link {
 
     /// Sends a command; `on_answer` is called when it was carried out, or could not be.
     pub(crate) fn ask(self, command: Command, on_answer: impl FnOnce(Result<Answer, Problem>) + 'static) {
+        self.ask_numbered(command, |_, answer| on_answer(answer));
+    }
+
+    /// The same for who needs to know the command's number.
+    pub(crate) fn ask_numbered(
+        self,
+        command: Command,
+        on_answer: impl FnOnce(u32, Result<Answer, Problem>) + 'static,
+    ) -> u32 {
         let inner = self.inner();
         let request = inner.next_request.replace_with(|next| next.wrapping_add(1));
-        let Some(worker) = &inner.worker else {
-            return on_answer(Err(Problem::Internal));
+        let sent = match &inner.worker {
+            Some(worker) => post(worker, &ToWorker::Command(request, command)),
+            None => Err("there is no worker".into()),
         };
-        match post(worker, &ToWorker::Command(request, command)) {
+        let on_answer: OnAnswer = Box::new(move |answer| on_answer(request, answer));
+        match sent {
             Ok(()) => {
-                inner.waiting.borrow_mut().insert(request, Box::new(on_answer));
+                inner.waiting.borrow_mut().insert(request, on_answer);
             }
             Err(error) => {
                 leptos::logging::error!("a command could not be sent: {error:?}");
-                on_answer(Err(Problem::Internal));
+                // Later, as an answer would come.
+                set_timeout(
+                    move || on_answer(Err(Problem::Internal)),
+                    std::time::Duration::ZERO,
+                );
             }
         }
+        request
     }
 
     /// Says what the worker cannot see, or not on every browser: the network came or went, the tab goes away.
@@ -186,8 +206,9 @@ impl Link {
                 document,
                 saved,
                 actor,
+                upto,
             } => {
-                self.hand_on((classroom, document), PageUpdate::Opened { saved, actor });
+                self.hand_on((classroom, document), PageUpdate::Opened { saved, actor, upto });
             }
             Update::Changes {
                 classroom,

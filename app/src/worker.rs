@@ -27,6 +27,9 @@ use store::Store;
 
 use crate::envelope::ToWorker;
 
+/// The channel of the tabs. The number is the version of what they tell each other: tabs of different versions don't.
+const TABS: &str = "meridian tabs 1";
+
 /// How often the replica hears that time went by, in milliseconds.
 const TICK: i32 = 1000;
 
@@ -232,7 +235,7 @@ impl Shell {
     }
 
     fn listen_to_tabs(self: &Rc<Self>) -> Result<(), JsValue> {
-        let tabs = BroadcastChannel::new("meridian")?;
+        let tabs = BroadcastChannel::new(TABS)?;
         let shell = self.clone();
         let on_note = Closure::<dyn Fn(MessageEvent)>::new(move |event: MessageEvent| {
             shell.happened(Event::FromTab(Uint8Array::new(&event.data()).to_vec()));

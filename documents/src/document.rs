@@ -31,7 +31,7 @@ pub struct Applied {
     /// depend on.
     pub refused: Vec<(usize, Error)>,
     /// Changes that waited since an earlier batch and turned out not to fit.
-    pub dropped: Vec<(Hash, Error)>,
+    pub dropped: Vec<(Vec<u8>, Error)>,
 }
 
 impl Document {
@@ -154,7 +154,7 @@ impl Document {
                 Ok(()) => admitted.push(change),
                 Err(error) => match given.get(&hash) {
                     Some(index) => applied.refused.push((*index, error)),
-                    None => applied.dropped.push((hash.into(), error)),
+                    None => applied.dropped.push((change.raw_bytes().to_vec(), error)),
                 },
             }
         }

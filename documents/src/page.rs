@@ -16,7 +16,6 @@ use automerge::{
 };
 
 use crate::Error;
-use crate::change::Hash;
 use crate::document::{Actor, Document};
 use edit::{Block, Edit, Shape, place};
 
@@ -57,7 +56,7 @@ pub struct Remote {
     /// Which changes were refused, by their index, and why.
     pub refused: Vec<(usize, Error)>,
     /// Changes that waited since an earlier batch and turned out not to fit.
-    pub dropped: Vec<(Hash, Error)>,
+    pub dropped: Vec<(Vec<u8>, Error)>,
 }
 
 /// The title of a page that nobody edits here, without reading its text.

@@ -41,6 +41,11 @@ struct Known {
 }
 
 impl Known {
+    /// About how many bytes it takes in memory.
+    fn size(&self) -> usize {
+        size_of::<Self>() + size_of_val(self.header.roster.as_slice())
+    }
+
     /// The header that follows without being told.
     fn next(&self) -> Option<Header> {
         let index = self.header.last.checked_add(1)?;
@@ -111,6 +116,8 @@ impl Packer {
 #[derive(Debug, Default)]
 pub struct Unpacker {
     known: HashMap<u16, Known>,
+    /// What `known` holds, in bytes.
+    remembered: usize,
 }
 
 impl Unpacker {
@@ -147,13 +154,20 @@ impl Unpacker {
         };
         segment.check_shape()?;
         let hash = segment.hash(classroom)?;
-        self.known.insert(
-            number,
-            Known {
-                header: segment.header.clone(),
-                hash,
-            },
-        );
+        let known = Known {
+            header: segment.header.clone(),
+            hash,
+        };
+        self.remembered += known.size();
+        if let Some(before) = self.known.insert(number, known) {
+            self.remembered -= before.size();
+        }
         Ok(segment)
+    }
+
+    /// About how many bytes of memory it takes to remember what the other side may leave out. It is for the receiver
+    /// to bound over all channels.
+    pub fn remembered(&self) -> usize {
+        self.remembered
     }
 }

@@ -384,6 +384,15 @@ impl Classroom {
         role
     }
 
+    /// Where what is not unsent is: the relay had it, and may have lost it.
+    fn rest(&self) -> view::Work {
+        if self.refused == Some(Refusal::UnknownClassroom) {
+            view::Work::OnThisDevice
+        } else {
+            view::Work::OnTheRelay
+        }
+    }
+
     /// Where the newest work on `document` is.
     pub(crate) fn work_on(&self, document: &DocumentId, failing: bool) -> view::Work {
         let outbox = self
@@ -399,7 +408,7 @@ impl Classroom {
             .chain(pending.map(|(_, change)| change.durable))
             .map(|durable| work(durable, failing))
             .max()
-            .unwrap_or(view::Work::OnTheRelay)
+            .unwrap_or_else(|| self.rest())
     }
 
     /// Where the newest work on anything in the classroom is.
@@ -411,7 +420,7 @@ impl Classroom {
             .chain(self.entries.values().map(|entry| entry.durable))
             .map(|durable| work(durable, failing))
             .max()
-            .unwrap_or(view::Work::OnTheRelay)
+            .unwrap_or_else(|| self.rest())
     }
 }
 

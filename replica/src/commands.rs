@@ -9,10 +9,8 @@ use protocol::{ClassroomId, DocumentId};
 use crate::Replica;
 use crate::classroom::{Content, Copy, Held};
 use crate::command::{Answer, Command, Problem};
-use crate::event::Effect;
 use crate::store::{self, Table};
 use crate::tabs::Note;
-use crate::view::Update;
 use crate::writes::After;
 
 impl<R: CryptoRng> Replica<R> {
@@ -178,7 +176,11 @@ impl<R: CryptoRng> Replica<R> {
     ) -> Result<(), Problem> {
         self.check_writer(id)?;
         let info = documents::change::inspect(&change).map_err(|_| Problem::Internal)?;
-        let log = self.log_of(id, document, &info.actor).ok_or(Problem::LaneEnded)?;
+        let log = self.log_of(document).ok_or(Problem::NotAllowed)?;
+        if info.actor != log.actor() {
+            // The tab was handed the page again, to go on with on another lane, or will be: there it makes this again.
+            return Err(Problem::LaneEnded);
+        }
         if !protocol::segment::fits([&change]) {
             return Err(Problem::TooLarge);
         }
@@ -201,33 +203,18 @@ impl<R: CryptoRng> Replica<R> {
             Some(Copy::Loading { later, .. }) => later.push(change.clone()),
             Some(Copy::Away) | None => return Err(Problem::UnknownDocument),
         }
-        if log.lane != self.lane {
-            // The tab was handed the page before this change was known.
-            self.effects.push(Effect::Show(Update::Changes {
-                classroom: *id,
-                document,
-                changes: vec![change.clone()],
-            }));
-        }
         self.touched(id, &document);
         self.refresh_title(id, &document).map_err(|_| Problem::Internal)?;
         self.keep_change(id, log, change, Some((request, Answer::Done)))
     }
 
-    /// The log that an actor of this tab writes: on the present lane, or on one that ended while the tab was writing, if
-    /// the log itself goes on.
-    fn log_of(&self, id: &ClassroomId, document: DocumentId, actor: &[u8]) -> Option<Log> {
-        let member = self.me.as_ref()?.keys.id();
-        let logs = &self.classrooms.get(id)?.logs;
-        self.held
-            .iter()
-            .map(|lane| Log {
-                document,
-                member,
-                lane: *lane,
-            })
-            .find(|log| log.actor() == actor)
-            .filter(|log| logs.get(log).is_none_or(|record| record.generation == 0))
+    /// The log that this tab writes a document with.
+    fn log_of(&self, document: DocumentId) -> Option<Log> {
+        Some(Log {
+            document,
+            member: self.me.as_ref()?.keys.id(),
+            lane: self.lane,
+        })
     }
 
     fn check_writer(&self, id: &ClassroomId) -> Result<(), Problem> {

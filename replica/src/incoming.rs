@@ -289,11 +289,16 @@ impl<R: CryptoRng> Replica<R> {
     }
 
     /// Applies what has arrived.
-    pub(crate) fn apply_arrived(&mut self) -> Result<(), crate::Error> {
+    pub(crate) fn apply_arrived(&mut self) {
         while let Some(((id, document), changes)) = self.arrived.pop_first() {
-            self.apply_now(&id, document, changes)?;
+            if self.apply_now(&id, document, changes).is_err() {
+                // It is put together again from the segments that the store holds.
+                self.writes
+                    .next()
+                    .delete(Table::Documents, store::document_key(&id, &document));
+                self.reload(&id, document);
+            }
         }
-        Ok(())
     }
 
     fn apply_now(
@@ -336,7 +341,8 @@ impl<R: CryptoRng> Replica<R> {
                         changes: taken,
                     }));
                 }
-                for change in refused {
+                let dropped = applied.dropped.into_iter().map(|(change, _)| change);
+                for change in refused.into_iter().chain(dropped) {
                     self.keep_aside(id, AsideReason::BadChange, change)?;
                 }
                 self.refresh_title(id, &document)?;

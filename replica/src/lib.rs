@@ -61,8 +61,10 @@ pub enum Error {
 /// One member's copy of their classrooms, for one tab.
 pub struct Replica<R> {
     rng: R,
-    /// Milliseconds since 1970, as of the current event.
+    /// What timers go by, in milliseconds: starts as the device's clock and never goes back.
     now: u64,
+    /// The device's clock, in milliseconds since 1970.
+    clock: u64,
     me: Option<Me>,
     /// What this tab writes on.
     lane: LaneId,
@@ -82,6 +84,10 @@ pub struct Replica<R> {
     /// What is being read, by ticket.
     reads: BTreeMap<u64, Reading>,
     next_ticket: u64,
+    /// When to answer those who asked who is here.
+    answer_due: BTreeMap<ClassroomId, u64>,
+    /// The number of the newest command.
+    last_request: Option<u32>,
     /// Where this person's cursor is.
     place: Option<(ClassroomId, DocumentId, Option<command::CursorRange>)>,
     /// When the classrooms last heard that this person is here, in milliseconds since 1970.
@@ -105,15 +111,20 @@ impl<R: CryptoRng> Replica<R> {
     /// Takes one event and says what to do. `now` is in milliseconds since 1970; it dates and times things, and never
     /// decides a right.
     pub fn handle(&mut self, now: u64, event: Event) -> Vec<Effect> {
-        self.now = now;
+        // Timers must not stand still because somebody set the clock back.
+        self.now += now.saturating_sub(self.clock);
+        self.clock = now;
         match event {
-            Event::Command { request, command } => self.command(request, command),
+            Event::Command { request, command } => {
+                self.last_request = Some(request);
+                self.command(request, command);
+            }
             Event::Connected => self.connected(),
             Event::Message(message) => self.message(&message),
             Event::Disconnected => self.disconnected(),
             Event::NetworkUp => self.network_up(),
             Event::Written => self.written(),
-            Event::WriteFailed => self.writes.failed(now),
+            Event::WriteFailed => self.writes.failed(self.now),
             Event::Read { ticket, records } => self.was_read(ticket, &records),
             Event::ReadFailed { ticket } => self.read_failed(ticket),
             Event::FromTab(note) => self.hear_tab(&note),
@@ -121,13 +132,10 @@ impl<R: CryptoRng> Replica<R> {
             Event::Tick => self.tick(),
             Event::Closing => self.closing(),
         }
-        if self.apply_arrived().is_err() {
-            // What did not go in is in the store, and comes with the next start.
-            self.arrived.clear();
-        }
+        self.apply_arrived();
         self.seal_pending();
         self.send_ready();
-        if let Some(batch) = self.writes.start(now) {
+        if let Some(batch) = self.writes.start(self.now) {
             self.effects.push(Effect::Write(batch));
         }
         self.show();
@@ -162,6 +170,6 @@ impl<R: CryptoRng> Replica<R> {
 
     /// Seconds since 1970.
     fn seconds(&self) -> i64 {
-        i64::try_from(self.now / 1000).unwrap_or(i64::MAX)
+        i64::try_from(self.clock / 1000).unwrap_or(i64::MAX)
     }
 }

@@ -269,6 +269,7 @@ impl<R: CryptoRng> Replica<R> {
                 document,
                 saved,
                 actor,
+                upto: self.last_request,
             }));
         }
     }

@@ -22,7 +22,7 @@ use crate::{Error, Me, Replica};
 const MOST_UNANSWERED: usize = 256;
 /// How long an item of another tab may stay unacknowledged before this tab sends it as well, and how often this tab
 /// tries to take over the lane of a tab that seems gone, in milliseconds.
-const SEND_FOR_OTHERS_AFTER: u64 = 10_000;
+pub(crate) const SEND_FOR_OTHERS_AFTER: u64 = 10_000;
 /// How long after a refusal that may pass an item is sent again, in milliseconds.
 const SEND_AGAIN_AFTER: u64 = 5_000;
 /// A message is sent once it is this long.

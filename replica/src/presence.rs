@@ -15,6 +15,9 @@ use crate::view::{Presence, Update};
 /// How often one says that one is here, and after how much silence others count as gone, in milliseconds.
 const SAY_EVERY: u64 = 15_000;
 const GONE_AFTER: u64 = 40_000;
+/// Among how many a question who is here is answered at once, and within how many milliseconds among more.
+const FEW_PEOPLE: usize = 8;
+const ANSWER_WITHIN: u64 = 4_000;
 /// The longest cursor that is taken from others.
 const LONGEST_CURSOR: usize = 200;
 
@@ -176,7 +179,7 @@ impl<R: CryptoRng> Replica<R> {
                 let before = classroom.people.insert(key, person.clone());
                 self.show_people(id, before.as_ref(), Some(&person));
                 if answer {
-                    self.announce(id, false);
+                    self.answer_soon(id);
                 }
             }
             Words::Gone { lane } => {
@@ -186,7 +189,32 @@ impl<R: CryptoRng> Replica<R> {
         }
     }
 
+    /// Says that one is here, since somebody asks: at once among few, some time soon among many, so that a class that
+    /// comes back together does not answer everybody's question at once.
+    fn answer_soon(&mut self, id: &ClassroomId) {
+        let people = self
+            .classrooms
+            .get(id)
+            .map_or(0, |classroom| classroom.people.len());
+        if people <= FEW_PEOPLE {
+            self.announce(id, false);
+            return;
+        }
+        let wait = u64::from(self.rng.next_u32()) % ANSWER_WITHIN;
+        self.answer_due.entry(*id).or_insert(self.now + wait);
+    }
+
     pub(crate) fn tick_presence(&mut self) {
+        let due: Vec<ClassroomId> = self
+            .answer_due
+            .iter()
+            .filter(|(_, at)| self.now >= **at)
+            .map(|(id, _)| *id)
+            .collect();
+        for id in due {
+            self.answer_due.remove(&id);
+            self.announce(&id, false);
+        }
         let ids: Vec<ClassroomId> = self.classrooms.keys().copied().collect();
         for id in &ids {
             let Some(classroom) = self.classrooms.get_mut(id) else {

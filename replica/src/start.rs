@@ -90,6 +90,7 @@ impl<R: CryptoRng> Replica<R> {
         let mut replica = Self {
             rng,
             now,
+            clock: now,
             me,
             lane: LaneId([0; 16]),
             held: adopted.iter().copied().collect(),
@@ -102,6 +103,8 @@ impl<R: CryptoRng> Replica<R> {
             coming: BTreeMap::new(),
             reads: BTreeMap::new(),
             next_ticket: 0,
+            last_request: None,
+            answer_due: BTreeMap::new(),
             place: None,
             said_at: 0,
             adopt_at: 0,

@@ -10,7 +10,8 @@ use protocol::segment::{Log, Segment};
 use protocol::{ClassroomId, DocumentId, LaneId, bounded};
 use serde::{Deserialize, Serialize};
 
-use crate::classroom::{PendingChange, Unsent, Way};
+use crate::classroom::{PendingChange, Unsent, UnsentEntry, Way};
+use crate::outgoing::SEND_FOR_OTHERS_AFTER;
 use crate::store::{self, LogRecord, Records, Table};
 use crate::{Error, Replica};
 
@@ -96,7 +97,7 @@ impl<R: CryptoRng> Replica<R> {
     fn take_note(&mut self, note: Note) -> Result<(), Error> {
         match note {
             Note::Classroom { classroom, seed } => self.classroom_from_tab(classroom, seed),
-            Note::Entry { classroom, entry } => self.take_entry(&classroom, &entry, false),
+            Note::Entry { classroom, entry } => self.entry_from_tab(&classroom, &entry),
             Note::Segment { classroom, segment } => self.take_from_tab(&classroom, &segment),
             Note::Pending {
                 classroom,
@@ -128,6 +129,24 @@ impl<R: CryptoRng> Replica<R> {
                 Ok(())
             }
         }
+    }
+
+    fn entry_from_tab(&mut self, id: &ClassroomId, bytes: &[u8]) -> Result<(), Error> {
+        self.take_entry(id, bytes, false)?;
+        let hash = protocol::roster::Entry::decode(bytes)?.hash();
+        let way = Way::Waiting {
+            from: self.now + SEND_FOR_OTHERS_AFTER,
+        };
+        if let Some(classroom) = self.classrooms.get_mut(id)
+            && classroom.roster.entry(&hash).is_some()
+        {
+            // Its tab sends it, and this one if that takes long: what is written here from now on names it.
+            classroom
+                .entries
+                .entry(hash)
+                .or_insert(UnsentEntry { durable: true, way });
+        }
+        Ok(())
     }
 
     fn pending_from_tab(

@@ -22,6 +22,8 @@ pub enum Update {
         document: DocumentId,
         saved: Vec<u8>,
         actor: [u8; 16],
+        /// The number of the last command that was carried out before: what it asked is in here.
+        upto: Option<u32>,
     },
     /// Changes of others (or of another tab) to an open page.
     Changes {

@@ -14,13 +14,14 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use hyper::body::Incoming;
 use protocol::frame::SUBPROTOCOL;
-use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tower::ServiceExt as _;
 use tower::util::BoxCloneSyncService;
 use tower_http::services::ServeDir;
 
 use crate::connection::{self, Phase, Shared};
 use crate::origin::{Origins, host};
+use crate::places::Place;
 use crate::progress::Progress;
 
 /// The buffer that a WebSocket reads into, held even while idle. Larger messages get a larger one.
@@ -71,7 +72,7 @@ async fn health(State(context): State<Context>) -> Response {
 async fn sync(
     State(context): State<Context>,
     Extension(progress): Extension<Progress>,
-    Extension(place): Extension<Arc<OwnedSemaphorePermit>>,
+    Extension(place): Extension<Arc<Place>>,
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {

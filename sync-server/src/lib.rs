@@ -10,6 +10,7 @@ pub mod error;
 mod http;
 mod inbox;
 mod origin;
+mod places;
 mod progress;
 pub mod relay;
 pub mod settings;

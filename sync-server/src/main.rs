@@ -1,10 +1,11 @@
 //! The relay's command line.
 
 use std::io::{IsTerminal as _, Write as _};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand};
 use sync_server::{Error, Settings};
 use tokio::net::TcpListener;
@@ -38,9 +39,24 @@ struct Serve {
     /// An origin that browsers reach this relay at, such as https://relay.example. May be given more than once.
     #[arg(long, value_name = "URL")]
     origin: Vec<String>,
-    /// Only who knows this can found a classroom here.
-    #[arg(long, value_name = "TOKEN")]
+    /// Only who knows this can found a classroom here. Better given by the environment: others on the machine can read
+    /// arguments.
+    #[arg(
+        long,
+        value_name = "TOKEN",
+        env = "MERIDIAN_FOUND_TOKEN",
+        hide_env_values = true,
+        value_parser = NonEmptyStringValueParser::new()
+    )]
     found_token: Option<String>,
+    /// A proxy that speaks for many: connections from it are not limited by address, as those from this machine are
+    /// not. May be given more than once.
+    #[arg(long, value_name = "ADDRESS")]
+    proxy: Vec<IpAddr>,
+    /// The data folder was put back from a backup: all clients fetch everything once more. Give it for the first start
+    /// after that only; without it they would miss what is written from now on.
+    #[arg(long)]
+    restored: bool,
 }
 
 #[tokio::main]
@@ -64,12 +80,14 @@ async fn serve(arguments: Serve) -> Result<(), Error> {
     let mut terminate = signal(SignalKind::terminate()).map_err(io("wait for signals"))?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(io("wait for signals"))?;
     let listener = TcpListener::bind(arguments.listen).await.map_err(io("listen"))?;
-    let settings = Settings {
+    let mut settings = Settings {
+        restored: arguments.restored,
         app: arguments.app,
         origins: arguments.origin,
         found_token: arguments.found_token,
         ..Settings::new(arguments.data)
     };
+    settings.proxies.extend(arguments.proxy);
     let relay = sync_server::start(listener, settings).await?;
     let mut stdout = std::io::stdout();
     writeln!(stdout, "listening on {}", relay.origin())

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tower::ServiceExt as _;
 
@@ -17,6 +17,7 @@ use crate::connection::{Phase, Shared};
 use crate::error::Error;
 use crate::http;
 use crate::origin::Origins;
+use crate::places::{Place, Places};
 use crate::progress::Counted;
 use crate::settings::Settings;
 use crate::store::{Sqlite, Store};
@@ -60,12 +61,12 @@ pub async fn start(listener: TcpListener, settings: Settings) -> Result<Relay, E
             "listening everywhere without --origin: any host name that reaches this relay is taken for its own"
         );
     }
-    let data = settings.data.clone();
-    let (lock, store) = tokio::task::spawn_blocking(move || open_store(&data))
+    let (data, restored) = (settings.data.clone(), settings.restored);
+    let (lock, store) = tokio::task::spawn_blocking(move || open_store(&data, restored))
         .await
         .map_err(|_| Error::Ended("opening the store"))??;
     let (writer, queue) = Writer::start(Arc::clone(&store))?;
-    let connections = settings.limits.connections;
+    let places = Places::new(&settings.limits, &settings.proxies);
     let shared = Arc::new(Shared {
         classrooms: Classrooms::new(Arc::clone(&store)),
         store,
@@ -83,7 +84,7 @@ pub async fn start(listener: TcpListener, settings: Settings) -> Result<Relay, E
         living,
         numbers: Arc::default(),
     });
-    let accepting = tokio::spawn(accept(listener, service, connections, watching));
+    let accepting = tokio::spawn(accept(listener, service, places, watching));
     Ok(Relay {
         address,
         phase: Some(phase),
@@ -141,7 +142,7 @@ impl Drop for Relay {
 }
 
 /// Opens the store in the folder `data`, making both if they are not there.
-fn open_store(data: &Path) -> Result<(File, Arc<dyn Store>), Error> {
+fn open_store(data: &Path, restored: bool) -> Result<(File, Arc<dyn Store>), Error> {
     let io = |doing| move |source| Error::Io { doing, source };
     std::fs::create_dir_all(data).map_err(io("make the data folder"))?;
     let lock = File::options()
@@ -157,24 +158,31 @@ fn open_store(data: &Path) -> Result<(File, Arc<dyn Store>), Error> {
             source,
         },
     })?;
-    Ok((lock, Arc::new(Sqlite::open(&data.join("relay.sqlite"))?)))
+    let mut store = Sqlite::open(&data.join("relay.sqlite"))?;
+    if restored {
+        store.renew_incarnation()?;
+    }
+    Ok((lock, Arc::new(store)))
 }
 
 async fn accept(
     listener: TcpListener,
     service: http::Service,
-    connections: usize,
+    places: Places,
     phase: watch::Receiver<Phase>,
 ) {
-    let places = Arc::new(Semaphore::new(connections));
     let mut ending = phase.clone();
     let accepting = async {
         loop {
-            let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+            let Some(free) = places.free().await else {
                 return;
             };
             match listener.accept().await {
-                Ok((stream, _)) => {
+                Ok((stream, from)) => {
+                    let Some(place) = places.take(free, from.ip()) else {
+                        tracing::debug!(address = %from.ip(), "too many connections from this address");
+                        continue;
+                    };
                     let (service, phase) = (service.clone(), phase.clone());
                     tokio::spawn(async move {
                         serve(stream, service, place, phase).await;
@@ -196,12 +204,7 @@ async fn accept(
 }
 
 /// Serves one HTTP connection; one that becomes a WebSocket goes on in a task of its own and takes `place` with it.
-async fn serve(
-    stream: TcpStream,
-    service: http::Service,
-    place: tokio::sync::OwnedSemaphorePermit,
-    mut phase: watch::Receiver<Phase>,
-) {
+async fn serve(stream: TcpStream, service: http::Service, place: Place, mut phase: watch::Receiver<Phase>) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection ended at once");
         return;

@@ -1,5 +1,6 @@
 //! How a relay runs.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,6 +11,9 @@ use protocol::frame::MAX_MESSAGE;
 pub struct Settings {
     /// Where the store lives; created if it is not there.
     pub data: PathBuf,
+    /// The store was put back from a backup: positions behind it were given out and will be again, so that clients
+    /// must fetch everything once more.
+    pub restored: bool,
     /// The built app, to be served as static files.
     pub app: Option<PathBuf>,
     /// The origins that browsers reach this relay at, such as `https://relay.example`. If empty, they follow from
@@ -17,17 +21,21 @@ pub struct Settings {
     pub origins: Vec<String>,
     /// If set, only who knows it can found a classroom here.
     pub found_token: Option<String>,
+    /// Addresses of proxies: each speaks for many, so connections from it are not counted by address.
+    pub proxies: Vec<IpAddr>,
     pub limits: Limits,
 }
 
 impl Settings {
-    /// A relay on `data` that serves no app and lets anybody found classrooms.
+    /// A relay on `data` that serves no app, lets anybody found classrooms, and takes this machine for a proxy.
     pub fn new(data: impl Into<PathBuf>) -> Self {
         Self {
             data: data.into(),
+            restored: false,
             app: None,
             origins: Vec::new(),
             found_token: None,
+            proxies: vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
             limits: Limits::default(),
         }
     }
@@ -37,18 +45,26 @@ impl Settings {
 #[derive(Debug, Clone)]
 pub struct Limits {
     pub connections: usize,
+    /// Connections from one address, or one /64 network of IPv6. A whole school may share one.
+    pub connections_per_address: usize,
     /// Classrooms that one connection has open.
     pub channels: usize,
     /// Bytes of one message of a client.
     pub message: usize,
     /// From connecting to the answered challenge.
     pub handshake: Duration,
-    /// Without any message of the client; it pings every 20 s or so.
+    /// Without an open classroom, however much the client says: anybody can answer the challenge.
+    pub unopened: Duration,
+    /// Without any message of the client. One that is well whispers every 15 s, and pings when it has heard nothing
+    /// for as long; in a tab in the background a browser may hold both back for a minute.
     pub idle: Duration,
     /// Without the socket taking a single byte although some wait.
     pub stalled: Duration,
     /// Submissions of one connection that wait for their answer; more are not read from the socket.
     pub unanswered: usize,
+    /// Bytes of memory for what one connection may leave out of the segments it sends, over all its channels: some 200
+    /// for each log, and 32 for each roster head that the log's last segment named.
+    pub remembered: usize,
     /// Whispers that wait for one connection; the oldest are dropped.
     pub whispers: usize,
     /// Whispers that one connection may send in a second; a burst may be twice that. More are dropped.
@@ -59,12 +75,15 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 8192,
+            connections_per_address: 1024,
             channels: 64,
             message: MAX_MESSAGE,
             handshake: Duration::from_secs(15),
+            unopened: Duration::from_secs(60),
             idle: Duration::from_secs(65),
             stalled: Duration::from_secs(30),
             unanswered: 4096,
+            remembered: 1024 * 1024,
             whispers: 64,
             whispers_per_second: 40,
         }

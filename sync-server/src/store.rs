@@ -48,7 +48,8 @@ pub struct Tail {
 
 /// The durable part of a relay. What may be stored is decided before: see `writer`.
 pub trait Store: Send + Sync + 'static {
-    /// Random, made when the store was; a store that was lost comes back with another one.
+    /// Random, made when the store was, and again when it is put back from a backup: positions mean something within
+    /// one incarnation only.
     fn incarnation(&self) -> u64;
 
     /// The last position given out in a classroom; `None` if the classroom is unknown.

@@ -13,8 +13,9 @@ use super::{pieces, rebuild};
 /// A page, and what of it the replica has not confirmed.
 pub(crate) struct Draft {
     page: Page,
-    /// Changes that were handed to the replica or wait to be, oldest first.
-    unanswered: VecDeque<Vec<u8>>,
+    actor: Actor,
+    /// Changes that the replica has not confirmed as durable, oldest first.
+    unanswered: VecDeque<Unanswered>,
     /// The bytes that were inserted since the last commit, roughly.
     pending: usize,
     composing: bool,
@@ -22,10 +23,32 @@ pub(crate) struct Draft {
     held_back: Vec<Vec<u8>>,
 }
 
+struct Unanswered {
+    change: Vec<u8>,
+    /// The number of the command that handed it over.
+    request: Option<u32>,
+    /// The lane that it was made on has ended: the page comes anew, and it is made again in that.
+    refused: bool,
+}
+
+impl Unanswered {
+    /// Whether a page that holds what was asked up to `request` holds it.
+    fn is_in(&self, upto: Option<u32>) -> bool {
+        // The numbers may wrap around.
+        let is_upto = |request: u32, upto: u32| upto.wrapping_sub(request) < u32::MAX / 2;
+        !self.refused
+            && self
+                .request
+                .zip(upto)
+                .is_some_and(|(request, upto)| is_upto(request, upto))
+    }
+}
+
 impl Draft {
     pub(crate) fn open(saved: &[u8], actor: Actor) -> Result<Self, Error> {
         Ok(Self {
             page: Page::load(saved, actor)?,
+            actor,
             unanswered: VecDeque::new(),
             pending: 0,
             composing: false,
@@ -59,16 +82,52 @@ impl Draft {
     /// Makes a change of the edits since the last one; `time` is in seconds since 1970. It counts as unanswered from now on.
     pub(crate) fn commit(&mut self, time: i64) {
         self.pending = 0;
-        self.unanswered.extend(self.page.commit(time));
+        let change = self.page.commit(time);
+        self.unanswered.extend(change.map(|change| Unanswered {
+            change,
+            request: None,
+            refused: false,
+        }));
     }
 
-    /// The oldest unanswered change is durable.
-    pub(crate) fn answered(&mut self) {
-        self.unanswered.pop_front();
+    /// The oldest change that was not handed over yet.
+    pub(crate) fn next_to_hand_over(&self) -> Option<&Vec<u8>> {
+        let next = self.unanswered.iter().find(|change| change.request.is_none());
+        next.map(|unanswered| &unanswered.change)
     }
 
-    pub(crate) fn unanswered(&self) -> impl Iterator<Item = &Vec<u8>> {
-        self.unanswered.iter()
+    /// It was handed over by this command.
+    pub(crate) fn handed_over(&mut self, request: u32) {
+        if let Some(next) = self.unanswered.iter_mut().find(|change| change.request.is_none()) {
+            next.request = Some(request);
+        }
+    }
+
+    /// What this command handed over is durable.
+    pub(crate) fn answered(&mut self, request: u32) {
+        self.unanswered.retain(|change| change.request != Some(request));
+    }
+
+    /// What this command handed over was made on a lane that has ended.
+    pub(crate) fn refused(&mut self, request: u32) {
+        for change in self
+            .unanswered
+            .iter_mut()
+            .filter(|change| change.request == Some(request))
+        {
+            change.refused = true;
+        }
+    }
+
+    /// Everything is to be handed over anew.
+    pub(crate) fn forget_handing_over(&mut self) {
+        for change in self.unanswered.iter_mut().filter(|change| !change.refused) {
+            change.request = None;
+        }
+    }
+
+    pub(crate) fn is_answered(&self) -> bool {
+        self.unanswered.is_empty()
     }
 
     /// Whether everything that was typed is durable.
@@ -96,21 +155,32 @@ impl Draft {
         self.composing = active;
     }
 
-    /// Goes on with a copy of the page that the replica built anew, in which the edits that it did not take are made again.
-    /// Commit before; the edits made again are to be committed.
-    pub(crate) fn rebuild(&mut self, saved: &[u8], actor: Actor) -> Result<(), Error> {
-        let before = self.without_unanswered(actor)?;
+    /// Goes on with a copy of the page that the replica handed over again, and that holds what was asked up to the command
+    /// `upto`. With the same actor what is not in it yet goes in as it is; with another it is made again, as edits to be
+    /// committed. Commit before.
+    pub(crate) fn rebuild(&mut self, saved: &[u8], actor: Actor, upto: Option<u32>) -> Result<(), Error> {
         let mut page = Page::load(saved, actor)?;
-        let edits = rebuild::carry_over(before.blocks(), self.page.blocks(), page.blocks());
-        if !edits.is_empty() {
-            page.apply(&edits)?;
-        }
-        let title = self.page.title();
-        if before.title() != title {
-            page.set_title(&title)?;
+        if actor == self.actor {
+            let unanswered: Vec<Vec<u8>> = self
+                .unanswered
+                .iter()
+                .map(|unanswered| unanswered.change.clone())
+                .collect();
+            page.apply_changes(&unanswered)?;
+        } else {
+            let before = self.without_missing(actor, upto)?;
+            let edits = rebuild::carry_over(before.blocks(), self.page.blocks(), page.blocks());
+            if !edits.is_empty() {
+                page.apply(&edits)?;
+            }
+            let title = self.page.title();
+            if before.title() != title {
+                page.set_title(&title)?;
+            }
+            self.unanswered.clear();
         }
         self.page = page;
-        self.unanswered.clear();
+        self.actor = actor;
         self.held_back.clear();
         self.composing = false;
         Ok(())
@@ -121,13 +191,18 @@ impl Draft {
         self.page.blocks()
     }
 
-    /// The page as it was before the changes that nobody confirmed.
-    fn without_unanswered(&self, actor: Actor) -> Result<Page, Error> {
+    /// The page without the changes that one holding what was asked up to `upto` does not hold.
+    fn without_missing(&self, actor: Actor, upto: Option<u32>) -> Result<Page, Error> {
         let hash = |change: &Vec<u8>| change::inspect(change).map(|info| info.hash);
-        let unanswered: BTreeSet<Hash> = self.unanswered.iter().map(hash).collect::<Result<_, _>>()?;
+        let missing: BTreeSet<Hash> = self
+            .unanswered
+            .iter()
+            .filter(|unanswered| !unanswered.is_in(upto))
+            .map(|unanswered| hash(&unanswered.change))
+            .collect::<Result<_, _>>()?;
         let mut kept = Vec::new();
         for change in self.page.document().clone().changes_since(&[])? {
-            if !unanswered.contains(&hash(&change)?) {
+            if !missing.contains(&hash(&change)?) {
                 kept.push(change);
             }
         }
@@ -184,7 +259,10 @@ mod tests {
         assert!(!draft.is_durable());
         draft.commit(0);
         assert!(!draft.is_durable());
-        draft.answered();
+        draft.handed_over(7);
+        draft.answered(6);
+        assert!(!draft.is_durable());
+        draft.answered(7);
         assert!(draft.is_durable());
         draft.commit(0);
         assert!(draft.is_durable());
@@ -195,7 +273,7 @@ mod tests {
         let mut other = Draft::open(&saved(), THEIRS).unwrap();
         other.edit(&insert(0, "Rivers")).unwrap();
         other.commit(0);
-        let change = other.unanswered().next().unwrap().clone();
+        let change = other.next_to_hand_over().unwrap().clone();
 
         let mut draft = Draft::open(&saved(), MINE).unwrap();
         draft.compose(true);
@@ -209,28 +287,62 @@ mod tests {
         assert_eq!(text(&draft), "Rivers");
     }
 
-    #[wasm_bindgen_test(unsupported = test)]
-    fn a_rebuilt_page_keeps_what_was_not_answered() {
+    /// A draft with four changes: durable, on its way, refused, and not handed over.
+    fn busy() -> Draft {
         let mut draft = Draft::open(&saved(), MINE).unwrap();
-        draft.edit(&insert(0, "durable ")).unwrap();
-        draft.commit(0);
-        draft.answered();
-        draft.edit(&insert(8, "and newer")).unwrap();
-        draft.set_title("Water").unwrap();
-        draft.commit(0);
+        for (request, word) in ["durable ", "underway ", "refused ", "new"]
+            .into_iter()
+            .enumerate()
+        {
+            let offset = text(&draft).len();
+            draft.edit(&insert(offset, word)).unwrap();
+            draft.commit(0);
+            if request < 3 {
+                draft.handed_over(u32::try_from(request).unwrap());
+            }
+        }
+        draft.answered(0);
+        draft.refused(2);
+        draft
+    }
 
-        // The replica made the durable edit again on another lane.
+    #[wasm_bindgen_test(unsupported = test)]
+    fn on_another_lane_only_what_is_missing_is_made_again() {
+        // The replica made what it had on another lane.
         let mut rebuilt = Draft::open(&saved(), AFRESH).unwrap();
-        rebuilt.edit(&insert(0, "durable ")).unwrap();
+        rebuilt.edit(&insert(0, "durable underway ")).unwrap();
         rebuilt.commit(0);
         let rebuilt = rebuilt.page.save().unwrap();
 
-        draft.rebuild(&rebuilt, AFRESH).unwrap();
-        assert_eq!(text(&draft), "durable and newer");
+        let mut draft = busy();
+        draft.set_title("Water").unwrap();
+        draft.commit(0);
+        draft.rebuild(&rebuilt, AFRESH, Some(2)).unwrap();
+        assert_eq!(text(&draft), "durable underway refused new");
         assert_eq!(draft.page().title(), "Water");
         draft.commit(0);
-        let change = draft.unanswered().next().unwrap();
+        let change = draft.next_to_hand_over().unwrap();
         assert_eq!(change::inspect(change).unwrap().actor, AFRESH);
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn on_the_same_lane_changes_stay_as_they_are() {
+        let mut draft = Draft::open(&saved(), MINE).unwrap();
+        draft.edit(&insert(0, "underway ")).unwrap();
+        draft.commit(0);
+        draft.handed_over(1);
+        draft.edit(&insert(9, "new")).unwrap();
+        draft.commit(0);
+        let mut other = Draft::open(&saved(), THEIRS).unwrap();
+        other.set_title("Theirs").unwrap();
+        other.commit(0);
+
+        draft.rebuild(&other.page.save().unwrap(), MINE, None).unwrap();
+        assert_eq!(text(&draft), "underway new");
+        assert_eq!(draft.page().title(), "Theirs");
+        assert!(!draft.is_edited());
+        draft.answered(1);
+        assert!(draft.next_to_hand_over().is_some());
     }
 
     #[wasm_bindgen_test(unsupported = test)]

@@ -1,6 +1,6 @@
 //! Large edits in pieces, so that no change becomes larger than what can be sent at once.
 
-use documents::page::edit::{Block, Edit, Run};
+use documents::page::edit::{Block, Edit, Run, Value};
 
 /// What a block's marker weighs in a change, roughly, in bytes.
 const MARKER: usize = 128;
@@ -37,11 +37,20 @@ pub(crate) fn weight(edit: &Edit) -> usize {
 }
 
 fn weight_of_block(block: &Block) -> usize {
-    MARKER + weight_of_runs(&block.runs)
+    MARKER + weight_of_values(block.shape.attrs.values()) + weight_of_runs(&block.runs)
 }
 
 fn weight_of_runs(runs: &[Run]) -> usize {
-    runs.iter().map(|run| run.text.len()).sum()
+    runs.iter().map(|run| run.text.len() + weight_of_values(run.marks.values())).sum()
+}
+
+fn weight_of_values<'a>(values: impl Iterator<Item = &'a Value>) -> usize {
+    values
+        .map(|value| match value {
+            Value::String(text) => text.len(),
+            _ => 1,
+        })
+        .sum()
 }
 
 /// One edit as several that come to the same.

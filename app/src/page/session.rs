@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use documents::change;
+use documents::document::Actor;
 use documents::page::edit::{Edit, Point};
 use leptos::prelude::*;
 use replica::command::{Answer, Command, CursorRange, Problem};
@@ -33,8 +34,6 @@ pub(crate) struct Session {
     flush_is_due: Cell<bool>,
     /// Counts up when changes are handed over anew: answers to the earlier handing over don't count.
     handing_over: Cell<u32>,
-    /// How many of the unanswered changes, from the oldest on, were handed over.
-    handed_over: Cell<usize>,
     /// The device could not store the oldest change: it is tried again.
     failed: Cell<bool>,
     selection: Cell<Option<Selection>>,
@@ -117,7 +116,6 @@ impl Session {
             people: ArcRwSignal::default(),
             formatting: ArcRwSignal::default(),
             failed: Cell::default(),
-            handed_over: Cell::default(),
         });
         let listener = Rc::downgrade(&session);
         link.on_page(place, move |update| {
@@ -177,7 +175,12 @@ impl Session {
                 self.title.set(title.to_owned());
                 self.edited();
             }
-            Some(Err(error)) => leptos::logging::error!("the title was not taken: {error}"),
+            Some(Err(error)) => {
+                // Too long: the field shows again what is stored.
+                leptos::logging::warn!("the title was not taken: {error}");
+                self.title.notify();
+                self.show_title();
+            }
             None => {}
         }
     }
@@ -204,7 +207,7 @@ impl Session {
 
     fn take(self: &Rc<Self>, update: PageUpdate) {
         match update {
-            PageUpdate::Opened { saved, actor } => self.opened(&saved, actor),
+            PageUpdate::Opened { saved, actor, upto } => self.opened(&saved, actor, upto),
             PageUpdate::Changes(changes) => self.take_changes(changes),
             PageUpdate::Presence(people) => {
                 if self.people.with_untracked(|known| *known != people) {
@@ -215,9 +218,9 @@ impl Session {
         }
     }
 
-    fn opened(self: &Rc<Self>, saved: &[u8], actor: [u8; 16]) {
+    fn opened(self: &Rc<Self>, saved: &[u8], actor: Actor, upto: Option<u32>) {
         if self.draft.borrow().is_some() {
-            return self.rebuilt(saved, actor);
+            return self.rebuilt(saved, actor, upto);
         }
         match Draft::open(saved, actor) {
             Ok(draft) => {
@@ -232,19 +235,26 @@ impl Session {
         }
     }
 
-    /// The replica built the page anew, with a new lane: go on with that.
-    fn rebuilt(self: &Rc<Self>, saved: &[u8], actor: [u8; 16]) {
-        self.flush();
-        self.forget_handing_over();
-        let rebuilt = self.with_draft(|draft| draft.rebuild(saved, actor));
+    /// The replica hands the page over again, to go on with that.
+    fn rebuilt(self: &Rc<Self>, saved: &[u8], actor: Actor, upto: Option<u32>) {
+        let shown = self.with_draft(|draft| draft.blocks().to_vec());
+        let rebuilt = self.with_draft(|draft| {
+            // What is not handed over by now is made again, or goes with the next flush.
+            draft.commit(now());
+            draft.rebuild(saved, actor, upto)
+        });
         if let Some(Err(error)) = rebuilt {
             leptos::logging::error!("the page can't be opened again: {error}");
             self.phase.set(Phase::Broken);
             return;
         }
         self.failed.set(false);
-        self.show_everything();
-        self.flush();
+        self.show_title();
+        self.show_phase();
+        if self.with_draft(|draft| draft.blocks().to_vec()) != shown {
+            self.show_blocks();
+        }
+        self.flush_own();
         self.note_work();
     }
 
@@ -337,7 +347,7 @@ impl Session {
     /// Waits for the change that is on its way to storage: a slow disk makes larger changes, not a longer queue.
     fn flush_when_free(self: &Rc<Self>) {
         self.flush.set(None);
-        let busy = self.with_draft(|draft| draft.unanswered().next().is_some()) == Some(true);
+        let busy = self.with_draft(|draft| draft.is_answered()) == Some(false);
         if busy {
             self.flush_is_due.set(true);
         } else {
@@ -351,41 +361,39 @@ impl Session {
     /// Gives the replica the changes that it was not given yet.
     fn hand_over(self: &Rc<Self>) {
         let (classroom, document) = self.place;
-        let from = self.handed_over.get();
-        let changes = self.with_draft(|draft| draft.unanswered().skip(from).cloned().collect::<Vec<_>>());
         let handing_over = self.handing_over.get();
-        for change in changes.unwrap_or_default() {
-            self.handed_over.set(self.handed_over.get() + 1);
+        while let Some(change) = self
+            .with_draft(|draft| draft.next_to_hand_over().cloned())
+            .flatten()
+        {
             let session = self.clone();
-            self.link.ask(
-                Command::Change {
-                    classroom,
-                    document,
-                    change,
-                },
-                move |answer| {
-                    if session.handing_over.get() == handing_over {
-                        session.answered(answer);
-                    }
-                },
-            );
+            let command = Command::Change {
+                classroom,
+                document,
+                change,
+            };
+            let request = self.link.ask_numbered(command, move |request, answer| {
+                if session.handing_over.get() == handing_over {
+                    session.answered(request, answer);
+                }
+            });
+            self.with_draft(|draft| draft.handed_over(request));
         }
     }
 
-    fn answered(self: &Rc<Self>, answer: Result<Answer, Problem>) {
+    fn answered(self: &Rc<Self>, request: u32, answer: Result<Answer, Problem>) {
         match answer {
             Ok(_) => {
-                self.with_draft(Draft::answered);
-                self.handed_over.set(self.handed_over.get().saturating_sub(1));
+                self.with_draft(|draft| draft.answered(request));
                 self.failed.set(false);
                 if self.flush_is_due.get() {
                     self.flush();
-                } else {
-                    self.hand_over();
                 }
             }
             // A fresh copy of the page follows, in which the edits are made again.
-            Err(Problem::LaneEnded) => {}
+            Err(Problem::LaneEnded) => {
+                self.with_draft(|draft| draft.refused(request));
+            }
             Err(problem) => {
                 self.forget_handing_over();
                 self.failed.set(true);
@@ -399,7 +407,7 @@ impl Session {
     }
 
     fn try_again(self: &Rc<Self>) {
-        // A rebuilt page has handed them over already.
+        // A page that was handed over again has seen to them already.
         if self.failed.get() {
             self.forget_handing_over();
             self.hand_over();
@@ -408,7 +416,7 @@ impl Session {
 
     fn forget_handing_over(&self) {
         self.handing_over.set(self.handing_over.get().wrapping_add(1));
-        self.handed_over.set(0);
+        self.with_draft(Draft::forget_handing_over);
     }
 
     /// Tells the status where this page's newest edit is.
@@ -583,7 +591,8 @@ impl Listener for Session {
                 break;
             }
             if several {
-                self.flush();
+                // Only one's own: the editor shows all batches already, the document does not.
+                self.flush_own();
             }
         }
         Session::edited(&self);

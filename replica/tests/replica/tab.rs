@@ -206,6 +206,7 @@ impl Tab {
                 document,
                 saved,
                 actor,
+                ..
             } => {
                 let page = Page::load(&saved, actor).unwrap();
                 self.pages.insert((classroom, document), page);

@@ -31,6 +31,8 @@ pub(super) struct Receiver<'a> {
     /// Who answered the challenge.
     member: Option<MemberId>,
     channels: HashMap<Channel, Inbound>,
+    /// Since when no classroom is open: from the start, or from the answer to the challenge, or since the last was closed.
+    unopened: Option<Instant>,
     last_key: ChannelKey,
     whispers: Bucket,
 }
@@ -67,6 +69,7 @@ impl<'a> Receiver<'a> {
             origins,
             member: None,
             channels: HashMap::new(),
+            unopened: Some(Instant::now()),
             last_key: 0,
             whispers: Bucket::new(shared.limits.whispers_per_second),
         }
@@ -92,12 +95,12 @@ impl<'a> Receiver<'a> {
 
     async fn read(&mut self, stream: &mut SplitStream<WebSocket>) -> Result<(), Refusal> {
         let limits = &self.shared.limits;
-        let handshake = Instant::now() + limits.handshake;
         loop {
-            let deadline = match self.member {
-                None => handshake,
-                Some(_) => Instant::now() + limits.idle,
-            };
+            let (deadline, end) = self.patience();
+            // Whoever never stops talking is not waited for below.
+            if deadline <= Instant::now() {
+                return end;
+            }
             let message = match timeout_at(deadline, stream.next()).await {
                 Ok(Some(Ok(message))) => message,
                 Ok(Some(Err(error))) => {
@@ -107,8 +110,8 @@ impl<'a> Receiver<'a> {
                         Ok(())
                     };
                 }
-                Err(_) if self.member.is_none() => return Err(Refusal::NotAuthenticated),
-                Ok(None) | Err(_) => return Ok(()),
+                Ok(None) => return Ok(()),
+                Err(_) => return end,
             };
             match message {
                 Message::Binary(bytes) => {
@@ -123,6 +126,25 @@ impl<'a> Receiver<'a> {
                 Message::Close(_) => return Ok(()),
                 Message::Ping(_) | Message::Pong(_) => {}
             }
+        }
+    }
+
+    /// How long the next message may take, and how the connection ends if it does.
+    fn patience(&mut self) -> (Instant, Result<(), Refusal>) {
+        let (limits, now) = (&self.shared.limits, Instant::now());
+        if self.channels.values().any(|inbound| inbound.open.is_some()) {
+            self.unopened = None;
+            return (now + limits.idle, Ok(()));
+        }
+        let since = *self.unopened.get_or_insert(now);
+        if self.member.is_none() {
+            return (since + limits.handshake, Err(Refusal::NotAuthenticated));
+        }
+        let (idle, unopened) = (now + limits.idle, since + limits.unopened);
+        if idle < unopened {
+            (idle, Ok(()))
+        } else {
+            (unopened, Err(Refusal::UnknownChannel))
         }
     }
 
@@ -172,6 +194,9 @@ impl<'a> Receiver<'a> {
                     Ok(candidate) => self.submit(member, channel, submission, candidate).await,
                     Err(reason) => self.answer(0, channel, submission, Answer::Refused(reason)),
                 }
+                if self.remembered() > self.shared.limits.remembered {
+                    return Err(Refusal::Busy);
+                }
             }
             ClientFrame::Whisper { channel, whisper } => self.whisper(member, channel, &whisper),
             ClientFrame::Close { channel } => self.close(channel),
@@ -193,6 +218,7 @@ impl<'a> Receiver<'a> {
             return Err(Refusal::NotAuthenticated);
         }
         self.member = Some(*member);
+        self.unopened = Some(Instant::now());
         Ok(())
     }
 
@@ -346,6 +372,12 @@ impl<'a> Receiver<'a> {
         Ok(submission)
     }
 
+    /// What all channels remember, in bytes.
+    fn remembered(&self) -> usize {
+        let open = self.channels.values().filter_map(|inbound| inbound.open.as_ref());
+        open.map(|open| open.unpacker.remembered()).sum()
+    }
+
     fn opened(&mut self, channel: Channel) -> Result<&mut Open, Refusal> {
         self.channels
             .get_mut(&channel)
@@ -382,14 +414,15 @@ impl<'a> Receiver<'a> {
         wire: WireSegment,
     ) -> Result<Candidate, Refusal> {
         let open = self.opened(channel)?;
+        // First, so that nothing is remembered for those who have no right to write.
+        if !open.admitting && !open.is_member(&member) {
+            return Err(Refusal::NotAMember);
+        }
         let classroom = Arc::clone(open.listening.classroom());
         let segment = open
             .unpacker
             .unpack(wire, classroom.id())
             .map_err(|error| refusal_of(&error))?;
-        if !open.admitting && !open.is_member(&member) {
-            return Err(Refusal::NotAMember);
-        }
         // Heads that are not here may be those of an entry that waits for the writer, which checks again.
         let (roster, header) = (classroom.roster(), &segment.header);
         if roster.knows(&header.roster) {

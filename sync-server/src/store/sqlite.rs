@@ -80,6 +80,17 @@ impl Sqlite {
         })
     }
 
+    /// Draws a new incarnation, so that no position of before means anything to anybody: for a store that was put
+    /// back from a backup.
+    pub fn renew_incarnation(&mut self) -> Result<(), Error> {
+        let incarnation = random_incarnation()?;
+        self.writer
+            .get_mut()
+            .execute("UPDATE relay SET incarnation = ?1", [incarnation])?;
+        self.incarnation = u64::from_be_bytes(incarnation);
+        Ok(())
+    }
+
     /// A connection for reading: one that is free, if any.
     fn reader(&self) -> MutexGuard<'_, Connection> {
         self.readers
@@ -280,9 +291,10 @@ fn migrate(connection: &mut Connection) -> Result<(), Error> {
     match found {
         0 => {
             transaction.execute_batch(SCHEMA)?;
-            let mut incarnation = [0; 8];
-            getrandom::fill(&mut incarnation).map_err(Error::Random)?;
-            transaction.execute("INSERT INTO relay (incarnation) VALUES (?1)", [incarnation])?;
+            transaction.execute(
+                "INSERT INTO relay (incarnation) VALUES (?1)",
+                [random_incarnation()?],
+            )?;
             transaction.pragma_update(None, "user_version", VERSION)?;
             Ok(transaction.commit()?)
         }
@@ -292,6 +304,12 @@ fn migrate(connection: &mut Connection) -> Result<(), Error> {
             known: VERSION,
         }),
     }
+}
+
+fn random_incarnation() -> Result<[u8; 8], Error> {
+    let mut incarnation = [0; 8];
+    getrandom::fill(&mut incarnation).map_err(Error::Random)?;
+    Ok(incarnation)
 }
 
 /// SQLite has no unsigned numbers.

@@ -6,13 +6,13 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use protocol::Refusal;
-use protocol::frame::{self, RelayFrame};
+use protocol::frame::{self, Position, RelayFrame};
 use protocol::segment::Segment;
 use sync_server::{Error, Settings};
 use tokio::net::TcpListener;
 
 use crate::classroom::{Classroom, Lane};
-use crate::client::{Client, start};
+use crate::client::{CHANNEL, Client, start};
 
 #[tokio::test]
 async fn positions_go_on_after_a_restart() {
@@ -34,6 +34,69 @@ async fn positions_go_on_after_a_restart() {
     client.expect_stored(0).await;
     client.submit(&segment).await;
     client.expect_held(1).await;
+}
+
+/// A backup gives out positions again that clients have seen already: under a new incarnation they mean nothing.
+#[tokio::test]
+async fn a_restored_relay_is_read_from_the_beginning() {
+    let data = tempfile::tempdir().unwrap();
+    let classroom = Classroom::new();
+    let heads = vec![classroom.founding.hash()];
+    let relay = start(Settings::new(data.path())).await;
+    let mut client = Client::found(relay.address(), &classroom.founder, &classroom.founding).await;
+    let kept = classroom.lane(&classroom.founder, heads.clone()).write("kept");
+    client.submit(&kept).await;
+    client.expect_stored(1).await;
+    relay.shut_down().await.unwrap();
+    let file = data.path().join("relay.sqlite");
+    let backup = std::fs::read(&file).unwrap();
+
+    let relay = start(Settings::new(data.path())).await;
+    let mut client = Client::connect(relay.address(), &classroom.founder).await;
+    client.submit_open(classroom.id, None, None).await;
+    let RelayFrame::Opened { from, .. } = client.next().await else {
+        panic!("not opened");
+    };
+    assert_eq!(client.catch_up().await.len(), 2);
+    let lost = classroom.lane(&classroom.founder, heads.clone()).write("lost");
+    client.submit(&lost).await;
+    client.expect_stored(0).await;
+    let seen = Position { index: 3, ..from };
+    relay.shut_down().await.unwrap();
+    std::fs::write(&file, backup).unwrap();
+
+    let relay = start(Settings {
+        restored: true,
+        ..Settings::new(data.path())
+    })
+    .await;
+    // What takes the position of what was lost is heard by those who saw that.
+    let mut writer = Client::open(relay.address(), &classroom.founder, classroom.id).await;
+    writer.catch_up().await;
+    let new = classroom.lane(&classroom.founder, heads).write("new");
+    writer.submit(&new).await;
+    writer.expect_stored(0).await;
+    let mut client = Client::connect(relay.address(), &classroom.founder).await;
+    client.submit_open(classroom.id, Some(seen), None).await;
+    let RelayFrame::Opened { from: again, .. } = client.next().await else {
+        panic!("not opened");
+    };
+    assert_eq!(again.index, 0);
+    assert_ne!(again.incarnation, from.incarnation);
+    client.expect_segment(&kept).await;
+    client.expect_segment(&new).await;
+    relay.shut_down().await.unwrap();
+
+    // Once is enough.
+    let relay = start(Settings::new(data.path())).await;
+    let mut client = Client::connect(relay.address(), &classroom.founder).await;
+    client
+        .submit_open(classroom.id, Some(Position { index: 3, ..again }), None)
+        .await;
+    let channel = CHANNEL;
+    let from = Position { index: 3, ..again };
+    assert_eq!(client.next().await, RelayFrame::Opened { channel, from });
+    assert_eq!(client.catch_up().await, []);
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! What the relay does not take, and that it goes on serving others.
 
+use std::time::Duration;
+
 use protocol::bounded::Bytes;
 use protocol::frame::{self, ClientFrame, RelayFrame};
 use protocol::identity::answer_challenge;
@@ -399,7 +401,7 @@ async fn who_does_not_answer_is_sent_away() {
     let data = tempfile::tempdir().unwrap();
     let relay = start(Settings {
         limits: Limits {
-            handshake: std::time::Duration::from_millis(50),
+            handshake: Duration::from_millis(50),
             ..Limits::default()
         },
         ..Settings::new(data.path())
@@ -407,4 +409,114 @@ async fn who_does_not_answer_is_sent_away() {
     .await;
     let mut silent = Client::greet(relay.address()).await;
     silent.expect_ended(Refusal::NotAuthenticated).await;
+}
+
+#[tokio::test]
+async fn who_opens_nothing_is_sent_away() {
+    let data = tempfile::tempdir().unwrap();
+    let relay = start(Settings {
+        limits: Limits {
+            unopened: Duration::from_millis(200),
+            ..Limits::default()
+        },
+        ..Settings::new(data.path())
+    })
+    .await;
+    let classroom = Classroom::new();
+    let mut founder = Client::found(relay.address(), &classroom.founder, &classroom.founding).await;
+
+    // Neither pings nor attempts that fail prolong it.
+    let mut stranger = Client::connect(relay.address(), &member()).await;
+    loop {
+        // The relay may be gone between two of these.
+        let ping = frame::encode(&ClientFrame::Ping { nonce: 3 }).unwrap();
+        drop(stranger.send_bytes(ping).await);
+        let open = frame::encode(&ClientFrame::Open {
+            channel: CHANNEL,
+            classroom: classroom.id,
+            since: None,
+            roster: Vec::new(),
+            invite: None,
+        });
+        drop(stranger.send_bytes(open.unwrap()).await);
+        match stranger.next().await {
+            RelayFrame::Pong { nonce: 3 } => {}
+            RelayFrame::Closed { reason, .. } => assert_eq!(reason, Refusal::NotAMember),
+            RelayFrame::Ended { reason } => break assert_eq!(reason, Refusal::UnknownChannel),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    // Whoever has something open stays, until it is closed.
+    let segment = classroom
+        .lane(&classroom.founder, vec![classroom.founding.hash()])
+        .write("still here");
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    founder.submit(&segment).await;
+    founder.expect_stored(1).await;
+    founder.send(&ClientFrame::Close { channel: CHANNEL }).await;
+    founder.expect_ended(Refusal::UnknownChannel).await;
+}
+
+#[tokio::test]
+async fn what_a_connection_makes_the_relay_remember_is_bounded() {
+    let data = tempfile::tempdir().unwrap();
+    let relay = start(Settings {
+        limits: Limits {
+            remembered: 2_000,
+            ..Limits::default()
+        },
+        ..Settings::new(data.path())
+    })
+    .await;
+    let classroom = Classroom::new();
+    let heads = vec![classroom.founding.hash()];
+    let mut founder = Client::found(relay.address(), &classroom.founder, &classroom.founding).await;
+    let mut lane = classroom.lane(&classroom.founder, heads.clone());
+    for submission in 1..100 {
+        founder.submit(&lane.write("one log, however long")).await;
+        founder.expect_stored(submission).await;
+    }
+    // Signatures are of no matter: what is wrong is remembered, too, so that both sides agree.
+    let mut refused = 0;
+    loop {
+        let mut segment = classroom.lane(&classroom.founder, heads.clone()).write("another");
+        segment.signature = Signature::from_bytes([5; 64]);
+        founder.submit(&segment).await;
+        match founder.next().await {
+            RelayFrame::Refused { reason, .. } => assert_eq!(reason, Refusal::BadSignature),
+            RelayFrame::Ended { reason } => break assert_eq!(reason, Refusal::Busy),
+            other => panic!("{other:?}"),
+        }
+        refused += 1;
+        assert!(refused < 20, "no end");
+    }
+    assert!(refused > 2, "too early");
+}
+
+#[tokio::test]
+async fn an_address_has_only_so_many_connections() {
+    let data = tempfile::tempdir().unwrap();
+    let relay = start(Settings {
+        proxies: Vec::new(),
+        limits: Limits {
+            connections_per_address: 2,
+            ..Limits::default()
+        },
+        ..Settings::new(data.path())
+    })
+    .await;
+    let address = relay.address();
+    let first = Client::greet(address).await;
+    let _second = Client::greet(address).await;
+    assert!(connect(address, Some(frame::SUBPROTOCOL), None).await.is_err());
+    drop(first);
+    // The place is free again as soon as the relay noticed.
+    for _ in 0..200 {
+        if connect(address, Some(frame::SUBPROTOCOL), None).await.is_ok() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("the place of a connection that ended stays taken");
 }
