@@ -41,13 +41,15 @@ fn weight_of_block(block: &Block) -> usize {
 }
 
 fn weight_of_runs(runs: &[Run]) -> usize {
-    runs.iter().map(|run| run.text.len() + weight_of_values(run.marks.values())).sum()
+    runs.iter()
+        .map(|run| run.text.len() + weight_of_values(run.marks.values()))
+        .sum()
 }
 
 fn weight_of_values<'a>(values: impl Iterator<Item = &'a Value>) -> usize {
     values
         .map(|value| match value {
-            Value::String(text) => text.len(),
+            Value::Text(text) => text.len(),
             _ => 1,
         })
         .sum()
