@@ -1,6 +1,6 @@
 //! What the relay does not take, and that it goes on serving others.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use protocol::bounded::Bytes;
 use protocol::frame::{self, ClientFrame, RelayFrame};
@@ -416,7 +416,7 @@ async fn who_opens_nothing_is_sent_away() {
     let data = tempfile::tempdir().unwrap();
     let relay = start(Settings {
         limits: Limits {
-            unopened: Duration::from_millis(200),
+            unopened: Duration::from_millis(500),
             ..Limits::default()
         },
         ..Settings::new(data.path())
@@ -427,7 +427,9 @@ async fn who_opens_nothing_is_sent_away() {
 
     // Neither pings nor attempts that fail prolong it.
     let mut stranger = Client::connect(relay.address(), &member()).await;
+    let connected = Instant::now();
     loop {
+        assert!(connected.elapsed() < Duration::from_secs(10), "not sent away");
         // The relay may be gone between two of these.
         let ping = frame::encode(&ClientFrame::Ping { nonce: 3 }).unwrap();
         drop(stranger.send_bytes(ping).await);
@@ -451,7 +453,7 @@ async fn who_opens_nothing_is_sent_away() {
     let segment = classroom
         .lane(&classroom.founder, vec![classroom.founding.hash()])
         .write("still here");
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    tokio::time::sleep(Duration::from_millis(700)).await;
     founder.submit(&segment).await;
     founder.expect_stored(1).await;
     founder.send(&ClientFrame::Close { channel: CHANNEL }).await;
