@@ -22,6 +22,8 @@ const PING_AFTER: u64 = 15_000;
 /// The same while an answer is due anyway.
 const PING_AFTER_SUBMISSION: u64 = 3_000;
 const PONG_WITHIN: u64 = 6_000;
+/// A ping goes out at least this often, for a relay takes a client that only listens for gone after a minute.
+const PING_AT_LEAST: u64 = 40_000;
 /// The first and the longest wait until a classroom that the relay did not open is tried again, in milliseconds.
 const FIRST_REOPEN: u64 = 1_000;
 const LONGEST_REOPEN: u64 = 60_000;
@@ -58,6 +60,8 @@ struct Up {
     /// The ping that is under way: its number, and when it was sent.
     ping: Option<(u32, u64)>,
     pings: u32,
+    /// When the last ping was sent, or the connection began.
+    pinged_at: u64,
 }
 
 impl Connection {
@@ -203,7 +207,10 @@ impl<R: CryptoRng> Replica<R> {
                 };
                 match up.ping {
                     Some((_, sent_at)) if self.now >= sent_at + PONG_WITHIN => self.give_up_connection(),
-                    None if self.now >= up.heard_at + patience => {
+                    None if self.now >= up.heard_at + patience
+                        || self.now >= up.pinged_at + PING_AT_LEAST =>
+                    {
+                        up.pinged_at = self.now;
                         up.pings = up.pings.wrapping_add(1);
                         up.ping = Some((up.pings, self.now));
                         let ping = ClientFrame::Ping { nonce: up.pings };
@@ -268,6 +275,7 @@ impl<R: CryptoRng> Replica<R> {
             heard_at: self.now,
             ping: None,
             pings: 0,
+            pinged_at: self.now,
         });
         self.send(&[answer]);
         let ids: Vec<ClassroomId> = self.classrooms.keys().copied().collect();
