@@ -138,6 +138,21 @@ impl<R: CryptoRng> Replica<R> {
         self.say_gone();
         self.lane = self.fresh_lane();
         self.effects.push(Effect::HoldLane(self.lane));
+        // What is known so far is known under the new name as well.
+        let ids: Vec<ClassroomId> = self.classrooms.keys().copied().collect();
+        for id in ids {
+            if let Some(since) = self.classrooms.get(&id).and_then(|classroom| classroom.since) {
+                let key = store::since_key(&id, &self.lane);
+                // If it were not stored, everything would come again.
+                if self
+                    .batch(&id)
+                    .put(Table::Classrooms, key.clone(), &since)
+                    .is_err()
+                {
+                    self.batch(&id).delete(Table::Classrooms, key);
+                }
+            }
+        }
     }
 
     /// Open pages are written with another actor from now on.
@@ -297,11 +312,24 @@ impl<R: CryptoRng> Replica<R> {
             return Ok(());
         };
         let known = classroom.logs.entry(log).or_insert(LogRecord::EMPTY);
-        *known = record.max(*known);
+        let is_dead = classroom.outbox.contains_key(&(log, record.next));
+        *known = if known.next > record.next && !is_dead {
+            // What is further on here came from the relay: it is what stands in the place of the dead.
+            LogRecord {
+                generation: record.generation.max(known.generation),
+                ..*known
+            }
+        } else {
+            record.max(*known)
+        };
         classroom
             .outbox
             .retain(|(other, index), _| *other != log || *index < record.next);
         classroom.pending.retain(|(other, _), _| *other != log);
+        self.note_log(id, &log)?;
+        let Some(classroom) = self.classrooms.get_mut(id) else {
+            return Ok(());
+        };
         let remade: BTreeSet<Hash> = remade.iter().map(|hash| Hash(*hash)).collect();
         let built_on: Vec<(Log, u64)> = self
             .held

@@ -538,7 +538,14 @@ impl Classroom {
         let Ok(changes) = segment.open(&self.id, key) else {
             return Ok(Taken::Aside(AsideReason::CannotOpen));
         };
-        if mine || is_written {
+        // Or another tab of ours has not sealed yet what it wrote there.
+        let clashes = changes.iter().any(|change| {
+            change::inspect(change).is_ok_and(|info| {
+                let ours = self.pending.get(&(log, info.sequence));
+                ours.is_some_and(|ours| ours.change != *change)
+            })
+        });
+        if mine || is_written || clashes {
             return Ok(Taken::Foreign(changes));
         }
         self.logs.insert(

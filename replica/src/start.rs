@@ -221,18 +221,33 @@ impl<R: CryptoRng> Replica<R> {
             }
             self.classrooms.insert(id, classroom);
         }
+        self.read_logs(records);
+        self.read_since(records);
+        self.read_unsent(records);
+        self.read_aside(records);
+    }
+
+    /// What any tab has got is in the store, so the furthest counts: but not of a tab that had not heard yet that a log
+    /// went back, for what it got of that log may be another history.
+    fn read_since(&mut self, records: &Records) {
+        let behind: BTreeSet<(ClassroomId, LaneId)> = rows(records, Table::Logs)
+            .filter_map(|(key, value)| {
+                let (id, log, tab) = store::parse_log_key(key)?;
+                let record: LogRecord = store::decode(Table::Logs, value).ok()?;
+                let furthest = self.classrooms.get(&id)?.logs.get(&log)?;
+                (record.generation < furthest.generation).then_some((id, tab))
+            })
+            .collect();
         for (key, value) in rows(records, Table::Classrooms) {
-            if let Some((id, _)) = store::parse_since_key(key)
+            if let Some((id, tab)) = store::parse_since_key(key)
+                && !behind.contains(&(id, tab))
                 && let Some(classroom) = self.classrooms.get_mut(&id)
                 && let Ok(since) = store::decode::<Position>(Table::Classrooms, value)
             {
-                // What any tab has got is in the store. If the relay is another one by now, it starts from the beginning.
+                // If the relay is another one by now, it starts from the beginning.
                 classroom.since = classroom.since.max(Some(since));
             }
         }
-        self.read_logs(records);
-        self.read_unsent(records);
-        self.read_aside(records);
     }
 
     fn read_logs(&mut self, records: &Records) {

@@ -73,6 +73,12 @@ impl Store {
         self.segments.contains(segment)
     }
 
+    /// Why items are kept aside, as numbers.
+    pub(crate) fn reasons_aside(&self) -> Vec<u8> {
+        let rows = self.table(Table::Aside).into_iter();
+        rows.map(|(_, record)| record[1]).collect()
+    }
+
     /// How many lanes are never used again.
     pub(crate) fn lanes_ended(&self) -> usize {
         let rows = self.table(Table::Lanes).into_iter();
