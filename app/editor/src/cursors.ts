@@ -51,8 +51,8 @@ function decorated({ doc }: EditorState, shown: Shown[]): CursorState {
   const decorations = shown.flatMap(({ cursor, anchor, head }) => {
     const color = `cursor-${Math.abs(Math.trunc(cursor.color)) % palette}`;
     const caret = Decoration.widget(head, () => caretElement(cursor.name, color), {
-      // The same key keeps the element: a caret that moves is not drawn again.
-      key: `${color} ${cursor.id} ${cursor.name}`,
+      // A new key draws the caret anew, and its name shows again for a while: only when its owner moved it.
+      key: `${color} ${cursor.id} ${cursor.name} ${cursor.head.block}:${cursor.head.offset}`,
       side: 10,
       ignoreSelection: true,
     });
