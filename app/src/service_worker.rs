@@ -6,7 +6,9 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{ServiceWorker, ServiceWorkerContainer, ServiceWorkerRegistration, ServiceWorkerState};
+use web_sys::{
+    ServiceWorker, ServiceWorkerContainer, ServiceWorkerRegistration, ServiceWorkerState, VisibilityState,
+};
 
 const SCRIPT: &str = "/service-worker.js";
 
@@ -60,6 +62,10 @@ impl NewVersion {
         {
             self.announce(waiting);
         }
+        // It may have been found before this tab listened.
+        if let Some(installing) = registration.installing() {
+            self.follow(installing);
+        }
         let found = registration.clone();
         let on_found = Closure::<dyn Fn()>::new(move || {
             if let Some(installing) = found.installing() {
@@ -68,6 +74,7 @@ impl NewVersion {
         });
         registration.set_onupdatefound(Some(on_found.as_ref().unchecked_ref()));
         on_found.forget();
+        look_for_newer(registration);
         Ok(())
     }
 
@@ -87,6 +94,22 @@ impl NewVersion {
         self.waiting.set_value(Some(waiting));
         self.ready.set(true);
     }
+}
+
+/// A tab may stay open for weeks: looks for a newer version whenever somebody comes back to it.
+fn look_for_newer(registration: ServiceWorkerRegistration) {
+    window_event_listener_untyped("visibilitychange", move |_| {
+        if document().visibility_state() != VisibilityState::Visible {
+            return;
+        }
+        let Ok(update) = registration.update() else { return };
+        spawn_local(async move {
+            // With no connection there is nothing to find.
+            if let Err(error) = JsFuture::from(update).await {
+                leptos::logging::debug_warn!("no newer version was found: {error:?}");
+            }
+        });
+    });
 }
 
 /// Asks the browser not to throw this device's work away when space runs short.
