@@ -153,7 +153,7 @@ async fn run(seed: &str, profiles: Profiles) -> usize {
     assert!(lost.is_empty(), "lost: {lost:?}");
     // Nobody's work needs to be kept aside, but where copies of a profile part again and again, some may be: it is there
     // and shown, only not on the page.
-    if kind != Kind::Copies {
+    if profiles == Profiles::Own {
         for tab in world.all_tabs() {
             let store = world.store(world.tab(tab).profile);
             assert_eq!(
