@@ -65,6 +65,12 @@ struct Taken {
     gone: Vec<(Table, Vec<u8>)>,
 }
 
+/// What is not sent on a log any more, for it was made again.
+struct GivenUp {
+    log: Log,
+    changes: Vec<Vec<u8>>,
+}
+
 impl<R: CryptoRng> Replica<R> {
     pub(crate) fn fresh_lane(&mut self) -> LaneId {
         let mut bytes = [0; 16];
@@ -199,30 +205,28 @@ impl<R: CryptoRng> Replica<R> {
         let waiting = !old.missing_dependencies().is_empty();
         let without = without(&mut old, dead);
         let gone = without.as_ref().map(|(_, gone)| gone.clone()).unwrap_or_default();
-        let log = Log {
+        let hashes: BTreeSet<Hash> = gone.keys().copied().collect();
+        let mut log = Log {
             document,
             member,
             lane: self.lane,
         };
         if gone.values().any(|actor| *actor == log.actor()) {
             self.end_lane(self.lane);
+            log.lane = self.lane;
         }
-        let log = Log {
-            lane: self.lane,
-            ..log
-        };
         let seconds = self.seconds();
         let remade = carry_over(&mut old, &dead.hashes, log.actor()).map(|mut new| {
             let change = new.commit(seconds);
             (new, change)
         });
-        let (content, change) = match (remade, without) {
+        let (content, change, is_remade) = match (remade, without) {
             (Ok((new, change)), _) if change.as_ref().is_none_or(|change| segment::fits([change])) => {
-                (new, change)
+                (new, change, true)
             }
             // What can't be made again is kept aside, and shown to be.
-            (_, Ok((kept, _))) => (kept, None),
-            (_, Err(_)) => (old, None),
+            (_, Ok((kept, _))) => (kept, None, false),
+            (_, Err(_)) => (old, None, false),
         };
         let mut held = Held::new(Content::open(content, is_own));
         held.changed_at = self.now;
@@ -238,33 +242,59 @@ impl<R: CryptoRng> Replica<R> {
         } else {
             self.store_whole(id, document);
         }
-        let kept = match change {
+        let is_kept = match change {
             Some(change) => self.keep_change(id, log, change, None).is_ok(),
-            None => false,
+            // Nothing of it was left to do.
+            None => true,
         };
-        let settled = if kept {
-            self.forget_ended(id, document, &dead.changes);
-            Ok(())
-        } else {
-            self.keep_ended_aside(id, document, dead)
-        };
-        // An aside record always encodes: it is bytes and a number.
-        if settled.is_ok() {
-            for log in self.logs_of(id, document, dead) {
-                self.tell_rebuilt(id, log, gone.keys().map(|hash| hash.0).collect());
+        let settled = self.give_up_built_on(id, document, &hashes).and_then(|given_up| {
+            if !(is_remade && is_kept) {
+                let built_on = given_up.iter().flat_map(|given_up| &given_up.changes);
+                for change in dead.changes.iter().chain(built_on) {
+                    self.keep_aside(id, AsideReason::BadChange, change.clone())?;
+                }
             }
+            self.forget_ended(id, document, &dead.changes);
+            Ok(given_up)
+        });
+        // An aside record always encodes: it is bytes and a number.
+        let built_on = settled.into_iter().flatten().map(|given_up| given_up.log);
+        for log in built_on.chain(self.logs_of(id, document, dead)) {
+            self.tell_rebuilt(id, log, gone.keys().map(|hash| hash.0).collect());
         }
         if waiting {
             self.reload(id, document);
         }
     }
 
-    fn keep_ended_aside(&mut self, id: &ClassroomId, document: DocumentId, dead: &Dead) -> Result<(), Error> {
-        for change in &dead.changes {
-            self.keep_aside(id, AsideReason::BadChange, change.clone())?;
+    /// What is unsent on logs of ours and was built on dead changes was made again with them.
+    fn give_up_built_on(
+        &mut self,
+        id: &ClassroomId,
+        document: DocumentId,
+        gone: &BTreeSet<Hash>,
+    ) -> Result<Vec<GivenUp>, Error> {
+        let Some((me, classroom)) = self.me.as_ref().zip(self.classrooms.get(id)) else {
+            return Ok(Vec::new());
+        };
+        let member = me.keys.id();
+        let built_on: Vec<(Log, u64)> = self
+            .held
+            .iter()
+            .map(|lane| Log {
+                document,
+                member,
+                lane: *lane,
+            })
+            .filter_map(|log| Some((log, classroom.first_of(&log, gone)?)))
+            .collect();
+        let mut given_up = Vec::new();
+        for (log, index) in built_on {
+            self.end_lane(log.lane);
+            let changes = self.give_up(id, log, index)?;
+            given_up.extend(changes.map(|changes| GivenUp { log, changes }));
         }
-        self.forget_ended(id, document, &dead.changes);
-        Ok(())
+        Ok(given_up)
     }
 
     fn forget_ended(&mut self, id: &ClassroomId, document: DocumentId, changes: &[Vec<u8>]) {
@@ -327,19 +357,9 @@ impl<R: CryptoRng> Replica<R> {
             .retain(|(other, index), _| *other != log || *index < record.next);
         classroom.pending.retain(|(other, _), _| *other != log);
         self.note_log(id, &log)?;
-        let Some(classroom) = self.classrooms.get_mut(id) else {
-            return Ok(());
-        };
         let remade: BTreeSet<Hash> = remade.iter().map(|hash| Hash(*hash)).collect();
-        let built_on: Vec<(Log, u64)> = self
-            .held
-            .iter()
-            .map(|lane| Log { lane: *lane, ..log })
-            .filter_map(|own| Some((own, classroom.first_of(&own, &remade)?)))
-            .collect();
-        for (own, index) in built_on {
-            self.end_lane(own.lane);
-            for change in self.give_up(id, own, index)?.unwrap_or_default() {
+        for given_up in self.give_up_built_on(id, log.document, &remade)? {
+            for change in given_up.changes {
                 let hash = change::inspect(&change).map(|info| info.hash);
                 if !hash.is_ok_and(|hash| remade.contains(&hash)) {
                     // Made on top of what the other tab made again, which it did not know: it fits nowhere now.
