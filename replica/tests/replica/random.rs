@@ -150,21 +150,16 @@ async fn run(seed: &str, profiles: Profiles) -> usize {
         .iter()
         .filter(|word| !words.contains(*word) && !record.deleted.contains(*word))
         .collect();
-    assert!(lost.is_empty(), "lost: {lost:?}");
-    // Nobody's work needs to be kept aside, but where copies of a profile part again and again, some may be: it is there
-    // and shown, only not on the page.
-    if profiles == Profiles::Own {
-        for tab in world.all_tabs() {
-            let store = world.store(world.tab(tab).profile);
-            assert_eq!(
-                (
-                    world.tab(tab).classroom(&classroom).kept_aside,
-                    store.reasons_aside()
-                ),
-                (0, Vec::new()),
-                "tab {tab}"
-            );
+    let aside: usize = (0..world.profiles.len())
+        .map(|profile| world.store(profile).reasons_aside().len())
+        .sum();
+    match profiles {
+        Profiles::Own => {
+            assert!(lost.is_empty(), "lost: {lost:?}");
+            assert_eq!(aside, 0, "items are kept aside");
         }
+        // Where two tabs each of two copies part at once, some work may be left that fits nowhere: it is kept, and shown.
+        Profiles::Copied => assert!(lost.len() <= aside, "lost: {lost:?}"),
     }
     world.check_stores(page).await;
     world.check_nothing_to_send().await;
