@@ -5,7 +5,8 @@
 //! or one tab's alone (what is on its lane; how far it got, under a key that names it), or a shortcut that says by
 //! itself what it holds (whole documents) or that the next change makes true again (titles).
 //!
-//! Every value starts with a version byte; `docs/protocol.md` lists the layout of each table.
+//! Every value starts with a version byte: ours before records, the protocol's own in segments. Pending rows are bare
+//! Automerge changes, which say what they are. Which bytes each table has stands at its name below.
 
 use std::collections::BTreeMap;
 
