@@ -20,7 +20,6 @@ pub(crate) fn problem(problem: Problem) -> &'static str {
         Problem::BadName => say.problem_bad_name(),
         Problem::NotAllowed => say.problem_not_allowed(),
         Problem::UnknownDocument => say.problem_unknown_document(),
-        Problem::StorageFailed => say.problem_storage_failed(),
         Problem::TooLarge => say.problem_too_large(),
         Problem::LaneEnded => say.problem_lane_ended(),
         Problem::Internal => say.problem_internal(),

@@ -106,8 +106,6 @@ pub enum Problem {
     NotAllowed,
     /// No such page.
     UnknownDocument,
-    /// The device could not store it; nothing was changed.
-    StorageFailed,
     /// The change is larger than a segment can be.
     TooLarge,
     /// The change was made on a lane that has ended; a fresh copy of the page follows.

@@ -1,7 +1,6 @@
 //! What everybody must know, whatever screen they are on.
 
 use leptos::prelude::*;
-use replica::command::Problem;
 use replica::view::Work;
 
 use crate::link::use_link;
@@ -59,10 +58,8 @@ fn NotSaved() -> impl IntoView {
         sync::worst(views, local) == Work::NotSaved
     });
     let sentence = move || match link.problem.get() {
-        Some(problem) if problem != Problem::StorageFailed => {
-            say().not_saved_because(reasons::problem(problem))
-        }
-        _ => say().not_saved_storage_full().to_owned(),
+        Some(problem) => say().not_saved_because(reasons::problem(problem)),
+        None => say().not_saved_storage_full().to_owned(),
     };
     view! {
         <Show when=move || not_saved.get()>
