@@ -153,6 +153,13 @@ pub struct Frames<'a, F> {
     frame: std::marker::PhantomData<F>,
 }
 
+impl<'a, F> Frames<'a, F> {
+    /// The bytes that are not decoded yet.
+    pub fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+}
+
 impl<F: Serialize + DeserializeOwned> Iterator for Frames<'_, F> {
     type Item = Result<F, Error>;
 

@@ -1,26 +1,27 @@
 //! One connection on `/sync`: one task that reads what the client says and writes what it must hear, each at its own
 //! pace.
 
-mod receiver;
-mod sender;
-
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::ws::WebSocket;
-use futures_util::StreamExt as _;
+use axum::extract::ws::{Message, WebSocket};
+use futures_util::stream::{SplitSink, SplitStream};
+use futures_util::{SinkExt as _, StreamExt as _};
 use protocol::Refusal;
+use protocol::frame::{self, ClientFrame};
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{timeout, timeout_at};
 
-use crate::classroom::Classrooms;
-use crate::inbox::{Inbox, Note};
+use crate::Error;
+use crate::clock::Clock;
+use crate::core::Shared;
+use crate::core::batch::Job;
+use crate::core::inbox::Inbox;
+use crate::core::receiver::{Loading, Receiver, Taken};
+use crate::core::sender::{Next, Sender};
 use crate::progress::Progress;
-use crate::settings::Limits;
-use crate::store::Store;
 use crate::writer::Queue;
-use receiver::Receiver;
-use sender::Sender;
 
 /// How long a connection that ends may take to hear the last of it.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -28,13 +29,11 @@ const FAREWELL: Duration = Duration::from_secs(5);
 /// How long it may then take the client to close its side.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// What all connections of a relay share.
-pub(crate) struct Shared {
-    pub(crate) store: Arc<dyn Store>,
-    pub(crate) classrooms: Classrooms,
+/// What all connections of a server share.
+pub(crate) struct Server {
+    pub(crate) shared: Arc<Shared>,
     pub(crate) queue: Queue,
-    pub(crate) limits: Limits,
-    pub(crate) found_token: Option<String>,
+    pub(crate) clock: Clock,
 }
 
 /// What the relay is doing. If the sender of this is gone, the relay was dropped and everything stops at once.
@@ -53,11 +52,14 @@ enum End {
     Told(Refusal),
 }
 
+/// The connection cannot be written to any more.
+struct Gone;
+
 /// Serves a connection until one side ends it. `number` names it in the logs; `origins` are those an answer to the
 /// challenge may be for.
 pub(crate) async fn serve(
     socket: WebSocket,
-    shared: Arc<Shared>,
+    server: Arc<Server>,
     number: u64,
     origins: Vec<String>,
     progress: Progress,
@@ -68,17 +70,29 @@ pub(crate) async fn serve(
         tracing::error!(%error, "no randomness for a challenge");
         return;
     }
+    let now = server.clock.now();
     let inbox = Arc::new(Inbox::default());
     let (sink, mut stream) = socket.split();
-    let mut sender = Sender::new(sink, progress, Arc::clone(&inbox), &shared);
-    let mut receiver = Receiver::new(Arc::clone(&inbox), &shared, challenge, origins);
+    let mut outgoing = Outgoing {
+        sink,
+        progress,
+        stalled: server.shared.limits.stalled,
+    };
+    let mut sender = Sender::new(Arc::clone(&inbox), Arc::clone(&server.shared), challenge, now);
+    let mut receiver = Receiver::new(
+        Arc::clone(&inbox),
+        Arc::clone(&server.shared),
+        challenge,
+        origins,
+        now,
+    );
     let stopped = stopped(phase.clone());
     tokio::pin!(stopped);
 
-    let sending = sender.run(challenge);
+    let sending = send(&mut sender, &mut outgoing, &inbox, &server);
     tokio::pin!(sending);
     let end = tokio::select! {
-        end = receiver.run(&mut stream, phase) => end,
+        end = listen(&mut receiver, &mut stream, &inbox, &server, phase) => end,
         _ = &mut sending => return tracing::debug!(connection = number, "takes nothing any more"),
         () = &mut stopped => return,
     };
@@ -86,13 +100,9 @@ pub(crate) async fn serve(
     let End::Told(reason) = end else {
         return;
     };
-    let farewell = async {
-        inbox.all_answered().await;
-        inbox.put(Note::Ended { reason });
-    };
+    inbox.end(reason);
     let last_words = async {
-        let said = timeout(FAREWELL, async { tokio::join!(&mut sending, farewell).0.is_ok() }).await;
-        if said == Ok(true) {
+        if matches!(timeout(FAREWELL, &mut sending).await, Ok(Ok(()))) {
             // A socket closed with unread bytes in it would take back what was just said.
             let drain = async { while let Some(Ok(_)) = stream.next().await {} };
             if timeout(LINGER, drain).await.is_err() {
@@ -109,4 +119,144 @@ pub(crate) async fn serve(
 /// Waits until the relay was dropped.
 async fn stopped(mut phase: watch::Receiver<Phase>) {
     while phase.changed().await.is_ok() {}
+}
+
+/// Reads until the connection ends.
+async fn listen(
+    receiver: &mut Receiver,
+    stream: &mut SplitStream<WebSocket>,
+    inbox: &Inbox,
+    server: &Server,
+    mut phase: watch::Receiver<Phase>,
+) -> End {
+    tokio::select! {
+        end = read(receiver, stream, inbox, server) => match end {
+            Some(reason) => End::Told(reason),
+            None => End::Left,
+        },
+        Ok(_) = phase.wait_for(|phase| *phase == Phase::ShuttingDown) => End::Told(Refusal::GoingAway),
+    }
+}
+
+/// Reads until the connection ends; tells why if the client is to know.
+async fn read(
+    receiver: &mut Receiver,
+    stream: &mut SplitStream<WebSocket>,
+    inbox: &Inbox,
+    server: &Server,
+) -> Option<Refusal> {
+    loop {
+        receiver.heard(server.clock.now());
+        let (deadline, end) = receiver.patience();
+        // Whoever never stops talking is not waited for below.
+        if deadline <= server.clock.now().elapsed {
+            return end;
+        }
+        let message = match timeout_at(server.clock.instant(deadline), stream.next()).await {
+            Ok(Some(Ok(message))) => message,
+            Ok(Some(Err(error))) => return is_too_large(error).then_some(Refusal::TooLarge),
+            Ok(None) => return None,
+            Err(_) => return end,
+        };
+        match message {
+            Message::Binary(bytes) => {
+                for frame in frame::decode::<ClientFrame>(&bytes) {
+                    poll_fn(|context| inbox.poll_room(server.shared.limits.unanswered, context)).await;
+                    let Ok(frame) = frame else {
+                        return Some(Refusal::Malformed);
+                    };
+                    match receiver.take(frame, server.clock.now()) {
+                        Ok(Taken::Done) => {}
+                        // In boxes, so that a connection that waits for the next message does not hold the room that
+                        // these need.
+                        Ok(Taken::Job(job)) => Box::pin(submit(server, job)).await,
+                        Ok(Taken::Load(loading)) => {
+                            if let Err(reason) = Box::pin(load(receiver, server, loading)).await {
+                                return Some(reason);
+                            }
+                        }
+                        Err(reason) => return Some(reason),
+                    }
+                }
+            }
+            Message::Text(_) => return Some(Refusal::Malformed),
+            Message::Close(_) => return None,
+            Message::Ping(_) | Message::Pong(_) => {}
+        }
+    }
+}
+
+async fn submit(server: &Server, job: Job) {
+    if let Err(job) = server.queue.put(job).await {
+        job.refuse(Refusal::Storage);
+    }
+}
+
+async fn load(receiver: &mut Receiver, server: &Server, loading: Loading) -> Result<(), Refusal> {
+    let shared = Arc::clone(&server.shared);
+    let loading = tokio::task::spawn_blocking(move || {
+        let loaded = loading.run(&shared.classrooms);
+        (loading, loaded)
+    });
+    let Ok((loading, loaded)) = loading.await else {
+        return Err(Refusal::Storage);
+    };
+    if let Taken::Job(job) = receiver.loaded(loading, loaded, server.clock.now())? {
+        submit(server, job).await;
+    }
+    Ok(())
+}
+
+/// Writes until it has said that the connection ends, or cannot write any more.
+async fn send(
+    sender: &mut Sender,
+    outgoing: &mut Outgoing,
+    inbox: &Inbox,
+    server: &Server,
+) -> Result<(), Gone> {
+    loop {
+        match sender.next() {
+            Next::Message(message) => outgoing.send(Message::Binary(message.into())).await?,
+            Next::Read(read) => {
+                let store = Arc::clone(&server.shared.store);
+                let page = tokio::task::spawn_blocking(move || read.run(store.as_ref()))
+                    .await
+                    .map_err(|_| Error::Ended("reading a page"))
+                    .flatten();
+                sender.give(page);
+            }
+            Next::Nothing => poll_fn(|context| inbox.poll_news(context)).await,
+            Next::Ended => return outgoing.send(Message::Close(None)).await,
+        }
+    }
+}
+
+/// The writing half of a socket.
+struct Outgoing {
+    sink: SplitSink<WebSocket, Message>,
+    progress: Progress,
+    stalled: Duration,
+}
+
+impl Outgoing {
+    /// Waits as long as the socket takes bytes, however slowly.
+    async fn send(&mut self, message: Message) -> Result<(), Gone> {
+        let sending = self.sink.send(message);
+        tokio::pin!(sending);
+        loop {
+            let before = self.progress.taken();
+            match timeout(self.stalled, &mut sending).await {
+                Ok(sent) => return sent.map_err(|_| Gone),
+                Err(_) if self.progress.taken() == before => return Err(Gone),
+                Err(_) => {}
+            }
+        }
+    }
+}
+
+fn is_too_large(error: axum::Error) -> bool {
+    error
+        .into_inner()
+        .downcast::<tungstenite::Error>()
+        .is_ok_and(|error| matches!(*error, tungstenite::Error::Capacity(_)))
 }

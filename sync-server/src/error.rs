@@ -22,6 +22,9 @@ pub enum Error {
     /// The store holds something that this program never writes.
     #[error("the store is damaged: {0}")]
     Damaged(&'static str),
+    /// A batch has a position or an index that the store holds already.
+    #[error("the batch does not fit what the store holds")]
+    Conflict,
     #[error("not an origin such as https://relay.example: {0}")]
     Origin(String),
     #[error("no randomness: {0}")]

@@ -19,7 +19,7 @@ use tower::ServiceExt as _;
 use tower::util::BoxCloneSyncService;
 use tower_http::services::ServeDir;
 
-use crate::connection::{self, Phase, Shared};
+use crate::connection::{self, Phase, Server};
 use crate::origin::{Origins, host};
 use crate::places::Place;
 use crate::progress::Progress;
@@ -33,7 +33,7 @@ pub(crate) type Service = BoxCloneSyncService<hyper::Request<Incoming>, Response
 /// What the handlers need.
 #[derive(Clone)]
 pub(crate) struct Context {
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) server: Arc<Server>,
     pub(crate) origins: Origins,
     pub(crate) app: Option<PathBuf>,
     pub(crate) phase: watch::Receiver<Phase>,
@@ -54,9 +54,9 @@ pub(crate) fn service(context: Context) -> Service {
 }
 
 async fn health(State(context): State<Context>) -> Response {
-    let store = Arc::clone(&context.shared.store);
+    let store = Arc::clone(&context.server.shared.store);
     let answers = tokio::task::spawn_blocking(move || store.check().is_ok()).await;
-    let is_well = context.shared.queue.is_healthy() && matches!(answers, Ok(true));
+    let is_well = context.server.queue.is_healthy() && matches!(answers, Ok(true));
     let (status, word) = if is_well {
         (StatusCode::OK, "ok")
     } else {
@@ -87,7 +87,7 @@ async fn sync(
     if origins.is_empty() {
         return (StatusCode::FORBIDDEN, "not from this origin\n").into_response();
     }
-    let limit = context.shared.limits.message;
+    let limit = context.server.shared.limits.message;
     upgrade
         .read_buffer_size(READ_BUFFER)
         .write_buffer_size(0)
@@ -95,7 +95,7 @@ async fn sync(
         .max_frame_size(limit)
         .on_upgrade(move |socket| async move {
             let Context {
-                shared,
+                server,
                 phase,
                 living,
                 numbers,
@@ -103,7 +103,7 @@ async fn sync(
             } = context;
             let number = numbers.fetch_add(1, Ordering::Relaxed) + 1;
             tracing::debug!(connection = number, "begins");
-            connection::serve(socket, shared, number, origins, progress, phase).await;
+            connection::serve(socket, server, number, origins, progress, phase).await;
             drop((living, place));
         })
 }

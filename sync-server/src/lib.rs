@@ -1,14 +1,15 @@
 //! The relay: stores and forwards sealed segments that it cannot read.
 //!
 //! [`relay::start`] runs one in this process; the program `sync-server` is a thin shell around it. An item travels:
-//! connection (decode, cheap checks, signature) → writer (rights, order, one commit for all that queued up) →
-//! classroom (the newest items, and who listens) → connections (each at its own position and pace).
+//! receiver (cheap checks, signature) → batch (rights, order, one commit for all that queued up) → classroom (the newest
+//! items, and who listens) → senders (each at its own position and pace). All these are in [`core`], which knows nothing of
+//! sockets, threads and clocks; the other modules bring those.
 
-mod classroom;
+mod clock;
 mod connection;
+pub mod core;
 pub mod error;
 mod http;
-mod inbox;
 mod origin;
 mod places;
 mod progress;

@@ -12,8 +12,9 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tower::ServiceExt as _;
 
-use crate::classroom::Classrooms;
-use crate::connection::{Phase, Shared};
+use crate::clock::Clock;
+use crate::connection::{Phase, Server};
+use crate::core::{Rules, Shared};
 use crate::error::Error;
 use crate::http;
 use crate::origin::Origins;
@@ -67,17 +68,19 @@ pub async fn start(listener: TcpListener, settings: Settings) -> Result<Relay, E
         .map_err(|_| Error::Ended("opening the store"))??;
     let (writer, queue) = Writer::start(Arc::clone(&store))?;
     let places = Places::new(&settings.limits, &settings.proxies);
-    let shared = Arc::new(Shared {
-        classrooms: Classrooms::new(Arc::clone(&store)),
-        store,
-        queue,
+    let rules = Rules {
         limits: settings.limits,
         found_token: settings.found_token,
+    };
+    let server = Arc::new(Server {
+        shared: Arc::new(Shared::new(store, rules)),
+        queue,
+        clock: Clock::start(),
     });
     let (phase, watching) = watch::channel(Phase::Serving);
     let (living, alive) = mpsc::channel(1);
     let service = http::service(http::Context {
-        shared,
+        server,
         origins,
         app: settings.app,
         phase: watching.clone(),

@@ -1,5 +1,6 @@
 //! Where a relay keeps what it was given. Calls block until they are done: never call them on an async thread.
 
+pub mod memory;
 pub mod sqlite;
 
 use std::sync::Arc;
@@ -7,6 +8,7 @@ use std::sync::Arc;
 use protocol::segment::{Log, Segment};
 use protocol::{ClassroomId, EntryHash, SegmentHash};
 
+pub use memory::Memory;
 pub use sqlite::Sqlite;
 
 use crate::Error;

@@ -12,12 +12,43 @@ use protocol::rand_core::UnwrapErr;
 use protocol::segment::{Header, Kind, Log, Segment};
 use protocol::{ClassroomId, DocumentId, EntryHash, LaneId, SegmentHash, SpaceId};
 use sync_server::Error;
-use sync_server::store::{Item, Placed, Sqlite, Store, Tail};
+use sync_server::store::memory::Failure;
+use sync_server::store::{Item, Memory, Placed, Sqlite, Store, Tail};
 
 #[test]
 fn sqlite_conforms() {
     let folder = tempfile::tempdir().unwrap();
     conforms(&mut || Box::new(Sqlite::open(&folder.path().join("store")).unwrap()));
+}
+
+#[test]
+fn memory_conforms() {
+    let memory = Memory::new(7);
+    conforms(&mut || Box::new(memory.clone()));
+}
+
+#[test]
+fn memory_fails_as_told_and_forgets_whole_batches() {
+    let classroom = ClassroomId([1; 32]);
+    let memory = Memory::new(7);
+    let commit = |position, content| memory.commit(&[(classroom, entry(position, content))]);
+    commit(1, 1).unwrap();
+    let backup = memory.copy();
+    memory.fail(Failure::Full);
+    memory.fail(Failure::Unreported);
+    assert!(commit(2, 2).is_err());
+    assert_eq!(memory.last(&classroom).unwrap(), Some(1));
+    assert!(commit(2, 2).is_err());
+    assert_eq!(memory.last(&classroom).unwrap(), Some(2));
+    commit(3, 3).unwrap();
+    assert_eq!((memory.batches(), backup.batches()), (3, 1));
+    memory.rewind(2);
+    assert_eq!(memory.entries(&classroom).unwrap(), [vec![1; 40], vec![2; 40]]);
+    commit(3, 4).unwrap();
+    assert_eq!(memory.page(&classroom, 2, 1000).unwrap()[0], *entry(3, 4));
+    memory.rewind(0);
+    assert_eq!(memory.last(&classroom).unwrap(), None);
+    assert_eq!(backup.entries(&classroom).unwrap(), [vec![1; 40]]);
 }
 
 #[test]

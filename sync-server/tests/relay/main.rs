@@ -4,6 +4,7 @@
 
 mod classroom;
 mod client;
+mod core;
 mod durability;
 mod fan_out;
 mod files;

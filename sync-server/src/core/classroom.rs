@@ -1,20 +1,23 @@
 //! A classroom that somebody has open: its roster, its newest items, and who listens. Lives as long as a connection
 //! or an uncommitted submission needs it; everything in it comes from the store.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 use protocol::roster::{Entry, Role, Roster};
-use protocol::{ClassroomId, EntryHash, MemberId, Refusal};
+use protocol::{ClassroomId, EntryHash, MemberId};
 
+use super::inbox::{ChannelKey, Inbox, Whispered};
 use crate::Error;
-use crate::inbox::{ChannelKey, Inbox, Whispered};
-use crate::store::{Placed, Store};
+use crate::store::{Item, Placed, Store};
 
 /// How much of a classroom's log is kept at hand for those who are up to date.
 const RECENT_ITEMS: usize = 1024;
 const RECENT_BYTES: usize = 1024 * 1024;
+
+/// How much is read at a time of what a failed commit may have left.
+const SETTLED_BYTES: usize = 1024 * 1024;
 
 /// How many answers to "which role had who at these heads" are remembered.
 const MAX_ROLES: usize = 4096;
@@ -30,12 +33,14 @@ pub(crate) struct Classroom {
 #[derive(Debug)]
 struct State {
     roster: Arc<Roster>,
-    /// The position of the newest item.
+    /// The position of the newest item; 0 while nothing is committed.
     last: u64,
     recent: VecDeque<Arc<Placed>>,
     recent_bytes: usize,
-    listeners: HashMap<u64, Listener>,
+    listeners: BTreeMap<u64, Listener>,
     next_listener: u64,
+    /// A commit failed: the store may hold more than is known here.
+    is_doubtful: bool,
 }
 
 #[derive(Debug)]
@@ -57,11 +62,6 @@ pub(crate) enum Following {
 }
 
 impl Classroom {
-    /// Founds a classroom; its founding entry takes the first position when the writer publishes it.
-    pub(crate) fn found(roster: Roster) -> Arc<Self> {
-        Self::new(roster, 0)
-    }
-
     /// Reads a classroom from the store. Blocks.
     fn load(id: &ClassroomId, store: &dyn Store) -> Result<Option<Arc<Self>>, Error> {
         let Some(last) = store.last(id)? else {
@@ -87,8 +87,9 @@ impl Classroom {
                 last,
                 recent: VecDeque::new(),
                 recent_bytes: 0,
-                listeners: HashMap::new(),
+                listeners: BTreeMap::new(),
                 next_listener: 0,
+                is_doubtful: false,
             }),
             roles: Mutex::default(),
         })
@@ -103,7 +104,7 @@ impl Classroom {
         Arc::clone(&self.state.lock().roster)
     }
 
-    /// The position of the newest item.
+    /// The position of the newest item; 0 as long as the founding entry is not committed.
     pub(crate) fn last(&self) -> u64 {
         self.state.lock().last
     }
@@ -150,10 +151,10 @@ impl Classroom {
 
     /// Makes committed items known; answers with the inboxes to wake. The answers to who submitted them must be in
     /// their inboxes already.
-    pub(crate) fn publish(&self, items: Vec<Arc<Placed>>, roster: Option<Roster>) -> Vec<Arc<Inbox>> {
+    pub(crate) fn publish(&self, items: Vec<Arc<Placed>>, roster: Option<Arc<Roster>>) -> Vec<Arc<Inbox>> {
         let mut state = self.state.lock();
         if let Some(roster) = roster {
-            state.roster = Arc::new(roster);
+            state.roster = roster;
         }
         for placed in items {
             state.last = placed.position;
@@ -171,6 +172,40 @@ impl Classroom {
             .values()
             .map(|listener| Arc::clone(&listener.inbox))
             .collect()
+    }
+
+    /// A commit failed: it is not known what the store holds until [`Classroom::settle`] looks.
+    pub(crate) fn doubt(&self) {
+        self.state.lock().is_doubtful = true;
+    }
+
+    /// Makes known what the store took although it said that it failed, so that no position is given twice. Blocks if
+    /// there was a doubt.
+    pub(crate) fn settle(&self, store: &dyn Store) -> Result<(), Error> {
+        if !self.state.lock().is_doubtful {
+            return Ok(());
+        }
+        loop {
+            let items = store.page(&self.id, self.last(), SETTLED_BYTES)?;
+            if items.is_empty() {
+                break;
+            }
+            let mut roster = self.roster();
+            for placed in &items {
+                if let Item::Entry { bytes, .. } = &placed.item {
+                    let damaged = |_| Error::Damaged("roster");
+                    let entry = Entry::decode(bytes).map_err(damaged)?;
+                    if !roster.knows(&[entry.hash()]) {
+                        Arc::make_mut(&mut roster).add(entry).map_err(damaged)?;
+                    }
+                }
+            }
+            for inbox in self.publish(items.into_iter().map(Arc::new).collect(), Some(roster)) {
+                inbox.wake();
+            }
+        }
+        self.state.lock().is_doubtful = false;
+        Ok(())
     }
 
     /// Puts a whisper into the inboxes of all members who listen, except on the channel it came from.
@@ -232,8 +267,8 @@ impl Drop for Listening {
 pub(crate) struct Classrooms {
     store: Arc<dyn Store>,
     open: Mutex<HashMap<ClassroomId, Weak<Classroom>>>,
-    /// Held while one is loaded or founded, so that no two copies of one exist.
-    loading: tokio::sync::Mutex<()>,
+    /// Held while one is loaded, so that no two copies of one exist.
+    loading: Mutex<()>,
 }
 
 impl Classrooms {
@@ -241,62 +276,41 @@ impl Classrooms {
         Self {
             store,
             open: Mutex::default(),
-            loading: tokio::sync::Mutex::default(),
+            loading: Mutex::default(),
         }
     }
 
-    /// The classroom, from memory or the store.
-    pub(crate) async fn open(&self, id: &ClassroomId) -> Result<Arc<Classroom>, Refusal> {
-        if let Some(classroom) = self.at_hand(id) {
+    /// The classroom, if somebody has it open.
+    pub(crate) fn at_hand(&self, id: &ClassroomId) -> Option<Arc<Classroom>> {
+        self.open.lock().get(id).and_then(Weak::upgrade)
+    }
+
+    /// The classroom, from memory or the store. Blocks.
+    pub(crate) fn load(&self, id: &ClassroomId) -> Result<Option<Arc<Classroom>>, Error> {
+        let _loading = self.loading.lock();
+        self.load_once(id)
+    }
+
+    /// The classroom; a new one, with nothing committed, if it is not on this relay. Blocks.
+    pub(crate) fn load_or_found(&self, roster: &Roster) -> Result<Arc<Classroom>, Error> {
+        let _loading = self.loading.lock();
+        if let Some(classroom) = self.load_once(&roster.classroom())? {
             return Ok(classroom);
         }
-        let _loading = self.loading.lock().await;
-        self.load(id).await?.ok_or(Refusal::UnknownClassroom)
-    }
-
-    /// The classroom if it is on this relay; otherwise runs `found`, which must commit it.
-    pub(crate) async fn open_or_found(
-        &self,
-        id: &ClassroomId,
-        found: impl Future<Output = Result<Arc<Classroom>, Refusal>>,
-    ) -> Result<(Arc<Classroom>, Opened), Refusal> {
-        let _loading = self.loading.lock().await;
-        if let Some(classroom) = self.load(id).await? {
-            return Ok((classroom, Opened::Known));
-        }
-        let classroom = found.await?;
+        let classroom = Classroom::new(roster.clone(), 0);
         self.remember(&classroom);
-        Ok((classroom, Opened::Founded))
+        Ok(classroom)
     }
 
-    async fn load(&self, id: &ClassroomId) -> Result<Option<Arc<Classroom>>, Refusal> {
+    fn load_once(&self, id: &ClassroomId) -> Result<Option<Arc<Classroom>>, Error> {
         if let Some(classroom) = self.at_hand(id) {
             return Ok(Some(classroom));
         }
-        let (store, id) = (Arc::clone(&self.store), *id);
-        let loaded = tokio::task::spawn_blocking(move || Classroom::load(&id, store.as_ref()))
-            .await
-            .map_err(|_| Error::Ended("loading a classroom"))
-            .flatten();
-        match loaded {
-            Ok(loaded) => {
-                if let Some(classroom) = &loaded {
-                    self.remember(classroom);
-                }
-                Ok(loaded)
-            }
-            Err(error) => {
-                tracing::error!(
-                    error = &error as &dyn std::error::Error,
-                    "cannot load a classroom"
-                );
-                Err(Refusal::Storage)
-            }
+        let loaded = Classroom::load(id, self.store.as_ref())?;
+        if let Some(classroom) = &loaded {
+            self.remember(classroom);
         }
-    }
-
-    fn at_hand(&self, id: &ClassroomId) -> Option<Arc<Classroom>> {
-        self.open.lock().get(id).and_then(Weak::upgrade)
+        Ok(loaded)
     }
 
     fn remember(&self, classroom: &Arc<Classroom>) {
@@ -304,11 +318,4 @@ impl Classrooms {
         open.retain(|_, classroom| classroom.strong_count() > 0);
         open.insert(*classroom.id(), Arc::downgrade(classroom));
     }
-}
-
-/// See [`Classrooms::open_or_found`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Opened {
-    Known,
-    Founded,
 }

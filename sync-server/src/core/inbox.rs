@@ -1,15 +1,15 @@
 //! What waits to be told to one connection. Everybody may put something in; the connection's own sending half takes
-//! it out. Bounded: the receiving half stops reading from the socket while too much waits.
+//! it out. Bounded: the receiving half takes no frame while too much waits.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 
 use parking_lot::Mutex;
 use protocol::Refusal;
 use protocol::frame::Channel;
-use tokio::sync::Notify;
 
-use crate::classroom::Classroom;
+use super::classroom::Classroom;
 
 /// Names one opening of a channel: unlike a channel number it is never used again on the connection.
 pub(crate) type ChannelKey = u64;
@@ -31,8 +31,9 @@ pub(crate) enum Note {
     Forget {
         key: ChannelKey,
     },
-    /// The channel could not be opened.
+    /// The channel could not be opened, or is open no longer.
     Closed {
+        key: ChannelKey,
         channel: Channel,
         reason: Refusal,
     },
@@ -44,10 +45,6 @@ pub(crate) enum Note {
     },
     Pong {
         nonce: u32,
-    },
-    /// The connection ends: nothing comes after this.
-    Ended {
-        reason: Refusal,
     },
 }
 
@@ -70,10 +67,6 @@ pub(crate) struct Whispered {
 #[derive(Debug, Default)]
 pub(crate) struct Inbox {
     waiting: Mutex<Waiting>,
-    /// There is something new, here or in an open classroom.
-    news: Notify,
-    /// There is room again.
-    room: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -82,6 +75,12 @@ struct Waiting {
     whispers: VecDeque<Whispered>,
     /// Submissions whose answer has not been sent.
     unanswered: usize,
+    /// The connection ends once every submission was answered.
+    ending: Option<Refusal>,
+    /// There is something new, here or in an open classroom.
+    news: bool,
+    on_news: Option<Waker>,
+    on_room: Option<Waker>,
 }
 
 impl Inbox {
@@ -97,7 +96,14 @@ impl Inbox {
     }
 
     pub(crate) fn wake(&self) {
-        self.news.notify_one();
+        let waker = {
+            let mut waiting = self.waiting.lock();
+            waiting.news = true;
+            waiting.on_news.take()
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
     }
 
     /// Puts a whisper in; beyond `max` the oldest goes.
@@ -111,6 +117,18 @@ impl Inbox {
         self.wake();
     }
 
+    /// Says, once every submission was answered, that the connection ends.
+    pub(crate) fn end(&self, reason: Refusal) {
+        self.waiting.lock().ending.get_or_insert(reason);
+        self.wake();
+    }
+
+    /// Why the connection ends, if it ends now.
+    pub(crate) fn ending(&self) -> Option<Refusal> {
+        let waiting = self.waiting.lock();
+        waiting.ending.filter(|_| waiting.unanswered == 0)
+    }
+
     /// Takes everything out.
     pub(crate) fn take(&self) -> (VecDeque<Note>, VecDeque<Whispered>) {
         let mut waiting = self.waiting.lock();
@@ -118,8 +136,11 @@ impl Inbox {
             std::mem::take(&mut waiting.notes),
             std::mem::take(&mut waiting.whispers),
         );
+        let waker = waiting.on_room.take();
         drop(waiting);
-        self.room.notify_one();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
         taken
     }
 
@@ -132,35 +153,41 @@ impl Inbox {
     pub(crate) fn answered(&self, answers: usize) {
         let mut waiting = self.waiting.lock();
         waiting.unanswered = waiting.unanswered.saturating_sub(answers);
+        let waker = waiting.on_room.take();
         drop(waiting);
-        self.room.notify_one();
-    }
-
-    /// Waits until there is room for what one more frame of the client brings.
-    pub(crate) async fn room(&self, max_unanswered: usize) {
-        self.until(|waiting| {
-            waiting.unanswered < max_unanswered && waiting.notes.len() < MAX_NOTES + waiting.unanswered
-        })
-        .await;
-    }
-
-    /// Waits until every submission was answered.
-    pub(crate) async fn all_answered(&self) {
-        self.until(|waiting| waiting.unanswered == 0).await;
-    }
-
-    /// Waits until there is something new. May wake without need.
-    pub(crate) async fn news(&self) {
-        self.news.notified().await;
-    }
-
-    async fn until(&self, condition: impl Fn(&Waiting) -> bool) {
-        loop {
-            let changed = self.room.notified();
-            if condition(&self.waiting.lock()) {
-                return;
-            }
-            changed.await;
+        if let Some(waker) = waker {
+            waker.wake();
         }
+    }
+
+    /// Whether there is room for what one more frame of the client brings.
+    pub(crate) fn has_room(&self, max_unanswered: usize) -> bool {
+        self.waiting.lock().has_room(max_unanswered)
+    }
+
+    /// Like [`Inbox::has_room`]; if there is none, the task is woken when there may be.
+    pub(crate) fn poll_room(&self, max_unanswered: usize, context: &Context<'_>) -> Poll<()> {
+        let mut waiting = self.waiting.lock();
+        if waiting.has_room(max_unanswered) {
+            return Poll::Ready(());
+        }
+        waiting.on_room = Some(context.waker().clone());
+        Poll::Pending
+    }
+
+    /// Whether there is something new since this was last asked; if not, the task is woken when there is.
+    pub(crate) fn poll_news(&self, context: &Context<'_>) -> Poll<()> {
+        let mut waiting = self.waiting.lock();
+        if std::mem::take(&mut waiting.news) {
+            return Poll::Ready(());
+        }
+        waiting.on_news = Some(context.waker().clone());
+        Poll::Pending
+    }
+}
+
+impl Waiting {
+    fn has_room(&self, max_unanswered: usize) -> bool {
+        self.unanswered < max_unanswered && self.notes.len() < MAX_NOTES + self.unanswered
     }
 }

@@ -1,40 +1,96 @@
-//! The half that reads: authentication, opening, and the checks that need no order among submissions.
+//! The half that listens: authentication, opening, and the checks that need no order among submissions.
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
-use axum::extract::ws::{Message, WebSocket};
-use futures_util::StreamExt as _;
-use futures_util::stream::SplitStream;
-use protocol::frame::{self, Channel, ClientFrame, Position};
+use protocol::frame::{Channel, ClientFrame, Position};
 use protocol::identity::{Challenge, verify_answer};
 use protocol::invite::InviteProof;
 use protocol::roster::{Action, Entry, Roster};
 use protocol::whisper::Whisper;
 use protocol::wire::{Unpacker, WireSegment};
 use protocol::{ClassroomId, EntryHash, MemberId, Refusal};
-use tokio::sync::{oneshot, watch};
-use tokio::time::{Instant, timeout_at};
 
-use super::{End, Phase, Shared};
-use crate::classroom::{Classroom, Listening, Opened};
-use crate::inbox::{Answer, ChannelKey, Inbox, Note};
-use crate::store::Item;
-use crate::writer::{Candidate, Job, Submitter, check_author, check_invite, check_space, now, refusal_of};
+use super::batch::{Candidate, Job, Submitter};
+use super::bucket::Bucket;
+use super::classroom::{Classroom, Classrooms, Listening};
+use super::inbox::{Answer, ChannelKey, Inbox, Note};
+use super::judge::{check_author, check_invite, check_space, refusal_of, storage};
+use super::{Moment, Shared};
 
 /// See the [module](self).
-pub(super) struct Receiver<'a> {
+pub(crate) struct Receiver {
     inbox: Arc<Inbox>,
-    shared: &'a Shared,
+    shared: Arc<Shared>,
     challenge: Challenge,
     origins: Vec<String>,
     /// Who answered the challenge.
     member: Option<MemberId>,
     channels: HashMap<Channel, Inbound>,
+    /// When the client was last heard.
+    heard: Duration,
     /// Since when no classroom is open: from the start, or from the answer to the challenge, or since the last was closed.
-    unopened: Option<Instant>,
+    unopened: Duration,
     last_key: ChannelKey,
     whispers: Bucket,
+}
+
+/// What came of a frame.
+pub(crate) enum Taken {
+    /// Nothing more is to do.
+    Done,
+    /// The classroom it is about must be read from the store: do it, and call [`Receiver::loaded`].
+    Load(Loading),
+    /// This is to be decided on.
+    Job(Job),
+}
+
+/// Something that waits for a classroom to be in memory.
+pub(crate) enum Loading {
+    Open {
+        member: MemberId,
+        channel: Channel,
+        classroom: ClassroomId,
+        since: Option<Position>,
+        invite: Option<InviteProof>,
+    },
+    Found {
+        member: MemberId,
+        channel: Channel,
+        entry: Box<Entry>,
+        bytes: Vec<u8>,
+        roster: Box<Roster>,
+        may_found: bool,
+    },
+}
+
+impl Loading {
+    /// Reads the classroom from the store. Blocks.
+    pub(crate) fn run(&self, classrooms: &Classrooms) -> Result<Arc<Classroom>, Refusal> {
+        let loaded = match self {
+            Self::Open { classroom, .. } => classrooms.load(classroom),
+            Self::Found {
+                roster,
+                may_found: true,
+                ..
+            } => classrooms.load_or_found(roster).map(Some),
+            Self::Found { roster, .. } => classrooms.load(&roster.classroom()),
+        };
+        match (loaded, self) {
+            (Ok(Some(classroom)), _) => Ok(classroom),
+            (Ok(None), Self::Open { .. }) => Err(Refusal::UnknownClassroom),
+            (Ok(None), Self::Found { .. }) => Err(Refusal::FoundToken),
+            (Err(error), _) => Err(storage(&error)),
+        }
+    }
+
+    fn classroom(&self) -> ClassroomId {
+        match self {
+            Self::Open { classroom, .. } => *classroom,
+            Self::Found { roster, .. } => roster.classroom(),
+        }
+    }
 }
 
 /// What is known of a channel that the client used.
@@ -55,13 +111,15 @@ struct Open {
     admitting: bool,
 }
 
-impl<'a> Receiver<'a> {
-    pub(super) fn new(
+impl Receiver {
+    pub(crate) fn new(
         inbox: Arc<Inbox>,
-        shared: &'a Shared,
+        shared: Arc<Shared>,
         challenge: Challenge,
         origins: Vec<String>,
+        now: Moment,
     ) -> Self {
+        let whispers = Bucket::new(shared.limits.whispers_per_second, now.elapsed);
         Self {
             inbox,
             shared,
@@ -69,89 +127,45 @@ impl<'a> Receiver<'a> {
             origins,
             member: None,
             channels: HashMap::new(),
-            unopened: Some(Instant::now()),
+            heard: now.elapsed,
+            unopened: now.elapsed,
             last_key: 0,
-            whispers: Bucket::new(shared.limits.whispers_per_second),
+            whispers,
         }
     }
 
-    /// Reads until the connection ends.
-    pub(super) async fn run(
-        &mut self,
-        stream: &mut SplitStream<WebSocket>,
-        mut phase: watch::Receiver<Phase>,
-    ) -> End {
-        let reading = async {
-            match self.read(stream).await {
-                Ok(()) => End::Left,
-                Err(refusal) => End::Told(refusal),
-            }
-        };
-        tokio::select! {
-            end = reading => end,
-            Ok(_) = phase.wait_for(|phase| *phase == Phase::ShuttingDown) => End::Told(Refusal::GoingAway),
-        }
+    /// The client said something, whatever it was.
+    pub(crate) fn heard(&mut self, now: Moment) {
+        self.heard = now.elapsed;
     }
 
-    async fn read(&mut self, stream: &mut SplitStream<WebSocket>) -> Result<(), Refusal> {
+    /// Until when the next message must come, and why the connection ends if it does not; `None` if that is not told.
+    pub(crate) fn patience(&self) -> (Duration, Option<Refusal>) {
         let limits = &self.shared.limits;
-        loop {
-            let (deadline, end) = self.patience();
-            // Whoever never stops talking is not waited for below.
-            if deadline <= Instant::now() {
-                return end;
-            }
-            let message = match timeout_at(deadline, stream.next()).await {
-                Ok(Some(Ok(message))) => message,
-                Ok(Some(Err(error))) => {
-                    return if is_too_large(error) {
-                        Err(Refusal::TooLarge)
-                    } else {
-                        Ok(())
-                    };
-                }
-                Ok(None) => return Ok(()),
-                Err(_) => return end,
-            };
-            match message {
-                Message::Binary(bytes) => {
-                    for frame in frame::decode::<ClientFrame>(&bytes) {
-                        self.inbox.room(limits.unanswered).await;
-                        // In a box, so that a connection that waits for the next message does not hold the room
-                        // that founding and opening need.
-                        Box::pin(self.take(frame.map_err(|_| Refusal::Malformed)?)).await?;
-                    }
-                }
-                Message::Text(_) => return Err(Refusal::Malformed),
-                Message::Close(_) => return Ok(()),
-                Message::Ping(_) | Message::Pong(_) => {}
-            }
+        let idle = self.heard + limits.idle;
+        if self.channels.values().any(|inbound| inbound.open.is_some()) {
+            return (idle, None);
+        }
+        if self.member.is_none() {
+            return (self.unopened + limits.handshake, Some(Refusal::NotAuthenticated));
+        }
+        let unopened = self.unopened + limits.unopened;
+        if idle < unopened {
+            (idle, None)
+        } else {
+            (unopened, Some(Refusal::UnknownChannel))
         }
     }
 
-    /// How long the next message may take, and how the connection ends if it does.
-    fn patience(&mut self) -> (Instant, Result<(), Refusal>) {
-        let (limits, now) = (&self.shared.limits, Instant::now());
-        if self.channels.values().any(|inbound| inbound.open.is_some()) {
-            self.unopened = None;
-            return (now + limits.idle, Ok(()));
-        }
-        let since = *self.unopened.get_or_insert(now);
-        if self.member.is_none() {
-            return (since + limits.handshake, Err(Refusal::NotAuthenticated));
-        }
-        let (idle, unopened) = (now + limits.idle, since + limits.unopened);
-        if idle < unopened {
-            (idle, Ok(()))
-        } else {
-            (unopened, Err(Refusal::UnknownChannel))
-        }
+    /// Forgets all channels: nothing more is taken.
+    pub(crate) fn end(&mut self) {
+        self.channels.clear();
     }
 
     /// Takes one frame. An error ends the connection.
-    async fn take(&mut self, frame: ClientFrame) -> Result<(), Refusal> {
+    pub(crate) fn take(&mut self, frame: ClientFrame, now: Moment) -> Result<Taken, Refusal> {
         let Some(member) = self.member else {
-            return self.authenticate(&frame);
+            return self.authenticate(&frame, now).map(|()| Taken::Done);
         };
         match frame {
             ClientFrame::Answer { .. } => return Err(Refusal::Malformed),
@@ -162,51 +176,125 @@ impl<'a> Receiver<'a> {
                 roster: _,
                 invite,
             } => {
-                self.close(channel);
-                if let Err(reason) = self.open(member, channel, &classroom, since, invite).await {
-                    self.inbox.put(Note::Closed { channel, reason });
+                self.close(channel, now);
+                if self.channels.len() >= self.shared.limits.channels {
+                    self.say_closed(channel, Refusal::Busy);
+                    return Ok(Taken::Done);
                 }
+                return self.load(
+                    Loading::Open {
+                        member,
+                        channel,
+                        classroom,
+                        since,
+                        invite,
+                    },
+                    now,
+                );
             }
             ClientFrame::Found {
                 channel,
                 entry,
                 token,
             } => {
-                self.close(channel);
-                self.channel(channel)?;
-                self.inbox.expect_answer();
-                if let Err(reason) = self.found(member, channel, &entry, token.as_deref()).await {
-                    self.answer(0, channel, 0, Answer::Refused(reason));
-                    self.inbox.put(Note::Closed { channel, reason });
-                }
+                self.close(channel, now);
                 self.channel(channel)?.submissions = 1;
+                self.inbox.expect_answer();
+                match self.founding(member, channel, entry.into_vec(), token.as_deref()) {
+                    Ok(loading) => return self.load(loading, now),
+                    Err(reason) => self.refuse_founding(channel, reason),
+                }
             }
             ClientFrame::Entry { channel, entry } => {
                 let submission = self.next_submission(channel)?;
                 match self.check_entry(member, channel, entry.into_vec()) {
-                    Ok(candidate) => self.submit(member, channel, submission, candidate).await,
+                    Ok(candidate) => return Ok(self.submit(member, channel, submission, candidate)),
                     Err(reason) => self.answer(0, channel, submission, Answer::Refused(reason)),
                 }
             }
             ClientFrame::Segment { channel, segment } => {
                 let submission = self.next_submission(channel)?;
-                match self.check_segment(member, channel, *segment) {
-                    Ok(candidate) => self.submit(member, channel, submission, candidate).await,
+                let mut checked = self.check_segment(member, channel, *segment);
+                let is_too_much = self.remembered() > self.shared.limits.remembered;
+                if is_too_much {
+                    checked = checked.and(Err(Refusal::Busy));
+                }
+                match checked {
+                    Ok(candidate) => return Ok(self.submit(member, channel, submission, candidate)),
                     Err(reason) => self.answer(0, channel, submission, Answer::Refused(reason)),
                 }
-                if self.remembered() > self.shared.limits.remembered {
+                if is_too_much {
                     return Err(Refusal::Busy);
                 }
             }
-            ClientFrame::Whisper { channel, whisper } => self.whisper(member, channel, &whisper),
-            ClientFrame::Close { channel } => self.close(channel),
+            ClientFrame::Whisper { channel, whisper } => self.whisper(member, channel, &whisper, now),
+            ClientFrame::Close { channel } => self.close(channel, now),
             ClientFrame::Ping { nonce } => self.inbox.put(Note::Pong { nonce }),
         }
-        Ok(())
+        Ok(Taken::Done)
+    }
+
+    /// Goes on with what waited for a classroom.
+    pub(crate) fn loaded(
+        &mut self,
+        loading: Loading,
+        classroom: Result<Arc<Classroom>, Refusal>,
+        now: Moment,
+    ) -> Result<Taken, Refusal> {
+        match loading {
+            Loading::Open {
+                member,
+                channel,
+                since,
+                invite,
+                ..
+            } => {
+                let opened =
+                    classroom.and_then(|classroom| self.open(member, channel, classroom, since, invite, now));
+                if let Err(reason) = opened {
+                    self.say_closed(channel, reason);
+                }
+                Ok(Taken::Done)
+            }
+            Loading::Found {
+                member,
+                channel,
+                entry,
+                bytes,
+                may_found,
+                ..
+            } => match classroom {
+                Ok(classroom) if classroom.last() == 0 && !may_found => {
+                    self.refuse_founding(channel, Refusal::FoundToken);
+                    Ok(Taken::Done)
+                }
+                Ok(classroom) if classroom.roster().member(&member).is_none() => {
+                    self.refuse_founding(channel, Refusal::NotAMember);
+                    Ok(Taken::Done)
+                }
+                Ok(classroom) => {
+                    self.listen(member, channel, classroom, 0, None);
+                    self.channel(channel)?.submissions = 1;
+                    Ok(self.submit(member, channel, 0, Candidate::Entry { entry, bytes }))
+                }
+                Err(reason) => {
+                    self.refuse_founding(channel, reason);
+                    Ok(Taken::Done)
+                }
+            },
+        }
+    }
+
+    /// Goes on at once if the classroom is in memory.
+    fn load(&mut self, loading: Loading, now: Moment) -> Result<Taken, Refusal> {
+        match self.shared.classrooms.at_hand(&loading.classroom()) {
+            Some(classroom) => self.loaded(loading, Ok(classroom), now),
+            None => Ok(Taken::Load(loading)),
+        }
     }
 
     /// The first frame must answer the challenge.
-    fn authenticate(&mut self, frame: &ClientFrame) -> Result<(), Refusal> {
+    fn authenticate(&mut self, frame: &ClientFrame, now: Moment) -> Result<(), Refusal> {
         let ClientFrame::Answer { member, signature } = frame else {
             return Err(Refusal::NotAuthenticated);
         };
@@ -218,38 +306,39 @@ impl<'a> Receiver<'a> {
             return Err(Refusal::NotAuthenticated);
         }
         self.member = Some(*member);
-        self.unopened = Some(Instant::now());
+        self.unopened = now.elapsed;
         Ok(())
     }
 
-    async fn open(
+    fn open(
         &mut self,
         member: MemberId,
         channel: Channel,
-        classroom: &ClassroomId,
+        classroom: Arc<Classroom>,
         since: Option<Position>,
         invite: Option<InviteProof>,
+        now: Moment,
     ) -> Result<(), Refusal> {
-        if self.channels.len() >= self.shared.limits.channels {
-            return Err(Refusal::Busy);
+        let last = classroom.last();
+        if last == 0 {
+            return Err(Refusal::UnknownClassroom);
         }
-        let classroom = self.shared.classrooms.open(classroom).await?;
         let roster = classroom.roster();
         let invite = match (roster.member(&member), invite) {
             (Some(_), _) => None,
             (None, None) => return Err(Refusal::NotAMember),
-            (None, Some(proof)) => Some(self.check_proof(&roster, &proof)?),
+            (None, Some(proof)) => Some(self.check_proof(&roster, &proof, now)?),
         };
         let since = since
             .filter(|since| since.incarnation == self.shared.store.incarnation())
             .map(|since| since.index)
-            .filter(|index| *index <= classroom.last());
+            .filter(|index| *index <= last);
         self.listen(member, channel, classroom, since.unwrap_or(0), invite);
         Ok(())
     }
 
     /// Lets somebody read who proves to hold an invite that still counts.
-    fn check_proof(&self, roster: &Roster, proof: &InviteProof) -> Result<EntryHash, Refusal> {
+    fn check_proof(&self, roster: &Roster, proof: &InviteProof, now: Moment) -> Result<EntryHash, Refusal> {
         let is_right = self
             .origins
             .iter()
@@ -258,61 +347,43 @@ impl<'a> Receiver<'a> {
             return Err(Refusal::BadSignature);
         }
         let invite = roster.invite(&proof.key).ok_or(Refusal::UnknownInvite)?;
-        check_invite(roster, &invite.entry, now())?;
+        check_invite(roster, &invite.entry, now.clock)?;
         Ok(invite.entry)
     }
 
-    async fn found(
-        &mut self,
+    fn founding(
+        &self,
         member: MemberId,
         channel: Channel,
-        bytes: &[u8],
+        bytes: Vec<u8>,
         token: Option<&[u8]>,
-    ) -> Result<(), Refusal> {
+    ) -> Result<Loading, Refusal> {
         if self.channels.len() > self.shared.limits.channels {
             return Err(Refusal::Busy);
         }
-        let shared = self.shared;
-        let entry = Entry::decode(bytes).map_err(|error| refusal_of(&error))?;
-        let item = Item::Entry {
-            hash: entry.hash(),
-            bytes: bytes.to_vec(),
-        };
-        let roster = Roster::found(entry).map_err(|error| refusal_of(&error))?;
-        let founding = async {
-            if !may_found(shared.found_token.as_deref(), token) {
-                return Err(Refusal::FoundToken);
-            }
-            if roster.member(&member).is_none() {
-                return Err(Refusal::NotAMember);
-            }
-            let classroom = Classroom::found(roster.clone());
-            let (done, committed) = oneshot::channel();
-            shared
-                .queue
-                .put(Job::Found {
-                    classroom: Arc::clone(&classroom),
-                    entry: item,
-                    done,
-                })
-                .await?;
-            committed.await.map_err(|_| Refusal::Storage)??;
-            Ok(classroom)
-        };
-        let (classroom, opened) = shared
-            .classrooms
-            .open_or_found(&roster.classroom(), founding)
-            .await?;
-        if classroom.roster().member(&member).is_none() {
-            return Err(Refusal::NotAMember);
-        }
-        let key = self.listen(member, channel, classroom, 0, None);
-        let answer = match opened {
-            Opened::Founded => Answer::Stored { position: 1 },
-            Opened::Known => Answer::Held,
-        };
-        self.answer(key, channel, 0, answer);
-        Ok(())
+        let entry = Entry::decode(&bytes).map_err(|error| refusal_of(&error))?;
+        let roster = Roster::found(entry.clone()).map_err(|error| refusal_of(&error))?;
+        Ok(Loading::Found {
+            member,
+            channel,
+            entry: Box::new(entry),
+            bytes,
+            roster: Box::new(roster),
+            may_found: may_found(self.shared.found_token.as_deref(), token),
+        })
+    }
+
+    fn refuse_founding(&self, channel: Channel, reason: Refusal) {
+        self.answer(0, channel, 0, Answer::Refused(reason));
+        self.say_closed(channel, reason);
+    }
+
+    fn say_closed(&self, channel: Channel, reason: Refusal) {
+        self.inbox.put(Note::Closed {
+            key: 0,
+            channel,
+            reason,
+        });
     }
 
     fn listen(
@@ -322,7 +393,7 @@ impl<'a> Receiver<'a> {
         classroom: Arc<Classroom>,
         from: u64,
         invite: Option<EntryHash>,
-    ) -> ChannelKey {
+    ) {
         self.last_key += 1;
         let key = self.last_key;
         let listening = classroom.listen(Arc::clone(&self.inbox), key, member);
@@ -345,12 +416,12 @@ impl<'a> Receiver<'a> {
             classroom,
             from,
         });
-        key
     }
 
-    fn close(&mut self, channel: Channel) {
+    fn close(&mut self, channel: Channel, now: Moment) {
         if let Some(Inbound { open: Some(open), .. }) = self.channels.remove(&channel) {
             self.inbox.put(Note::Forget { key: open.key });
+            self.unopened = now.elapsed;
         }
     }
 
@@ -438,12 +509,15 @@ impl<'a> Receiver<'a> {
         })
     }
 
-    async fn submit(&mut self, member: MemberId, channel: Channel, submission: u32, candidate: Candidate) {
+    fn submit(&mut self, member: MemberId, channel: Channel, submission: u32, candidate: Candidate) -> Taken {
         let (key, classroom) = match self.opened(channel) {
             Ok(open) => (open.key, Arc::clone(open.listening.classroom())),
-            Err(reason) => return self.answer(0, channel, submission, Answer::Refused(reason)),
+            Err(reason) => {
+                self.answer(0, channel, submission, Answer::Refused(reason));
+                return Taken::Done;
+            }
         };
-        let job = Job::Submit {
+        Taken::Job(Job {
             classroom,
             candidate,
             from: Submitter {
@@ -453,10 +527,7 @@ impl<'a> Receiver<'a> {
                 channel,
                 submission,
             },
-        };
-        if let Err(reason) = self.shared.queue.put(job).await {
-            self.answer(key, channel, submission, Answer::Refused(reason));
-        }
+        })
     }
 
     fn answer(&self, key: ChannelKey, channel: Channel, submission: u32, answer: Answer) {
@@ -469,10 +540,10 @@ impl<'a> Receiver<'a> {
     }
 
     /// Passes a whisper on. One that may not be is dropped without a word: whispers are worth no more than that.
-    fn whisper(&mut self, member: MemberId, channel: Channel, bytes: &[u8]) {
+    fn whisper(&mut self, member: MemberId, channel: Channel, bytes: &[u8], now: Moment) {
         let max = self.shared.limits.whispers;
         let is_own = Whisper::decode(bytes).is_ok_and(|whisper| whisper.member == member);
-        if !is_own || !self.whispers.take() {
+        if !is_own || !self.whispers.take(now.elapsed) {
             return;
         }
         let inbox = Arc::clone(&self.inbox);
@@ -492,36 +563,6 @@ impl Open {
     }
 }
 
-/// Lets so many through in a second, and twice as many at once.
-struct Bucket {
-    per_second: f64,
-    left: f64,
-    filled: Instant,
-}
-
-impl Bucket {
-    fn new(per_second: u32) -> Self {
-        let per_second = f64::from(per_second);
-        Self {
-            per_second,
-            left: 2.0 * per_second,
-            filled: Instant::now(),
-        }
-    }
-
-    fn take(&mut self) -> bool {
-        let now = Instant::now();
-        let gained = now.duration_since(self.filled).as_secs_f64() * self.per_second;
-        self.filled = now;
-        self.left = (self.left + gained).min(2.0 * self.per_second);
-        let may = self.left >= 1.0;
-        if may {
-            self.left -= 1.0;
-        }
-        may
-    }
-}
-
 /// Compares by hash, so that the time it takes tells nothing.
 fn may_found(wanted: Option<&str>, given: Option<&[u8]>) -> bool {
     match (wanted, given) {
@@ -529,11 +570,4 @@ fn may_found(wanted: Option<&str>, given: Option<&[u8]>) -> bool {
         (Some(wanted), Some(given)) => blake3::hash(wanted.as_bytes()) == blake3::hash(given),
         (Some(_), None) => false,
     }
-}
-
-fn is_too_large(error: axum::Error) -> bool {
-    error
-        .into_inner()
-        .downcast::<tungstenite::Error>()
-        .is_ok_and(|error| matches!(*error, tungstenite::Error::Capacity(_)))
 }

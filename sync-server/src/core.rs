@@ -1,0 +1,283 @@
+//! What a relay is apart from sockets, threads, the store's medium and the clock: it takes messages and gives messages,
+//! and decides what is stored. Whoever drives it passes the time in and waits for nothing, so that one thread can run
+//! many relays, and the same calls in the same order always come to the same end.
+//!
+//! [`Relay`] drives the parts one after the other:
+//!
+//! ```
+//! # use std::sync::Arc;
+//! use sync_server::Limits;
+//! use sync_server::core::{Moment, Relay, Rules, Sent};
+//! use sync_server::store::Memory;
+//!
+//! let store = Memory::new(7);
+//! let mut relay = Relay::new(Arc::new(store.clone()), Rules::new(Limits::default()));
+//! let now = Moment::default();
+//! let session = relay.connect(vec!["https://relay.example".to_owned()], [1; 32], now);
+//! // The challenge.
+//! let Sent::Message(challenge) = relay.send(session) else { panic!() };
+//! assert_eq!(relay.send(session), Sent::Nothing);
+//! // What a client says is taken at once; what must be stored waits for a commit.
+//! relay.receive(session, challenge, now);
+//! relay.commit(now).unwrap();
+//! // It was not an answer to the challenge: the relay says so, and ends the session.
+//! assert!(matches!(relay.send(session), Sent::Message(_)));
+//! assert_eq!(relay.send(session), Sent::Ended);
+//! ```
+//!
+//! The server drives the same parts with a task for each connection and a thread that writes: a `Receiver` (takes
+//! frames: authentication, opening, checks that need no order) gives jobs; a `Batch` decides on jobs in order and commits
+//! them; a `Sender` tells a connection what its inbox and its classrooms hold.
+
+pub(crate) mod batch;
+pub(crate) mod bucket;
+pub(crate) mod classroom;
+pub(crate) mod inbox;
+pub(crate) mod judge;
+pub(crate) mod receiver;
+pub(crate) mod sender;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use protocol::Refusal;
+use protocol::frame::{self, ClientFrame};
+use protocol::identity::Challenge;
+
+use crate::Error;
+use crate::settings::Limits;
+use crate::store::Store;
+use batch::{Batch, Job};
+use classroom::Classrooms;
+use inbox::Inbox;
+use receiver::{Receiver, Taken};
+use sender::{Next, Sender};
+
+/// The time, as whoever drives the relay tells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Moment {
+    /// Since some fixed point; never goes back.
+    pub elapsed: Duration,
+    /// The clock on the wall: seconds since 1970.
+    pub clock: u64,
+}
+
+/// What the operator decides that the core needs.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    pub limits: Limits,
+    /// If set, only who knows it can found a classroom here.
+    pub found_token: Option<String>,
+}
+
+impl Rules {
+    /// With these limits, and anybody may found classrooms.
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            found_token: None,
+        }
+    }
+}
+
+/// What all sessions of a relay share.
+pub(crate) struct Shared {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) classrooms: Classrooms,
+    pub(crate) limits: Limits,
+    pub(crate) found_token: Option<String>,
+}
+
+impl Shared {
+    pub(crate) fn new(store: Arc<dyn Store>, rules: Rules) -> Self {
+        Self {
+            classrooms: Classrooms::new(Arc::clone(&store)),
+            store,
+            limits: rules.limits,
+            found_token: rules.found_token,
+        }
+    }
+}
+
+/// Names a connection to a [`Relay`]; never used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionId(u64);
+
+/// What a session has to say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sent {
+    /// A message for the client.
+    Message(Vec<u8>),
+    /// Nothing for now.
+    Nothing,
+    /// Nothing any more: the session is gone.
+    Ended,
+}
+
+/// A whole relay, driven by one thread. Dropping it is a crash: what was committed is in the store, the rest is lost.
+pub struct Relay {
+    shared: Arc<Shared>,
+    sessions: BTreeMap<SessionId, Session>,
+    jobs: VecDeque<Job>,
+    last_session: u64,
+}
+
+struct Session {
+    receiver: Receiver,
+    sender: Sender,
+    inbox: Arc<Inbox>,
+    /// Messages not taken yet, for want of room; of the first, so many bytes are taken.
+    unread: VecDeque<Vec<u8>>,
+    taken: usize,
+}
+
+impl Relay {
+    /// A relay on what `store` holds.
+    pub fn new(store: Arc<dyn Store>, rules: Rules) -> Self {
+        Self {
+            shared: Arc::new(Shared::new(store, rules)),
+            sessions: BTreeMap::new(),
+            jobs: VecDeque::new(),
+            last_session: 0,
+        }
+    }
+
+    /// Somebody connected. `origins` are those that an answer to the challenge may be for; `challenge` must be random.
+    pub fn connect(&mut self, origins: Vec<String>, challenge: Challenge, now: Moment) -> SessionId {
+        self.last_session += 1;
+        let inbox = Arc::new(Inbox::default());
+        let session = Session {
+            receiver: Receiver::new(
+                Arc::clone(&inbox),
+                Arc::clone(&self.shared),
+                challenge,
+                origins,
+                now,
+            ),
+            sender: Sender::new(Arc::clone(&inbox), Arc::clone(&self.shared), challenge, now),
+            inbox,
+            unread: VecDeque::new(),
+            taken: 0,
+        };
+        let id = SessionId(self.last_session);
+        self.sessions.insert(id, session);
+        id
+    }
+
+    /// A message came. Whoever ended, or was ended, is not listened to.
+    pub fn receive(&mut self, session: SessionId, message: Vec<u8>, now: Moment) {
+        if let Some(session) = self.sessions.get_mut(&session) {
+            session.receiver.heard(now);
+            session.unread.push_back(message);
+            session.read(&self.shared, &mut self.jobs, now);
+        }
+    }
+
+    /// Decides on what was submitted, commits it in one batch, and answers. Tells how many submissions it took: call
+    /// again until it is none.
+    ///
+    /// # Errors
+    /// If the store failed: nothing of the batch is stored as far as this relay knows, and all of it was refused.
+    pub fn commit(&mut self, now: Moment) -> Result<usize, Error> {
+        let mut batch = Batch::new(self.shared.store.as_ref(), now.clock);
+        while !batch.is_full()
+            && let Some(job) = self.jobs.pop_front()
+        {
+            batch.take(job);
+        }
+        let jobs = batch.jobs();
+        let (_, committed) = batch.commit();
+        for session in self.sessions.values_mut() {
+            session.read(&self.shared, &mut self.jobs, now);
+        }
+        committed.map(|()| jobs)
+    }
+
+    /// How many submissions wait for [`Relay::commit`].
+    pub fn waiting(&self) -> usize {
+        self.jobs.len()
+    }
+
+    /// The next message for the client, if there is one.
+    pub fn send(&mut self, session: SessionId) -> Sent {
+        let Some(open) = self.sessions.get_mut(&session) else {
+            return Sent::Ended;
+        };
+        loop {
+            match open.sender.next() {
+                Next::Message(message) => return Sent::Message(message),
+                Next::Read(read) => open.sender.give(read.run(self.shared.store.as_ref())),
+                Next::Nothing => return Sent::Nothing,
+                Next::Ended => {
+                    self.sessions.remove(&session);
+                    return Sent::Ended;
+                }
+            }
+        }
+    }
+
+    /// Ends the sessions whose time is over, and takes what there is room for by now.
+    pub fn tick(&mut self, now: Moment) {
+        let mut left = Vec::new();
+        for (id, session) in &mut self.sessions {
+            let (deadline, end) = session.receiver.patience();
+            if deadline > now.elapsed {
+                session.read(&self.shared, &mut self.jobs, now);
+                continue;
+            }
+            match end {
+                Some(reason) => session.end(reason),
+                None => left.push(*id),
+            }
+        }
+        for id in left {
+            self.sessions.remove(&id);
+        }
+    }
+
+    /// The connection broke, or the client closed it. What it submitted is decided on all the same.
+    pub fn disconnect(&mut self, session: SessionId) {
+        self.sessions.remove(&session);
+    }
+}
+
+impl Session {
+    /// Takes frames as long as there is room for what they bring.
+    fn read(&mut self, shared: &Arc<Shared>, jobs: &mut VecDeque<Job>, now: Moment) {
+        while let Some(message) = self.unread.front() {
+            let mut frames = frame::decode::<ClientFrame>(&message[self.taken..]);
+            loop {
+                if !self.inbox.has_room(shared.limits.unanswered) {
+                    self.taken = message.len() - frames.rest().len();
+                    return;
+                }
+                let Some(frame) = frames.next() else {
+                    break;
+                };
+                let mut taken = match frame {
+                    Ok(frame) => self.receiver.take(frame, now),
+                    Err(_) => Err(Refusal::Malformed),
+                };
+                if let Ok(Taken::Load(loading)) = taken {
+                    let loaded = loading.run(&shared.classrooms);
+                    taken = self.receiver.loaded(loading, loaded, now);
+                }
+                match taken {
+                    Ok(Taken::Job(job)) => jobs.push_back(job),
+                    Ok(_) => {}
+                    Err(reason) => return self.end(reason),
+                }
+            }
+            self.unread.pop_front();
+            self.taken = 0;
+        }
+    }
+
+    fn end(&mut self, reason: Refusal) {
+        self.unread.clear();
+        self.taken = 0;
+        self.receiver.end();
+        self.inbox.end(reason);
+    }
+}

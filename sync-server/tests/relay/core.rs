@@ -1,0 +1,287 @@
+//! The relay's logic without sockets: driven by hand, failing as told, crashing where it hurts.
+
+use std::sync::Arc;
+
+use protocol::bounded::Bytes;
+use protocol::frame::{self, ClientFrame, RelayFrame};
+use protocol::identity::{Challenge, MemberKeys, answer_challenge};
+use protocol::segment::Segment;
+use protocol::wire::{Packer, Unpacker};
+use protocol::{ClassroomId, Refusal};
+use sync_server::Limits;
+use sync_server::core::{Moment, Relay, Rules, Sent, SessionId};
+use sync_server::store::Memory;
+use sync_server::store::memory::Failure;
+
+use crate::classroom::Classroom;
+use crate::client::CHANNEL;
+
+const ORIGIN: &str = "https://relay.example";
+const NOW: Moment = Moment {
+    elapsed: std::time::Duration::ZERO,
+    clock: 1_800_000_000,
+};
+
+fn start(store: &Memory) -> Relay {
+    Relay::new(Arc::new(store.clone()), Rules::new(Limits::default()))
+}
+
+/// A client of a relay that runs here.
+struct Client {
+    session: SessionId,
+    classroom: ClassroomId,
+    packer: Packer,
+    unpacker: Unpacker,
+}
+
+impl Client {
+    fn connect(relay: &mut Relay, keys: &MemberKeys, classroom: ClassroomId) -> Self {
+        let challenge: Challenge = [5; 32];
+        let session = relay.connect(vec![ORIGIN.to_owned()], challenge, NOW);
+        let mut client = Self {
+            session,
+            classroom,
+            packer: Packer::default(),
+            unpacker: Unpacker::default(),
+        };
+        client.send(
+            relay,
+            &ClientFrame::Answer {
+                member: keys.id(),
+                signature: answer_challenge(keys, ORIGIN, &challenge),
+            },
+        );
+        assert!(matches!(
+            client.hear(relay)[..],
+            [RelayFrame::Challenge {
+                now: 1_800_000_000,
+                ..
+            }]
+        ));
+        client
+    }
+
+    fn found(relay: &mut Relay, classroom: &Classroom) -> Self {
+        let mut client = Self::connect(relay, &classroom.founder, classroom.id);
+        let entry = Bytes::new("entry", classroom.founding.encode().unwrap()).unwrap();
+        client.send(
+            relay,
+            &ClientFrame::Found {
+                channel: CHANNEL,
+                entry,
+                token: None,
+            },
+        );
+        client
+    }
+
+    fn open(relay: &mut Relay, keys: &MemberKeys, classroom: ClassroomId) -> Self {
+        let mut client = Self::connect(relay, keys, classroom);
+        client.send(
+            relay,
+            &ClientFrame::Open {
+                channel: CHANNEL,
+                classroom,
+                since: None,
+                roster: Vec::new(),
+                invite: None,
+            },
+        );
+        client
+    }
+
+    fn send(&mut self, relay: &mut Relay, frame: &ClientFrame) {
+        relay.receive(self.session, frame::encode(frame).unwrap(), NOW);
+    }
+
+    fn submit(&mut self, relay: &mut Relay, segment: &Segment) {
+        let hash = segment.hash(&self.classroom).unwrap();
+        let segment = Box::new(self.packer.pack(segment, hash));
+        self.send(
+            relay,
+            &ClientFrame::Segment {
+                channel: CHANNEL,
+                segment,
+            },
+        );
+    }
+
+    /// Everything that the relay has to say by now.
+    fn hear(&mut self, relay: &mut Relay) -> Vec<RelayFrame> {
+        let mut frames = Vec::new();
+        while let Sent::Message(message) = relay.send(self.session) {
+            frames.extend(frame::decode(&message).map(|frame| frame.unwrap()));
+        }
+        frames
+    }
+
+    /// The segments among what the relay has to say.
+    fn segments(&mut self, relay: &mut Relay) -> Vec<Segment> {
+        let mut segments = Vec::new();
+        for frame in self.hear(relay) {
+            if let RelayFrame::Segment { segment, .. } = frame {
+                segments.push(self.unpacker.unpack(*segment, &self.classroom).unwrap());
+            }
+        }
+        segments
+    }
+}
+
+#[test]
+fn nothing_is_answered_or_shown_before_the_commit() {
+    let classroom = Classroom::new();
+    let store = Memory::new(7);
+    let mut relay = start(&store);
+    let mut founder = Client::found(&mut relay, &classroom);
+    let mut other = Client::open(&mut relay, &classroom.founder, classroom.id);
+    let channel = CHANNEL;
+    assert!(matches!(
+        founder.hear(&mut relay)[..],
+        [RelayFrame::Opened { .. }]
+    ));
+    let reason = Refusal::UnknownClassroom;
+    assert_eq!(other.hear(&mut relay), [RelayFrame::Closed { channel, reason }]);
+    assert_eq!(relay.commit(NOW).unwrap(), 1);
+    let founded = founder.hear(&mut relay);
+    assert!(matches!(
+        founded[..],
+        [
+            RelayFrame::Stored { submission: 0, .. },
+            RelayFrame::CaughtUp { .. }
+        ]
+    ));
+
+    let mut other = Client::open(&mut relay, &classroom.founder, classroom.id);
+    assert_eq!(other.hear(&mut relay).len(), 3);
+    let mut lane = classroom.lane(&classroom.founder, vec![classroom.founding.hash()]);
+    let (one, two) = (lane.write("one"), lane.write("two"));
+    founder.submit(&mut relay, &one);
+    founder.submit(&mut relay, &two);
+    assert_eq!(relay.waiting(), 2);
+    assert!(founder.hear(&mut relay).is_empty() && other.hear(&mut relay).is_empty());
+    assert_eq!(relay.commit(NOW).unwrap(), 2);
+    assert_eq!(founder.hear(&mut relay).len(), 2);
+    assert_eq!(other.segments(&mut relay), [one, two]);
+    assert_eq!(relay.commit(NOW).unwrap(), 0);
+}
+
+#[test]
+fn a_crash_loses_what_was_not_committed_and_nothing_else() {
+    let classroom = Classroom::new();
+    let store = Memory::new(7);
+    let mut lane = classroom.lane(&classroom.founder, vec![classroom.founding.hash()]);
+    let (one, two) = (lane.write("one"), lane.write("two"));
+    let mut relay = start(&store);
+    let mut client = Client::found(&mut relay, &classroom);
+    client.submit(&mut relay, &one);
+    relay.commit(NOW).unwrap();
+    client.submit(&mut relay, &two);
+    drop(relay);
+
+    let mut relay = start(&store);
+    let mut client = Client::open(&mut relay, &classroom.founder, classroom.id);
+    assert_eq!(client.segments(&mut relay), std::slice::from_ref(&one));
+    client.submit(&mut relay, &one);
+    client.submit(&mut relay, &two);
+    relay.commit(NOW).unwrap();
+    let answers = client.hear(&mut relay);
+    assert!(matches!(
+        answers[..],
+        [
+            RelayFrame::Held { submission: 0, .. },
+            RelayFrame::Stored { submission: 1, .. }
+        ]
+    ));
+}
+
+#[test]
+fn a_commit_that_fails_is_refused_and_the_next_one_starts_from_what_is_stored() {
+    for failure in [Failure::Full, Failure::Unreported] {
+        let classroom = Classroom::new();
+        let store = Memory::new(7);
+        let mut relay = start(&store);
+        let mut client = Client::found(&mut relay, &classroom);
+        relay.commit(NOW).unwrap();
+        let mut other = Client::open(&mut relay, &classroom.founder, classroom.id);
+        client.hear(&mut relay);
+        other.hear(&mut relay);
+
+        let mut lane = classroom.lane(&classroom.founder, vec![classroom.founding.hash()]);
+        let (one, two) = (lane.write("one"), lane.write("two"));
+        client.submit(&mut relay, &one);
+        store.fail(failure);
+        assert!(relay.commit(NOW).is_err());
+        assert_eq!(
+            client.hear(&mut relay),
+            [RelayFrame::Refused {
+                channel: CHANNEL,
+                submission: 1,
+                reason: Refusal::Storage
+            }]
+        );
+        assert!(other.segments(&mut relay).is_empty());
+
+        client.submit(&mut relay, &one);
+        client.submit(&mut relay, &two);
+        relay.commit(NOW).unwrap();
+        assert_eq!(other.segments(&mut relay), [one, two]);
+        let refused = |frame: &RelayFrame| matches!(frame, RelayFrame::Refused { .. });
+        assert!(!client.hear(&mut relay).iter().any(refused));
+    }
+}
+
+#[test]
+fn a_founding_that_cannot_be_stored_can_be_tried_again() {
+    let classroom = Classroom::new();
+    let store = Memory::new(7);
+    let mut relay = start(&store);
+    store.fail(Failure::Full);
+    let mut client = Client::found(&mut relay, &classroom);
+    assert!(relay.commit(NOW).is_err());
+    let (channel, reason) = (CHANNEL, Refusal::Storage);
+    let told = client.hear(&mut relay);
+    assert!(matches!(told[0], RelayFrame::Opened { .. }));
+    assert_eq!(
+        told[1..],
+        [
+            RelayFrame::Refused {
+                channel,
+                submission: 0,
+                reason
+            },
+            RelayFrame::Closed { channel, reason }
+        ]
+    );
+    let mut client = Client::found(&mut relay, &classroom);
+    relay.commit(NOW).unwrap();
+    assert_eq!(client.hear(&mut relay).len(), 3);
+}
+
+#[test]
+fn who_is_silent_is_let_go_by_the_time_that_is_told() {
+    let classroom = Classroom::new();
+    let mut relay = start(&Memory::new(7));
+    let limits = Limits::default();
+    let mut client = Client::found(&mut relay, &classroom);
+    relay.commit(NOW).unwrap();
+    client.hear(&mut relay);
+    let stranger = relay.connect(vec![ORIGIN.to_owned()], [6; 32], NOW);
+    assert!(matches!(relay.send(stranger), Sent::Message(_)));
+
+    let later = |elapsed| Moment { elapsed, ..NOW };
+    relay.tick(later(limits.handshake));
+    let Sent::Message(ended) = relay.send(stranger) else {
+        panic!("the stranger is not told");
+    };
+    let reason = Refusal::NotAuthenticated;
+    assert_eq!(
+        frame::decode(&ended)
+            .map(Result::unwrap)
+            .collect::<Vec<RelayFrame>>(),
+        [RelayFrame::Ended { reason }]
+    );
+    assert_eq!(relay.send(stranger), Sent::Ended);
+    assert_eq!(relay.send(client.session), Sent::Nothing);
+    relay.tick(later(limits.idle));
+    assert_eq!(relay.send(client.session), Sent::Ended);
+}
