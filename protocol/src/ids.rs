@@ -91,8 +91,11 @@ impl SegmentHash {
 }
 
 impl SpaceId {
-    /// The space of all members.
+    /// The space of all members but carriers.
     pub const EVERYONE: Self = Self([0; 16]);
+
+    /// The space of leads and teachers.
+    pub const STAFF: Self = Self([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
 }
 
 /// An Ed25519 signature.

@@ -1,5 +1,7 @@
-//! Epoch keys: what a space's members share, and how one is handed to somebody.
+//! Epoch keys: what a space's members share, how one is handed to somebody, and how a new one carries the one before.
 
+use chacha20poly1305::aead::{Aead as _, Payload};
+use chacha20poly1305::{KeyInit as _, XChaCha20Poly1305, XNonce};
 use hpke::aead::ChaCha20Poly1305;
 use hpke::kdf::HkdfSha256;
 use hpke::kem::X25519HkdfSha256;
@@ -44,8 +46,16 @@ impl EpochKey {
     }
 
     /// Names the key without telling it: the roster states it, and a sealed body is bound to it.
-    pub(crate) fn id(&self) -> [u8; 32] {
+    pub fn id(&self) -> [u8; 32] {
         blake3::derive_key("meridian 2026-11 v1 epoch key id", &self.0)
+    }
+
+    /// What the keys of the epoch before are sealed with.
+    fn wrapping_cipher(&self) -> XChaCha20Poly1305 {
+        let mut key = blake3::derive_key("meridian 2026-11 v1 wrapping key", &self.0);
+        let cipher = XChaCha20Poly1305::new(&key.into());
+        key.zeroize();
+        cipher
     }
 
     /// The key that one document's segments are sealed with.
@@ -67,6 +77,15 @@ impl std::fmt::Debug for EpochKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("EpochKey(…)")
     }
+}
+
+/// Which key of which space. Rotations apart may make several keys for one epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct KeyName {
+    pub space: SpaceId,
+    pub epoch: u32,
+    /// [`EpochKey::id`].
+    pub id: [u8; 32],
 }
 
 /// An epoch key sealed to one recipient (HPKE base mode, RFC 9180: X25519-HKDF-SHA256, HKDF-SHA256,
@@ -118,9 +137,13 @@ impl SealedKey {
         })
     }
 
-    /// Whether `other` states the same key for the same epoch of the same space.
-    pub fn states_same(&self, other: &Self) -> bool {
-        (self.space, self.epoch, self.id) == (other.space, other.epoch, other.id)
+    /// Which key it says it is.
+    pub fn name(&self) -> KeyName {
+        KeyName {
+            space: self.space,
+            epoch: self.epoch,
+            id: self.id,
+        }
     }
 
     /// Opens the key with the secret of `recipient`, if it is the one that was stated.
@@ -143,6 +166,160 @@ impl SealedKey {
             _ => Err(Error::CannotOpen("sealed key")),
         }
     }
+}
+
+/// An epoch key sealed to one of many recipients: a [`SealedKey`] without what its rotation says once for all.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HandedKey {
+    pub recipient: ExchangeKey,
+    encapsulated: [u8; 32],
+    sealed: [u8; 32],
+    tag: [u8; 16],
+}
+
+impl HandedKey {
+    /// Seals `key` to whoever holds the secret of `recipient`.
+    pub fn seal(
+        key: &EpochKey,
+        space: SpaceId,
+        epoch: u32,
+        recipient: &ExchangeKey,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Self, Error> {
+        let sealed = SealedKey::seal(key, space, epoch, recipient, rng)?;
+        Ok(Self {
+            recipient: *recipient,
+            encapsulated: sealed.encapsulated,
+            sealed: sealed.sealed,
+            tag: sealed.tag,
+        })
+    }
+
+    /// The same with its name.
+    pub fn named(&self, name: &KeyName) -> SealedKey {
+        SealedKey {
+            space: name.space,
+            epoch: name.epoch,
+            id: name.id,
+            encapsulated: self.encapsulated,
+            sealed: self.sealed,
+            tag: self.tag,
+        }
+    }
+}
+
+/// A key of the epoch before, sealed under the new one: who has the new key has the old ones.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WrappedKey {
+    /// The epoch of the key that is wrapped.
+    pub epoch: u32,
+    pub id: [u8; 32],
+    nonce: [u8; 24],
+    sealed: [u8; 32],
+    tag: [u8; 16],
+}
+
+impl WrappedKey {
+    /// Wraps `key`, of epoch `epoch` of the space of `by`, under `wrapping`, whose name `by` is.
+    pub fn wrap(
+        key: &EpochKey,
+        epoch: u32,
+        wrapping: &EpochKey,
+        by: &KeyName,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Self, Error> {
+        let mut nonce = [0; 24];
+        rng.fill_bytes(&mut nonce);
+        let id = key.id();
+        let ciphertext = wrapping
+            .wrapping_cipher()
+            .encrypt(
+                &XNonce::from(nonce),
+                Payload {
+                    msg: &key.0,
+                    aad: &wrapping_data(by, epoch, &id),
+                },
+            )
+            .map_err(|_| Error::Malformed("wrapped key"))?;
+        let (mut sealed, mut tag) = ([0; 32], [0; 16]);
+        sealed.copy_from_slice(&ciphertext[..32]);
+        tag.copy_from_slice(&ciphertext[32..]);
+        Ok(Self {
+            epoch,
+            id,
+            nonce,
+            sealed,
+            tag,
+        })
+    }
+
+    /// Opens it with the key `wrapping` named `by`.
+    pub fn unwrap(&self, wrapping: &EpochKey, by: &KeyName) -> Result<EpochKey, Error> {
+        let mut plain = wrapping
+            .wrapping_cipher()
+            .decrypt(
+                &XNonce::from(self.nonce),
+                Payload {
+                    msg: &[self.sealed.as_slice(), &self.tag].concat(),
+                    aad: &wrapping_data(by, self.epoch, &self.id),
+                },
+            )
+            .map_err(|_| Error::CannotOpen("wrapped key"))?;
+        let key = <[u8; 32]>::try_from(plain.as_slice()).map(EpochKey);
+        plain.zeroize();
+        match key {
+            Ok(key) if key.id() == self.id => Ok(key),
+            _ => Err(Error::CannotOpen("wrapped key")),
+        }
+    }
+}
+
+/// Seals a few words to `recipient`, as somebody does who asks to be let in: 48 bytes longer than `words`.
+pub fn seal_note(words: &[u8], recipient: &ExchangeKey, rng: &mut impl CryptoRng) -> Result<Vec<u8>, Error> {
+    let public = <Kem as KemTrait>::PublicKey::from_bytes(&recipient.0)
+        .map_err(|_| Error::Malformed("exchange key"))?;
+    let (encapsulated, ciphertext) = hpke::single_shot_seal_with_rng::<ChaCha20Poly1305, HkdfSha256, Kem>(
+        &OpModeS::Base,
+        &public,
+        &note_info(recipient),
+        words,
+        &[],
+        rng,
+    )
+    .map_err(|_| Error::Malformed("exchange key"))?;
+    Ok([encapsulated.to_bytes().as_slice(), &ciphertext].concat())
+}
+
+/// Opens what [`seal_note`] sealed to `recipient`.
+pub fn open_note(note: &[u8], secret: &ExchangeSecret, recipient: &ExchangeKey) -> Result<Vec<u8>, Error> {
+    let (encapsulated, ciphertext) = note.split_at_checked(32).ok_or(Error::Malformed("note"))?;
+    let encapsulated =
+        <Kem as KemTrait>::EncappedKey::from_bytes(encapsulated).map_err(|_| Error::Malformed("note"))?;
+    hpke::single_shot_open::<ChaCha20Poly1305, HkdfSha256, Kem>(
+        &OpModeR::Base,
+        secret.key(),
+        &encapsulated,
+        &note_info(recipient),
+        ciphertext,
+        &[],
+    )
+    .map_err(|_| Error::CannotOpen("note"))
+}
+
+fn note_info(recipient: &ExchangeKey) -> Vec<u8> {
+    [b"meridian v1 note\0".as_slice(), &recipient.0].concat()
+}
+
+fn wrapping_data(by: &KeyName, epoch: u32, id: &[u8; 32]) -> Vec<u8> {
+    [
+        b"meridian v1 wrapped key\0".as_slice(),
+        &by.space.0,
+        &by.epoch.to_be_bytes(),
+        &by.id,
+        &epoch.to_be_bytes(),
+        id,
+    ]
+    .concat()
 }
 
 fn info(space: SpaceId, epoch: u32, recipient: &ExchangeKey) -> Vec<u8> {

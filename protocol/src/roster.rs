@@ -1,30 +1,52 @@
 //! The roster: the signed, cleartext log of who belongs, with which role, and which keys were handed to whom.
 //!
-//! Entries form a DAG: each names its parents. What an entry may do is judged by its past alone (the entries it
-//! descends from), so every replica and the relay come to the same result in any order of arrival.
+//! Entries form a DAG: each names its parents. Whether an entry enters the roster is judged by its past alone (the
+//! entries it descends from). What entries that did not know of each other make together is a function of the set of
+//! entries, so every replica and the relay come to the same result in any order of arrival: see `decision`.
+//! docs/protocol.md has the rules as a table.
 
+pub mod action;
+mod check;
+mod decision;
 pub mod entry;
+mod graph;
+mod present;
+mod rights;
+pub mod rotation;
+mod segments;
+mod view;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
 
-pub use entry::{Action, Entry, Role};
+pub use action::{Action, Cutoff, Removal, Role};
+pub use entry::Entry;
+pub use present::{Invite, Member, Request};
+pub use rotation::{MAX_PREVIOUS, MAX_RECIPIENTS, Rotation};
+pub use segments::Unfit;
 
-use crate::key::SealedKey;
-use crate::{ClassroomId, DocumentId, EntryHash, Error, ExchangeKey, InviteKey, MemberId, SchoolId};
+use crate::{ClassroomId, DocumentId, EntryHash, Error, MemberId};
+use decision::Decisions;
+use graph::{At, Facts, Graph, Set};
+use view::View;
 
 /// The most heads that an entry or a segment names.
 pub const MAX_HEADS: usize = 32;
 
+/// For how many pasts it is remembered what was void in them. One is used by all heads that know of the same entries
+/// which take rights away, so few are enough.
+const MAX_REMEMBERED: usize = 64;
+
 /// A classroom's roster, evaluated.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Roster {
     classroom: ClassroomId,
     document: DocumentId,
-    entries: BTreeMap<EntryHash, Entry>,
+    graph: Graph,
     heads: BTreeSet<EntryHash>,
-    /// For each member the entry that admitted them.
-    admissions: BTreeMap<MemberId, EntryHash>,
-    invites: BTreeMap<InviteKey, EntryHash>,
+    decisions: Decisions,
+    /// By the entries that take rights away.
+    remembered: Mutex<HashMap<Vec<At>, Arc<Decisions>>>,
 }
 
 /// What an entry did to the roster.
@@ -34,52 +56,63 @@ pub enum Added {
     Known,
 }
 
-/// Somebody who belongs to the classroom.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Member {
-    pub id: MemberId,
-    pub role: Role,
-    pub school: SchoolId,
-    pub exchange: ExchangeKey,
-    pub admitted_by: EntryHash,
+impl Clone for Roster {
+    fn clone(&self) -> Self {
+        Self {
+            classroom: self.classroom,
+            document: self.document,
+            graph: self.graph.clone(),
+            heads: self.heads.clone(),
+            decisions: self.decisions.clone(),
+            remembered: Mutex::new(self.remembered().clone()),
+        }
+    }
 }
 
-/// An invite that somebody may still hold a link to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Invite<'a> {
-    pub entry: EntryHash,
-    pub role: Role,
-    pub uses: u32,
-    /// Seconds since 1970; the relay enforces it.
-    pub expires: u64,
-    pub exchange: ExchangeKey,
-    pub keys: &'a [SealedKey],
+/// A part of the roster, and what is void in it.
+enum Scope {
+    Present,
+    Past(Set, Arc<Decisions>),
 }
 
 impl Roster {
     /// Starts from the founding entry, whose hash is the classroom's id.
     pub fn found(entry: Entry) -> Result<Self, Error> {
-        let Action::Found { document, .. } = entry.action() else {
+        let Action::Found {
+            document, exchange, ..
+        } = entry.action()
+        else {
             return Err(Error::Malformed("founding entry"));
         };
-        let document = *document;
+        let (document, exchange) = (*document, *exchange);
         if !entry.parents().is_empty() || entry.classroom().is_some() {
             return Err(Error::Malformed("founding entry"));
         }
-        let keys = entry.action().keys();
         let mut epochs = BTreeSet::new();
-        if !keys.iter().all(|key| epochs.insert((key.space, key.epoch))) {
+        if !entry
+            .action()
+            .keys()
+            .iter()
+            .all(|key| epochs.insert((key.space, key.epoch)))
+        {
             return Err(Error::Malformed("founding entry"));
         }
         entry.verify()?;
         let hash = entry.hash();
+        let facts = Facts {
+            admits: check::admission(&entry, entry.author(), Role::Lead, None),
+            recipient: Some(exchange),
+            ..Facts::default()
+        };
+        let mut graph = Graph::default();
+        graph.push(hash, entry, &facts);
         Ok(Self {
             classroom: ClassroomId(hash.0),
             document,
             heads: BTreeSet::from([hash]),
-            admissions: BTreeMap::from([(entry.author(), hash)]),
-            invites: BTreeMap::new(),
-            entries: BTreeMap::from([(hash, entry)]),
+            decisions: Decisions::of(&graph, &[]),
+            graph,
+            remembered: Mutex::default(),
         })
     }
 
@@ -90,7 +123,7 @@ impl Roster {
     /// [`Error::BadSignature`], [`Error::NotAllowed`] or [`Error::Malformed`] if it never counts.
     pub fn add(&mut self, entry: Entry) -> Result<Added, Error> {
         let hash = entry.hash();
-        if self.entries.contains_key(&hash) {
+        if self.graph.place(&hash).is_some() {
             return Ok(Added::Known);
         }
         if entry.classroom() != Some(self.classroom) || entry.parents().is_empty() {
@@ -99,38 +132,35 @@ impl Roster {
         if let Some(&missing) = entry
             .parents()
             .iter()
-            .find(|parent| !self.entries.contains_key(parent))
+            .find(|parent| self.graph.place(parent).is_none())
         {
             return Err(Error::MissingParent(missing));
         }
         entry.verify()?;
-        self.check_right(&entry)?;
-        self.check_keys(&entry)?;
+        let scope = self
+            .scope(entry.parents())
+            .ok_or(Error::Malformed("roster entry of this classroom"))?;
+        let view = self.view(&scope);
+        rights::check(&view, &entry, Role::Lead)?;
+        let facts = check::check(&view, &self.classroom, &self.document, &entry)?;
+        self.enter(hash, entry, &facts, matches!(scope, Scope::Present));
+        Ok(Added::New)
+    }
+
+    fn enter(&mut self, hash: EntryHash, entry: Entry, facts: &Facts, knew_all: bool) {
         for parent in entry.parents() {
             self.heads.remove(parent);
         }
         self.heads.insert(hash);
-        match entry.action() {
-            Action::Invite { key, .. } => {
-                // Only who holds the secret can use a key twice; it then names the invite with the smaller hash, in
-                // any order of arrival.
-                let standing = self.invites.entry(*key).or_insert(hash);
-                *standing = hash.min(*standing);
-            }
-            Action::Admit { .. } => {
-                let author = entry.author();
-                self.entries.insert(hash, entry);
-                // Of two concurrent admissions the higher role counts, then the smaller hash.
-                let standing = self.admissions.get(&author).copied();
-                if standing.is_none_or(|other| self.admission_rank(hash) < self.admission_rank(other)) {
-                    self.admissions.insert(author, hash);
-                }
-                return Ok(Added::New);
-            }
-            Action::Found { .. } => {}
+        let takes = facts.seniority.is_some();
+        self.graph.push(hash, entry, facts);
+        if knew_all {
+            self.decisions.append(&self.graph);
+        } else if takes {
+            self.decisions = Decisions::of(&self.graph, &self.graph.takings);
+        } else {
+            self.decisions.extend(&self.graph);
         }
-        self.entries.insert(hash, entry);
-        Ok(Added::New)
     }
 
     pub fn classroom(&self) -> ClassroomId {
@@ -143,241 +173,150 @@ impl Roster {
     }
 
     pub fn entry(&self, hash: &EntryHash) -> Option<&Entry> {
-        self.entries.get(hash)
+        self.graph.place(hash).map(|at| &self.graph.node(at).entry)
     }
 
-    /// All entries, parents before children.
+    /// All entries, parents before children; also those that do not count.
     pub fn entries_in_order(&self) -> Vec<&Entry> {
-        let mut done = BTreeSet::new();
-        let mut ordered = Vec::with_capacity(self.entries.len());
-        let mut stack: Vec<EntryHash> = self.heads.iter().copied().collect();
-        while let Some(&hash) = stack.last() {
-            let Some(entry) = self.entries.get(&hash).filter(|_| !done.contains(&hash)) else {
-                stack.pop();
-                continue;
-            };
-            let open: Vec<_> = entry
-                .parents()
-                .iter()
-                .filter(|parent| !done.contains(*parent))
-                .collect();
-            if open.is_empty() {
-                done.insert(hash);
-                ordered.push(entry);
-                stack.pop();
-            } else {
-                stack.extend(open);
-            }
-        }
-        ordered
+        let mut nodes: Vec<_> = self.graph.nodes().collect();
+        nodes.sort_by_key(|node| (node.ancestors, node.hash));
+        nodes.into_iter().map(|node| &node.entry).collect()
+    }
+
+    /// How many entries there are.
+    pub fn len(&self) -> usize {
+        self.graph.len()
+    }
+
+    /// Never: a roster has its founding entry.
+    pub fn is_empty(&self) -> bool {
+        self.graph.len() == 0
     }
 
     pub fn heads(&self) -> impl Iterator<Item = &EntryHash> {
         self.heads.iter()
     }
 
-    /// The heads that a new entry or segment of `author` names: at most [`MAX_HEADS`], and among them one that
-    /// descends from the author's admission.
+    pub fn knows(&self, entries: &[EntryHash]) -> bool {
+        entries.iter().all(|entry| self.graph.place(entry).is_some())
+    }
+
+    /// Whether an entry that is here counts: whether its author keeps the right to it, whatever happened apart from it.
+    pub fn counts(&self, entry: &EntryHash) -> bool {
+        self.present().place(entry).is_some()
+    }
+
+    /// The heads that a new entry or segment of `author` names: at most [`MAX_HEADS`], and among them those that show
+    /// what the author is and which keys there are.
     pub fn heads_for(&self, author: &MemberId) -> Vec<EntryHash> {
-        let founding = EntryHash(self.classroom.0);
-        self.heads_after(self.admissions.get(author).unwrap_or(&founding))
+        let view = self.present();
+        let of_author = self.graph.of_member.get(author).into_iter().flatten().copied();
+        let keys = self.graph.keys.keys().filter_map(|space| {
+            let current = view.current_key(space)?;
+            let stated = self.graph.keys.get(space)?;
+            stated
+                .iter()
+                .find(|(at, name)| *name == current && view.counts(*at))
+                .map(|(at, _)| *at)
+        });
+        self.heads_showing(of_author.chain(keys).filter(|at| view.counts(*at)))
     }
 
     /// At most [`MAX_HEADS`] heads, and among them one that descends from `entry`: what somebody names who joins by
     /// the invite that `entry` made.
     pub fn heads_after(&self, entry: &EntryHash) -> Vec<EntryHash> {
-        let mut heads: Vec<EntryHash> = self.heads.iter().copied().collect();
-        if heads.len() > MAX_HEADS {
-            heads.sort_by_cached_key(|head| !self.past(&[*head]).contains(entry));
-            heads.truncate(MAX_HEADS);
-            heads.sort_unstable();
+        self.heads_showing(self.graph.place(entry))
+    }
+
+    /// At most [`MAX_HEADS`] heads, and as far as there is room one that descends from each of `needed`.
+    fn heads_showing(&self, needed: impl IntoIterator<Item = At>) -> Vec<EntryHash> {
+        let heads: Vec<EntryHash> = self.heads.iter().copied().collect();
+        if heads.len() <= MAX_HEADS {
+            return heads;
         }
-        heads
+        let places: Vec<At> = heads.iter().filter_map(|head| self.graph.place(head)).collect();
+        let shows = |head: At, entry: At| head == entry || self.graph.is_before(entry, head);
+        let mut chosen: Vec<At> = Vec::new();
+        for entry in needed {
+            if !chosen.iter().any(|head| shows(*head, entry))
+                && let Some(head) = places.iter().find(|head| shows(**head, entry))
+            {
+                chosen.push(*head);
+            }
+        }
+        for head in places {
+            if !chosen.contains(&head) {
+                chosen.push(head);
+            }
+        }
+        chosen.truncate(MAX_HEADS);
+        let mut named: Vec<EntryHash> = chosen.into_iter().map(|at| self.graph.node(at).hash).collect();
+        named.sort_unstable();
+        named
     }
 
-    pub fn member(&self, id: &MemberId) -> Option<Member> {
-        self.admissions.get(id).and_then(|entry| self.admitted(entry))
+    /// Everything, as it is now.
+    fn present(&self) -> View<'_> {
+        View {
+            graph: &self.graph,
+            within: None,
+            void: self.decisions.void(),
+        }
     }
 
-    /// All members, in the order of their keys.
-    pub fn members(&self) -> impl Iterator<Item = Member> {
-        self.admissions.values().filter_map(|entry| self.admitted(entry))
+    /// Looks at what somebody knew who named `heads`; `None` if one is unknown here, or there are none.
+    fn at<T>(&self, heads: &[EntryHash], look: impl FnOnce(&View<'_>) -> T) -> Option<T> {
+        let scope = self.scope(heads)?;
+        Some(look(&self.view(&scope)))
     }
 
-    /// The role `member` had for somebody who knew `heads`; `None` also if a head is unknown here.
-    pub fn role_at(&self, member: &MemberId, heads: &[EntryHash]) -> Option<Role> {
-        if heads.is_empty() || heads.iter().any(|head| !self.entries.contains_key(head)) {
+    fn scope(&self, heads: &[EntryHash]) -> Option<Scope> {
+        let places: Vec<At> = heads
+            .iter()
+            .map(|head| self.graph.place(head))
+            .collect::<Option<_>>()?;
+        if places.is_empty() {
             return None;
         }
-        self.member_in(member, &self.past(heads))
-            .map(|member| member.role)
-    }
-
-    pub fn knows(&self, entries: &[EntryHash]) -> bool {
-        entries.iter().all(|entry| self.entries.contains_key(entry))
-    }
-
-    pub fn invite(&self, key: &InviteKey) -> Option<Invite<'_>> {
-        let hash = self.invites.get(key)?;
-        match self.entries.get(hash)?.action() {
-            Action::Invite {
-                role,
-                uses,
-                expires,
-                exchange,
-                keys,
-                ..
-            } => Some(Invite {
-                entry: *hash,
-                role: *role,
-                uses: *uses,
-                expires: *expires,
-                exchange: *exchange,
-                keys,
-            }),
-            _ => None,
+        if self.heads.len() <= heads.len() && self.heads.iter().all(|head| heads.contains(head)) {
+            return Some(Scope::Present);
         }
-    }
-
-    /// How many members came by the invite that `entry` made.
-    pub fn uses_of(&self, entry: &EntryHash) -> usize {
-        self.entries
-            .values()
-            .filter(|other| matches!(other.action(), Action::Admit { invite, .. } if invite == entry))
-            .count()
-    }
-
-    /// The epoch keys that were sealed to a member when they were admitted.
-    pub fn keys_of(&self, member: &MemberId) -> &[SealedKey] {
-        match self
-            .admissions
-            .get(member)
-            .and_then(|entry| self.entries.get(entry))
-            .map(Entry::action)
-        {
-            Some(Action::Found { keys, .. } | Action::Admit { keys, .. }) => keys,
-            _ => &[],
-        }
-    }
-
-    /// Members who were handed different keys for one epoch would read the same segments differently.
-    fn check_keys(&self, entry: &Entry) -> Result<(), Error> {
-        let stated = self
-            .entries
-            .get(&EntryHash(self.classroom.0))
-            .map_or(&[][..], |founding| founding.action().keys());
-        let mut keys = entry.action().keys().iter();
-        if keys.all(|key| stated.iter().any(|other| other.states_same(key))) {
-            Ok(())
-        } else {
-            Err(Error::NotAllowed("hand on a key that the space does not have"))
-        }
-    }
-
-    fn check_right(&self, entry: &Entry) -> Result<(), Error> {
-        let past = self.past(entry.parents());
-        match entry.action() {
-            Action::Found { .. } => Err(Error::NotAllowed("found a classroom twice")),
-            Action::Invite {
-                key,
-                exchange,
-                role,
-                proof,
-                ..
-            } => {
-                let author = self
-                    .member_in(&entry.author(), &past)
-                    .ok_or(Error::NotAllowed("invite without being a member"))?;
-                if !author.role.may_invite(*role) {
-                    return Err(Error::NotAllowed("invite with this role"));
-                }
-                entry::verify_invite(&self.classroom, &entry.author(), key, exchange, proof)
+        let past = self.graph.past_of(places);
+        let takings: Vec<At> = self
+            .graph
+            .takings
+            .iter()
+            .copied()
+            .filter(|at| past.contains(*at))
+            .collect();
+        let mut remembered = self.remembered();
+        if let Some(known) = remembered.get_mut(&takings) {
+            if !known.is_up_to_date(&self.graph) {
+                Arc::make_mut(known).extend(&self.graph);
             }
-            Action::Admit {
-                invite,
-                exchange,
-                school,
-                proof,
-                ..
-            } => {
-                if self.member_in(&entry.author(), &past).is_some() {
-                    return Err(Error::NotAllowed("join twice"));
-                }
-                let Some(Action::Invite { key, uses, .. }) = past
-                    .contains(invite)
-                    .then(|| self.entries.get(invite))
-                    .flatten()
-                    .map(Entry::action)
-                else {
-                    return Err(Error::NotAllowed("join without an invite"));
-                };
-                let used = past
-                    .iter()
-                    .filter_map(|hash| self.entries.get(hash))
-                    .filter(|other| matches!(other.action(), Action::Admit { invite: used, .. } if used == invite))
-                    .count();
-                if used >= *uses as usize {
-                    return Err(Error::NotAllowed("use an invite more often than it says"));
-                }
-                entry::verify_admission(
-                    &self.classroom,
-                    invite,
-                    key,
-                    &entry.author(),
-                    exchange,
-                    school,
-                    proof,
-                )
-            }
+            return Some(Scope::Past(past, Arc::clone(known)));
         }
-    }
-
-    /// `from` and everything it descends from.
-    fn past(&self, from: &[EntryHash]) -> BTreeSet<EntryHash> {
-        let mut past = BTreeSet::new();
-        let mut stack = from.to_vec();
-        while let Some(hash) = stack.pop() {
-            if past.insert(hash)
-                && let Some(entry) = self.entries.get(&hash)
-            {
-                stack.extend(entry.parents());
-            }
+        let decisions = Arc::new(Decisions::of(&self.graph, &takings));
+        if remembered.len() >= MAX_REMEMBERED {
+            remembered.clear();
         }
-        past
+        remembered.insert(takings, Arc::clone(&decisions));
+        Some(Scope::Past(past, decisions))
     }
 
-    fn member_in(&self, id: &MemberId, past: &BTreeSet<EntryHash>) -> Option<Member> {
-        past.iter()
-            .filter(|hash| self.entries.get(hash).is_some_and(|entry| entry.author() == *id))
-            .filter_map(|hash| self.admitted(hash))
-            .min_by_key(|member| self.admission_rank(member.admitted_by))
-    }
-
-    fn admitted(&self, hash: &EntryHash) -> Option<Member> {
-        let entry = self.entries.get(hash)?;
-        let (role, school, exchange) = match entry.action() {
-            Action::Found { school, exchange, .. } => (Role::Lead, *school, *exchange),
-            Action::Admit {
-                invite,
-                school,
-                exchange,
-                ..
-            } => match self.entries.get(invite)?.action() {
-                Action::Invite { role, .. } => (*role, *school, *exchange),
-                _ => return None,
+    fn view<'a>(&'a self, scope: &'a Scope) -> View<'a> {
+        match scope {
+            Scope::Present => self.present(),
+            Scope::Past(past, decisions) => View {
+                graph: &self.graph,
+                within: Some(past),
+                void: decisions.void(),
             },
-            Action::Invite { .. } => return None,
-        };
-        Some(Member {
-            id: entry.author(),
-            role,
-            school,
-            exchange,
-            admitted_by: *hash,
-        })
+        }
     }
 
-    fn admission_rank(&self, hash: EntryHash) -> (Option<Role>, EntryHash) {
-        (self.admitted(&hash).map(|member| member.role), hash)
+    fn remembered(&self) -> std::sync::MutexGuard<'_, HashMap<Vec<At>, Arc<Decisions>>> {
+        // Whatever a thread that died left there is whole: it is only ever replaced.
+        self.remembered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -3,7 +3,8 @@
 use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
 
-use super::MAX_HEADS;
+use super::action::{Action, Cutoff, MAX_CUTOFFS, MAX_KEYS, MAX_LISTED, MAX_ROTATIONS, Removal, Role};
+use super::{MAX_HEADS, MAX_PREVIOUS, MAX_RECIPIENTS, Rotation};
 use crate::bounded::{self, Bytes};
 use crate::identity::{InviteKeys, MemberKeys, verify};
 use crate::key::SealedKey;
@@ -14,90 +15,10 @@ use crate::{
 const VERSION: u8 = 1;
 
 /// The most bytes of an encoded entry.
-pub const MAX_ENTRY: usize = 64 * 1024;
+pub const MAX_ENTRY: usize = 256 * 1024;
 
-/// The most epoch keys that one entry carries.
-pub const MAX_KEYS: usize = 256;
-
-/// What a member may do. The order is that of power, the most powerful first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Role {
-    /// Changes the roster.
-    Lead,
-    /// Moderates and locks.
-    Teacher,
-    /// Writes.
-    Student,
-    /// Reads.
-    Guest,
-    /// A hub: carries ciphertext only.
-    Carrier,
-}
-
-impl Role {
-    pub fn may_write(self) -> bool {
-        matches!(self, Self::Lead | Self::Teacher | Self::Student)
-    }
-
-    pub fn may_invite(self, invited: Self) -> bool {
-        match self {
-            Self::Lead => true,
-            Self::Teacher => matches!(invited, Self::Student | Self::Guest),
-            Self::Student | Self::Guest | Self::Carrier => false,
-        }
-    }
-}
-
-/// What an entry does. New kinds are added at the end: the number of a kind is part of the format.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Action {
-    /// Founds the classroom; its author is the first lead.
-    Found {
-        /// Random, so that two classrooms of one founder differ.
-        nonce: [u8; 16],
-        school: SchoolId,
-        exchange: ExchangeKey,
-        /// The classroom's own document.
-        document: DocumentId,
-        /// The first epoch key of the space of everyone, sealed to the founder.
-        #[serde(deserialize_with = "bounded::list::<_, _, MAX_KEYS>")]
-        keys: Vec<SealedKey>,
-    },
-    /// Lets whoever holds the invite's secret join, with nobody else online.
-    Invite {
-        key: InviteKey,
-        exchange: ExchangeKey,
-        role: Role,
-        uses: u32,
-        /// Seconds since 1970.
-        expires: u64,
-        /// The invite's own signature over its author, so that nobody else can pass its key off as theirs.
-        proof: Signature,
-        /// The space keys, sealed to the invite itself.
-        #[serde(deserialize_with = "bounded::list::<_, _, MAX_KEYS>")]
-        keys: Vec<SealedKey>,
-    },
-    /// The author joins by an open invite.
-    Admit {
-        invite: EntryHash,
-        exchange: ExchangeKey,
-        school: SchoolId,
-        /// The invite's signature over the new member.
-        proof: Signature,
-        /// The space keys, sealed to the new member, so that the login card alone brings them back.
-        #[serde(deserialize_with = "bounded::list::<_, _, MAX_KEYS>")]
-        keys: Vec<SealedKey>,
-    },
-}
-
-impl Action {
-    /// The epoch keys that are handed on.
-    pub fn keys(&self) -> &[SealedKey] {
-        match self {
-            Self::Found { keys, .. } | Self::Invite { keys, .. } | Self::Admit { keys, .. } => keys,
-        }
-    }
-}
+/// What stands around the content: the version, its length in up to three bytes, the signature.
+const AROUND: usize = 1 + 3 + 64;
 
 /// A signed entry, as it is stored and sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,7 +46,7 @@ struct Envelope {
 }
 
 impl Entry {
-    /// Founds a classroom. The epoch key is the first one of the space of everyone.
+    /// Founds a classroom. The epoch keys are the first ones of the spaces of everyone and of staff.
     pub fn found(
         keys: &MemberKeys,
         school: SchoolId,
@@ -195,6 +116,67 @@ impl Entry {
             proof,
             keys: epoch_keys,
         };
+        Self::sign(keys, Some(classroom), parents, action)
+    }
+
+    /// Invites people to ask: see [`Action::AskInvite`].
+    pub fn ask_invite(
+        keys: &MemberKeys,
+        classroom: ClassroomId,
+        parents: Vec<EntryHash>,
+        invite: &InviteKeys,
+        role: Role,
+        uses: u32,
+        expires: u64,
+    ) -> Result<Self, Error> {
+        let exchange = invite.exchange_key();
+        let action = Action::AskInvite {
+            key: invite.id(),
+            exchange,
+            role,
+            uses,
+            expires,
+            proof: invite.sign(&invite_message(&classroom, &keys.id(), &exchange)),
+        };
+        Self::sign(keys, Some(classroom), parents, action)
+    }
+
+    /// Asks to be let in by the invite that the entry `invite_entry` made. `note` comes from
+    /// [`crate::key::seal_note`].
+    pub fn request(
+        keys: &MemberKeys,
+        classroom: ClassroomId,
+        parents: Vec<EntryHash>,
+        invite: &InviteKeys,
+        invite_entry: EntryHash,
+        school: SchoolId,
+        note: Vec<u8>,
+    ) -> Result<Self, Error> {
+        let exchange = keys.exchange_key();
+        let proof = invite.sign(&admission_message(
+            &classroom,
+            &invite_entry,
+            &keys.id(),
+            &exchange,
+            &school,
+        ));
+        let action = Action::Request {
+            invite: invite_entry,
+            exchange,
+            school,
+            proof,
+            note: Bytes::new("note", note)?,
+        };
+        Self::sign(keys, Some(classroom), parents, action)
+    }
+
+    /// Signs any action that needs no proof of an invite.
+    pub fn act(
+        keys: &MemberKeys,
+        classroom: ClassroomId,
+        parents: Vec<EntryHash>,
+        action: Action,
+    ) -> Result<Self, Error> {
         Self::sign(keys, Some(classroom), parents, action)
     }
 
@@ -271,18 +253,8 @@ impl Entry {
         parents: Vec<EntryHash>,
         action: Action,
     ) -> Result<Self, Error> {
-        if parents.len() > MAX_HEADS {
-            return Err(Error::TooLarge {
-                what: "roster entry's list of parents",
-                max: MAX_HEADS,
-            });
-        }
-        if action.keys().len() > MAX_KEYS {
-            return Err(Error::TooLarge {
-                what: "roster entry's list of keys",
-                max: MAX_KEYS,
-            });
-        }
+        check_length("roster entry's list of parents", parents.len(), MAX_HEADS)?;
+        check_lengths(&action)?;
         let content = Content {
             classroom,
             parents,
@@ -290,6 +262,7 @@ impl Entry {
             action,
         };
         let bytes = bounded::encode("roster entry", &content)?;
+        check_length("roster entry", bytes.len() + AROUND, MAX_ENTRY)?;
         let mut entry = Self {
             content,
             bytes,
@@ -297,6 +270,43 @@ impl Entry {
         };
         entry.signature = keys.sign(&signed_message(&entry.hash()));
         Ok(entry)
+    }
+}
+
+/// What could not be decoded again is not signed.
+fn check_lengths(action: &Action) -> Result<(), Error> {
+    let of_cutoffs =
+        |cutoffs: &[Cutoff]| check_length("roster entry's list of cut-offs", cutoffs.len(), MAX_CUTOFFS);
+    check_length("roster entry's list of keys", action.keys().len(), MAX_KEYS)?;
+    check_length(
+        "roster entry's list of rotations",
+        action.rotations().len(),
+        MAX_ROTATIONS,
+    )?;
+    for Rotation { previous, sealed, .. } in action.rotations() {
+        check_length("rotation's list of keys", previous.len(), MAX_PREVIOUS)?;
+        check_length("rotation's list of recipients", sealed.len(), MAX_RECIPIENTS)?;
+    }
+    match action {
+        Action::ChangeRole { cutoffs, .. } => of_cutoffs(cutoffs),
+        Action::Remove { members, .. } => {
+            check_length("roster entry's list of members", members.len(), MAX_LISTED)?;
+            members
+                .iter()
+                .try_for_each(|Removal { cutoffs, .. }| of_cutoffs(cutoffs))
+        }
+        Action::NewSpace { members, .. } => {
+            check_length("roster entry's list of members", members.len(), MAX_LISTED)
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_length(what: &'static str, length: usize, max: usize) -> Result<(), Error> {
+    if length > max {
+        Err(Error::TooLarge { what, max })
+    } else {
+        Ok(())
     }
 }
 

@@ -469,7 +469,7 @@ fn an_entry_is_at_most_as_large_as_a_frame_takes() {
         Role::Carrier,
         u32::MAX,
         u64::MAX,
-        vec![key; protocol::roster::entry::MAX_KEYS],
+        vec![key; protocol::roster::action::MAX_KEYS],
     )
     .unwrap();
     assert!(largest.encode().unwrap().len() <= protocol::roster::entry::MAX_ENTRY);

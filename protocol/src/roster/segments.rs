@@ -1,0 +1,120 @@
+//! Whether a segment counts: by what its author knew, by where logs were cut off, and by what is locked now.
+
+use super::graph::At;
+use super::view::View;
+use super::{Action, Cutoff, Role, Roster};
+use crate::segment::{Header, Log};
+
+/// Why a segment does not count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Unfit {
+    /// It names heads that are not here, or none.
+    UnknownRoster,
+    /// Its author was no member, for somebody who knew those heads.
+    NotAMember,
+    /// Its author's role did not let them write.
+    NotAllowed,
+    /// Its author was not in its space.
+    WrongSpace,
+    /// Its space had no such epoch yet.
+    WrongEpoch,
+    /// Nobody who cut its author off had seen it.
+    BeyondCutoff,
+    /// The document is locked now, and its author neither leads nor teaches.
+    Locked,
+    /// The classroom is closed now.
+    Closed,
+    /// The document is gone for good.
+    Erased,
+}
+
+impl Roster {
+    /// Whether a segment with this header counts, apart from its signature and its place in its log.
+    pub fn check_segment(&self, header: &Header) -> Result<(), Unfit> {
+        let (author, document) = (&header.log.member, &header.log.document);
+        self.at(&header.roster, |view| {
+            let role = view.standing(author).ok_or(Unfit::NotAMember)?.role;
+            if !role.may_write() {
+                return Err(Unfit::NotAllowed);
+            }
+            if !view.is_in(author, role, &header.space) {
+                return Err(Unfit::WrongSpace);
+            }
+            if !view.keys(&header.space).any(|name| name.epoch == header.epoch) {
+                return Err(Unfit::WrongEpoch);
+            }
+            Ok(())
+        })
+        .ok_or(Unfit::UnknownRoster)??;
+        if self.erased(document).is_some() {
+            return Err(Unfit::Erased);
+        }
+        if self.cutoff(&header.log).is_some_and(|next| header.last >= next) {
+            return Err(Unfit::BeyondCutoff);
+        }
+        if self.closed() {
+            return Err(Unfit::Closed);
+        }
+        if self.locked(document) && !self.member(author).is_some_and(|member| member.role.is_staff()) {
+            return Err(Unfit::Locked);
+        }
+        Ok(())
+    }
+
+    /// Where `log` ends because its member was removed or may not write any more: indices from there on are beyond what
+    /// any of those had seen who decided it. `None` if nothing is cut. Somebody who writes again does so on new lanes:
+    /// those that were cut stay so.
+    pub fn cutoff(&self, log: &Log) -> Option<u64> {
+        let view = self.present();
+        let events: Vec<At> = view
+            .graph
+            .of_member
+            .get(&log.member)?
+            .iter()
+            .copied()
+            .filter(|at| view.counts(*at))
+            .collect();
+        events
+            .iter()
+            .filter_map(|cut| {
+                let cutoffs = cutoffs(&view, *cut, log)?;
+                let is_lifted = events
+                    .iter()
+                    .any(|later| view.graph.is_before(*cut, *later) && lets_write(&view, *later));
+                let named = cutoffs
+                    .iter()
+                    .filter(|cutoff| cutoff.lane == log.lane && cutoff.document == log.document)
+                    .map(|cutoff| cutoff.next)
+                    .max();
+                let is_known = cutoffs.iter().any(|cutoff| cutoff.lane == log.lane);
+                (is_known || !is_lifted).then_some(named.unwrap_or(0))
+            })
+            .max()
+    }
+}
+
+/// The cut-offs of an entry that lets the member of `log` write no more.
+fn cutoffs<'a>(view: &View<'a>, at: At, log: &Log) -> Option<&'a [Cutoff]> {
+    match view.graph.action(at) {
+        Action::Remove { members, .. } => members
+            .iter()
+            .find(|removal| removal.member == log.member)
+            .map(|removal| removal.cutoffs.as_slice()),
+        Action::ChangeRole { role, cutoffs, .. } if !role.may_write() => Some(cutoffs),
+        _ => None,
+    }
+}
+
+fn lets_write(view: &View<'_>, at: At) -> bool {
+    match view.graph.action(at) {
+        Action::Remove { .. } => false,
+        Action::ChangeRole { role, .. } => role.may_write(),
+        _ => view
+            .graph
+            .node(at)
+            .admits
+            .as_ref()
+            .map(|admission| admission.role)
+            .is_some_and(Role::may_write),
+    }
+}
