@@ -69,6 +69,36 @@ pub fn encode<T: Serialize>(what: &'static str, value: &T) -> Result<Vec<u8>, Er
     postcard::to_allocvec(value).map_err(|_| Error::Malformed(what))
 }
 
+/// Encodes a value with its version in front.
+pub(crate) fn encode_versioned<T: Serialize>(
+    what: &'static str,
+    version: u8,
+    value: &T,
+) -> Result<Vec<u8>, Error> {
+    let mut bytes = vec![version];
+    bytes.extend(encode(what, value)?);
+    Ok(bytes)
+}
+
+/// Decodes what [`encode_versioned`] made, of at most `max` bytes.
+pub(crate) fn decode_versioned<T: Serialize + DeserializeOwned>(
+    what: &'static str,
+    version: u8,
+    max: usize,
+    bytes: &[u8],
+) -> Result<T, Error> {
+    match bytes.split_first() {
+        Some((&first, rest)) if first == version => {
+            if bytes.len() > max {
+                return Err(Error::TooLarge { what, max });
+            }
+            decode(what, rest)
+        }
+        Some((&first, _)) if first > version => Err(Error::UnsupportedVersion { what, version: first }),
+        _ => Err(Error::Malformed(what)),
+    }
+}
+
 /// Bytes with their length in front, at most `MAX` of them.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Bytes<const MAX: usize>(Vec<u8>);

@@ -19,6 +19,9 @@ pub enum Error {
     /// A sealed body could not be opened with the key that was tried.
     #[error("{0} cannot be opened with this key")]
     CannotOpen(&'static str),
+    /// A piece that a snapshot names was not among those it was to be opened from.
+    #[error("a piece of a snapshot is missing: {0}")]
+    MissingPiece(crate::PieceHash),
     /// The words are not those of a login card.
     #[error("not the words of a login card: {0}")]
     Words(String),

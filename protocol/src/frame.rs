@@ -5,12 +5,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::bounded::{self, Bytes};
 use crate::identity::Challenge;
+use crate::inventory::{Inventory, Wanted};
 use crate::invite::InviteProof;
+use crate::receipt::MAX_RECEIPT;
 use crate::roster::MAX_HEADS;
 use crate::roster::entry::MAX_ENTRY;
+use crate::snapshot::{MAX_PIECE, MAX_SNAPSHOT};
+use crate::verdict::MAX_VERDICT;
 use crate::whisper::MAX_WHISPER;
 use crate::wire::WireSegment;
-use crate::{ClassroomId, EntryHash, Error, MemberId, Refusal, Signature};
+use crate::{ClassroomId, DocumentId, EntryHash, Error, MemberId, Refusal, Signature};
 
 /// The WebSocket subprotocol.
 pub const SUBPROTOCOL: &str = "meridian.v1";
@@ -29,8 +33,8 @@ pub struct Position {
 /// One open classroom on a connection; the client picks the number.
 pub type Channel = u16;
 
-/// From the client. Entries, foundings and segments are *submissions*: they are numbered from 0 per channel, in the
-/// order they are sent, and each gets exactly one answer: stored, held or refused.
+/// From the client. Foundings, entries, segments, snapshots, pieces, verdicts and receipts are *submissions*: they are
+/// numbered from 0 per channel, in the order they are sent, and each gets exactly one answer: stored, held or refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ClientFrame {
     /// Who this is: the answer to the relay's challenge.
@@ -72,10 +76,34 @@ pub enum ClientFrame {
     Close { channel: Channel },
     /// Asks for a [`RelayFrame::Pong`].
     Ping { nonce: u32 },
+    /// Asks for everything that the relay has of the classroom, by name: [`RelayFrame::Inventory`].
+    Inventory { channel: Channel },
+    /// Asks for items by name. They come with an `advance` of 0, then [`RelayFrame::Fetched`].
+    Fetch { channel: Channel, wanted: Box<Wanted> },
+    /// Submits a snapshot. Its pieces come before it.
+    Snapshot {
+        channel: Channel,
+        snapshot: Bytes<MAX_SNAPSHOT>,
+    },
+    /// Submits a piece of a snapshot. It has no position, so that the answer is [`RelayFrame::Held`].
+    Piece {
+        channel: Channel,
+        piece: Bytes<MAX_PIECE>,
+    },
+    /// Submits a verdict.
+    Verdict {
+        channel: Channel,
+        verdict: Bytes<MAX_VERDICT>,
+    },
+    /// Submits a receipt.
+    Receipt {
+        channel: Channel,
+        receipt: Bytes<MAX_RECEIPT>,
+    },
 }
 
 /// From the relay. Items come in the order of their positions; `advance` says how far this one is behind the one
-/// before it on the channel, mostly 1.
+/// before it on the channel, mostly 1; 0 if it comes out of order, because it was fetched or stands before the tail.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RelayFrame {
     /// The first frame of a connection.
@@ -125,6 +153,40 @@ pub enum RelayFrame {
     Ended { reason: Refusal },
     /// The answer to a ping.
     Pong { nonce: u32 },
+    /// A part of what the relay has, as far as this member may read it.
+    Inventory {
+        channel: Channel,
+        part: Box<Inventory>,
+        /// Nothing more follows.
+        last: bool,
+    },
+    /// A snapshot, without its pieces.
+    Snapshot {
+        channel: Channel,
+        advance: u64,
+        snapshot: Bytes<MAX_SNAPSHOT>,
+    },
+    /// A verdict.
+    Verdict {
+        channel: Channel,
+        advance: u64,
+        verdict: Bytes<MAX_VERDICT>,
+    },
+    /// A receipt.
+    Receipt {
+        channel: Channel,
+        advance: u64,
+        receipt: Bytes<MAX_RECEIPT>,
+    },
+    /// A piece that was fetched.
+    Piece {
+        channel: Channel,
+        piece: Bytes<MAX_PIECE>,
+    },
+    /// One [`ClientFrame::Fetch`] was answered: what did not come by now is not here.
+    Fetched { channel: Channel },
+    /// The document has a long tail: a snapshot is welcome.
+    WantSnapshot { channel: Channel, document: DocumentId },
 }
 
 /// Encodes one frame onto the end of a message.

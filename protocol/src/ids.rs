@@ -73,12 +73,24 @@ id!(
     MemberId, 32
 );
 id!(
+    /// A piece of a snapshot: the hash of its sealed bytes.
+    PieceHash, 32
+);
+id!(
+    /// A receipt: the hash of everything its author signed.
+    ReceiptHash, 32
+);
+id!(
     /// A school, opaque: its name is in an encrypted document.
     SchoolId, 16
 );
 id!(
     /// A segment: the hash of everything its author signed.
     SegmentHash, 32
+);
+id!(
+    /// A snapshot: the hash of everything its author signed.
+    SnapshotHash, 32
 );
 id!(
     /// A set of members that shares a key.

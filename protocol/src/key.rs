@@ -65,6 +65,13 @@ impl EpochKey {
         *hasher.finalize().as_bytes()
     }
 
+    /// The key that a space's receipts are sealed with.
+    pub(crate) fn receipt_key(&self, classroom: &ClassroomId) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new_derive_key("meridian 2026-11 v1 receipt key");
+        hasher.update(&self.0).update(&classroom.0);
+        *hasher.finalize().as_bytes()
+    }
+
     /// The key that a space's whispers are sealed with.
     pub(crate) fn whisper_key(&self, classroom: &ClassroomId) -> [u8; 32] {
         let mut hasher = blake3::Hasher::new_derive_key("meridian 2026-11 v1 whisper key");

@@ -1,27 +1,32 @@
-//! What crosses a wire or a stick: identity, roster, segments and frames.
+//! What crosses a wire or a stick: identity, roster, segments, snapshots, receipts, frames and bundles.
 //!
 //! Nothing here does I/O or reads a clock; randomness is passed in. Every decoder takes any bytes and answers
 //! with a value or an [`Error`]: it never panics and never allocates more than a small multiple of its input.
 //! `docs/protocol.md` describes the bytes.
 
 pub mod bounded;
+pub mod bundle;
 pub mod error;
 pub mod frame;
 pub mod identity;
 pub mod ids;
+pub mod inventory;
 pub mod invite;
 pub mod key;
 pub mod padding;
+pub mod receipt;
 pub mod refusal;
 pub mod roster;
 pub mod segment;
+pub mod snapshot;
+pub mod verdict;
 pub mod whisper;
 pub mod wire;
 
 pub use error::Error;
 pub use ids::{
-    ClassroomId, DocumentId, EntryHash, ExchangeKey, InviteKey, LaneId, MemberId, SchoolId, SegmentHash,
-    Signature, SpaceId,
+    ClassroomId, DocumentId, EntryHash, ExchangeKey, InviteKey, LaneId, MemberId, PieceHash, ReceiptHash,
+    SchoolId, SegmentHash, Signature, SnapshotHash, SpaceId,
 };
 pub use rand_core;
 pub use refusal::Refusal;

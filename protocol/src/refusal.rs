@@ -82,6 +82,38 @@ refusals! {
     UnknownChannel = 20,
     /// The relay is shutting down: connect again.
     GoingAway = 21,
+    /// A rotation leaves out a member of its space.
+    LeavesOut = 22,
+    /// The segment is beyond how far its removed or demoted author's log counts.
+    BeyondCutoff = 23,
+    /// The document is locked for the author.
+    Locked = 24,
+    /// The classroom is closed: nobody writes.
+    ClassroomClosed = 25,
+    /// The document was erased: it goes on as another one.
+    Erased = 26,
+    /// The author, or whoever asks, does not belong to the space.
+    NotInSpace = 27,
+    /// A fold does not begin or end where segments of its log do, or covers something else.
+    FoldMismatch = 28,
+    /// More was sent in a short time than this relay takes: slow down.
+    TooFast = 29,
+    /// The classroom has as many bytes as this relay keeps for one.
+    QuotaFull = 30,
+    /// The classroom has as many documents as this relay keeps for one.
+    TooManyDocuments = 31,
+    /// There are as many connections from this address, or of this member, as this relay takes.
+    TooManyConnections = 32,
+    /// Members say that the snapshot does not match its segments.
+    Disputed = 33,
+    /// The invite was ended.
+    InviteEnded = 34,
+    /// The connection reads too slowly, or says nothing for too long.
+    TooSlow = 35,
+    /// A piece of the snapshot is not here: send it first.
+    MissingPiece = 36,
+    /// The roster has as many entries as this relay keeps for one.
+    TooManyEntries = 37,
 }
 
 #[cfg(test)]

@@ -1,5 +1,8 @@
 //! Segments: the unit that is sealed, signed, stored and sent. A segment is a run of one lane's changes to one
-//! document. Only members can read it; anybody can check who wrote it and where it belongs.
+//! document, or a fold that stands in place of several. Only members can read it; anybody can check who wrote it and
+//! where it belongs.
+
+mod kind;
 
 use chacha20poly1305::aead::Payload;
 use chacha20poly1305::{KeyInit as _, XChaCha20Poly1305, XNonce, aead::Aead as _};
@@ -12,6 +15,8 @@ use crate::key::EpochKey;
 use crate::padding::padded_length;
 use crate::roster::MAX_HEADS;
 use crate::{ClassroomId, DocumentId, EntryHash, Error, LaneId, MemberId, SegmentHash, Signature, SpaceId};
+
+pub use kind::Kind;
 
 const VERSION: u8 = 1;
 
@@ -48,41 +53,12 @@ impl Log {
     }
 }
 
-/// What a body holds. Runs are the only kind so far; folds come later under a number of their own. A segment of a kind
-/// that this version does not know can be read, kept and passed on, not verified or opened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "u8", into = "u8")]
-pub enum Kind {
-    /// Automerge change chunks in the order they were made.
-    Run,
-    /// A kind of a newer version.
-    Other(u8),
-}
-
-impl From<u8> for Kind {
-    fn from(number: u8) -> Self {
-        match number {
-            0 => Self::Run,
-            other => Self::Other(other),
-        }
-    }
-}
-
-impl From<Kind> for u8 {
-    fn from(kind: Kind) -> Self {
-        match kind {
-            Kind::Run => 0,
-            Kind::Other(number) => number,
-        }
-    }
-}
-
 /// Everything about a segment that the relay may know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Header {
     pub kind: Kind,
     pub log: Log,
-    /// The indices it covers; a run covers one.
+    /// The indices it covers, both included; a run covers one.
     pub first: u64,
     pub last: u64,
     pub space: SpaceId,
@@ -96,18 +72,28 @@ pub struct Header {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Segment {
     pub header: Header,
-    /// The hash of the segment before it in its log.
+    /// The [chain hash](Segment::chain_hash) of the segment before it in its log.
     pub previous: SegmentHash,
     pub nonce: [u8; 24],
     pub sealed: Bytes<MAX_SEALED>,
     pub signature: Signature,
 }
 
+/// What a segment holds, opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Body {
+    /// Of a run: Automerge changes, in the order they were made.
+    Changes(Vec<Vec<u8>>),
+    /// Of a fold: one Automerge bundle of all changes that it covers.
+    Bundle(Vec<u8>),
+}
+
 impl Segment {
-    /// Seals and signs `changes`.
+    /// Seals and signs a run of `changes`.
     ///
     /// # Errors
     /// [`Error::TooLarge`] if the changes do not fit into one body: split the run, see [`fits`].
+    /// [`Error::Malformed`] if the header is not that of a run.
     pub fn seal(
         keys: &MemberKeys,
         classroom: &ClassroomId,
@@ -117,7 +103,43 @@ impl Segment {
         changes: &[Vec<u8>],
         rng: &mut impl CryptoRng,
     ) -> Result<Self, Error> {
-        let body = body(changes)?;
+        if header.kind != Kind::Run {
+            return Err(Error::Malformed("run"));
+        }
+        Self::seal_parts(keys, classroom, header, previous, epoch_key, changes, rng)
+    }
+
+    /// Seals and signs a fold: `bundle` holds the changes of all segments of its log from `header.first` to
+    /// `header.last`; `previous` is what stands before the first of them.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`] if the bundle does not fit into one body: fold fewer, see [`fits`]. [`Error::Malformed`] if
+    /// the header is not that of a fold.
+    pub fn seal_fold(
+        keys: &MemberKeys,
+        classroom: &ClassroomId,
+        header: Header,
+        previous: SegmentHash,
+        epoch_key: &EpochKey,
+        bundle: Vec<u8>,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Self, Error> {
+        if header.kind.covered().is_none() {
+            return Err(Error::Malformed("fold"));
+        }
+        Self::seal_parts(keys, classroom, header, previous, epoch_key, &[bundle], rng)
+    }
+
+    fn seal_parts(
+        keys: &MemberKeys,
+        classroom: &ClassroomId,
+        header: Header,
+        previous: SegmentHash,
+        epoch_key: &EpochKey,
+        parts: &[Vec<u8>],
+        rng: &mut impl CryptoRng,
+    ) -> Result<Self, Error> {
+        let body = body(parts)?;
         let mut nonce = [0; 24];
         rng.fill_bytes(&mut nonce);
         let sealed = cipher(epoch_key, classroom, &header.log.document)
@@ -139,29 +161,40 @@ impl Segment {
             sealed: Bytes::new("segment body", sealed)?,
             signature: Signature::from_bytes([0; 64]),
         };
+        segment.check_shape()?;
         segment.signature = keys.sign(&segment.transcript(classroom)?);
         Ok(segment)
     }
 
-    /// Checks the author's signature and answers with the segment's hash, which the next one of its log names.
+    /// Checks the author's signature and answers with the segment's hash.
     pub fn verify(&self, classroom: &ClassroomId) -> Result<SegmentHash, Error> {
         if let Kind::Other(version) = self.header.kind {
-            return Err(Error::UnsupportedVersion {
-                what: "segment's kind",
-                version,
-            });
+            return Err(newer_kind(version));
         }
         let transcript = self.transcript(classroom)?;
         verify("segment", &self.header.log.member.0, &transcript, &self.signature)?;
         Ok(hash(&transcript))
     }
 
+    /// Names this segment among all: no two that differ in anything that is signed share it.
     pub fn hash(&self, classroom: &ClassroomId) -> Result<SegmentHash, Error> {
         Ok(hash(&self.transcript(classroom)?))
     }
 
-    /// Opens the body: the Automerge changes, in order.
-    pub fn open(&self, classroom: &ClassroomId, epoch_key: &EpochKey) -> Result<Vec<Vec<u8>>, Error> {
+    /// What the next segment of its log names as its previous: the segment's own hash, or for a fold that of the last
+    /// segment it covers, so that a log goes on the same whether it was folded or not.
+    pub fn chain_hash(&self, classroom: &ClassroomId) -> Result<SegmentHash, Error> {
+        match self.header.kind.covered() {
+            Some(covered) => Ok(covered),
+            None => self.hash(classroom),
+        }
+    }
+
+    /// Opens the body.
+    pub fn open(&self, classroom: &ClassroomId, epoch_key: &EpochKey) -> Result<Body, Error> {
+        if let Kind::Other(version) = self.header.kind {
+            return Err(newer_kind(version));
+        }
         let body = cipher(epoch_key, classroom, &self.header.log.document)
             .decrypt(
                 &XNonce::from(self.nonce),
@@ -171,34 +204,24 @@ impl Segment {
                 },
             )
             .map_err(|_| Error::CannotOpen("segment"))?;
-        changes(&body)
+        let mut parts = parts(&body)?;
+        match (self.header.kind.covered(), parts.len()) {
+            (None, _) => Ok(Body::Changes(parts)),
+            (Some(_), 1) => Ok(Body::Bundle(parts.remove(0))),
+            (Some(_), _) => Err(Error::Malformed("fold")),
+        }
     }
 
     /// A version byte, then the header, the previous hash, nonce, sealed body and signature.
     pub fn encode(&self) -> Result<Vec<u8>, Error> {
-        let mut bytes = vec![VERSION];
-        bytes.extend(bounded::encode("segment", self)?);
-        Ok(bytes)
+        bounded::encode_versioned("segment", VERSION, self)
     }
 
     /// Reads a segment. Says nothing yet about its signature: see [`Segment::verify`].
     pub fn decode(bytes: &[u8]) -> Result<Self, Error> {
-        match bytes.split_first() {
-            Some((&VERSION, rest)) if bytes.len() <= MAX_SEGMENT => {
-                let segment: Self = bounded::decode("segment", rest)?;
-                segment.check_shape()?;
-                Ok(segment)
-            }
-            Some((&VERSION, _)) => Err(Error::TooLarge {
-                what: "segment",
-                max: MAX_SEGMENT,
-            }),
-            Some((&version, _)) if version > VERSION => Err(Error::UnsupportedVersion {
-                what: "segment",
-                version,
-            }),
-            _ => Err(Error::Malformed("segment")),
-        }
+        let segment: Self = bounded::decode_versioned("segment", VERSION, MAX_SEGMENT, bytes)?;
+        segment.check_shape()?;
+        Ok(segment)
     }
 
     /// What holds for every segment, whoever wrote it.
@@ -206,6 +229,7 @@ impl Segment {
         let header = &self.header;
         let covers_rightly = match header.kind {
             Kind::Run => header.first == header.last,
+            Kind::Fold { covered } => header.first <= header.last && covered != SegmentHash::NONE,
             Kind::Other(_) => header.first <= header.last,
         };
         let starts_rightly = (header.first == 0) == (self.previous == SegmentHash::NONE);
@@ -232,7 +256,14 @@ impl Segment {
     }
 }
 
-/// Whether `changes` fit into one body.
+fn newer_kind(version: u8) -> Error {
+    Error::UnsupportedVersion {
+        what: "segment's kind",
+        version,
+    }
+}
+
+/// Whether `changes`, or the one bundle of a fold, fit into one body.
 pub fn fits<'a>(changes: impl IntoIterator<Item = &'a Vec<u8>>) -> bool {
     padded_length(changes.into_iter().map(|change| change.len() + 5).sum::<usize>()) <= MAX_BODY
 }
@@ -254,40 +285,40 @@ fn associated_data(header: &Header, epoch_key: &EpochKey, previous: &SegmentHash
     Ok(data)
 }
 
-/// Each change with its length in front (LEB128), then zeros up to the padded length.
-fn body(changes: &[Vec<u8>]) -> Result<Vec<u8>, Error> {
+/// Each part with its length in front (LEB128), then zeros up to the padded length.
+fn body(parts: &[Vec<u8>]) -> Result<Vec<u8>, Error> {
     let too_large = Error::TooLarge {
         what: "segment body",
         max: MAX_BODY,
     };
-    if !fits(changes) {
+    if !fits(parts) {
         return Err(too_large);
     }
     let mut body = Vec::new();
-    for change in changes {
-        if change.is_empty() {
+    for part in parts {
+        if part.is_empty() {
             return Err(Error::Malformed("empty change"));
         }
-        let mut length = change.len();
+        let mut length = part.len();
         while length >= 0x80 {
             body.push((length & 0x7f) as u8 | 0x80);
             length >>= 7;
         }
         body.push(length as u8);
-        body.extend_from_slice(change);
+        body.extend_from_slice(part);
     }
     body.resize(padded_length(body.len()), 0);
     Ok(body)
 }
 
-fn changes(mut body: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
+fn parts(mut body: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
     let malformed = Error::Malformed("segment body");
-    let mut changes = Vec::new();
+    let mut parts = Vec::new();
     loop {
         let (mut length, mut shift) = (0usize, 0u32);
         loop {
             let Some((&byte, rest)) = body.split_first() else {
-                return if shift == 0 { Ok(changes) } else { Err(malformed) };
+                return if shift == 0 { Ok(parts) } else { Err(malformed) };
             };
             body = rest;
             length |= usize::from(byte & 0x7f) << shift;
@@ -301,15 +332,15 @@ fn changes(mut body: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
         }
         if length == 0 {
             return if body.iter().all(|&byte| byte == 0) {
-                Ok(changes)
+                Ok(parts)
             } else {
                 Err(malformed)
             };
         }
-        let (change, rest) = body
+        let (part, rest) = body
             .split_at_checked(length)
             .ok_or(Error::Malformed("segment body"))?;
-        changes.push(change.to_vec());
+        parts.push(part.to_vec());
         body = rest;
     }
 }

@@ -101,24 +101,11 @@ impl Whisper {
     }
 
     pub fn encode(&self) -> Result<Vec<u8>, Error> {
-        let mut bytes = vec![VERSION];
-        bytes.extend(bounded::encode("whisper", self)?);
-        Ok(bytes)
+        bounded::encode_versioned("whisper", VERSION, self)
     }
 
     pub fn decode(bytes: &[u8]) -> Result<Self, Error> {
-        match bytes.split_first() {
-            Some((&VERSION, rest)) if bytes.len() <= MAX_WHISPER => bounded::decode("whisper", rest),
-            Some((&VERSION, _)) => Err(Error::TooLarge {
-                what: "whisper",
-                max: MAX_WHISPER,
-            }),
-            Some((&version, _)) if version > VERSION => Err(Error::UnsupportedVersion {
-                what: "whisper",
-                version,
-            }),
-            _ => Err(Error::Malformed("whisper")),
-        }
+        bounded::decode_versioned("whisper", VERSION, MAX_WHISPER, bytes)
     }
 
     fn transcript(&self, classroom: &ClassroomId) -> Vec<u8> {

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 
 use crate::bounded::Bytes;
-use crate::segment::{Header, Log, MAX_SEALED, Segment};
+use crate::segment::{Header, Kind, Log, MAX_SEALED, Segment};
 use crate::{ClassroomId, Error, SegmentHash, Signature};
 
 /// How many logs a direction remembers; after that the numbers start again and are defined anew.
@@ -23,7 +23,7 @@ pub struct WireSegment {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 enum Heading {
-    /// The one after the last that was sent of this log, with the same header.
+    /// The run after the last that was sent of this log, with the same header.
     Next { log: u16 },
     /// From now on `log` means this.
     Define {
@@ -37,7 +37,8 @@ enum Heading {
 #[derive(Debug, Clone)]
 struct Known {
     header: Header,
-    hash: SegmentHash,
+    /// What the next segment of the log names as its previous.
+    chain_hash: SegmentHash,
 }
 
 impl Known {
@@ -49,7 +50,12 @@ impl Known {
     /// The header that follows without being told.
     fn next(&self) -> Option<Header> {
         let index = self.header.last.checked_add(1)?;
+        let kind = match self.header.kind {
+            Kind::Run | Kind::Fold { .. } => Kind::Run,
+            Kind::Other(number) => Kind::Other(number),
+        };
         Some(Header {
+            kind,
             first: index,
             last: index,
             ..self.header.clone()
@@ -81,11 +87,11 @@ impl Packer {
         let header = &segment.header;
         let known = Known {
             header: header.clone(),
-            hash,
+            chain_hash: header.kind.covered().unwrap_or(hash),
         };
         if let Some(&number) = self.numbers.get(&header.log) {
             let before = std::mem::replace(&mut self.known[usize::from(number)], known);
-            if before.hash == segment.previous && before.next().as_ref() == Some(header) {
+            if before.chain_hash == segment.previous && before.next().as_ref() == Some(header) {
                 return Heading::Next { log: number };
             }
             return Heading::Define {
@@ -141,7 +147,7 @@ impl Unpacker {
                 (
                     log,
                     known.next().ok_or(Error::Malformed("segment index"))?,
-                    known.hash,
+                    known.chain_hash,
                 )
             }
         };
@@ -153,10 +159,9 @@ impl Unpacker {
             signature,
         };
         segment.check_shape()?;
-        let hash = segment.hash(classroom)?;
         let known = Known {
             header: segment.header.clone(),
-            hash,
+            chain_hash: segment.chain_hash(classroom)?,
         };
         self.remembered += known.size();
         if let Some(before) = self.known.insert(number, known) {

@@ -8,11 +8,15 @@ use allocation_counter::measure;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use protocol::ClassroomId;
+use protocol::bundle::{Event, MAX_PAYLOAD, Reader};
 use protocol::frame::{self, ClientFrame, RelayFrame};
 use protocol::identity::Seed;
 use protocol::invite::InviteLink;
+use protocol::receipt::Receipt;
 use protocol::roster::Entry;
 use protocol::segment::Segment;
+use protocol::snapshot::{Piece, Snapshot};
+use protocol::verdict::Verdict;
 use protocol::whisper::Whisper;
 use protocol::wire::Unpacker;
 
@@ -24,10 +28,19 @@ fn allowed(input: usize) -> u64 {
 /// Runs every decoder over `bytes` and fails if one allocates too much.
 fn check(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes).into_owned();
-    let decoders: [(&str, &dyn Fn()); 8] = [
+    let decoders: [(&str, &dyn Fn()); 13] = [
         ("entry", &|| drop(Entry::decode(bytes))),
         ("segment", &|| drop(Segment::decode(bytes))),
         ("whisper", &|| drop(Whisper::decode(bytes))),
+        ("snapshot", &|| drop(Snapshot::decode(bytes))),
+        ("piece", &|| drop(Piece::decode(bytes.to_vec()))),
+        ("verdict", &|| drop(Verdict::decode(bytes))),
+        ("receipt", &|| drop(Receipt::decode(bytes))),
+        ("bundle", &|| {
+            let mut reader = Reader::new();
+            reader.push(bytes);
+            reader.by_ref().for_each(drop);
+        }),
         ("client frames", &|| {
             frame::decode::<ClientFrame>(bytes).for_each(drop);
         }),
@@ -155,6 +168,36 @@ fn the_largest_message_costs_little() {
     check(&entry);
     check("a ".repeat(frame::MAX_MESSAGE / 2).as_bytes());
     check("A".repeat(frame::MAX_MESSAGE).as_bytes());
+}
+
+/// A file of records that claim as much as they may and hold nothing, or more than they may: a reader that gets it in
+/// small parts never holds more than one record.
+#[test]
+fn a_bundle_is_read_in_bounded_memory() {
+    let marker = [0xd3, b'M', b'E', b'R', b'I', b'\r', b'\n', 0x1a];
+    let head = |length: u32| [marker.as_slice(), &[3], &[7; 32], &length.to_be_bytes()].concat();
+    let hostile = [
+        head(MAX_PAYLOAD as u32).repeat(100_000),
+        [head(MAX_PAYLOAD as u32), vec![5; 4 * MAX_PAYLOAD]].concat(),
+        [head(u32::MAX), vec![5; 4 * MAX_PAYLOAD]].concat(),
+        vec![5; 4 * MAX_PAYLOAD],
+    ];
+    for file in hostile {
+        let mut reader = Reader::new();
+        let spent = measure(|| {
+            for part in file.chunks(4096) {
+                reader.push(part);
+                assert!(!reader.by_ref().any(|event| matches!(event, Event::Record { .. })));
+            }
+        });
+        // A buffer that grows to the next power of two is there twice while it is copied.
+        assert!(
+            spent.bytes_max <= 4 * MAX_PAYLOAD as u64,
+            "{} bytes at once",
+            spent.bytes_max
+        );
+        assert_eq!(reader.finish().damaged, file.len() as u64);
+    }
 }
 
 proptest! {

@@ -5,7 +5,7 @@ use protocol::bounded::Bytes;
 use protocol::frame::{Position, RelayFrame};
 use protocol::rand_core::CryptoRng;
 use protocol::roster::{Added, Entry, Role};
-use protocol::segment::Segment;
+use protocol::segment::{Body, Segment};
 use protocol::{ClassroomId, DocumentId, SegmentHash};
 
 use crate::Replica;
@@ -45,7 +45,14 @@ impl<R: CryptoRng> Replica<R> {
             | RelayFrame::Held { channel, .. }
             | RelayFrame::Refused { channel, .. }
             | RelayFrame::Whisper { channel, .. }
-            | RelayFrame::Closed { channel, .. } => *channel,
+            | RelayFrame::Closed { channel, .. }
+            | RelayFrame::Inventory { channel, .. }
+            | RelayFrame::Snapshot { channel, .. }
+            | RelayFrame::Verdict { channel, .. }
+            | RelayFrame::Receipt { channel, .. }
+            | RelayFrame::Piece { channel, .. }
+            | RelayFrame::Fetched { channel }
+            | RelayFrame::WantSnapshot { channel, .. } => *channel,
             RelayFrame::Pong { .. } => return Ok(()),
             RelayFrame::Challenge { .. } | RelayFrame::Ended { .. } => {
                 return Err(protocol::Error::Malformed("frame").into());
@@ -109,7 +116,17 @@ impl<R: CryptoRng> Replica<R> {
                 self.channel_closed(&id, reason);
                 Ok(())
             }
-            RelayFrame::Challenge { .. } | RelayFrame::Ended { .. } | RelayFrame::Pong { .. } => Ok(()),
+            // Not asked for, and hints besides: everything is in the segments.
+            RelayFrame::Snapshot { advance, .. }
+            | RelayFrame::Verdict { advance, .. }
+            | RelayFrame::Receipt { advance, .. } => self.advance(&id, advance),
+            RelayFrame::Inventory { .. }
+            | RelayFrame::Piece { .. }
+            | RelayFrame::Fetched { .. }
+            | RelayFrame::WantSnapshot { .. }
+            | RelayFrame::Challenge { .. }
+            | RelayFrame::Ended { .. }
+            | RelayFrame::Pong { .. } => Ok(()),
         }
     }
 
@@ -535,7 +552,7 @@ impl Classroom {
         let Some(key) = self.keys.get(&(header.space, header.epoch)) else {
             return Ok(Taken::Aside(AsideReason::UnknownKey));
         };
-        let Ok(changes) = segment.open(&self.id, key) else {
+        let Ok(Body::Changes(changes)) = segment.open(&self.id, key) else {
             return Ok(Taken::Aside(AsideReason::CannotOpen));
         };
         // Or another tab of ours has not sealed yet what it wrote there.

@@ -3,7 +3,7 @@
 use documents::document::Document;
 use protocol::bounded::Bytes;
 use protocol::rand_core::CryptoRng;
-use protocol::segment::{Log, Segment};
+use protocol::segment::{Body, Log, Segment};
 use protocol::{ClassroomId, DocumentId};
 
 use crate::classroom::{Classroom, Content, Copy, Held};
@@ -383,7 +383,9 @@ impl Classroom {
         let header = &segment.header;
         let key = self.keys.get(&(header.space, header.epoch))?;
         let actor = header.log.actor();
-        let mut changes = segment.open(&self.id, key).ok()?;
+        let Ok(Body::Changes(mut changes)) = segment.open(&self.id, key) else {
+            return None;
+        };
         changes.retain(|change| documents::change::inspect(change).is_ok_and(|info| info.actor == actor));
         Some(changes)
     }

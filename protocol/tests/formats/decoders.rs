@@ -4,11 +4,15 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use protocol::Error;
+use protocol::bundle::Reader;
 use protocol::frame::{self, ClientFrame, RelayFrame};
 use protocol::identity::{Seed, verify_answer};
 use protocol::invite::InviteLink;
+use protocol::receipt::Receipt;
 use protocol::roster::Entry;
 use protocol::segment::Segment;
+use protocol::snapshot::{Piece, Snapshot};
+use protocol::verdict::Verdict;
 use protocol::whisper::Whisper;
 use protocol::wire::{Unpacker, WireSegment};
 use serde::Serialize;
@@ -16,10 +20,11 @@ use serde::de::DeserializeOwned;
 
 use crate::example::{CHALLENGE, ORIGIN, epoch_key};
 use crate::golden;
+use crate::items::{SAVED, snapshot};
 
 /// One change to valid bytes.
 #[derive(Debug, Clone)]
-enum Damage {
+pub(crate) enum Damage {
     Flip(Index, u8),
     Set(Index, u8),
     Insert(Index, Vec<u8>),
@@ -28,7 +33,7 @@ enum Damage {
     Append(Vec<u8>),
 }
 
-fn damage() -> impl Strategy<Value = Vec<Damage>> {
+pub(crate) fn damage() -> impl Strategy<Value = Vec<Damage>> {
     let one = prop_oneof![
         4 => (any::<Index>(), 0..8u8).prop_map(|(at, bit)| Damage::Flip(at, 1 << bit)),
         2 => (any::<Index>(), select(vec![0, 1, 2, 0x7f, 0x80, 0xff])).prop_map(|(at, byte)| Damage::Set(at, byte)),
@@ -40,7 +45,7 @@ fn damage() -> impl Strategy<Value = Vec<Damage>> {
     vec(one, 1..4)
 }
 
-fn damaged(mut bytes: Vec<u8>, damage: &[Damage]) -> Vec<u8> {
+pub(crate) fn damaged(mut bytes: Vec<u8>, damage: &[Damage]) -> Vec<u8> {
     for one in damage {
         if bytes.is_empty() {
             break;
@@ -81,7 +86,7 @@ fn any_bytes() -> impl Strategy<Value = Vec<u8>> {
 }
 
 /// Feeds every decoder and holds what it takes to the same bytes.
-fn decode_all(bytes: &[u8]) {
+pub(crate) fn decode_all(bytes: &[u8]) {
     if let Ok(entry) = Entry::decode(bytes) {
         assert_eq!(entry.encode().unwrap(), bytes);
     }
@@ -91,6 +96,28 @@ fn decode_all(bytes: &[u8]) {
     if let Ok(whisper) = Whisper::decode(bytes) {
         assert_eq!(whisper.encode().unwrap(), bytes);
     }
+    if let Ok(snapshot) = Snapshot::decode(bytes) {
+        assert_eq!(snapshot.encode().unwrap(), bytes);
+    }
+    if let Ok(piece) = Piece::decode(bytes.to_vec()) {
+        assert_eq!(piece.as_bytes(), bytes);
+        let (snapshot, _) = snapshot(b"another");
+        assert!(
+            snapshot
+                .open(&golden::classroom(), &epoch_key(), &[piece])
+                .is_err()
+        );
+    }
+    if let Ok(verdict) = Verdict::decode(bytes) {
+        assert_eq!(verdict.encode().unwrap(), bytes);
+    }
+    if let Ok(receipt) = Receipt::decode(bytes) {
+        assert_eq!(receipt.encode().unwrap(), bytes);
+    }
+    let mut reader = Reader::new();
+    reader.push(bytes);
+    assert!(reader.by_ref().count() as u64 <= bytes.len() as u64 / 8);
+    assert!(reader.finish().damaged <= bytes.len() as u64);
     let mut unpacker = Unpacker::default();
     for segment in frames::<ClientFrame>(bytes)
         .into_iter()
@@ -164,12 +191,19 @@ fn assert_proves_nothing(name: &str, bytes: &[u8]) {
         "roster-found" | "roster-invite" | "roster-admit" => {
             Entry::decode(bytes).is_ok_and(|entry| entry.verify().is_ok())
         }
-        "segment-first" | "segment-next" => {
+        "segment-first" | "segment-next" | "segment-fold" => {
             Segment::decode(bytes).is_ok_and(|segment| segment.verify(&classroom).is_ok())
         }
         "whisper" => {
             Whisper::decode(bytes).is_ok_and(|whisper| whisper.open(&classroom, &epoch_key()).is_ok())
         }
+        "snapshot" => Snapshot::decode(bytes).is_ok_and(|snapshot| snapshot.verify(&classroom).is_ok()),
+        "snapshot-piece" => Piece::decode(bytes.to_vec()).is_ok_and(|piece| {
+            let (snapshot, _) = snapshot(SAVED);
+            snapshot.open(&classroom, &epoch_key(), &[piece]).is_ok()
+        }),
+        "verdict" => Verdict::decode(bytes).is_ok_and(|verdict| verdict.verify(&classroom).is_ok()),
+        "receipt" => Receipt::decode(bytes).is_ok_and(|receipt| receipt.verify(&classroom).is_ok()),
         "client-answer" => matches!(
             frame::decode(bytes).collect::<Vec<_>>().as_slice(),
             [Ok(ClientFrame::Answer { member, signature })]
@@ -180,12 +214,17 @@ fn assert_proves_nothing(name: &str, bytes: &[u8]) {
     assert!(!passes, "{name} passes when damaged");
 }
 
-const SIGNED: [&str; 7] = [
+const SIGNED: [&str; 12] = [
     "roster-found",
     "roster-invite",
     "roster-admit",
     "segment-first",
     "segment-next",
+    "segment-fold",
+    "snapshot",
+    "snapshot-piece",
+    "verdict",
+    "receipt",
     "whisper",
     "client-answer",
 ];
@@ -246,10 +285,16 @@ fn no_byte_and_no_length_can_be_changed() {
 #[test]
 fn a_newer_version_is_named() {
     type Decode = fn(&[u8]) -> Option<Error>;
-    let decoders: [(&str, &str, Decode); 3] = [
+    let decoders: [(&str, &str, Decode); 7] = [
         ("roster-found", "roster entry", |bytes| Entry::decode(bytes).err()),
         ("segment-first", "segment", |bytes| Segment::decode(bytes).err()),
         ("whisper", "whisper", |bytes| Whisper::decode(bytes).err()),
+        ("snapshot", "snapshot", |bytes| Snapshot::decode(bytes).err()),
+        ("snapshot-piece", "snapshot piece", |bytes| {
+            Piece::decode(bytes.to_vec()).err()
+        }),
+        ("verdict", "verdict", |bytes| Verdict::decode(bytes).err()),
+        ("receipt", "receipt", |bytes| Receipt::decode(bytes).err()),
     ];
     for (name, what, decode) in decoders {
         let mut bytes = golden::read(name);

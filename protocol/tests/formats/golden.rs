@@ -8,9 +8,15 @@ use std::sync::LazyLock;
 use protocol::bounded::Bytes;
 use protocol::frame::{self, ClientFrame, Position, RelayFrame};
 use protocol::identity::{Seed, answer_challenge, verify_answer};
+use protocol::inventory::{
+    Inventory, LogRange, LogState, ReceiptName, ReceiptState, SnapshotState, VerdictName, Wanted,
+};
 use protocol::invite::{InviteLink, InviteProof};
+use protocol::receipt::Receipt;
 use protocol::roster::{Action, Entry, Role, Roster};
-use protocol::segment::Segment;
+use protocol::segment::{Body, Segment};
+use protocol::snapshot::Snapshot;
+use protocol::verdict::Verdict;
 use protocol::whisper::Whisper;
 use protocol::wire::{Packer, Unpacker};
 use protocol::{ClassroomId, Refusal, SegmentHash, SpaceId};
@@ -19,6 +25,7 @@ use crate::example::{
     CHALLENGE, DOCUMENT, EXPIRES, Example, INVITE_SECRET, LANE, NORTH, ORIGIN, SOUTH, Stream, epoch_key,
     invite_keys, person,
 };
+use crate::items;
 
 const CHANGES: [&[u8]; 2] = [b"the first change", b"and the second one"];
 const NEXT_CHANGE: &[u8] = b"a change on its own";
@@ -32,6 +39,7 @@ fn written_files_are_what_this_program_reads() {
     entries();
     segments();
     whisper();
+    items::check();
     client_frames();
     relay_frames();
     texts();
@@ -121,8 +129,10 @@ fn segments() {
             (SpaceId::EVERYONE, 0)
         );
     }
-    assert_eq!(first.open(&classroom(), &epoch_key()).unwrap(), CHANGES);
-    assert_eq!(next.open(&classroom(), &epoch_key()).unwrap(), [NEXT_CHANGE]);
+    let expected = Body::Changes(CHANGES.map(<[u8]>::to_vec).to_vec());
+    assert_eq!(first.open(&classroom(), &epoch_key()), Ok(expected));
+    let expected = Body::Changes(vec![NEXT_CHANGE.to_vec()]);
+    assert_eq!(next.open(&classroom(), &epoch_key()), Ok(expected));
 }
 
 fn whisper() {
@@ -267,6 +277,42 @@ fn some_client_frames() -> Vec<(&'static str, ClientFrame)> {
         ),
         ("client-close", ClientFrame::Close { channel: 1 }),
         ("client-ping", ClientFrame::Ping { nonce: 0xdead_beef }),
+        ("client-inventory", ClientFrame::Inventory { channel: 1 }),
+        (
+            "client-fetch",
+            ClientFrame::Fetch {
+                channel: 1,
+                wanted: Box::new(wanted()),
+            },
+        ),
+        (
+            "client-snapshot",
+            ClientFrame::Snapshot {
+                channel: 1,
+                snapshot: Bytes::new("snapshot", read("snapshot")).unwrap(),
+            },
+        ),
+        (
+            "client-piece",
+            ClientFrame::Piece {
+                channel: 1,
+                piece: Bytes::new("piece", read("snapshot-piece")).unwrap(),
+            },
+        ),
+        (
+            "client-verdict",
+            ClientFrame::Verdict {
+                channel: 1,
+                verdict: Bytes::new("verdict", read("verdict")).unwrap(),
+            },
+        ),
+        (
+            "client-receipt",
+            ClientFrame::Receipt {
+                channel: 1,
+                receipt: Bytes::new("receipt", read("receipt")).unwrap(),
+            },
+        ),
     ]
 }
 
@@ -354,7 +400,103 @@ fn some_relay_frames() -> Vec<(&'static str, RelayFrame)> {
             },
         ),
         ("relay-pong", RelayFrame::Pong { nonce: 0xdead_beef }),
+        (
+            "relay-inventory",
+            RelayFrame::Inventory {
+                channel: 1,
+                part: Box::new(inventory()),
+                last: true,
+            },
+        ),
+        (
+            "relay-snapshot",
+            RelayFrame::Snapshot {
+                channel: 1,
+                advance: 0,
+                snapshot: Bytes::new("snapshot", read("snapshot")).unwrap(),
+            },
+        ),
+        (
+            "relay-verdict",
+            RelayFrame::Verdict {
+                channel: 1,
+                advance: 1,
+                verdict: Bytes::new("verdict", read("verdict")).unwrap(),
+            },
+        ),
+        (
+            "relay-receipt",
+            RelayFrame::Receipt {
+                channel: 1,
+                advance: 1,
+                receipt: Bytes::new("receipt", read("receipt")).unwrap(),
+            },
+        ),
+        (
+            "relay-piece",
+            RelayFrame::Piece {
+                channel: 1,
+                piece: Bytes::new("piece", read("snapshot-piece")).unwrap(),
+            },
+        ),
+        ("relay-fetched", RelayFrame::Fetched { channel: 1 }),
+        (
+            "relay-want-snapshot",
+            RelayFrame::WantSnapshot {
+                channel: 1,
+                document: DOCUMENT,
+            },
+        ),
     ]
+}
+
+/// Of everything one, from the other files.
+fn inventory() -> Inventory {
+    let next = Segment::decode(&read("segment-next")).unwrap();
+    let snapshot = Snapshot::decode(&read("snapshot")).unwrap();
+    let verdict = Verdict::decode(&read("verdict")).unwrap().statement;
+    let receipt = Receipt::decode(&read("receipt")).unwrap();
+    Inventory {
+        entries: vec![Entry::decode(&read("roster-admit")).unwrap().hash()],
+        logs: vec![LogState {
+            log: next.header.log,
+            first: 0,
+            next: 2,
+            hash: next.hash(&classroom()).unwrap(),
+        }],
+        snapshots: vec![SnapshotState {
+            document: snapshot.header.document,
+            hash: snapshot.hash(&classroom()).unwrap(),
+        }],
+        verdicts: vec![VerdictName {
+            snapshot: verdict.snapshot,
+            member: verdict.member,
+        }],
+        receipts: vec![ReceiptState {
+            name: ReceiptName {
+                space: receipt.header.space,
+                member: receipt.header.member,
+            },
+            count: receipt.header.count,
+            hash: receipt.hash(&classroom()).unwrap(),
+        }],
+    }
+}
+
+fn wanted() -> Wanted {
+    let there = inventory();
+    Wanted {
+        entries: there.entries,
+        logs: vec![LogRange {
+            log: there.logs[0].log,
+            from: 1,
+            to: 2,
+        }],
+        snapshots: vec![DOCUMENT],
+        pieces: Snapshot::decode(&read("snapshot")).unwrap().pieces().to_vec(),
+        verdicts: there.verdicts,
+        receipts: vec![there.receipts[0].name],
+    }
 }
 
 /// Names each kind: a new one does not compile until it has a name, and so a file.
@@ -368,6 +510,12 @@ fn client_name(frame: &ClientFrame) -> &'static str {
         ClientFrame::Whisper { .. } => "client-whisper",
         ClientFrame::Close { .. } => "client-close",
         ClientFrame::Ping { .. } => "client-ping",
+        ClientFrame::Inventory { .. } => "client-inventory",
+        ClientFrame::Fetch { .. } => "client-fetch",
+        ClientFrame::Snapshot { .. } => "client-snapshot",
+        ClientFrame::Piece { .. } => "client-piece",
+        ClientFrame::Verdict { .. } => "client-verdict",
+        ClientFrame::Receipt { .. } => "client-receipt",
     }
 }
 
@@ -385,6 +533,13 @@ fn relay_name(frame: &RelayFrame) -> &'static str {
         RelayFrame::Closed { .. } => "relay-closed",
         RelayFrame::Ended { .. } => "relay-ended",
         RelayFrame::Pong { .. } => "relay-pong",
+        RelayFrame::Inventory { .. } => "relay-inventory",
+        RelayFrame::Snapshot { .. } => "relay-snapshot",
+        RelayFrame::Verdict { .. } => "relay-verdict",
+        RelayFrame::Receipt { .. } => "relay-receipt",
+        RelayFrame::Piece { .. } => "relay-piece",
+        RelayFrame::Fetched { .. } => "relay-fetched",
+        RelayFrame::WantSnapshot { .. } => "relay-want-snapshot",
     }
 }
 
@@ -429,6 +584,7 @@ fn write_all() {
     )
     .unwrap();
     write("whisper", &whisper.encode().unwrap());
+    items::write_all();
     for (name, frame) in some_client_frames() {
         write(name, &frame::encode(&frame).unwrap());
     }
@@ -472,7 +628,7 @@ fn text(name: &str) -> String {
     text.trim_end().to_owned()
 }
 
-fn write(name: &str, bytes: &[u8]) {
+pub(crate) fn write(name: &str, bytes: &[u8]) {
     let mut text = String::new();
     for line in bytes.chunks(32) {
         for byte in line {

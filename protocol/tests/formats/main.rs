@@ -3,11 +3,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod bundles;
 mod decoders;
 mod example;
 mod golden;
+mod items;
 mod roster;
 mod seals;
 mod second_reader;
 mod size;
+mod snapshots;
 mod wire;

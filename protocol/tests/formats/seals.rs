@@ -7,7 +7,7 @@ use protocol::identity::{Seed, answer_challenge, verify_answer};
 use protocol::invite::{InviteLink, InviteProof};
 use protocol::key::{EpochKey, SealedKey};
 use protocol::roster::Entry;
-use protocol::segment::{Kind, Log, MAX_BODY, MAX_SEGMENT, Segment, fits};
+use protocol::segment::{Body, Kind, Log, MAX_BODY, MAX_SEGMENT, Segment, fits};
 use protocol::whisper::{MAX_CONTENT, MAX_WHISPER, Whisper};
 use protocol::{ClassroomId, DocumentId, EntryHash, Error, LaneId, SegmentHash, Signature, SpaceId};
 
@@ -34,7 +34,7 @@ proptest! {
         let again = Segment::decode(&segment.encode().unwrap()).unwrap();
         prop_assert_eq!(&again, &segment);
         prop_assert!(again.verify(&example.classroom()).is_ok());
-        prop_assert_eq!(again.open(&example.classroom(), &epoch_key()).unwrap(), changes);
+        prop_assert_eq!(again.open(&example.classroom(), &epoch_key()), Ok(Body::Changes(changes)));
     }
 
     #[test]
@@ -387,12 +387,21 @@ fn keys_of_small_order_sign_nothing() {
 fn a_segment_of_a_newer_kind_is_kept_and_not_taken() {
     let example = example();
     let mut segment = example.segment(0, SegmentHash::NONE, &[vec![1]]);
-    segment.header.kind = Kind::Other(1);
+    segment.header.kind = Kind::Other(2);
     segment.header.last = 40;
     let again = Segment::decode(&segment.encode().unwrap()).unwrap();
     assert_eq!(again, segment);
     assert!(matches!(
         again.verify(&example.classroom()),
-        Err(Error::UnsupportedVersion { version: 1, .. })
+        Err(Error::UnsupportedVersion { version: 2, .. })
     ));
+    assert!(matches!(
+        again.open(&example.classroom(), &epoch_key()),
+        Err(Error::UnsupportedVersion { version: 2, .. })
+    ));
+    // A known kind has one name only.
+    for known in [0, 1] {
+        segment.header.kind = Kind::Other(known);
+        assert!(segment.encode().is_err());
+    }
 }

@@ -141,6 +141,225 @@ fn segments_are_read() {
     }
 }
 
+/// Takes the roster heads of a header, which name the admission.
+fn take_heads(cursor: &mut Cursor<'_>) {
+    assert_eq!(cursor.number(), 1, "roster heads");
+    assert_eq!(cursor.take(32), entry_hash("roster-admit"));
+}
+
+fn between<'a>(start: &'a [u8], end: &Cursor<'_>) -> &'a [u8] {
+    &start[..start.len() - end.0.len()]
+}
+
+#[test]
+fn a_fold_is_read() {
+    let classroom = entry_hash("roster-found");
+    let file = read("segment-fold");
+    let mut cursor = Cursor(&file);
+    assert_eq!(cursor.byte(), 1, "version");
+    let before_header = cursor.0;
+    assert_eq!(cursor.number(), 1, "a fold");
+    let _covered = cursor.take(32);
+    let document = cursor.take(16);
+    let member = cursor.take(32);
+    let _lane = cursor.take(16);
+    assert_eq!((cursor.number(), cursor.number()), (0, 1), "first, last");
+    assert_eq!(cursor.take(16), [0; 16], "space");
+    assert_eq!(cursor.number(), 0, "epoch");
+    take_heads(&mut cursor);
+    let header = between(before_header, &cursor);
+    let previous = cursor.take(32);
+    assert_eq!(previous, [0; 32]);
+    let nonce: [u8; 24] = cursor.take(24).try_into().unwrap();
+    let sealed = cursor.bytes();
+    let transcript = [
+        b"meridian v1 segment\0".as_slice(),
+        &[1],
+        &classroom,
+        header,
+        previous,
+        &nonce,
+        hash(sealed).as_bytes(),
+    ]
+    .concat();
+    check(member, &transcript, cursor.take(64));
+    assert!(cursor.0.is_empty());
+    let key = key_with(
+        "meridian 2026-11 v1 document key",
+        &[&EPOCH_KEY, &classroom, document],
+    );
+    let key_id = derive_key("meridian 2026-11 v1 epoch key id", &EPOCH_KEY);
+    let aad = [header, &key_id, previous].concat();
+    let body = open(&key, &nonce, sealed, &aad);
+    let mut cursor = Cursor(&body);
+    assert_eq!(cursor.bytes(), b"both changes of the first, and the next one");
+    assert!(cursor.0.iter().all(|&byte| byte == 0), "padding");
+}
+
+fn open(key: &[u8; 32], nonce: &[u8], sealed: &[u8], aad: &[u8]) -> Vec<u8> {
+    let nonce: [u8; 24] = nonce.try_into().unwrap();
+    XChaCha20Poly1305::new(key.into())
+        .decrypt(&XNonce::from(nonce), Payload { msg: sealed, aad })
+        .unwrap()
+}
+
+/// The snapshot, its piece, and the verdict that names its hash.
+#[test]
+fn a_snapshot_is_read() {
+    let classroom = entry_hash("roster-found");
+    let file = read("snapshot");
+    let mut cursor = Cursor(&file);
+    assert_eq!(cursor.byte(), 1, "version");
+    let before_header = cursor.0;
+    let document = cursor.take(16);
+    let member = cursor.take(32);
+    assert_eq!(cursor.take(16), [0; 16], "space");
+    assert_eq!(cursor.number(), 0, "epoch");
+    take_heads(&mut cursor);
+    assert_eq!(cursor.number(), 1, "members");
+    let _author = cursor.take(32);
+    assert_eq!(cursor.number(), 1, "lanes");
+    let _lane = cursor.take(16);
+    assert_eq!(cursor.number(), 2, "next");
+    let _last = cursor.take(32);
+    let header = between(before_header, &cursor);
+    let nonce = cursor.take(24);
+    let before_pieces = cursor.0;
+    assert_eq!(cursor.number(), 1, "pieces");
+    let name = cursor.take(32);
+    let pieces = between(before_pieces, &cursor);
+    let transcript = [
+        b"meridian v1 snapshot\0".as_slice(),
+        &[1],
+        &classroom,
+        header,
+        nonce,
+        pieces,
+    ]
+    .concat();
+    check(member, &transcript, cursor.take(64));
+    assert!(cursor.0.is_empty());
+
+    let piece = read("snapshot-piece");
+    assert_eq!(name, hash(&piece).as_bytes());
+    let mut cursor = Cursor(&piece);
+    assert_eq!(cursor.byte(), 1, "version");
+    let piece_nonce = cursor.take(24);
+    let key = key_with(
+        "meridian 2026-11 v1 document key",
+        &[&EPOCH_KEY, &classroom, document],
+    );
+    let aad = [
+        b"meridian v1 snapshot piece\0".as_slice(),
+        &classroom,
+        document,
+        &derive_key("meridian 2026-11 v1 epoch key id", &EPOCH_KEY),
+        nonce,
+        &0u32.to_be_bytes(),
+        &1u32.to_be_bytes(),
+    ]
+    .concat();
+    let body = open(&key, piece_nonce, cursor.0, &aad);
+    let length = u32::from_be_bytes(body[..4].try_into().unwrap()) as usize;
+    let (saved, padding) = body[4..].split_at(length);
+    assert_eq!(saved, b"the whole document, saved");
+    assert!(padding.iter().all(|&byte| byte == 0));
+
+    let file = read("verdict");
+    let mut cursor = Cursor(&file);
+    assert_eq!(cursor.byte(), 1, "version");
+    let before_statement = cursor.0;
+    assert_eq!(cursor.take(16), document);
+    assert_eq!(
+        cursor.take(32),
+        derive_key("meridian 2026-11 v1 snapshot hash", &transcript)
+    );
+    let member = cursor.take(32);
+    take_heads(&mut cursor);
+    assert_eq!(cursor.byte(), 1, "matches");
+    let statement = between(before_statement, &cursor);
+    let message = [b"meridian v1 verdict\0".as_slice(), &[1], &classroom, statement].concat();
+    check(member, &message, cursor.take(64));
+    assert!(cursor.0.is_empty());
+}
+
+#[test]
+fn a_receipt_is_read() {
+    let classroom = entry_hash("roster-found");
+    let file = read("receipt");
+    let mut cursor = Cursor(&file);
+    assert_eq!(cursor.byte(), 1, "version");
+    let before_header = cursor.0;
+    let member = cursor.take(32);
+    assert_eq!(cursor.take(16), [0; 16], "space");
+    assert_eq!(cursor.number(), 0, "epoch");
+    take_heads(&mut cursor);
+    assert_eq!(cursor.number(), 300, "count");
+    let header = between(before_header, &cursor);
+    let nonce = cursor.take(24);
+    let sealed = cursor.bytes();
+    let transcript = [
+        b"meridian v1 receipt\0".as_slice(),
+        &[1],
+        &classroom,
+        header,
+        nonce,
+        hash(sealed).as_bytes(),
+    ]
+    .concat();
+    check(member, &transcript, cursor.take(64));
+    assert!(cursor.0.is_empty());
+    let key = key_with("meridian 2026-11 v1 receipt key", &[&EPOCH_KEY, &classroom]);
+    let key_id = derive_key("meridian 2026-11 v1 epoch key id", &EPOCH_KEY);
+    let body = open(&key, nonce, sealed, &[header, &key_id].concat());
+    let length = u32::from_be_bytes(body[..4].try_into().unwrap()) as usize;
+    let mut cursor = Cursor(&body[4..4 + length]);
+    assert_eq!(cursor.number(), 2, "documents");
+    assert_eq!(cursor.take(16), [0xd0; 16]);
+    assert_eq!(cursor.number(), 2, "heads");
+    assert_eq!(
+        (cursor.take(32), cursor.take(32)),
+        ([0x5e; 32].as_slice(), [0x5f; 32].as_slice())
+    );
+    assert_eq!(cursor.take(16), [0xd1; 16]);
+    assert_eq!(cursor.number(), 0, "heads");
+    assert!(cursor.0.is_empty());
+}
+
+/// Nothing in the written bundle needs stuffing, so that it is read as it stands.
+#[test]
+fn a_bundle_is_read() {
+    let file = read("bundle");
+    let mut cursor = Cursor(&file);
+    assert_eq!(cursor.take(16), b"MERIDIAN BUNDLE\0");
+    assert_eq!(cursor.byte(), 1, "version");
+    for (kind, name) in [
+        (0, Some("roster-found")),
+        (0, Some("roster-invite")),
+        (0, Some("roster-admit")),
+        (1, Some("segment-first")),
+        (1, Some("segment-next")),
+        (3, Some("snapshot-piece")),
+        (2, Some("snapshot")),
+        (4, Some("verdict")),
+        (5, Some("receipt")),
+        (6, None),
+    ] {
+        assert_eq!(cursor.take(8), [0xd3, b'M', b'E', b'R', b'I', b'\r', b'\n', 0x1a]);
+        let before_record = cursor.0;
+        assert_eq!(cursor.byte(), kind);
+        let classroom = name.map_or([0; 32], |_| entry_hash("roster-found"));
+        assert_eq!(cursor.take(32), classroom);
+        let length = u32::from_be_bytes(cursor.take(4).try_into().unwrap()) as usize;
+        // The end counts entries, segments, snapshots, pieces, verdicts, receipts, and others.
+        let item = name.map_or(vec![3, 2, 1, 1, 1, 1, 0], read);
+        assert_eq!(cursor.take(length), item);
+        let sum = hash(between(before_record, &cursor));
+        assert_eq!(cursor.take(16), &sum.as_bytes()[..16]);
+    }
+    assert!(cursor.0.is_empty());
+}
+
 #[test]
 fn an_admission_is_read_with_the_seed_alone() {
     let classroom = entry_hash("roster-found");

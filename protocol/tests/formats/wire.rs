@@ -4,7 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use protocol::bounded::Bytes;
 use protocol::frame::{self, ClientFrame};
-use protocol::segment::{Log, Segment};
+use protocol::segment::{Kind, Log, Segment};
 use protocol::wire::{MAX_LOGS, Packer, Unpacker, WireSegment};
 use protocol::{ClassroomId, EntryHash, LaneId, MemberId, SegmentHash, Signature};
 
@@ -81,6 +81,23 @@ proptest! {
             send(&mut packer, &mut unpacker, &segment, hash);
         }
     }
+}
+
+/// After a fold the log goes on as after the last segment that it covers: what follows need not be told.
+#[test]
+fn a_run_after_a_fold_is_short() {
+    let (mut packer, mut unpacker, mut logs) = (Packer::default(), Unpacker::default(), Logs::default());
+    let (first, hash) = logs.next(0, 0);
+    send(&mut packer, &mut unpacker, &first, hash);
+    let (next, covered) = logs.next(0, 0);
+    let mut fold = first;
+    fold.header.kind = Kind::Fold { covered };
+    fold.header.last = next.header.last;
+    let hash = fold.hash(&CLASSROOM).unwrap();
+    assert!(send(&mut packer, &mut unpacker, &fold, hash) > 200);
+    let (after, hash) = logs.next(0, 0);
+    assert_eq!(after.previous, covered);
+    assert!(send(&mut packer, &mut unpacker, &after, hash) < 120);
 }
 
 #[test]

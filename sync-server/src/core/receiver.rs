@@ -8,6 +8,7 @@ use protocol::frame::{Channel, ClientFrame, Position};
 use protocol::identity::{Challenge, verify_answer};
 use protocol::invite::InviteProof;
 use protocol::roster::{Action, Entry, Roster};
+use protocol::segment::Kind;
 use protocol::whisper::Whisper;
 use protocol::wire::{Unpacker, WireSegment};
 use protocol::{ClassroomId, EntryHash, MemberId, Refusal};
@@ -230,6 +231,17 @@ impl Receiver {
             ClientFrame::Whisper { channel, whisper } => self.whisper(member, channel, &whisper, now),
             ClientFrame::Close { channel } => self.close(channel, now),
             ClientFrame::Ping { nonce } => self.inbox.put(Note::Pong { nonce }),
+            ClientFrame::Snapshot { channel, .. }
+            | ClientFrame::Piece { channel, .. }
+            | ClientFrame::Verdict { channel, .. }
+            | ClientFrame::Receipt { channel, .. } => {
+                let submission = self.next_submission(channel)?;
+                let reason = Refusal::UnsupportedVersion;
+                self.answer(0, channel, submission, Answer::Refused(reason));
+            }
+            ClientFrame::Inventory { .. } | ClientFrame::Fetch { .. } => {
+                return Err(Refusal::UnsupportedVersion);
+            }
         }
         Ok(Taken::Done)
     }
@@ -494,6 +506,9 @@ impl Receiver {
             .unpacker
             .unpack(wire, classroom.id())
             .map_err(|error| refusal_of(&error))?;
+        if segment.header.kind != Kind::Run {
+            return Err(Refusal::UnsupportedVersion);
+        }
         // Heads that are not here may be those of an entry that waits for the writer, which checks again.
         let (roster, header) = (classroom.roster(), &segment.header);
         if roster.knows(&header.roster) {
