@@ -1,7 +1,7 @@
 //! The worker: runs the replica and does its I/O. The tab sends numbered commands and gets views.
 //!
-//! Start: open the store and the channel to the other tabs, find a lane, read everything, start the replica. Until then
-//! what arrives waits.
+//! Start: open the store and the channel to the other tabs, take over what tabs that are gone have left, read everything,
+//! start the replica. Until then what arrives waits.
 
 mod lanes;
 mod socket;
@@ -28,7 +28,7 @@ use store::Store;
 use crate::envelope::ToWorker;
 
 /// The channel of the tabs. The number is the version of what they tell each other: tabs of different versions don't.
-const TABS: &str = "meridian tabs 1";
+const TABS: &str = "meridian tabs 2";
 
 /// How often the replica hears that time went by, in milliseconds.
 const TICK: i32 = 1000;
@@ -90,27 +90,18 @@ impl Shell {
     async fn start(self: Rc<Self>) -> Result<(), JsValue> {
         self.listen_to_tabs()?;
         let before = self.store.read_tables(&Table::AT_START).await?;
-        let mut lane = None;
-        for candidate in replica::lanes_to_reuse(&before) {
-            if lanes::hold_if_free(&candidate).await == Hold::Held {
-                lane = Some(candidate);
-                break;
-            }
-        }
         let mut adopted = Vec::new();
-        for candidate in replica::lanes_unsent(&before) {
-            // Without locks nobody knows whether its tab still lives; if it does, the relay tells the two apart.
+        for candidate in replica::lanes_left(&before) {
+            // Without locks nobody knows whether its tab still lives. If it does, both send the same.
             if lanes::hold_if_free(&candidate).await != Hold::Elsewhere {
                 adopted.push(candidate);
             }
         }
         // Another tab may have written until its lock was free: only what is read now counts.
         let records = self.store.read_tables(&Table::AT_START).await?;
-        let reusable = replica::lanes_to_reuse(&records);
-        let lane: Option<LaneId> = lane.filter(|lane| reusable.contains(lane));
         let origin = self.scope.location().origin();
         let rng = UnwrapErr(SysRng);
-        let (replica, effects) = Replica::start(rng, now(), origin, &records, lane, &adopted)
+        let (replica, effects) = Replica::start(rng, now(), origin, &records, &adopted)
             .map_err(|error| JsValue::from(error.to_string()))?;
         *self.replica.borrow_mut() = Some(replica);
         self.carry_out(effects);
@@ -187,6 +178,15 @@ impl Shell {
                     lanes::hold_if_free(&lane).await;
                 }),
                 Effect::Adopt(lane) => self.adopt(lane),
+                Effect::ClaimProfile(row) => {
+                    let shell = self.clone();
+                    spawn_local(async move {
+                        shell.happened(match shell.store.claim_profile(row).await {
+                            Ok(row) => Event::ProfileClaimed(row),
+                            Err(_) => Event::ProfileClaimFailed,
+                        });
+                    });
+                }
             }
         }
     }

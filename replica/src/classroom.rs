@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use documents::change::ChangeInfo;
 use documents::classroom::Classroom as ClassroomDocument;
 use documents::document::{Applied, Document};
 use protocol::frame::Position;
@@ -34,15 +33,11 @@ pub(crate) struct Classroom {
     pub(crate) logs: BTreeMap<Log, LogRecord>,
     /// Own segments that the relay has not acknowledged.
     pub(crate) outbox: BTreeMap<(Log, u64), Unsent>,
-    /// Own changes that are not sealed yet.
-    pub(crate) pending: BTreeMap<(Log, u64), PendingChange>,
     pub(crate) documents: BTreeMap<DocumentId, Copy>,
     pub(crate) titles: BTreeMap<DocumentId, String>,
     pub(crate) aside: Vec<Aside>,
     /// Whether something of it may pass now.
     pub(crate) aside_due: bool,
-    /// Dead changes whose document is being read: see `fork`.
-    pub(crate) redo_later: BTreeMap<DocumentId, Vec<Vec<u8>>>,
     /// By member and lane, for a lane is what its member says it is.
     pub(crate) people: BTreeMap<(MemberId, LaneId), Person>,
     /// Pages that are open in this tab.
@@ -104,6 +99,22 @@ pub(crate) struct Unsent {
     pub(crate) way: Way,
 }
 
+impl Unsent {
+    /// What the store holds, or another tab stored.
+    pub(crate) fn stored(
+        segment: Segment,
+        classroom: &ClassroomId,
+        way: Way,
+    ) -> Result<Self, protocol::Error> {
+        Ok(Self {
+            hash: segment.hash(classroom)?,
+            segment,
+            durable: true,
+            way,
+        })
+    }
+}
+
 /// How far an item is on its way to the relay, on this connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Way {
@@ -132,11 +143,6 @@ impl Way {
             Self::Waiting { .. } | Self::Sent => None,
         }
     }
-}
-
-pub(crate) struct PendingChange {
-    pub(crate) change: Vec<u8>,
-    pub(crate) durable: bool,
 }
 
 /// This replica's copy of a document.
@@ -199,30 +205,10 @@ impl Content {
         }
     }
 
-    /// Whether the newest change of somebody is in the document, and does not wait for others.
-    pub(crate) fn has(&mut self, change: &ChangeInfo) -> Result<bool, documents::Error> {
-        let Self::Page(page) = self else {
-            return Ok(true);
-        };
-        // Nothing is built on it yet, unless it was told twice.
-        Ok(page.heads()?.contains(&change.hash)
-            || page
-                .changes_since(&change.dependencies)?
-                .iter()
-                .any(|bytes| documents::change::inspect(bytes).is_ok_and(|info| info.hash == change.hash)))
-    }
-
     pub(crate) fn save(&mut self) -> Result<Vec<u8>, documents::Error> {
         match self {
             Self::Classroom(classroom) => classroom.save(),
             Self::Page(page) => page.save(),
-        }
-    }
-
-    pub(crate) fn into_document(self) -> Document {
-        match self {
-            Self::Classroom(classroom) => classroom.into_document(),
-            Self::Page(page) => *page,
         }
     }
 }
@@ -280,12 +266,10 @@ impl Classroom {
             entries: BTreeMap::new(),
             logs: BTreeMap::new(),
             outbox: BTreeMap::new(),
-            pending: BTreeMap::new(),
             documents: BTreeMap::new(),
             titles: BTreeMap::new(),
             aside: Vec::new(),
             aside_due: false,
-            redo_later: BTreeMap::new(),
             people: BTreeMap::new(),
             open: BTreeSet::new(),
             channel: None,
@@ -359,12 +343,6 @@ impl Classroom {
         Ok(change)
     }
 
-    /// Whether anything is unsent on `lane`.
-    pub(crate) fn has_unsent(&self, lane: &LaneId) -> bool {
-        self.outbox.keys().any(|(log, _)| log.lane == *lane)
-            || self.pending.keys().any(|(log, _)| log.lane == *lane)
-    }
-
     /// Why something does not get to the relay.
     pub(crate) fn refusal(&self) -> Option<Refusal> {
         let entries = self.entries.values().filter_map(|entry| entry.way.refusal());
@@ -395,18 +373,10 @@ impl Classroom {
 
     /// Where the newest work on `document` is.
     pub(crate) fn work_on(&self, document: &DocumentId, failing: bool) -> view::Work {
-        let outbox = self
-            .outbox
+        self.outbox
             .iter()
-            .filter(|((log, _), _)| log.document == *document);
-        let pending = self
-            .pending
-            .iter()
-            .filter(|((log, _), _)| log.document == *document);
-        outbox
-            .map(|(_, unsent)| unsent.durable)
-            .chain(pending.map(|(_, change)| change.durable))
-            .map(|durable| work(durable, failing))
+            .filter(|((log, _), _)| log.document == *document)
+            .map(|(_, unsent)| work(unsent.durable, failing))
             .max()
             .unwrap_or_else(|| self.rest())
     }
@@ -416,7 +386,6 @@ impl Classroom {
         self.outbox
             .values()
             .map(|unsent| unsent.durable)
-            .chain(self.pending.values().map(|change| change.durable))
             .chain(self.entries.values().map(|entry| entry.durable))
             .map(|durable| work(durable, failing))
             .max()

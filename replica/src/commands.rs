@@ -10,8 +10,6 @@ use crate::Replica;
 use crate::classroom::{Content, Copy, Held};
 use crate::command::{Answer, Command, Problem};
 use crate::store::{self, Table};
-use crate::tabs::Note;
-use crate::writes::After;
 
 impl<R: CryptoRng> Replica<R> {
     pub(crate) fn command(&mut self, request: u32, command: Command) {
@@ -70,16 +68,6 @@ impl<R: CryptoRng> Replica<R> {
         if let Err(problem) = result {
             self.answer(request, Err(problem));
         }
-    }
-
-    fn card_kept(&mut self, request: u32) -> Result<(), Problem> {
-        if let Some(me) = &mut self.me {
-            me.card_kept = true;
-        }
-        self.store_me()?;
-        self.tell_tabs(&Note::CardKept);
-        self.writes.then(After::Answer(request, Answer::Done));
-        Ok(())
     }
 
     /// Makes a page: its own first change, then its place in the classroom's list.
@@ -194,11 +182,6 @@ impl<R: CryptoRng> Replica<R> {
                 if !applied.refused.is_empty() {
                     return Err(Problem::Internal);
                 }
-                if !held.content.has(&info).map_err(|_| Problem::Internal)? {
-                    // It builds on changes that are dead: nobody could ever apply it.
-                    self.show_page(id, document);
-                    return Err(Problem::LaneEnded);
-                }
             }
             Some(Copy::Loading { later, .. }) => later.push(change.clone()),
             Some(Copy::Away) | None => return Err(Problem::UnknownDocument),
@@ -221,7 +204,7 @@ impl<R: CryptoRng> Replica<R> {
         let classroom = self.classrooms.get(id).ok_or(Problem::UnknownClassroom)?;
         let me = self.me.as_ref().ok_or(Problem::NotAllowed)?;
         match classroom.roster.member(&me.keys.id()) {
-            Some(member) if member.role.may_write() => Ok(()),
+            Some(member) if member.role.may_write() && classroom.current_key().is_some() => Ok(()),
             _ => Err(Problem::NotAllowed),
         }
     }

@@ -32,6 +32,10 @@ pub enum Event {
     FromTab(Vec<u8>),
     /// This tab holds `lane` now, which another tab left behind; `records` is everything unsent in the store.
     Adopted { lane: LaneId, records: Records },
+    /// Who the store says this is, after [`Effect::ClaimProfile`].
+    ProfileClaimed(Vec<u8>),
+    /// The store could not be asked; the replica asks again later.
+    ProfileClaimFailed,
     /// Time went by; expected about once a second.
     Tick,
     /// The tab is about to close or to be frozen.
@@ -57,6 +61,10 @@ pub enum Effect {
     TellTabs(Vec<u8>),
     /// Hold this lane's lock for as long as the tab lives.
     HoldLane(LaneId),
+    /// Store this as the only row of [`crate::store::Table::Profile`], under an empty key, if the table is empty, and so that it
+    /// survives a crash of the machine; answer with [`Event::ProfileClaimed`] and the row that is there now. No other
+    /// tab may come between looking and storing.
+    ClaimProfile(Vec<u8>),
     /// Try to take over a lane whose tab seems gone: if its lock is free, hold it, read what is unsent and answer with
     /// [`Event::Adopted`]; otherwise do nothing.
     Adopt(LaneId),

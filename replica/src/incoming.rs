@@ -9,9 +9,8 @@ use protocol::segment::{Body, Segment};
 use protocol::{ClassroomId, DocumentId, SegmentHash};
 
 use crate::Replica;
-use crate::classroom::{Aside, Classroom, Content, Copy, Held, Reopen, Submission};
+use crate::classroom::{Aside, Classroom, Content, Copy, Held, Reopen, Submission, Unsent};
 use crate::event::Effect;
-use crate::fork::parse_ended;
 use crate::store::{self, AsideReason, AsideRecord, EntryRecord, LogRecord, Table};
 use crate::view::Update;
 
@@ -25,8 +24,8 @@ enum Taken {
     /// New: here are its changes.
     Changes(Vec<Vec<u8>>),
     Known,
-    /// It is of a log of ours, but not what we wrote there: these are its changes.
-    Foreign(Vec<Vec<u8>>),
+    /// It is of a log of ours, in a place where we wrote something else.
+    Foreign,
     Aside(AsideReason),
 }
 
@@ -246,23 +245,27 @@ impl<R: CryptoRng> Replica<R> {
         let Some(classroom) = self.classrooms.get_mut(id) else {
             return Ok(None);
         };
-        let mut taken = classroom.take(segment, is_mine)?;
-        if let Taken::Foreign(changes) = &taken {
+        let mut taken = classroom.take(segment)?;
+        if matches!(taken, Taken::Foreign) {
             if !is_mine {
                 // The tab that holds the lane sees to it, and tells.
                 return Ok(Some(AsideReason::OutOfOrder));
             }
-            self.forked(id, log, segment.header.first, changes)?;
+            self.forked(id, log, segment.header.first)?;
             let Some(classroom) = self.classrooms.get_mut(id) else {
                 return Ok(None);
             };
-            taken = classroom.take(segment, false)?;
+            taken = classroom.take(segment)?;
+        }
+        if matches!(taken, Taken::Changes(_)) && is_mine && log.lane == self.lane {
+            // Somebody else writes on this lane: this machine was restored to an earlier state while it ran.
+            self.change_lane();
         }
         match taken {
             Taken::Known => self.segment_on_relay(id, log, segment.header.last),
             Taken::Changes(changes) => self.keep_segment(id, segment, changes)?,
             Taken::Aside(reason) => return Ok(Some(reason)),
-            Taken::Foreign(_) => return Ok(Some(AsideReason::OutOfOrder)),
+            Taken::Foreign => return Ok(Some(AsideReason::OutOfOrder)),
         }
         Ok(None)
     }
@@ -401,21 +404,6 @@ impl<R: CryptoRng> Replica<R> {
         self.batch(id).put(Table::Aside, key, &record)
     }
 
-    /// Takes out of what was kept aside what found its way after all.
-    pub(crate) fn forget_aside(&mut self, id: &ClassroomId, items: &[Vec<u8>]) {
-        for item in items {
-            let key = [id.0.as_slice(), &aside_name(item)].concat();
-            let Some(classroom) = self.classrooms.get_mut(id) else {
-                return;
-            };
-            let before = classroom.aside.len();
-            classroom.aside.retain(|aside| aside.key != key);
-            if classroom.aside.len() < before {
-                self.batch(id).delete(Table::Aside, key);
-            }
-        }
-    }
-
     /// Tries again what may be applied now, until nothing of it can.
     pub(crate) fn retry_aside(&mut self) -> Result<(), crate::Error> {
         let due = |classroom: &&mut Classroom| classroom.aside_due;
@@ -455,32 +443,20 @@ impl<R: CryptoRng> Replica<R> {
     pub(crate) fn take_from_tab(&mut self, id: &ClassroomId, bytes: &[u8]) -> Result<(), crate::Error> {
         let segment = Segment::decode(bytes)?;
         let (log, index) = (segment.header.log, segment.header.last);
-        let hash = segment.hash(id)?;
         let way = self.way_of(&log.lane);
         let Some(classroom) = self.classrooms.get_mut(id) else {
             return Ok(());
         };
-        // What was sealed is not pending any more.
-        for change in classroom.open_own(&segment).unwrap_or_default() {
-            if let Ok(info) = change::inspect(&change) {
-                classroom.pending.remove(&(log, info.sequence));
-            }
-        }
         let is_on_relay = classroom.logs.get(&log).is_some_and(|record| index < record.next)
             && !classroom.outbox.contains_key(&(log, index));
         if !is_on_relay {
-            let unsent = crate::classroom::Unsent {
-                segment: segment.clone(),
-                hash,
-                durable: true,
-                way,
-            };
+            let unsent = Unsent::stored(segment.clone(), id, way)?;
             classroom.outbox.insert((log, index), unsent);
         }
-        match classroom.take(&segment, false)? {
+        match classroom.take(&segment)? {
             Taken::Changes(changes) => self.apply(id, log.document, changes),
             // If something is missing before it, the relay or the next start brings both.
-            Taken::Known | Taken::Foreign(_) | Taken::Aside(_) => {}
+            Taken::Known | Taken::Foreign | Taken::Aside(_) => {}
         }
         Ok(())
     }
@@ -518,7 +494,7 @@ impl Classroom {
     }
 
     /// Checks a segment against its log, its author and its key, and moves the log on.
-    fn take(&mut self, segment: &Segment, mine: bool) -> Result<Taken, crate::Error> {
+    fn take(&mut self, segment: &Segment) -> Result<Taken, crate::Error> {
         let header = &segment.header;
         let log = header.log;
         let record = self.logs.get(&log).copied().unwrap_or(LogRecord::EMPTY);
@@ -555,15 +531,8 @@ impl Classroom {
         let Ok(Body::Changes(changes)) = segment.open(&self.id, key) else {
             return Ok(Taken::Aside(AsideReason::CannotOpen));
         };
-        // Or another tab of ours has not sealed yet what it wrote there.
-        let clashes = changes.iter().any(|change| {
-            change::inspect(change).is_ok_and(|info| {
-                let ours = self.pending.get(&(log, info.sequence));
-                ours.is_some_and(|ours| ours.change != *change)
-            })
-        });
-        if mine || is_written || clashes {
-            return Ok(Taken::Foreign(changes));
+        if is_written {
+            return Ok(Taken::Foreign);
         }
         self.logs.insert(
             log,
@@ -583,13 +552,6 @@ impl Aside {
             self.reason,
             AsideReason::UnknownRoster | AsideReason::UnknownKey | AsideReason::OutOfOrder
         )
-    }
-
-    /// An own change of a lane that ended, which is to be made again.
-    pub(crate) fn ended(&self) -> Option<(DocumentId, &[u8])> {
-        (self.reason == AsideReason::LaneEnded)
-            .then(|| parse_ended(&self.item))
-            .flatten()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use documents::classroom::{Classroom as ClassroomDocument, Profile as DocumentProfile, School};
 use protocol::frame::{ClientFrame, RelayFrame};
-use protocol::identity::{MemberKeys, Seed};
+use protocol::identity::Seed;
 use protocol::invite::InviteLink;
 use protocol::key::{EpochKey, SealedKey};
 use protocol::rand_core::CryptoRng;
@@ -11,13 +11,13 @@ use protocol::segment::Log;
 use protocol::{ClassroomId, DocumentId, EntryHash, Refusal, SchoolId, SpaceId};
 
 use crate::classroom::{Channel, Classroom, Coming, Content, Copy, Held, Joining, Knocking};
-use crate::command::{Answer, Problem, Profile};
+use crate::command::{Answer, Command, Problem, Profile};
 use crate::loading::What;
 use crate::store::{self, Batch, EntryRecord, Records, Table};
 use crate::tabs::Note;
 use crate::view::Preview;
 use crate::writes::After;
-use crate::{Error, Me, Replica};
+use crate::{Error, Replica};
 
 /// How long an open invite lasts, in seconds, and how often it may be used: a class, or the staff of a school.
 const INVITE_LASTS: u64 = 30 * 24 * 60 * 60;
@@ -27,39 +27,6 @@ const USES_BY_STAFF: u32 = 20;
 const PREVIEW_WITHIN: u64 = 20_000;
 
 impl<R: CryptoRng> Replica<R> {
-    /// Makes this person, if they are nobody yet.
-    fn become_somebody(&mut self) -> Result<(), Problem> {
-        if self.me.is_some() {
-            return Ok(());
-        }
-        let seed = Seed::random(&mut self.rng);
-        let keys = MemberKeys::from_seed(&seed).map_err(|_| Problem::Internal)?;
-        self.me = Some(Me {
-            seed,
-            keys,
-            card_kept: false,
-            stored: false,
-        });
-        Ok(())
-    }
-
-    /// Stores who this is. Somebody who only looks behind an invite leaves nothing behind.
-    pub(crate) fn store_me(&mut self) -> Result<(), Problem> {
-        if let Some(me) = &mut self.me {
-            me.stored = true;
-            let record = store::Me {
-                seed: *me.seed.as_bytes(),
-                card_kept: me.card_kept,
-            };
-            let batch = self.writes.next();
-            batch
-                .put(Table::Profile, Vec::new(), &record)
-                .map_err(|_| Problem::Internal)?;
-            batch.strict = true;
-        }
-        Ok(())
-    }
-
     pub(crate) fn found(
         &mut self,
         request: u32,
@@ -68,7 +35,13 @@ impl<R: CryptoRng> Replica<R> {
     ) -> Result<(), Problem> {
         check_name(classroom_name)?;
         check_profile(profile)?;
-        self.become_somebody()?;
+        let again = Command::Found {
+            classroom_name: classroom_name.to_owned(),
+            profile: profile.clone(),
+        };
+        if !self.is_stored_before(request, again)? {
+            return Ok(());
+        }
         let me = self.me.as_ref().ok_or(Problem::Internal)?;
         let (school, document) = (SchoolId(random(&mut self.rng)), DocumentId(random(&mut self.rng)));
         let key = EpochKey::random(&mut self.rng);
@@ -101,7 +74,6 @@ impl<R: CryptoRng> Replica<R> {
             .documents
             .insert(document, Copy::Here(Held::new(Content::classroom(own))));
         store_classroom(self.writes.next(), &classroom).map_err(|_| Problem::Internal)?;
-        self.store_me()?;
         self.classrooms.insert(id, classroom);
         self.keep_entry(&id, &founding).map_err(|_| Problem::Internal)?;
         self.tell_tabs_of(&id);
@@ -373,6 +345,14 @@ impl<R: CryptoRng> Replica<R> {
             self.answer(request, Ok(Answer::Classroom(id)));
             return Ok(());
         }
+        let again = Command::Join {
+            link: link.to_fragment(),
+            profile: profile.clone(),
+        };
+        if !self.is_stored_before(request, again)? {
+            return Ok(());
+        }
+        let classroom = self.classrooms.get_mut(&id).ok_or(Problem::NeedsConnection)?;
         let invite = link.keys().map_err(|_| Problem::NotAnInvite)?;
         let invite_entry = classroom
             .roster
@@ -444,7 +424,6 @@ impl<R: CryptoRng> Replica<R> {
         }
         classroom.record.invite = Some(link.to_fragment());
         store_classroom(self.writes.next(), classroom).map_err(|_| Problem::Internal)?;
-        self.store_me()?;
         self.keep_entry(&id, &entry).map_err(|_| Problem::Internal)?;
         self.tell_tabs_of(&id);
         let joined = (request, Answer::Classroom(id));
@@ -506,24 +485,10 @@ impl<R: CryptoRng> Replica<R> {
     /// Another tab founded or joined a classroom: everything of it is in the store.
     pub(crate) fn classroom_from_tab(&mut self, id: ClassroomId, seed: [u8; 16]) -> Result<(), Error> {
         let seed = Seed::from_bytes(seed);
-        match &self.me {
-            Some(me) if me.seed == seed => {}
-            // Two persons in one profile: whoever was stored last is it at the next start.
-            Some(me) if me.stored => return Ok(()),
-            _ => {
-                let keys = MemberKeys::from_seed(&seed)?;
-                self.me = Some(Me {
-                    seed,
-                    keys,
-                    card_kept: false,
-                    stored: true,
-                });
-                // This tab had only looked behind an invite, as somebody else.
-                if self.connection.is_up() {
-                    self.give_up_connection();
-                }
-            }
+        if self.me.as_ref().is_some_and(|me| me.stored && me.seed != seed) {
+            return Ok(());
         }
+        self.be_known_as(seed, false)?;
         if self
             .classrooms
             .get(&id)
@@ -541,7 +506,7 @@ impl<R: CryptoRng> Replica<R> {
             coming.again_at = None;
         }
         let tables = Table::AT_START.into_iter();
-        let tables = tables.filter(|table| !matches!(table, Table::Profile | Table::Lanes));
+        let tables = tables.filter(|table| !matches!(table, Table::Profile | Table::Pending));
         let ranges = tables.map(|table| store::range_of(table, &id)).collect();
         self.read(id, What::Classroom, ranges);
     }
@@ -559,7 +524,7 @@ impl<R: CryptoRng> Replica<R> {
             self.answer_all(joining.requests, Problem::NeedsConnection);
         }
         self.read_classrooms(records);
-        self.load_what_is_needed(id);
+        self.load_own_document(id);
         self.connect_if_due();
         self.open_channel(id);
         for note in coming.notes {
@@ -602,7 +567,15 @@ fn check_name(name: &str) -> Result<(), Problem> {
 
 fn check_profile(profile: &Profile) -> Result<(), Problem> {
     check_name(&profile.name)?;
-    check_name(&profile.school)
+    check_name(&profile.school)?;
+    // The document knows what else there is to check.
+    let somebody = DocumentProfile {
+        name: profile.name.clone(),
+        school: [0; 16],
+    };
+    ClassroomDocument::found([0; 16], &profile.school, [0; 32], &somebody, &school_of(profile))
+        .map(drop)
+        .map_err(|_| Problem::BadName)
 }
 
 fn school_of(profile: &Profile) -> School {

@@ -7,7 +7,8 @@
 //! What must stay true:
 //! - *Persist before publish*: an item is sent only after the write that holds it is durable, and a command is answered
 //!   only then. See `writes`.
-//! - A lane's log is a chain: an index is sealed once, and resending sends the same bytes. See `outgoing`.
+//! - A lane is fresh for each tab, and its log is a chain: an index is sealed once, and resending sends the same bytes.
+//!   See `outgoing` and `lanes`.
 //! - Nothing that arrives is dropped: what cannot be applied is kept aside with its reason. See `incoming`.
 
 mod classroom;
@@ -15,9 +16,10 @@ pub mod command;
 mod commands;
 mod connection;
 pub mod event;
-mod fork;
+mod identity;
 mod incoming;
 mod join;
+mod lanes;
 mod loading;
 mod outgoing;
 mod own_document;
@@ -26,6 +28,7 @@ mod show;
 mod start;
 pub mod store;
 mod tabs;
+mod unsealed;
 pub mod view;
 mod writes;
 
@@ -39,8 +42,9 @@ use classroom::{Classroom, Coming, Knocking};
 use command::{Answer, Problem};
 use connection::Connection;
 pub use event::{Effect, Event};
+use identity::Claiming;
+pub use lanes::lanes_left;
 use loading::Reading;
-pub use start::{lanes_to_reuse, lanes_unsent};
 use store::Table;
 use view::Update;
 use writes::Writes;
@@ -66,12 +70,12 @@ pub struct Replica<R> {
     /// The device's clock, in milliseconds since 1970.
     clock: u64,
     me: Option<Me>,
+    /// Commands that wait until the store says who this is.
+    claiming: Option<Claiming>,
     /// What this tab writes on.
     lane: LaneId,
     /// The lanes whose locks this tab holds: the one above, and those it sends the rest of.
     held: BTreeSet<LaneId>,
-    /// What the store says of lanes that have written.
-    lanes: BTreeMap<LaneId, store::LaneRecord>,
     classrooms: BTreeMap<ClassroomId, Classroom>,
     /// Changes that the present event brought and that no document has yet.
     arrived: BTreeMap<(ClassroomId, DocumentId), Vec<Vec<u8>>>,
@@ -129,11 +133,12 @@ impl<R: CryptoRng> Replica<R> {
             Event::ReadFailed { ticket } => self.read_failed(ticket),
             Event::FromTab(note) => self.hear_tab(&note),
             Event::Adopted { lane, records } => self.adopted(lane, &records),
+            Event::ProfileClaimed(profile) => self.profile_claimed(&profile),
+            Event::ProfileClaimFailed => self.profile_claim_failed(),
             Event::Tick => self.tick(),
             Event::Closing => self.closing(),
         }
         self.apply_arrived();
-        self.seal_pending();
         self.send_ready();
         if let Some(batch) = self.writes.start(self.now) {
             self.effects.push(Effect::Write(batch));
@@ -143,6 +148,7 @@ impl<R: CryptoRng> Replica<R> {
     }
 
     fn tick(&mut self) {
+        self.tick_claim();
         self.tick_connection();
         self.tick_joining();
         self.tick_presence();

@@ -8,7 +8,6 @@ use protocol::{ClassroomId, DocumentId};
 
 use crate::classroom::{Classroom, Content, Copy, Held};
 use crate::event::Effect;
-use crate::fork::Dead;
 use crate::store::{self, AsideReason, Changes, Covered, DocumentRecord, LogRecord, Ranges, Records, Table};
 use crate::view::Update;
 use crate::{Error, Replica};
@@ -179,7 +178,7 @@ impl<R: CryptoRng> Replica<R> {
         self.read(*id, What::Rest(document, whole), ranges);
     }
 
-    /// Puts a document together from what was read, what is pending and what arrived meanwhile.
+    /// Puts a document together from what was read and what arrived meanwhile.
     fn assemble(
         &mut self,
         id: &ClassroomId,
@@ -196,48 +195,19 @@ impl<R: CryptoRng> Replica<R> {
             None => Document::empty([0; 16]),
         };
         let (mut changes, aside) = classroom.open_all(found.values().flatten());
-        changes.extend(
-            classroom
-                .pending
-                .iter()
-                .filter(|((log, _), _)| log.document == document)
-                .map(|(_, pending)| pending.change.clone()),
-        );
         if let Some(Copy::Loading { later, .. }) = classroom.documents.get_mut(&document) {
             changes.append(later);
         }
-        // What the relay has in the place of dead changes comes after those were made again.
-        let dead = classroom.redo_later.remove(&document).map(Dead::new);
-        let (after, before): (Vec<_>, Vec<_>) = changes
-            .into_iter()
-            .filter(|change| !dead.as_ref().is_some_and(|dead| dead.holds(change)))
-            .partition(|change| dead.as_ref().is_some_and(|dead| dead.clashes(change)));
-        let applied = content.apply_changes(&before)?;
-        let mut refused: Vec<Vec<u8>> = applied
+        let applied = content.apply_changes(&changes)?;
+        let refused: Vec<Vec<u8>> = applied
             .refused
             .into_iter()
-            .map(|(at, _)| before[at].clone())
+            .map(|(at, _)| changes[at].clone())
             .collect();
         let mut held = Held::new(Content::open(content, is_own));
-        held.unsaved = u32::try_from(before.len() + after.len()).unwrap_or(u32::MAX);
+        held.unsaved = u32::try_from(changes.len()).unwrap_or(u32::MAX);
         held.changed_at = self.now;
         classroom.documents.insert(document, Copy::Here(held));
-        let was_remade = dead.is_some();
-        if let Some(dead) = dead {
-            self.remake(id, document, &dead);
-        }
-        if let Some(Copy::Here(held)) = self
-            .classrooms
-            .get_mut(id)
-            .and_then(|classroom| classroom.documents.get_mut(&document))
-        {
-            let applied = held.content.apply_changes(&after)?;
-            refused.extend(applied.refused.into_iter().map(|(at, _)| after[at].clone()));
-            if was_remade {
-                // What was stored a moment ago says that it holds these, too.
-                self.store_whole(id, document);
-            }
-        }
         for item in aside.into_iter().chain(refused) {
             self.keep_aside(id, AsideReason::BadChange, item)?;
         }

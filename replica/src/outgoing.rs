@@ -1,4 +1,5 @@
-//! What leaves: changes become segments, sealed once, stored, then sent, in the order of their logs.
+//! What leaves: changes become segments as soon as they are made, sealed once, stored, then sent, in the order of their
+//! logs.
 
 use std::collections::BTreeSet;
 
@@ -10,10 +11,10 @@ use protocol::roster::Entry;
 use protocol::segment::{self, Header, Kind, Log, Segment};
 use protocol::{ClassroomId, EntryHash, LaneId, Refusal, SpaceId};
 
-use crate::classroom::{Classroom, PendingChange, Submission, Unsent, UnsentEntry, Way};
+use crate::classroom::{Classroom, Submission, Unsent, UnsentEntry, Way};
 use crate::command::{Answer, Problem};
 use crate::event::Effect;
-use crate::store::{self, EntryRecord, LaneRecord, LogRecord, Table};
+use crate::store::{self, EntryRecord, LogRecord, Table};
 use crate::tabs::Note;
 use crate::writes::After;
 use crate::{Error, Me, Replica};
@@ -28,17 +29,8 @@ const SEND_AGAIN_AFTER: u64 = 5_000;
 /// A message is sent once it is this long.
 const FULL_MESSAGE: usize = MAX_MESSAGE / 2;
 
-/// Changes of one log that are sealed together, by their sequence numbers.
-struct Run {
-    classroom: ClassroomId,
-    log: Log,
-    sequences: Vec<u64>,
-    changes: Vec<Vec<u8>>,
-}
-
 impl<R: CryptoRng> Replica<R> {
-    /// Takes a change of `log`, which this tab holds: seals it if there is a connection, keeps it unsealed otherwise,
-    /// so that a week offline becomes few segments. `request` is answered once it is durable.
+    /// Takes a change of `log`, which this tab holds, and seals it. `request` is answered once it is durable.
     pub(crate) fn keep_change(
         &mut self,
         id: &ClassroomId,
@@ -53,46 +45,16 @@ impl<R: CryptoRng> Replica<R> {
         if !segment::fits([&change]) {
             return Err(Problem::TooLarge);
         }
-        let classroom = self.classrooms.get_mut(id).ok_or(Problem::UnknownClassroom)?;
-        let is_open = classroom.channel.is_some();
-        let has_pending = classroom.pending.keys().any(|(other, _)| *other == log);
-        let sealed = is_open && !has_pending && self.seal(id, log, std::slice::from_ref(&change)).is_ok();
-        if !sealed {
-            self.keep_pending(id, log, info.sequence, change);
-        }
-        self.writes.next().strict = true;
+        self.seal(id, log, &[change]).map_err(|_| Problem::Internal)?;
         if let Some((request, answer)) = request {
             self.writes.then(After::Answer(request, answer));
         }
         Ok(())
     }
 
-    fn keep_pending(&mut self, id: &ClassroomId, log: Log, sequence: u64, change: Vec<u8>) {
-        self.writes.next().put_bytes(
-            Table::Pending,
-            store::item_key(id, &log, sequence),
-            change.clone(),
-        );
-        self.mark_used(log.lane);
-        self.writes.then(After::Pending(*id, log, sequence));
-        self.tell_tabs(&Note::Pending {
-            classroom: *id,
-            log,
-            sequence,
-            change: change.clone(),
-        });
-        if let Some(classroom) = self.classrooms.get_mut(id) {
-            let pending = PendingChange {
-                change,
-                durable: false,
-            };
-            classroom.pending.insert((log, sequence), pending);
-        }
-    }
-
     /// Seals a run of changes as the next segment of `log`, stores it, and has it sent once that is durable. If it
     /// fails, nothing has happened.
-    fn seal(&mut self, id: &ClassroomId, log: Log, changes: &[Vec<u8>]) -> Result<(), Error> {
+    pub(crate) fn seal(&mut self, id: &ClassroomId, log: Log, changes: &[Vec<u8>]) -> Result<(), Error> {
         let me = self.me.as_ref().ok_or(protocol::Error::CannotOpen("space"))?;
         let classroom = self
             .classrooms
@@ -108,69 +70,12 @@ impl<R: CryptoRng> Replica<R> {
         batch.put_bytes(Table::Segments, store::item_key(id, &log, index), encoded.clone());
         batch.put_bytes(Table::Outbox, store::item_key(id, &log, index), encoded.clone());
         batch.strict = true;
-        self.mark_used(log.lane);
         self.writes.then(After::Segment(*id, log, index));
         self.tell_tabs(&Note::Segment {
             classroom: *id,
             segment: encoded,
         });
         Ok(())
-    }
-
-    /// Seals what was changed with no connection, on every lane this tab holds and in every classroom that is open
-    /// on the connection.
-    pub(crate) fn seal_pending(&mut self) {
-        let mut runs: Vec<Run> = Vec::new();
-        // Without the key, changes stay where they are, unsent and shown as such.
-        for classroom in self
-            .classrooms
-            .values()
-            .filter(|classroom| classroom.channel.is_some() && classroom.current_key().is_some())
-        {
-            for ((log, sequence), pending) in &classroom.pending {
-                if !self.held.contains(&log.lane) {
-                    continue;
-                }
-                let change = pending.change.clone();
-                match runs.last_mut() {
-                    Some(run)
-                        if run.classroom == classroom.id
-                            && run.log == *log
-                            && segment::fits(run.changes.iter().chain([&change])) =>
-                    {
-                        run.sequences.push(*sequence);
-                        run.changes.push(change);
-                    }
-                    _ => runs.push(Run {
-                        classroom: classroom.id,
-                        log: *log,
-                        sequences: vec![*sequence],
-                        changes: vec![change],
-                    }),
-                }
-            }
-        }
-        let mut stuck: Option<(ClassroomId, Log)> = None;
-        for run in runs {
-            let Run {
-                classroom: id, log, ..
-            } = run;
-            if stuck == Some((id, log)) {
-                continue;
-            }
-            if self.seal(&id, log, &run.changes).is_err() {
-                stuck = Some((id, log));
-                continue;
-            }
-            for sequence in run.sequences {
-                self.writes
-                    .next()
-                    .delete(Table::Pending, store::item_key(&id, &log, sequence));
-                if let Some(classroom) = self.classrooms.get_mut(&id) {
-                    classroom.pending.remove(&(log, sequence));
-                }
-            }
-        }
     }
 
     /// Notes how far a log goes, as this tab knows it.
@@ -288,20 +193,6 @@ impl<R: CryptoRng> Replica<R> {
             log,
             index,
         });
-        self.settle_lane(log.lane);
-    }
-
-    /// A lane that has nothing unsent becomes clean. Only the tab that holds it knows that.
-    pub(crate) fn settle_lane(&mut self, lane: LaneId) {
-        if self.held.contains(&lane)
-            && self.lanes.get(&lane) == Some(&LaneRecord::Used)
-            && !self
-                .classrooms
-                .values()
-                .any(|classroom| classroom.has_unsent(&lane))
-        {
-            self.mark_lane(lane, LaneRecord::Clean);
-        }
     }
 
     /// The relay would not take a submission.
@@ -347,9 +238,7 @@ impl<R: CryptoRng> Replica<R> {
                 let is_behind = reason == Refusal::IndexGap && !is_first;
                 unsent.way = if is_behind { Way::READY } else { refused };
                 if reason == Refusal::Fork && self.held.contains(&log.lane) {
-                    // What is dead shows when the segment comes that the relay has in its place.
-                    self.end_lane(log.lane);
-                    self.show_open_pages();
+                    return self.forked(id, log, index);
                 }
             }
         }
@@ -365,32 +254,11 @@ impl<R: CryptoRng> Replica<R> {
         let left_behind: BTreeSet<LaneId> = self
             .classrooms
             .values()
-            .flat_map(|classroom| {
-                let unsent = classroom.outbox.iter().map(|((log, _), _)| log.lane);
-                unsent.chain(classroom.pending.keys().map(|(log, _)| log.lane))
-            })
+            .flat_map(|classroom| classroom.outbox.keys())
+            .map(|(log, _)| log.lane)
             .filter(|lane| !self.held.contains(lane))
             .collect();
         self.effects.extend(left_behind.into_iter().map(Effect::Adopt));
-    }
-
-    /// Something is written on a lane. A lane that has ended stays so, though what was made on it is still sent.
-    fn mark_used(&mut self, lane: LaneId) {
-        if self.lanes.get(&lane) != Some(&LaneRecord::Retired) {
-            self.mark_lane(lane, LaneRecord::Used);
-        }
-    }
-
-    pub(crate) fn mark_lane(&mut self, lane: LaneId, record: LaneRecord) {
-        if self.lanes.insert(lane, record) != Some(record)
-            && self
-                .writes
-                .next()
-                .put(Table::Lanes, lane.0.to_vec(), &record)
-                .is_err()
-        {
-            self.lanes.remove(&lane);
-        }
     }
 
     /// From when on this tab sends what is on a lane: at once if it holds the lane, otherwise when the tab that does

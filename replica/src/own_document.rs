@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use documents::classroom::{
     Classroom as ClassroomDocument, DocumentId, Listing, MemberKey, Profile, School, SchoolId,
 };
-use documents::document::{Applied, Document};
+use documents::document::Applied;
 
 pub(crate) struct OwnDocument {
     document: ClassroomDocument,
@@ -54,9 +54,5 @@ impl OwnDocument {
 
     pub(crate) fn save(&mut self) -> Result<Vec<u8>, documents::Error> {
         self.document.save()
-    }
-
-    pub(crate) fn into_document(self) -> Document {
-        self.document.into_document()
     }
 }

@@ -3,59 +3,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::frame::Position;
-use protocol::identity::{MemberKeys, Seed};
 use protocol::rand_core::CryptoRng;
 use protocol::roster::{Entry, Roster};
 use protocol::segment::Segment;
-use protocol::{ClassroomId, DocumentId, EntryHash, LaneId};
+use protocol::{ClassroomId, EntryHash, LaneId};
 
-use crate::classroom::{Aside, Classroom, Copy, PendingChange, Unsent, UnsentEntry, Way};
+use crate::classroom::{Aside, Classroom, Copy, Unsent, UnsentEntry, Way};
 use crate::connection::Connection;
 use crate::event::Effect;
-use crate::store::{
-    self, AsideRecord, Batch, ClassroomRecord, EntryRecord, LaneRecord, LogRecord, Records, Table,
-};
+use crate::store::{self, AsideRecord, ClassroomRecord, EntryRecord, LogRecord, Records, Table, rows};
 use crate::writes::Writes;
 use crate::{Error, Me, Replica};
 
-/// The lanes that may be written on again, if their locks are free: everything of theirs is on the relay.
-pub fn lanes_to_reuse(records: &Records) -> Vec<LaneId> {
-    let unsent: BTreeSet<LaneId> = lanes_unsent(records).into_iter().collect();
-    rows(records, Table::Lanes)
-        .filter_map(|(key, value)| Some((LaneId(key.try_into().ok()?), value)))
-        .filter(|(lane, value)| {
-            !unsent.contains(lane)
-                && matches!(
-                    store::decode::<LaneRecord>(Table::Lanes, value),
-                    Ok(LaneRecord::Clean)
-                )
-        })
-        .map(|(lane, _)| lane)
-        .collect()
-}
-
-/// The lanes on which something is unsent: whoever gets their locks sends it.
-pub fn lanes_unsent(records: &Records) -> Vec<LaneId> {
-    let lanes: BTreeSet<LaneId> = [Table::Outbox, Table::Pending]
-        .into_iter()
-        .flat_map(|table| rows(records, table))
-        .filter_map(|(key, _)| store::parse_item_key(key))
-        .map(|(_, log, _)| log.lane)
-        .collect();
-    lanes.into_iter().collect()
-}
-
-fn rows(records: &Records, table: Table) -> impl Iterator<Item = (&[u8], &[u8])> {
-    records
-        .get(&table)
-        .into_iter()
-        .flatten()
-        .map(|(key, value)| (key.as_slice(), value.as_slice()))
-}
-
 impl<R: CryptoRng> Replica<R> {
-    /// Starts from the tables [`Table::AT_START`], read whole. `lane` is one of [`lanes_to_reuse`] or `None` for a
-    /// fresh one; `adopted` are those of [`lanes_unsent`] whose locks this tab holds as well. `origin` is the relay's.
+    /// Starts from the tables [`Table::AT_START`], read whole, on a fresh lane; `adopted` are those of
+    /// [`crate::lanes_left`] whose locks this tab holds. `origin` is the relay's.
     ///
     /// # Errors
     /// If the profile cannot be read. Any other row that cannot be read stays in the store, untouched.
@@ -64,37 +26,23 @@ impl<R: CryptoRng> Replica<R> {
         now: u64,
         origin: String,
         records: &Records,
-        lane: Option<LaneId>,
         adopted: &[LaneId],
     ) -> Result<(Self, Vec<Effect>), Error> {
         let me = match rows(records, Table::Profile).next() {
             Some((_, value)) => {
                 let me: store::Me = store::decode(Table::Profile, value)?;
-                let seed = Seed::from_bytes(me.seed);
-                let keys = MemberKeys::from_seed(&seed)?;
-                Some(Me {
-                    seed,
-                    keys,
-                    card_kept: me.card_kept,
-                    stored: true,
-                })
+                Some(Me::read(&me)?)
             }
             None => None,
         };
-        let lanes = rows(records, Table::Lanes)
-            .filter_map(|(key, value)| {
-                let lane = LaneId(key.try_into().ok()?);
-                Some((lane, store::decode(Table::Lanes, value).ok()?))
-            })
-            .collect();
         let mut replica = Self {
             rng,
             now,
             clock: now,
             me,
+            claiming: None,
             lane: LaneId([0; 16]),
             held: adopted.iter().copied().collect(),
-            lanes,
             classrooms: BTreeMap::new(),
             arrived: BTreeMap::new(),
             knocking: BTreeMap::new(),
@@ -111,21 +59,13 @@ impl<R: CryptoRng> Replica<R> {
             shown_home: None,
             effects: Vec::new(),
         };
-        match lane {
-            Some(lane) => {
-                replica.lane = lane;
-                replica.held.insert(lane);
-            }
-            None => {
-                replica.lane = replica.fresh_lane();
-                replica.effects.push(Effect::HoldLane(replica.lane));
-            }
-        }
+        replica.take_lane();
         replica.read_classrooms(records);
-        replica.gather(records);
+        replica.clear_up(records);
+        replica.seal_unsealed(records);
         let ids: Vec<ClassroomId> = replica.classrooms.keys().copied().collect();
         for id in ids {
-            replica.load_what_is_needed(&id);
+            replica.load_own_document(&id);
         }
         replica.connect_if_due();
         if let Some(batch) = replica.writes.start(now) {
@@ -136,58 +76,13 @@ impl<R: CryptoRng> Replica<R> {
         Ok((replica, effects))
     }
 
-    /// Reads the documents that must be at hand: the classroom's own, and those that may have to be made again.
-    pub(crate) fn load_what_is_needed(&mut self, id: &ClassroomId) {
+    /// Reads the document that says what there is to show.
+    pub(crate) fn load_own_document(&mut self, id: &ClassroomId) {
         let Some(classroom) = self.classrooms.get(id) else {
             return;
         };
-        let unsent = classroom
-            .outbox
-            .keys()
-            .chain(classroom.pending.keys())
-            .map(|(log, _)| log.document);
-        let documents: BTreeSet<DocumentId> = unsent
-            .chain(classroom.redo_later.keys().copied())
-            .chain([classroom.roster.document()])
-            .collect();
-        for document in documents {
-            self.load(id, document);
-        }
-    }
-
-    /// Takes over what tabs that are gone for good knew, so that their rows do not pile up.
-    fn gather(&mut self, records: &Records) {
-        let gone = |tab: &LaneId| {
-            *tab != self.lane
-                && (self.held.contains(tab) || self.lanes.get(tab) == Some(&LaneRecord::Retired))
-        };
-        let mut batch = Batch::default();
-        for (key, _) in rows(records, Table::Logs) {
-            if let Some((id, log, tab)) = store::parse_log_key(key)
-                && gone(&tab)
-                && let Some(record) = self
-                    .classrooms
-                    .get(&id)
-                    .and_then(|classroom| classroom.logs.get(&log))
-                && batch
-                    .put(Table::Logs, store::log_key(&id, &log, &self.lane), record)
-                    .is_ok()
-            {
-                batch.delete(Table::Logs, key.to_vec());
-            }
-        }
-        for (key, _) in rows(records, Table::Classrooms) {
-            if let Some((id, tab)) = store::parse_since_key(key)
-                && gone(&tab)
-                && let Some(since) = self.classrooms.get(&id).and_then(|classroom| classroom.since)
-                && batch
-                    .put(Table::Classrooms, store::since_key(&id, &self.lane), &since)
-                    .is_ok()
-            {
-                batch.delete(Table::Classrooms, key.to_vec());
-            }
-        }
-        self.writes.next().append(batch);
+        let document = classroom.roster.document();
+        self.load(id, document);
     }
 
     /// Reads classrooms from their records. A row that cannot be read stays in the store, untouched, and so does a
@@ -275,29 +170,17 @@ impl<R: CryptoRng> Replica<R> {
         for (key, value) in rows(records, Table::Outbox) {
             if let Some((id, log, index)) = store::parse_item_key(key)
                 && let Ok(segment) = Segment::decode(value)
-                && let Ok(hash) = segment.hash(&id)
-            {
-                let unsent = Unsent {
-                    segment,
-                    hash,
-                    durable: true,
-                    way: self.way_of(&log.lane),
-                };
-                if let Some(classroom) = self.classrooms.get_mut(&id) {
-                    classroom.outbox.insert((log, index), unsent);
-                }
-            }
-        }
-        for (key, value) in rows(records, Table::Pending) {
-            if let Some((id, log, sequence)) = store::parse_item_key(key)
+                && let Ok(unsent) = Unsent::stored(segment, &id, self.way_of(&log.lane))
                 && let Some(classroom) = self.classrooms.get_mut(&id)
             {
-                let pending = PendingChange {
-                    change: value.to_vec(),
-                    durable: true,
-                };
-                classroom.pending.insert((log, sequence), pending);
+                let record = classroom.logs.entry(log).or_insert(LogRecord::EMPTY);
+                if record.next <= index {
+                    // Another tab cleared up after one that was alive, for this browser has no locks.
+                    record.next = index + 1;
+                    record.hash = unsent.hash;
+                }
                 classroom.documents.entry(log.document).or_insert(Copy::Away);
+                classroom.outbox.insert((log, index), unsent);
             }
         }
     }
@@ -316,13 +199,6 @@ impl<R: CryptoRng> Replica<R> {
                 key: key.to_vec(),
                 item: record.item,
             };
-            if let Some((document, change)) = aside.ended() {
-                classroom
-                    .redo_later
-                    .entry(document)
-                    .or_default()
-                    .push(change.to_vec());
-            }
             classroom.aside.push(aside);
             classroom.aside_due = true;
         }

@@ -5,8 +5,8 @@
 //! or one tab's alone (what is on its lane; how far it got, under a key that names it), or a shortcut that says by
 //! itself what it holds (whole documents) or that the next change makes true again (titles).
 //!
-//! Every value starts with a version byte: ours before records, the protocol's own in segments. Pending rows are bare
-//! Automerge changes, which say what they are. Which bytes each table has stands at its name below.
+//! Every value starts with a version byte: ours before records, the protocol's own in segments. Which bytes each table
+//! has stands at its name below. [`SCHEMA`] counts the changes of the tables themselves.
 
 use std::collections::BTreeMap;
 
@@ -19,6 +19,10 @@ use serde::{Deserialize, Serialize};
 use crate::Error;
 
 const VERSION: u8 = 1;
+
+/// The version of the tables. 1 had a table `lanes` besides, and wrote to [`Table::Pending`]; whoever opens such a store
+/// drops the one and leaves the other as it is.
+pub const SCHEMA: u32 = 2;
 
 /// A table. The names are those of the browser's object stores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -35,20 +39,19 @@ pub enum Table {
     Segments,
     /// Those of them that the relay has not acknowledged, again.
     Outbox,
-    /// Changes made with no connection, not sealed yet, by classroom, log and sequence number.
+    /// Bare changes that the first version made with no connection, by classroom, log and sequence number. They are
+    /// sealed when they are found, and deleted.
     Pending,
     /// [`DocumentRecord`], to spare opening every segment at each start, by classroom and document.
     Documents,
     /// Titles by classroom and document.
     Titles,
-    /// [`LaneRecord`] by lane.
-    Lanes,
     /// [`AsideRecord`] by classroom and a hash: what arrived and could not be applied.
     Aside,
 }
 
 impl Table {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 10] = [
         Self::Profile,
         Self::Classrooms,
         Self::Entries,
@@ -58,12 +61,11 @@ impl Table {
         Self::Pending,
         Self::Documents,
         Self::Titles,
-        Self::Lanes,
         Self::Aside,
     ];
 
     /// The tables that are read whole at the start.
-    pub const AT_START: [Self; 9] = [
+    pub const AT_START: [Self; 8] = [
         Self::Profile,
         Self::Classrooms,
         Self::Entries,
@@ -71,12 +73,11 @@ impl Table {
         Self::Outbox,
         Self::Pending,
         Self::Titles,
-        Self::Lanes,
         Self::Aside,
     ];
 
     /// The tables that say what is unsent.
-    pub const UNSENT: [Self; 3] = [Self::Logs, Self::Outbox, Self::Pending];
+    pub const UNSENT: [Self; 2] = [Self::Logs, Self::Outbox];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -89,7 +90,6 @@ impl Table {
             Self::Pending => "pending",
             Self::Documents => "documents",
             Self::Titles => "titles",
-            Self::Lanes => "lanes",
             Self::Aside => "aside",
         }
     }
@@ -112,9 +112,7 @@ impl Batch {
     }
 
     pub(crate) fn put<T: Serialize>(&mut self, table: Table, key: Vec<u8>, value: &T) -> Result<(), Error> {
-        let mut bytes = vec![VERSION];
-        bytes.extend(bounded::encode(table.name(), value)?);
-        self.changes.insert((table, key), Some(bytes));
+        self.changes.insert((table, key), Some(encode(table, value)?));
         Ok(())
     }
 
@@ -150,6 +148,20 @@ pub type Records = BTreeMap<Table, Vec<(Vec<u8>, Vec<u8>)>>;
 
 /// What to read: for each table keys from the first (inclusive) to the second (exclusive).
 pub type Ranges = Vec<(Table, Vec<u8>, Vec<u8>)>;
+
+pub(crate) fn rows(records: &Records, table: Table) -> impl Iterator<Item = (&[u8], &[u8])> {
+    records
+        .get(&table)
+        .into_iter()
+        .flatten()
+        .map(|(key, value)| (key.as_slice(), value.as_slice()))
+}
+
+pub(crate) fn encode<T: Serialize>(table: Table, value: &T) -> Result<Vec<u8>, Error> {
+    let mut bytes = vec![VERSION];
+    bytes.extend(bounded::encode(table.name(), value)?);
+    Ok(bytes)
+}
 
 pub(crate) fn decode<T: Serialize + DeserializeOwned>(table: Table, bytes: &[u8]) -> Result<T, Error> {
     match bytes.split_first() {
@@ -190,7 +202,7 @@ pub(crate) struct EntryRecord {
 /// How far a log goes here. The later of two is the greater.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct LogRecord {
-    /// How often the log went back, because the relay knows another history of it.
+    /// How often the log went back, because the relay knows another history of it, or some of it does not count.
     pub(crate) generation: u32,
     /// The index that comes next.
     pub(crate) next: u64,
@@ -224,16 +236,6 @@ pub(crate) struct Covered {
     pub(crate) next: u64,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum LaneRecord {
-    /// Everything that was written on it is on the relay: it may be used again.
-    Clean,
-    /// Set before the first send: it may not be used again unless it becomes clean.
-    Used,
-    /// The relay knows another history of it: never used again.
-    Retired,
-}
-
 /// Why something was kept aside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum AsideReason {
@@ -253,10 +255,10 @@ pub enum AsideReason {
     OutOfOrder,
     /// It holds changes of another actor than its lane's.
     WrongActor,
-    /// Automerge does not take its changes, or they can't be made again.
+    /// Automerge does not take its changes.
     BadChange,
-    /// A document's id, and an own change of a lane that ended: it is made again once the document was read.
-    LaneEnded,
+    /// Own work in whose place the relay has something else. The first version kept it as a document's id and a change.
+    Forked,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -295,7 +297,7 @@ pub(crate) fn since_key(classroom: &ClassroomId, tab: &LaneId) -> Vec<u8> {
     [classroom.0.as_slice(), &tab.0].concat()
 }
 
-/// For segments (by index) and pending changes (by sequence number).
+/// For segments, by index.
 pub(crate) fn item_key(classroom: &ClassroomId, log: &Log, index: u64) -> Vec<u8> {
     let mut key = log_name(classroom, log);
     key.extend(index.to_be_bytes());

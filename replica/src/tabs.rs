@@ -10,9 +10,9 @@ use protocol::segment::{Log, Segment};
 use protocol::{ClassroomId, DocumentId, LaneId, bounded};
 use serde::{Deserialize, Serialize};
 
-use crate::classroom::{PendingChange, Unsent, UnsentEntry, Way};
+use crate::classroom::{Unsent, UnsentEntry, Way};
 use crate::outgoing::SEND_FOR_OTHERS_AFTER;
-use crate::store::{self, LogRecord, Records, Table};
+use crate::store::{self, LogRecord, Records, Table, rows};
 use crate::{Error, Replica};
 
 /// From one tab to the others, sent when what it speaks of is stored.
@@ -32,23 +32,16 @@ pub(crate) enum Note {
         classroom: ClassroomId,
         segment: Vec<u8>,
     },
-    Pending {
-        classroom: ClassroomId,
-        log: Log,
-        sequence: u64,
-        change: Vec<u8>,
-    },
     OnRelay {
         classroom: ClassroomId,
         log: Log,
         index: u64,
     },
-    /// A log went back to where the relay knows it, and some changes of its document were made again: read it anew.
-    Rebuilt {
+    /// The relay has something else on a log from some index on, so that the log went back to there.
+    Forked {
         classroom: ClassroomId,
         log: Log,
         record: LogRecord,
-        remade: Vec<[u8; 32]>,
     },
     /// The login card was kept.
     CardKept,
@@ -64,9 +57,8 @@ impl Note {
             Self::Classroom { .. } | Self::CardKept => None,
             Self::Entry { classroom, .. }
             | Self::Segment { classroom, .. }
-            | Self::Pending { classroom, .. }
             | Self::OnRelay { classroom, .. }
-            | Self::Rebuilt { classroom, .. } => Some(*classroom),
+            | Self::Forked { classroom, .. } => Some(*classroom),
         }
     }
 }
@@ -99,12 +91,6 @@ impl<R: CryptoRng> Replica<R> {
             Note::Classroom { classroom, seed } => self.classroom_from_tab(classroom, seed),
             Note::Entry { classroom, entry } => self.entry_from_tab(&classroom, &entry),
             Note::Segment { classroom, segment } => self.take_from_tab(&classroom, &segment),
-            Note::Pending {
-                classroom,
-                log,
-                sequence,
-                change,
-            } => self.pending_from_tab(&classroom, log, sequence, change),
             Note::OnRelay {
                 classroom,
                 log,
@@ -113,15 +99,13 @@ impl<R: CryptoRng> Replica<R> {
                 if let Some(classroom) = self.classrooms.get_mut(&classroom) {
                     classroom.outbox.remove(&(log, index));
                 }
-                self.settle_lane(log.lane);
                 Ok(())
             }
-            Note::Rebuilt {
+            Note::Forked {
                 classroom,
                 log,
                 record,
-                remade,
-            } => self.rebuilt_by_tab(&classroom, log, record, &remade),
+            } => self.forked_in_tab(&classroom, log, record),
             Note::CardKept => {
                 if let Some(me) = &mut self.me {
                     me.card_kept = true;
@@ -149,62 +133,21 @@ impl<R: CryptoRng> Replica<R> {
         Ok(())
     }
 
-    fn pending_from_tab(
-        &mut self,
-        id: &ClassroomId,
-        log: Log,
-        sequence: u64,
-        change: Vec<u8>,
-    ) -> Result<(), Error> {
-        let Some(classroom) = self.classrooms.get_mut(id) else {
-            return Ok(());
-        };
-        let pending = PendingChange {
-            change: change.clone(),
-            durable: true,
-        };
-        classroom.pending.insert((log, sequence), pending);
-        self.apply(id, log.document, vec![change]);
-        Ok(())
-    }
-
     /// This tab took over a lane that its tab left behind; what is unsent on it is what the store says.
     pub(crate) fn adopted(&mut self, lane: LaneId, records: &Records) {
         self.held.insert(lane);
-        let rows = |table| {
-            let rows: &[(Vec<u8>, Vec<u8>)] = records.get(&table).map_or(&[], Vec::as_slice);
-            rows.iter()
-        };
-        let mut pending: BTreeMap<ClassroomId, BTreeMap<(Log, u64), PendingChange>> = BTreeMap::new();
-        for (key, change) in rows(Table::Pending) {
-            if let Some((id, log, sequence)) = store::parse_item_key(key)
-                && log.lane == lane
-            {
-                let change = PendingChange {
-                    change: change.clone(),
-                    durable: true,
-                };
-                pending.entry(id).or_default().insert((log, sequence), change);
-            }
-        }
         let mut outbox: BTreeMap<ClassroomId, BTreeMap<(Log, u64), Unsent>> = BTreeMap::new();
-        for (key, segment) in rows(Table::Outbox) {
+        for (key, segment) in rows(records, Table::Outbox) {
             if let Some((id, log, index)) = store::parse_item_key(key)
                 && log.lane == lane
                 && let Ok(segment) = Segment::decode(segment)
-                && let Ok(hash) = segment.hash(&id)
+                && let Ok(unsent) = Unsent::stored(segment, &id, Way::READY)
             {
-                let unsent = Unsent {
-                    segment,
-                    hash,
-                    durable: true,
-                    way: Way::READY,
-                };
                 outbox.entry(id).or_default().insert((log, index), unsent);
             }
         }
         let mut logs: BTreeMap<(ClassroomId, Log), LogRecord> = BTreeMap::new();
-        for (key, record) in rows(Table::Logs) {
+        for (key, record) in rows(records, Table::Logs) {
             if let Some((id, log, _)) = store::parse_log_key(key)
                 && log.lane == lane
                 && let Ok(record) = store::decode::<LogRecord>(Table::Logs, record)
@@ -216,11 +159,6 @@ impl<R: CryptoRng> Replica<R> {
         let mut behind: Vec<(ClassroomId, DocumentId)> = Vec::new();
         for classroom in self.classrooms.values_mut() {
             let id = classroom.id;
-            let pending = pending.remove(&id).unwrap_or_default();
-            let new = pending.keys().filter(|key| !classroom.pending.contains_key(key));
-            behind.extend(new.map(|(log, _)| (id, log.document)));
-            classroom.pending.retain(|(log, _), _| log.lane != lane);
-            classroom.pending.extend(pending);
             classroom.outbox.retain(|(log, _), _| log.lane != lane);
             classroom.outbox.extend(outbox.remove(&id).unwrap_or_default());
             for ((_, log), record) in logs.iter().filter(|((other, _), _)| *other == id) {
@@ -238,7 +176,6 @@ impl<R: CryptoRng> Replica<R> {
         for (id, document) in behind {
             self.reload(&id, document);
         }
-        self.settle_lane(lane);
     }
 
     /// The tab is about to go: others need not wait to see it. What is on its way to storage may still get out.

@@ -11,7 +11,7 @@ use crate::store::{Batch, Changes, Ranges};
 use protocol::rand_core::CryptoRng;
 
 /// How long after a failed write the next attempt is made, in milliseconds.
-const RETRY: u64 = 1000;
+pub(crate) const RETRY: u64 = 1000;
 
 #[derive(Debug, Default)]
 pub(crate) struct Writes {
@@ -27,7 +27,6 @@ pub(crate) struct Writes {
 pub(crate) enum After {
     Answer(u32, Answer),
     Segment(ClassroomId, Log, u64),
-    Pending(ClassroomId, Log, u64),
     Entry(ClassroomId, EntryHash),
     TellTabs(Vec<u8>),
 }
@@ -98,15 +97,6 @@ impl<R: CryptoRng> Replica<R> {
                         .and_then(|c| c.outbox.get_mut(&(log, index)))
                     {
                         unsent.durable = true;
-                    }
-                }
-                After::Pending(classroom, log, sequence) => {
-                    if let Some(pending) = self
-                        .classrooms
-                        .get_mut(&classroom)
-                        .and_then(|c| c.pending.get_mut(&(log, sequence)))
-                    {
-                        pending.durable = true;
                     }
                 }
                 After::Entry(classroom, entry) => {

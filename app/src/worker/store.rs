@@ -8,14 +8,11 @@ use std::rc::Rc;
 
 use idb::{Database, DatabaseEvent, Factory, KeyRange, ObjectStoreParams, Transaction};
 use js_sys::{Array, Object, Reflect, Uint8Array};
-use replica::store::{Batch, Ranges, Records, Table};
+use replica::store::{Batch, Ranges, Records, SCHEMA, Table};
 use wasm_bindgen::prelude::*;
 use web_sys::{IdbDatabase, IdbTransaction};
 
 const NAME: &str = "meridian";
-
-/// The layout of the tables. A change of it needs a step in [`upgrade`], and a test that opens what was there before.
-const VERSION: u32 = 1;
 
 #[derive(Default)]
 pub(super) struct Store {
@@ -46,6 +43,20 @@ impl Store {
         self.with_retry(|database| write(database, &batch)).await
     }
 
+    /// Stores who this is, if nobody is stored, and says who is.
+    pub(super) async fn claim_profile(self: &Rc<Self>, row: Vec<u8>) -> Result<Vec<u8>, JsValue> {
+        let added = self.with_retry(|database| add_profile(database, &row)).await;
+        if added.is_ok() {
+            return Ok(row);
+        }
+        // Somebody else came first, or the store is broken.
+        let records = self.read_tables(&[Table::Profile]).await?;
+        let stored = records.into_values().flatten().next();
+        stored
+            .map(|(_, row)| row)
+            .ok_or("the profile was not stored".into())
+    }
+
     /// Does something with the database; if its connection turns out to be dead, once more with a new one.
     async fn with_retry<T, F: Future<Output = Result<T, JsValue>>>(
         self: &Rc<Self>,
@@ -65,7 +76,7 @@ impl Store {
             return Ok(database.clone());
         }
         let mut request = Factory::new()
-            .and_then(|factory| factory.open(NAME, Some(VERSION)))
+            .and_then(|factory| factory.open(NAME, Some(SCHEMA)))
             .map_err(error)?;
         request.on_upgrade_needed(|event| {
             // If it fails, the transaction of the upgrade is aborted and opening fails.
@@ -95,8 +106,13 @@ impl Store {
     }
 }
 
+/// Brings the tables to [`SCHEMA`] from whatever version they had, even none.
 fn upgrade(database: &Database) -> Result<(), idb::Error> {
     let there = database.store_names();
+    // The first version noted which lanes may be used again.
+    if there.iter().any(|name| name == "lanes") {
+        database.delete_object_store("lanes")?;
+    }
     for table in Table::ALL {
         if !there.iter().any(|name| name == table.name()) {
             database.create_object_store(table.name(), ObjectStoreParams::new())?;
@@ -145,6 +161,19 @@ async fn write(database: IdbDatabase, batch: &Batch) -> Result<(), JsValue> {
             None => drop(store.delete(bytes(key)).map_err(error)?),
         }
     }
+    finish(transaction).await
+}
+
+/// Fails if there is a profile already.
+async fn add_profile(database: IdbDatabase, row: &[u8]) -> Result<(), JsValue> {
+    let name = Table::Profile.name();
+    let transaction = transaction(&database, &[name], "readwrite", "strict")?;
+    let profiles = transaction.object_store(name).map_err(error)?;
+    drop(profiles.add(&bytes(row), Some(&bytes(&[]))).map_err(error)?);
+    finish(transaction).await
+}
+
+async fn finish(transaction: Transaction) -> Result<(), JsValue> {
     let done = transaction.commit().map_err(error)?.await.map_err(error)?;
     if done.is_committed() {
         Ok(())

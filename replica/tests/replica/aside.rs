@@ -266,15 +266,16 @@ async fn an_entry_that_was_refused_holds_back_what_names_it() {
 }
 
 #[tokio::test]
-async fn a_fork_without_the_other_history_loses_nothing() {
+async fn what_a_relay_calls_a_fork_is_kept_aside() {
     let (mut script, _) = with_author("only said").await;
     let first = u32::try_from(script.submitted.len()).unwrap();
     script.write_word("[a]");
     script.go().await;
     let (_, log, _) = *script.segments().last().unwrap();
     script.refused(first, Refusal::Fork).await;
-    assert_eq!(script.view().refused, Some(Refusal::Fork));
-    assert_eq!(script.view().work, Work::OnThisDevice);
+    // What it refused is aside, and the page does not show what nobody else will see.
+    assert_eq!((script.view().kept_aside, script.text().as_str()), (1, ""));
+    assert_eq!(script.view().work, Work::OnTheRelay);
     // What comes now is written on another lane.
     script.write_word("[b]");
     script.go().await;
@@ -282,5 +283,12 @@ async fn a_fork_without_the_other_history_loses_nothing() {
     assert_ne!(other.lane, log.lane);
     assert_eq!(index, 0);
     restart(&mut script, 20).await;
-    assert_eq!(words(&script.text()).len(), 2);
+    assert_eq!((script.view().kept_aside, script.text().as_str()), (1, "[b]"));
+    // Only what is left of the log is sent again.
+    assert!(
+        script
+            .segments()
+            .iter()
+            .all(|(_, sent, _)| sent.lane == other.lane)
+    );
 }

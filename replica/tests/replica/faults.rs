@@ -3,7 +3,7 @@
 use replica::command::{Answer, Command};
 use replica::store::Table;
 use replica::view::Work;
-use replica::{Event, lanes_to_reuse, lanes_unsent};
+use replica::{Event, lanes_left};
 
 use crate::tab::words;
 use crate::world::{Pair, Step, World};
@@ -184,50 +184,41 @@ async fn a_link_that_stands_still_is_given_up() {
 }
 
 #[tokio::test]
-async fn a_lane_is_used_again_only_when_clean_and_free() {
+async fn each_start_has_a_lane_of_its_own_and_clears_up_after_others() {
     let Pair {
         mut world,
-        amina,
+        mut amina,
         page,
         ..
     } = Pair::new("lanes").await;
-    let reusable = |world: &World| lanes_to_reuse(&world.store(0).read_tables(&Table::AT_START));
-    let unsent = |world: &World| lanes_unsent(&world.store(0).read_tables(&Table::AT_START));
-    world
-        .until("the lane is clean", |world| reusable(world).len() == 1)
-        .await;
-    let lane = reusable(&world)[0];
-
-    // While something is unsent it may only be adopted.
-    world.cut(0);
-    world.write_word(amina, page, "[a]");
-    world.drain().await;
-    assert_eq!((reusable(&world), unsent(&world)), (vec![], vec![lane]));
-    world.link(0);
-    world.until_equal(page).await;
-    world
-        .until("the lane is clean again", |world| reusable(world) == [lane])
-        .await;
-    assert!(unsent(&world).is_empty());
-
-    // A second tab cannot have its lock, and takes another one.
+    let left = |world: &World| lanes_left(&world.store(0).read_tables(&Table::AT_START)).len();
+    let mut rows = None;
+    for round in 0..4 {
+        world.write_word(amina, page, &format!("[{round}]"));
+        world.until_equal(page).await;
+        assert_eq!(left(&world), 1);
+        let positions = world.store(0).table(Table::Classrooms).len();
+        assert_eq!(*rows.get_or_insert(positions), positions);
+        amina = world.restart_tab(amina);
+        world.open_page(amina, page).await;
+    }
+    // What a tab knows that is still open is left alone.
     let second = world.open_tab(0);
     world.open_page(second, page).await;
-    world.write_word(second, page, "[b]");
+    world.write_word(second, page, "[second]");
+    world.write_word(amina, page, "[first]");
     world.until_equal(page).await;
-    world
-        .until("both are clean", |world| reusable(world).len() == 2)
-        .await;
-    world.crash_tab(second);
-
-    // A tab that starts later has the first free one.
-    let third = world.open_tab(0);
-    world.open_page(third, page).await;
-    world.write_word(third, page, "[c]");
-    world.until_equal(page).await;
-    world
-        .until("still two lanes", |world| reusable(world).len() == 2)
-        .await;
+    assert_eq!(left(&world), 2);
+    let lanes: std::collections::BTreeSet<Vec<u8>> = world
+        .store(0)
+        .table(Table::Segments)
+        .into_iter()
+        .map(|(key, _)| key[80..96].to_vec())
+        .collect();
+    // Ben wrote his profile on one more.
+    assert_eq!(lanes.len(), 7);
+    world.check_stores(page).await;
+    world.check_nothing_to_send().await;
 }
 
 #[tokio::test]

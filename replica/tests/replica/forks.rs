@@ -1,9 +1,11 @@
-//! One lane with two writers: copied profiles, restored disks. The relay keeps what came first; nothing is lost.
+//! Copied profiles and restored disks: each tab has a lane of its own, so nothing clashes. And one lane with two writers all
+//! the same: what the relay has stands, the other is kept aside.
 
 use std::collections::BTreeSet;
 
 use replica::store::Table;
 
+use crate::script::Script;
 use crate::tab::PageKey;
 use crate::world::{Pair, Step};
 
@@ -19,7 +21,7 @@ async fn check(mut pair: Pair, words: &[&str]) {
     world.check_stores(pair.page).await;
     world.check_nothing_to_send().await;
     for profile in 0..world.profiles.len() {
-        for table in [Table::Outbox, Table::Pending, Table::Aside] {
+        for table in [Table::Outbox, Table::Aside] {
             assert!(world.store(profile).table(table).is_empty(), "{table:?}");
         }
     }
@@ -166,7 +168,7 @@ async fn a_disk_is_restored() {
 }
 
 #[tokio::test]
-async fn what_was_dead_is_made_again_after_a_crash_at_any_moment() {
+async fn a_copy_crashes_at_any_moment_of_coming_back() {
     for crash in [0, 1, 2, 3, 5, 8, 10, 13, 15, 18] {
         let (mut pair, mut copy) = copied(&format!("crash {crash}")).await;
         let page = pair.page;
@@ -237,7 +239,7 @@ async fn another_tab_of_the_copy_goes_on() {
     pair.world.write_word(pair.amina, page, "[a]");
     pair.world.write_word(copy, page, "[c]");
     pair.world.pass(1).await;
-    // On top of what will turn out to be dead.
+    // On top of what its other tab wrote.
     pair.world.write_word(second, page, "[d]");
     pair.world.pass(1).await;
     pair.world.link(0);
@@ -247,4 +249,84 @@ async fn another_tab_of_the_copy_goes_on() {
     pair.world.write_word(second, page, "[e]");
     pair.world.write_word(copy, page, "[f]");
     check(pair, &["[before]", "[a]", "[c]", "[d]", "[e]", "[f]"]).await;
+}
+
+/// A founder who writes on, with a second tab, and whose machine was restored: a double writes on the same lane.
+async fn doubled(seed: &str) -> (Script, crate::script::Author, usize) {
+    let mut script = Script::new(seed).await;
+    script.open(0).await;
+    script.store_all_from(0).await;
+    let first = u32::try_from(script.submitted.len()).unwrap();
+    script.write_word("[before]");
+    script.go().await;
+    script.store_all_from(first).await;
+    let double = script.double().await;
+    let second = script.world.open_tab(0);
+    script.go().await;
+    let (classroom, document) = script.page;
+    script.world.give(
+        second,
+        replica::command::Command::OpenPage { classroom, document },
+    );
+    script.go().await;
+    (script, double, second)
+}
+
+#[tokio::test]
+async fn a_machine_is_restored_while_it_runs() {
+    let (mut script, mut double, second) = doubled("runs").await;
+    let change = double.word("[later]");
+    let segment = double.seal(&[change]);
+    script.bring(&segment).await;
+    assert_eq!(script.text(), "[later][before]");
+    script.write_word("[now]");
+    script.go().await;
+    let (_, log, index) = *script.segments().last().unwrap();
+    assert_ne!(log.lane, double.log.lane);
+    assert_eq!((index, script.view().kept_aside), (0, 0));
+    // The other tab shows it all once it has heard from the relay what is in between.
+    assert_eq!(script.world.tab(second).text(&script.page), "[before]");
+}
+
+#[tokio::test]
+async fn what_the_relay_has_in_the_place_of_ours_stands() {
+    let (mut script, mut double, second) = doubled("stands").await;
+    script.write_word("[dead 1]");
+    script.write_word("[dead 2]");
+    script.go().await;
+    let first = u32::try_from(script.submitted.len()).unwrap() - 2;
+    let change = double.word("[double]");
+    let segment = double.seal(&[change]);
+    script.bring(&segment).await;
+    script.refused(first, protocol::Refusal::Fork).await;
+    script.refused(first + 1, protocol::Refusal::IndexGap).await;
+    assert_eq!(
+        (script.view().kept_aside, script.text().as_str()),
+        (2, "[double][before]")
+    );
+    // The other tab does not show it either; what the relay has it hears from the relay.
+    assert_eq!(script.world.tab(second).text(&script.page), "[before]");
+    assert_eq!(
+        script.world.tab(second).classroom(&script.classroom).work,
+        replica::view::Work::OnTheRelay
+    );
+    script.write_word("[now]");
+    script.go().await;
+    let words = |script: &Script| crate::tab::words(&script.text());
+    assert_eq!(words(&script).len(), 3);
+
+    script.world.crash_tab(second);
+    script.tab = script.world.restart_tab(script.tab);
+    let (classroom, document) = script.page;
+    script.connect().await;
+    script.open(30).await;
+    script.world.give(
+        script.tab,
+        replica::command::Command::OpenPage { classroom, document },
+    );
+    script.go().await;
+    assert_eq!((words(&script).len(), script.view().kept_aside), (3, 2));
+    // Only what is alive is sent again.
+    assert_eq!(script.segments().len(), 1);
+    assert!(script.world.store(0).table(Table::Outbox).len() == 1);
 }

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use protocol::roster::Role;
 use replica::store::{Records, Table};
-use replica::{Event, Replica, lanes_unsent};
+use replica::{Event, Replica, lanes_left};
 
 use crate::rng::SeededRng;
 use crate::script::Script;
@@ -88,8 +88,8 @@ fn feed(replica: &mut Replica<SeededRng>, records: &Records, now: u64, event: Ev
 fn start(records: &Records, now: u64) -> Option<Replica<SeededRng>> {
     let origin = "http://127.0.0.1".to_owned();
     let rng = SeededRng::new("hostile");
-    let held = lanes_unsent(records);
-    let (mut replica, effects) = Replica::start(rng, now, origin, records, None, &held).ok()?;
+    let held = lanes_left(records);
+    let (mut replica, effects) = Replica::start(rng, now, origin, records, &held).ok()?;
     for effect in effects {
         if let replica::Effect::Read { ticket, ranges } = effect {
             let mut found = Records::new();

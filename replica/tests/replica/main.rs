@@ -14,4 +14,5 @@ mod script;
 mod store;
 mod tab;
 mod tabs;
+mod unsealed;
 mod world;

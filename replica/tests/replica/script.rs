@@ -310,6 +310,40 @@ impl Script {
         }
     }
 
+    /// The founder, who writes on where the newest segment of the page's log ends: as if the machine had been restored.
+    pub(crate) async fn double(&mut self) -> Author {
+        let keys = self.founder().await;
+        let founding = self.entries()[0].clone();
+        let roster = Roster::found(founding.clone()).unwrap();
+        let key = roster.keys_of(&keys.id())[0]
+            .open(keys.exchange_secret(), &keys.exchange_key())
+            .unwrap();
+        let newest = self
+            .submitted
+            .iter()
+            .rev()
+            .find_map(|submitted| match submitted {
+                Submitted::Segment(segment) if segment.header.log.document == self.page.1 => Some(segment),
+                _ => None,
+            })
+            .unwrap()
+            .clone();
+        let log = newest.header.log;
+        let Update { saved } = self.saved_page();
+        Author {
+            page: Page::load(&saved, log.actor()).unwrap(),
+            classroom: self.classroom,
+            heads: newest.header.roster.clone(),
+            keys,
+            key,
+            admission: founding,
+            log,
+            next: newest.header.last + 1,
+            previous: newest.hash(&self.classroom).unwrap(),
+            rng: SeededRng::new("double"),
+        }
+    }
+
     fn saved_page(&mut self) -> Update {
         let page = self.world.tab_mut(self.tab).pages.get_mut(&self.page).unwrap();
         Update {

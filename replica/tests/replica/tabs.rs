@@ -112,6 +112,7 @@ async fn a_tab_that_slept_writes_nothing_older_over_what_another_stored() {
                 | Step::Read(tab)
                 | Step::Hear(tab)
                 | Step::Adopt(tab)
+                | Step::Claim(tab)
                 | Step::Connect(tab)
                 | Step::Send(tab)
                 | Step::Receive(tab)) = step;
@@ -218,4 +219,76 @@ async fn a_tab_that_only_looked_behind_an_invite_becomes_who_the_other_tab_is() 
     let me = |tab: usize| world.tab(tab).home.as_ref().unwrap().me;
     assert_eq!(me(first), me(second));
     assert_eq!(world.tab(ben).classroom(&classroom).members.len(), 3);
+}
+
+#[tokio::test]
+async fn two_tabs_that_found_at_once_are_one_person() {
+    for first_claims in [true, false] {
+        let mut world = World::new("at once").await;
+        let profile = world.profile();
+        let tabs = [world.open_tab(profile), world.open_tab(profile)];
+        let requests = tabs.map(|tab| {
+            let command = Command::Found {
+                classroom_name: format!("Classroom {tab}"),
+                profile: crate::world::person("Amina", "Kilimo School", "KE"),
+            };
+            world.give(tab, command)
+        });
+        let [first, second] = tabs;
+        let order = if first_claims {
+            [first, second]
+        } else {
+            [second, first]
+        };
+        for tab in order {
+            world.step(Step::Claim(tab)).await;
+        }
+        world
+            .until("both are founded", |world| {
+                let answered = |at: usize| world.tab(tabs[at]).answers.get(&requests[at]);
+                [0, 1]
+                    .map(answered)
+                    .iter()
+                    .all(|answer| matches!(answer, Some(Ok(Answer::Classroom(_)))))
+            })
+            .await;
+        world.until_on_relay().await;
+        let me = |tab: usize| world.tab(tab).home.as_ref().unwrap().me;
+        assert_eq!(me(first), me(second));
+        world
+            .until("each shows both", |world| {
+                tabs.iter().all(|tab| world.tab(*tab).classrooms.len() == 2)
+            })
+            .await;
+        let again = world.restart_tab(first);
+        world
+            .until("a start shows both", |world| {
+                world.tab(again).classrooms.len() == 2
+            })
+            .await;
+        world.until_on_relay().await;
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_say_who_this_is_is_asked_again() {
+    let mut world = World::new("asked again").await;
+    let profile = world.profile();
+    let tab = world.open_tab(profile);
+    world.profiles[profile].store.failing = true;
+    let command = Command::Found {
+        classroom_name: "Water".to_owned(),
+        profile: crate::world::person("Amina", "Kilimo School", "KE"),
+    };
+    let request = world.give(tab, command);
+    world.pass(3).await;
+    assert!(world.tab(tab).answers.is_empty());
+    assert!(world.store(profile).is_empty());
+    world.profiles[profile].store.failing = false;
+    world
+        .until("it is founded", |world| {
+            world.tab(tab).answers.contains_key(&request)
+        })
+        .await;
+    world.until_on_relay().await;
 }

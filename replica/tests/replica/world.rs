@@ -10,7 +10,7 @@ use protocol::{ClassroomId, DocumentId, LaneId};
 use replica::command::{Answer, Command, Problem, Profile as Person};
 use replica::store::Table;
 use replica::view::{self, Update, Work};
-use replica::{Effect, Event, Replica, lanes_to_reuse, lanes_unsent};
+use replica::{Effect, Event, Replica, lanes_left};
 use sync_server::{Relay, Settings};
 use tokio::net::TcpListener;
 
@@ -51,6 +51,7 @@ pub(crate) enum Step {
     Read(usize),
     Hear(usize),
     Adopt(usize),
+    Claim(usize),
     Connect(usize),
     Send(usize),
     Receive(usize),
@@ -126,20 +127,17 @@ impl World {
         let number = self.tabs.len();
         let home = &mut self.profiles[profile];
         let records = home.store.read_tables(&Table::AT_START);
-        let reused = lanes_to_reuse(&records)
-            .into_iter()
-            .find(|lane| !home.locks.contains_key(lane));
-        let adopted: Vec<LaneId> = lanes_unsent(&records)
+        let adopted: Vec<LaneId> = lanes_left(&records)
             .into_iter()
             .filter(|lane| !home.locks.contains_key(lane))
             .collect();
-        for lane in adopted.iter().chain(&reused) {
+        for lane in &adopted {
             home.locks.insert(*lane, number);
         }
         let seed = self.rng.below(usize::MAX);
         let rng = SeededRng::new(&format!("tab {seed}"));
         let origin = format!("http://{}", self.address);
-        let (replica, effects) = Replica::start(rng, self.now, origin, &records, reused, &adopted).unwrap();
+        let (replica, effects) = Replica::start(rng, self.now, origin, &records, &adopted).unwrap();
         self.tabs.push(Some(Tab::new(profile, replica)));
         self.carry_out(number, effects);
         number
@@ -254,6 +252,7 @@ impl World {
                     assert!(before.is_none(), "a lane with two writers");
                 }
                 Effect::Adopt(lane) => self.tab_mut(tab).adopting.push_back(lane),
+                Effect::ClaimProfile(row) => self.tab_mut(tab).claiming = Some(row),
             }
         }
     }
@@ -310,6 +309,9 @@ impl World {
             if !tab.adopting.is_empty() {
                 steps.push(Step::Adopt(number));
             }
+            if tab.claiming.is_some() {
+                steps.push(Step::Claim(number));
+            }
             if tab.connecting {
                 steps.push(Step::Connect(number));
             }
@@ -357,6 +359,15 @@ impl World {
                     let records = home.store.read_tables(&Table::UNSENT);
                     self.handle(tab, Event::Adopted { lane, records });
                 }
+            }
+            Step::Claim(tab) => {
+                let row = self.tab_mut(tab).claiming.take().unwrap();
+                let profile = self.tab(tab).profile;
+                let event = match self.profiles[profile].store.claim_profile(row) {
+                    Ok(row) => Event::ProfileClaimed(row),
+                    Err(()) => Event::ProfileClaimFailed,
+                };
+                self.handle(tab, event);
             }
             Step::Connect(tab) => {
                 self.tab_mut(tab).connecting = false;
