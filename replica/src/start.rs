@@ -111,7 +111,7 @@ impl<R: CryptoRng> Replica<R> {
             };
             classroom.record = record;
             if let Some(me) = &self.me {
-                let sealed = classroom.roster.keys_of(&me.keys.id()).to_vec();
+                let sealed = classroom.roster.keys_of(&me.keys.id()).clone();
                 classroom.learn_keys(&sealed, me.keys.exchange_secret(), &me.keys.exchange_key());
             }
             self.classrooms.insert(id, classroom);
