@@ -18,6 +18,8 @@ pub const LONGEST_NAME: usize = 200;
 pub type SchoolId = [u8; 16];
 /// A member's public key.
 pub type MemberKey = [u8; 32];
+/// Names a space: the members who share a key.
+pub type SpaceId = [u8; 16];
 /// Names a document within a classroom.
 pub type DocumentId = [u8; 16];
 
@@ -25,6 +27,7 @@ const NAME: &str = "name";
 const SCHOOLS: &str = "schools";
 const MEMBERS: &str = "members";
 const DOCUMENTS: &str = "documents";
+const SUCCESSOR: &str = "successor";
 
 /// The classroom's own document.
 #[derive(Clone, Debug)]
@@ -64,6 +67,8 @@ pub struct Listing {
     pub created_by: MemberKey,
     /// Seconds since 1970, by the creator's clock.
     pub created_at: i64,
+    /// Whose document it is; none for everyone's.
+    pub space: Option<SpaceId>,
 }
 
 impl Kind {
@@ -233,13 +238,28 @@ impl Classroom {
         self.put_string(&entry, "school", &hex(&profile.school))
     }
 
-    /// The documents, by id.
+    /// The documents, by id. Those that were erased are no longer among them.
     pub fn documents(&self) -> BTreeMap<DocumentId, Listing> {
-        self.entries(DOCUMENTS, |entry| Listing {
-            kind: Kind::from_word(self.string(entry, "kind").unwrap_or_default()),
-            created_by: self.bytes(entry, "createdBy").unwrap_or([0; 32]),
-            created_at: self.integer(entry, "createdAt").unwrap_or_default(),
-        })
+        let entries = self.entries(DOCUMENTS, |entry| {
+            let listing = Listing {
+                kind: Kind::from_word(self.string(entry, "kind").unwrap_or_default()),
+                created_by: self.bytes(entry, "createdBy").unwrap_or([0; 32]),
+                created_at: self.integer(entry, "createdAt").unwrap_or_default(),
+                space: self.bytes(entry, "space"),
+            };
+            self.successor(entry).is_none().then_some(listing)
+        });
+        let present = |(id, listing): (DocumentId, Option<Listing>)| Some((id, listing?));
+        entries.into_iter().filter_map(present).collect()
+    }
+
+    /// The documents that were started anew, and what stands in their place. A successor may have been erased as well.
+    pub fn successors(&self) -> BTreeMap<DocumentId, DocumentId> {
+        let entries = self.entries(DOCUMENTS, |entry| self.successor(entry));
+        entries
+            .into_iter()
+            .filter_map(|(id, successor)| Some((id, successor?)))
+            .collect()
     }
 
     /// Lists a document. A document that is already listed keeps its listing.
@@ -254,10 +274,37 @@ impl Classroom {
         let entry = self.entry(DOCUMENTS, &id)?;
         self.put_string(&entry, "kind", listing.kind.word())?;
         self.put_string(&entry, "createdBy", &hex(&listing.created_by))?;
+        if let Some(space) = &listing.space {
+            self.put_string(&entry, "space", &hex(space))?;
+        }
         Ok(self
             .document
             .automerge
             .put(&entry, "createdAt", listing.created_at)?)
+    }
+
+    /// Lists the successor of a document that is erased, and the erased one no longer. Nothing else of the old listing stays.
+    ///
+    /// # Errors
+    /// [`Error::Absent`], also if the old one is not listed
+    pub fn replace_document(
+        &mut self,
+        old: DocumentId,
+        successor: DocumentId,
+        listing: &Listing,
+    ) -> Result<(), Error> {
+        let documents = self.map(&ROOT, DOCUMENTS).ok_or(Error::Absent)?;
+        let entry = self.map(&documents, &hex(&old)).ok_or(Error::Absent)?;
+        self.add_document(successor, listing)?;
+        let keys: Vec<String> = self.document.automerge.keys(&entry).collect();
+        for key in keys.iter().filter(|key| *key != SUCCESSOR) {
+            self.document.automerge.delete(&entry, key.as_str())?;
+        }
+        self.put_string(&entry, SUCCESSOR, &hex(&successor))
+    }
+
+    fn successor(&self, entry: &ObjId) -> Option<DocumentId> {
+        self.bytes(entry, SUCCESSOR)
     }
 
     /// Every entry of a map whose key is an id and whose value is a map. Others are passed over, and stay.

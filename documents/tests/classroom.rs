@@ -25,6 +25,7 @@ fn listing(kind: Kind) -> Listing {
         kind,
         created_by: [5; 32],
         created_at: 1_800_000_000,
+        space: None,
     }
 }
 
@@ -131,4 +132,49 @@ fn edits_must_be_committed_before_others_are_taken_in() {
     assert!(matches!(classroom.save(), Err(Error::Uncommitted)));
     assert!(classroom.commit(2).is_some());
     assert!(classroom.save().is_ok());
+}
+
+#[test]
+fn a_document_is_of_a_space_and_can_be_replaced() {
+    let (mut one, founding) = founded();
+    let mut two = Classroom::empty([2; 16]);
+    two.apply_changes(&[founding]).unwrap();
+    let staff = Listing {
+        space: Some([3; 16]),
+        ..listing(Kind::Page)
+    };
+    one.add_document([8; 16], &staff).unwrap();
+    one.add_document([9; 16], &listing(Kind::Page)).unwrap();
+    let added = one.commit(2).unwrap();
+    two.apply_changes(&[added]).unwrap();
+    assert_eq!(
+        two.documents(),
+        [([8; 16], staff.clone()), ([9; 16], listing(Kind::Page))].into()
+    );
+
+    assert!(matches!(
+        one.replace_document([7; 16], [1; 16], &staff),
+        Err(Error::Absent)
+    ));
+    // Two leads start the same page anew at the same time: both see the same one in its place, and no page is lost.
+    one.replace_document([8; 16], [10; 16], &staff).unwrap();
+    two.replace_document([8; 16], [11; 16], &staff).unwrap();
+    let (ones, twos) = (one.commit(3).unwrap(), two.commit(3).unwrap());
+    one.apply_changes(&[twos]).unwrap();
+    two.apply_changes(&[ones]).unwrap();
+    let expected = [
+        ([9; 16], listing(Kind::Page)),
+        ([10; 16], staff.clone()),
+        ([11; 16], staff.clone()),
+    ];
+    assert_eq!(one.documents(), expected.into());
+    assert_eq!(one.documents(), two.documents());
+    assert_eq!(one.successors(), two.successors());
+    let successors = one.successors();
+    assert_eq!(successors.keys().collect::<Vec<_>>(), [&[8; 16]]);
+    assert!(one.documents().contains_key(&successors[&[8; 16]]));
+
+    // Listed again by somebody who had not heard: it stays erased.
+    one.add_document([8; 16], &staff).unwrap();
+    assert_eq!(one.documents(), two.documents());
 }

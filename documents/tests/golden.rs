@@ -124,6 +124,7 @@ fn a_classroom() {
         kind: Kind::Page,
         created_by: [5; 32],
         created_at: 1_800_000_000,
+        space: None,
     };
     classroom.add_document([9; 16], &listing).unwrap();
     classroom.commit(1_800_000_000);

@@ -162,6 +162,7 @@ fn a_classroom_keeps_what_its_dead_changes_did() {
         kind: Kind::Page,
         created_by: [6; 32],
         created_at: 1_800_000_000,
+        space: None,
     };
     classroom.add_document([9; 16], &listing).unwrap();
     let lost = classroom.commit(2).unwrap();

@@ -96,6 +96,7 @@ impl<R: CryptoRng> Replica<R> {
             kind: Kind::Page,
             created_by: member.0,
             created_at: seconds,
+            space: None,
         };
         let listed = classroom
             .edit_own_document(own.actor(), seconds, |list| {
