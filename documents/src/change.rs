@@ -4,13 +4,15 @@
 //! (counters beyond 32 bits, actor numbers out of range, runs of 2^60 equal values, strings that claim a gigabyte), so
 //! every change goes through [`inspect`] first.
 
-mod scan;
+pub(crate) mod parts;
+pub(crate) mod scan;
 
 use std::fmt;
 use std::io::Read;
 
 use automerge::{Change, ChangeHash};
 use flate2::bufread::DeflateDecoder;
+use sha2::{Digest, Sha256};
 
 use crate::Error;
 
@@ -105,14 +107,9 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Change, Error> {
             parse(bytes)?
         }
         COMPRESSED => {
-            let body = inflate(rest)?;
+            let body = inflate(rest, LARGEST)?;
             scan::body(&body)?;
-            let mut chunk = Vec::with_capacity(body.len() + 16);
-            chunk.extend_from_slice(&header[..8]);
-            chunk.push(PLAIN);
-            scan::write_unsigned(&mut chunk, body.len() as u64);
-            chunk.extend_from_slice(&body);
-            parse(&chunk)?
+            parse(&chunk(&header[..8], &body))?
         }
         _ => return Err(malformed("another kind of chunk")),
     };
@@ -120,10 +117,45 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Change, Error> {
     if plain.hash().0[..4] != header[4..8] {
         return Err(malformed("the checksum does not match"));
     }
-    if plain.start_op().get().saturating_add(plain.len() as u64) > u64::from(u32::MAX) {
+    bounded(plain)
+}
+
+/// Decodes the body of a plain change, as [`decode`] does a whole one.
+pub(crate) fn from_body(body: &[u8]) -> Result<Change, Error> {
+    if body.len() > LARGEST {
+        return Err(malformed("too large"));
+    }
+    scan::body(body)?;
+    let mut plain = chunk(&[MAGIC, [0; 4]].concat(), body);
+    let hash = Sha256::digest(&plain[8..]);
+    plain[4..8].copy_from_slice(&hash[..4]);
+    bounded(parse(&plain)?)
+}
+
+/// The body of a change, inflated.
+pub(crate) fn body(change: &Change) -> Result<&[u8], Error> {
+    let mut rest = change
+        .raw_bytes()
+        .get(9..)
+        .ok_or_else(|| malformed("too short"))?;
+    scan::unsigned(&mut rest)?;
+    Ok(rest)
+}
+
+fn bounded(change: Change) -> Result<Change, Error> {
+    if change.start_op().get().saturating_add(change.len() as u64) > u64::from(u32::MAX) {
         return Err(malformed("operation numbers beyond 32 bits"));
     }
-    Ok(plain)
+    Ok(change)
+}
+
+/// A plain change: magic and checksum, kind, length, body.
+fn chunk(start: &[u8], body: &[u8]) -> Vec<u8> {
+    let mut chunk = Vec::with_capacity(body.len() + 16);
+    chunk.extend_from_slice(start);
+    chunk.push(PLAIN);
+    parts::write_prefixed(&mut chunk, body);
+    chunk
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -146,6 +178,10 @@ pub(crate) fn chunks(bytes: &[u8]) -> Result<Vec<(&[u8], ChunkKind)>, Error> {
             .and_then(|length| length.checked_add(header_length));
         let split = length.and_then(|length| left.split_at_checked(length));
         let (chunk, after) = split.ok_or_else(|| malformed("a chunk longer than the bytes"))?;
+        // Automerge inflates and decodes before it compares these, and panics on some damage.
+        if Sha256::digest(&chunk[8..])[..4] != header[4..8] && header[8] != COMPRESSED {
+            return Err(malformed("the checksum does not match"));
+        }
         let kind = if matches!(header[8], PLAIN | COMPRESSED) {
             ChunkKind::Change
         } else {
@@ -161,13 +197,14 @@ fn parse(chunk: &[u8]) -> Result<Change, Error> {
     Change::try_from(chunk).map_err(|error| Error::Change(error.to_string()))
 }
 
-fn inflate(deflated: &[u8]) -> Result<Vec<u8>, Error> {
+/// Inflates to `limit` bytes at most, whatever the data says.
+pub(crate) fn inflate(deflated: &[u8], limit: usize) -> Result<Vec<u8>, Error> {
     let mut body = Vec::new();
-    let mut decoder = DeflateDecoder::new(deflated).take(LARGEST as u64 + 1);
+    let mut decoder = DeflateDecoder::new(deflated).take((limit as u64).saturating_add(1));
     decoder
         .read_to_end(&mut body)
         .map_err(|error| Error::Change(error.to_string()))?;
-    if body.len() > LARGEST {
+    if body.len() > limit {
         return Err(malformed("too large when inflated"));
     }
     let left = decoder.into_inner();

@@ -1,6 +1,7 @@
 //! What every kind of document shares: an Automerge document that counts text in UTF-16 units, whose actor is given.
 
 mod admission;
+mod graph;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,6 +12,7 @@ use admission::{Batch, History};
 
 use crate::Error;
 use crate::change::{self, ChunkKind, Hash};
+use crate::fold::{self, Limits};
 
 /// The actor a lane writes a document with.
 pub type Actor = [u8; 16];
@@ -72,14 +74,6 @@ impl Document {
         if let Some((_, error)) = document.apply_changes(&changes)?.refused.pop() {
             return Err(unreadable(&error));
         }
-        Ok(document)
-    }
-
-    /// A document of changes that were already in another one.
-    pub(crate) fn of(changes: Vec<Change>, actor: Actor) -> Result<Document, Error> {
-        let mut document = Document::empty(actor);
-        document.automerge.apply_changes(changes)?;
-        document.history = History::of(&mut document.automerge);
         Ok(document)
     }
 
@@ -146,6 +140,15 @@ impl Document {
             }
         }
 
+        let admitted = self.admit_waiting(&given)?;
+        applied.refused.extend(admitted.refused);
+        applied.dropped = admitted.dropped;
+        Ok(applied)
+    }
+
+    /// Applies what waits no longer. `given` are the indices of those that came just now.
+    fn admit_waiting(&mut self, given: &BTreeMap<ChangeHash, usize>) -> Result<Applied, Error> {
+        let mut applied = Applied::default();
         let mut batch = Batch::new(&self.automerge);
         let mut admitted = Vec::new();
         for change in ready(&mut self.waiting, &self.history) {
@@ -162,6 +165,104 @@ impl Document {
             self.automerge.apply_changes(admitted)?;
         }
         Ok(applied)
+    }
+
+    /// The document without the `dead` changes and whatever depends on them, waiting or not, and those changes. It has the
+    /// same actor: if that one's own changes are gone, give it another before it writes.
+    ///
+    /// # Errors
+    /// [`Error::Uncommitted`], [`Error::Automerge`]
+    pub fn without(&mut self, dead: &BTreeSet<Hash>) -> Result<(Document, Vec<Vec<u8>>), Error> {
+        self.committed()?;
+        let mut gone: BTreeSet<ChangeHash> = dead.iter().map(|hash| ChangeHash(hash.0)).collect();
+        let mut removed = Vec::new();
+        let mut kept = Vec::new();
+        for mut change in self.automerge.get_changes(&[]) {
+            if gone.contains(&change.hash()) || change.deps().iter().any(|hash| gone.contains(hash)) {
+                gone.insert(change.hash());
+                removed.push(change::shortest(&mut change));
+            } else {
+                kept.push(change);
+            }
+        }
+        let mut without = Document::empty([0; 16]);
+        without.automerge.set_actor(self.automerge.get_actor().clone());
+        without.automerge.apply_changes(kept)?;
+        without.history = History::of(&mut without.automerge);
+        without.waiting = self.waiting.clone();
+        loop {
+            let mut on_gone = without.waiting.extract_if(.., |hash, change| {
+                gone.contains(hash) || change.deps().iter().any(|hash| gone.contains(hash))
+            });
+            let Some((hash, mut change)) = on_gone.next() else {
+                break;
+            };
+            gone.insert(hash);
+            removed.push(change::shortest(&mut change));
+        }
+        Ok((without, removed))
+    }
+
+    /// Which of the `candidates` the other changes, applied or waiting, depend on, directly or through others.
+    pub fn needed(&self, candidates: &BTreeSet<Hash>) -> BTreeSet<Hash> {
+        let mut needed = BTreeSet::new();
+        let mut next: Vec<Hash> = Vec::new();
+        let is_candidate = |hash: &ChangeHash| candidates.contains(&Hash::from(*hash));
+        let others = self.waiting.iter().filter(|(hash, _)| !is_candidate(hash));
+        next.extend(others.flat_map(|(_, change)| change.deps().iter().copied().map(Hash::from)));
+        let mut wanted = BTreeSet::new();
+        while let Some(hash) = next.pop() {
+            if wanted.insert(hash)
+                && let Some(change) = self.waiting.get(&ChangeHash(hash.0))
+            {
+                next.extend(change.deps().iter().copied().map(Hash::from));
+            }
+        }
+        needed.extend(wanted.iter().filter(|hash| candidates.contains(hash)).copied());
+        self.history.graph.walk_back(|change, is_wanted| {
+            let hash = Hash::from(*change);
+            let is_candidate = candidates.contains(&hash);
+            if is_candidate && (is_wanted || wanted.contains(&hash)) {
+                needed.insert(hash);
+            }
+            !is_candidate || needed.contains(&hash)
+        });
+        needed
+    }
+
+    /// Whether whoever has `their_heads` has the change `mine`; none if that can't be told, because heads of theirs, or
+    /// `mine`, are not here.
+    pub fn has_seen(&self, their_heads: &[Hash], mine: &Hash) -> Option<bool> {
+        let heads: Vec<ChangeHash> = their_heads.iter().map(|hash| ChangeHash(hash.0)).collect();
+        self.history.graph.is_in_past(&ChangeHash(mine.0), &heads)
+    }
+
+    /// The whole document with its history, and the changes that wait for others, in a form that others can open with
+    /// [`Document::load_foreign`]: a [`fold`].
+    ///
+    /// # Errors
+    /// [`Error::Uncommitted`]; [`Error::TooMuch`] beyond [`Limits::SNAPSHOT`]
+    pub fn snapshot(&mut self) -> Result<Vec<u8>, Error> {
+        self.committed()?;
+        let mut changes = self.automerge.get_changes(&[]);
+        changes.extend(self.waiting.values().cloned());
+        fold::pack(&changes, Limits::SNAPSHOT)
+    }
+
+    /// Opens what [`Document::snapshot`] gave somebody. Safe for any bytes: each change is looked at like one that arrived
+    /// by itself, and nothing grows beyond the limits.
+    ///
+    /// # Errors
+    /// [`Error::Fold`], [`Error::Change`], [`Error::TooMuch`]; [`Error::Unfitting`] if there is a change that does not fit.
+    pub fn load_foreign(bytes: &[u8], limits: Limits, actor: Actor) -> Result<Document, Error> {
+        let mut document = Document::empty(actor);
+        for change in fold::unpack(bytes, limits)? {
+            document.waiting.insert(change.hash(), change);
+        }
+        match document.admit_waiting(&BTreeMap::new())?.dropped.pop() {
+            Some((_, error)) => Err(error),
+            None => Ok(document),
+        }
     }
 
     /// The hashes of the newest changes.

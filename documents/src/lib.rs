@@ -5,6 +5,7 @@
 pub mod change;
 pub mod classroom;
 pub mod document;
+pub mod fold;
 mod marks;
 pub mod page;
 pub mod redo;
@@ -21,6 +22,12 @@ pub enum Error {
     /// The bytes are not a saved document.
     #[error("not a saved document: {0}")]
     Load(String),
+    /// The bytes are not a fold, or not one this version reads.
+    #[error("not a fold: {0}")]
+    Fold(&'static str),
+    /// More changes, operations or bytes than the limits allow.
+    #[error("more than the limits allow")]
+    TooMuch,
     /// There are edits that were not committed yet; commit them first.
     #[error("the document has uncommitted edits")]
     Uncommitted,

@@ -1,4 +1,4 @@
-//! Making edits again on another lane, when the changes that held them can't be sent any more.
+//! Making edits again: on another lane, when the changes that held them can't be sent any more, or in a new document.
 //!
 //! A relay that holds a different segment at an index answers `fork`: the lane's unsent changes, and whatever was built
 //! on them, are dead. Their effect is not: it is made again as one new change by a new actor.
@@ -6,7 +6,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use automerge::transaction::Transactable;
-use automerge::{ChangeHash, ObjId, ObjType, Patch, PatchAction, Prop, ReadDoc, Value};
+use automerge::{ObjId, ObjType, Patch, PatchAction, Prop, ReadDoc, Value};
 
 use crate::Error;
 use crate::change::Hash;
@@ -19,27 +19,34 @@ use crate::marks;
 /// # Errors
 /// [`Error::Uncommitted`], [`Error::Automerge`]
 pub fn carry_over(old: &mut Document, dead: &BTreeSet<Hash>, actor: Actor) -> Result<Document, Error> {
+    let (mut new, _) = old.without(dead)?;
+    new.set_actor(actor)?;
+    replay_since(old, &mut new)?;
+    Ok(new)
+}
+
+/// A new document with the present content of another and none of its history: one change, not yet committed. Where members
+/// had written different values at the same place at the same time, the one that showed is kept. Works for every kind
+/// of document.
+///
+/// # Errors
+/// [`Error::Uncommitted`], [`Error::Automerge`]
+pub fn anew(old: &mut Document, actor: Actor) -> Result<Document, Error> {
     old.committed()?;
-    let mut gone: BTreeSet<ChangeHash> = BTreeSet::new();
-    let mut kept = Vec::new();
-    for change in old.automerge.get_changes(&[]) {
-        let hash = change.hash();
-        if dead.contains(&Hash::from(hash))
-            || change.deps().iter().any(|dependency| gone.contains(dependency))
-        {
-            gone.insert(hash);
-        } else {
-            kept.push(change);
-        }
-    }
-    let mut new = Document::of(kept, actor)?;
+    let mut new = Document::empty(actor);
+    replay_since(old, &mut new)?;
+    Ok(new)
+}
+
+/// Makes anew in `new`, which holds a part of the history of `old`, what the other changes did.
+fn replay_since(old: &mut Document, new: &mut Document) -> Result<(), Error> {
     let before = new.automerge.get_heads();
     let after = old.automerge.get_heads();
     let patches = old.automerge.diff(&before, &after);
 
     let mut objects = HashMap::new();
     for patch in &patches {
-        replay(&mut new, patch, &mut objects)?;
+        replay(new, patch, &mut objects)?;
     }
     let mut texts: Vec<&ObjId> = patches.iter().map(|patch| &patch.obj).collect();
     texts.sort();
@@ -54,7 +61,7 @@ pub fn carry_over(old: &mut Document, dead: &BTreeSet<Hash>, actor: Actor) -> Re
             }
         }
     }
-    Ok(new)
+    Ok(())
 }
 
 /// Does what one patch says. `objects` maps those that the dead changes made to the ones made in their place.

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+use documents::Error;
 use documents::change::inspect;
 use documents::document::Document;
 use documents::page::Page;
@@ -143,6 +144,25 @@ fn take_in(change: &[u8]) {
     let saved = document.save().unwrap();
     let mut page = Page::load(&saved, [9; 16]).unwrap();
     page.apply_changes(&changes()).unwrap();
+}
+
+/// Automerge orders operations by their numbers, and so those of a change come after those it was made upon.
+#[test]
+fn operation_numbers_follow_what_a_change_depends_on() {
+    let mut document = Document::empty([9; 16]);
+    document.apply_changes(&changes()[..1]).unwrap();
+    document.set_actor([2; 16]).unwrap();
+    let mut page = Page::open(document.clone()).unwrap();
+    page.set_title("Plants").unwrap();
+    let honest = page.commit(0).unwrap();
+    let mut body = body(&honest);
+    // After one dependency, the actor with its length, and the sequence number.
+    let start = 1 + 32 + 1 + 16 + 1;
+    assert!(body[start] > 1 && body[start] < 0x80);
+    body[start] = 1;
+    let applied = document.apply_changes(&[sealed(&body)]).unwrap();
+    assert!(matches!(applied.refused[..], [(0, Error::Unfitting(_))]));
+    assert!(document.apply_changes(&[honest]).unwrap().refused.is_empty());
 }
 
 proptest! {

@@ -6,6 +6,7 @@
 use std::path::PathBuf;
 
 use documents::classroom::{Classroom, Kind, Listing, Profile, School};
+use documents::fold::{Limits, fold, unfold};
 use documents::page::Page;
 use documents::page::edit::{Block, Edit, Marks, Run, Shape, Value};
 
@@ -136,4 +137,23 @@ fn a_classroom() {
     assert_eq!(read.schools(), [([7; 16], school)].into());
     assert_eq!(read.profiles(), [([5; 32], founder)].into());
     assert_eq!(read.documents(), [([9; 16], listing)].into());
+}
+
+#[test]
+fn a_fold() {
+    let mut page = Page::new([1; 16]).unwrap();
+    let mut changes = vec![page.commit(1_800_000_000).unwrap()];
+    page.apply(&[Edit::Blocks {
+        from: 0,
+        count: 1,
+        blocks: blocks(),
+    }])
+    .unwrap();
+    changes.push(page.commit(1_800_000_060).unwrap());
+    page.set_title("The Minho").unwrap();
+    changes.push(page.commit(1_800_000_061).unwrap());
+    let folded = fold(&changes).unwrap();
+    let kept = golden("changes.fold", &folded);
+    assert!(kept == folded, "changes are folded to other bytes than before");
+    assert_eq!(unfold(&kept, Limits::FOLD).unwrap(), changes);
 }

@@ -126,7 +126,7 @@ fn runs<'a, T>(
 }
 
 /// Reads an unsigned LEB128 number of at most 64 bits.
-pub(super) fn unsigned(input: &mut &[u8]) -> Result<u64, Error> {
+pub(crate) fn unsigned(input: &mut &[u8]) -> Result<u64, Error> {
     let mut value: u64 = 0;
     for shift in (0..64).step_by(7) {
         let byte = take(input, 1)?[0];
@@ -143,7 +143,7 @@ pub(super) fn unsigned(input: &mut &[u8]) -> Result<u64, Error> {
 }
 
 /// Reads a signed LEB128 number of at most 64 bits.
-fn signed(input: &mut &[u8]) -> Result<i64, Error> {
+pub(crate) fn signed(input: &mut &[u8]) -> Result<i64, Error> {
     let mut value: i64 = 0;
     for shift in (0..64).step_by(7) {
         let byte = take(input, 1)?[0];
@@ -163,7 +163,7 @@ fn signed(input: &mut &[u8]) -> Result<i64, Error> {
 }
 
 /// Writes an unsigned LEB128 number.
-pub(super) fn write_unsigned(out: &mut Vec<u8>, mut value: u64) {
+pub(crate) fn write_unsigned(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         out.push((value & 0x7f) as u8 | 0x80);
         value >>= 7;
@@ -171,12 +171,27 @@ pub(super) fn write_unsigned(out: &mut Vec<u8>, mut value: u64) {
     out.push(value as u8);
 }
 
-fn length_prefixed<'a>(input: &mut &'a [u8]) -> Result<&'a [u8], Error> {
+/// Writes a signed LEB128 number.
+pub(crate) fn write_signed(out: &mut Vec<u8>, mut value: i64) {
+    loop {
+        let byte = (value & 0x7f) as u8;
+        value >>= 7;
+        if value == 0 && byte & 0x40 == 0 || value == -1 && byte & 0x40 != 0 {
+            out.push(byte);
+            return;
+        }
+        out.push(byte | 0x80);
+    }
+}
+
+/// Reads bytes behind their length.
+pub(crate) fn length_prefixed<'a>(input: &mut &'a [u8]) -> Result<&'a [u8], Error> {
     let length = unsigned(input)?;
     take(input, length)
 }
 
-fn take<'a>(input: &mut &'a [u8], length: u64) -> Result<&'a [u8], Error> {
+/// Takes so many bytes, if there are.
+pub(crate) fn take<'a>(input: &mut &'a [u8], length: u64) -> Result<&'a [u8], Error> {
     let length = usize::try_from(length).map_err(|_| beyond())?;
     let (taken, rest) = input.split_at_checked(length).ok_or_else(beyond)?;
     *input = rest;

@@ -9,13 +9,14 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use automerge::legacy::{ElementId, Key, ObjectId, Op, OpId, OpType};
 use automerge::{ActorId, AutoCommit, Change, ChangeHash, ExpandedChange, ObjId, ObjType, ReadDoc};
 
+use super::graph::Graph;
 use crate::Error;
 
 /// Which changes are in a document, how far each actor has written, and what each list and text was ever made of.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct History {
     actors: HashMap<ActorId, Last>,
-    changes: HashSet<ChangeHash>,
+    pub(super) graph: Graph,
     elements: Elements,
 }
 
@@ -65,7 +66,7 @@ impl History {
     }
 
     pub(super) fn has(&self, change: &ChangeHash) -> bool {
-        self.changes.contains(change)
+        self.graph.has(change)
     }
 
     /// Whether a text or list has, or had, an element with this operation number and actor.
@@ -88,7 +89,7 @@ impl History {
         let actor = change.actor_id();
         let start = change.start_op().get();
         let operation = (start + change.len() as u64).saturating_sub(1);
-        self.changes.insert(change.hash());
+        self.graph.add(change.hash(), change.deps(), operation + 1);
         let last = self.actors.entry(actor.clone()).or_insert(Last {
             sequence: 0,
             operation: 0,
@@ -138,6 +139,11 @@ impl<'a> Batch<'a> {
         }
         if change.start_op().get() <= last.operation {
             return Err(unfitting("its operation numbers are taken"));
+        }
+        if change.start_op().get() < history.graph.end(change.deps()) {
+            return Err(unfitting(
+                "its operation numbers are not after those it depends on",
+            ));
         }
         if change.author().is_some() {
             return Err(unfitting("it names an author, as we never do"));
