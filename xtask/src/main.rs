@@ -47,6 +47,9 @@ enum Task {
         /// Leave out everything that needs a browser.
         #[arg(long)]
         quick: bool,
+        /// Fuzz every decoder besides, each for a minute or `MERIDIAN_FUZZ_SECONDS`.
+        #[arg(long)]
+        long: bool,
     },
     /// Measure against the budgets.
     Bench {
@@ -76,8 +79,7 @@ fn run(task: Task) -> Result<()> {
     let layout = Layout::find()?;
     match task {
         Task::Serve { listen, data, debug } => serve::serve(&layout, listen, &data, debug.into()),
-        Task::Test { quick: true } => test::test_without_browser(&layout),
-        Task::Test { quick: false } => test::test(&layout),
+        Task::Test { quick, long } => test::test(&layout, quick, long),
         Task::Bench { benchmarks } => bench::bench(&layout, &benchmarks),
         Task::TrunkHook { hook } => front_end::trunk_hook(&layout, hook),
     }

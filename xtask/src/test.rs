@@ -12,21 +12,20 @@ use crate::{front_end, relay};
 
 const WASM: [&str; 2] = ["--target", "wasm32-unknown-unknown"];
 
-/// The checks that need no browser.
-pub(crate) fn test_without_browser(layout: &Layout) -> Result<()> {
+/// All checks: `quick` leaves out those that need a browser, `long` adds fuzzing.
+pub(crate) fn test(layout: &Layout, quick: bool, long: bool) -> Result<()> {
     let start = Instant::now();
     without_browser(layout)?;
-    println!(
-        "\nAll tests passed in {}; those in a browser were left out.",
-        Seconds(start.elapsed())
-    );
-    Ok(())
-}
-
-/// All checks.
-pub(crate) fn test(layout: &Layout) -> Result<()> {
-    let start = Instant::now();
-    without_browser(layout)?;
+    if long {
+        fuzz(layout)?;
+    }
+    if quick {
+        println!(
+            "\nAll tests passed in {}; those in a browser were left out.",
+            Seconds(start.elapsed())
+        );
+        return Ok(());
+    }
     tools::install_browser()?;
     tools::install_npm_packages(layout, &layout.npm_packages_of_tests())?;
     wasm_tests(layout)?;
@@ -93,6 +92,25 @@ fn without_browser(layout: &Layout) -> Result<()> {
         })?;
     }
     Ok(())
+}
+
+/// Hostile bytes for every decoder (`protocol/tests/formats/fuzz.rs`).
+fn fuzz(layout: &Layout) -> Result<()> {
+    let seconds = std::env::var_os("MERIDIAN_FUZZ_SECONDS").unwrap_or_else(|| "60".into());
+    step("fuzzing of the formats", || {
+        run(cargo(layout.root())
+            .args([
+                "test",
+                "--locked",
+                "--package",
+                "protocol",
+                "--test",
+                "formats",
+                "fuzz",
+            ])
+            .args(["--", "--ignored", "--nocapture"])
+            .env("MERIDIAN_FUZZ_SECONDS", seconds))
+    })
 }
 
 /// The app's own tests, compiled to WASM and run in a browser (`app/webdriver.json` says how it is started).

@@ -14,7 +14,7 @@ use crate::items::RECORDS;
 /// What stands before each record.
 const MARKER: [u8; 8] = [0xd3, b'M', b'E', b'R', b'I', b'\r', b'\n', 0x1a];
 
-type Record = (ClassroomId, Kind, Vec<u8>);
+pub(crate) type Record = (ClassroomId, Kind, Vec<u8>);
 
 /// A file, and where in it each record stands.
 struct File {
@@ -35,7 +35,7 @@ fn write(records: &[Record]) -> File {
 }
 
 /// Reads a file in parts of `step` bytes, and holds what is told of damage to what was read.
-fn read_all(bytes: &[u8], step: usize) -> (Vec<Record>, Summary) {
+pub(crate) fn read_all(bytes: &[u8], step: usize) -> (Vec<Record>, Summary) {
     let mut reader = Reader::new();
     let (mut records, mut damaged, mut last) = (Vec::new(), 0, 0);
     for part in bytes.chunks(step) {

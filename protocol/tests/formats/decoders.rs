@@ -1,5 +1,7 @@
 //! Any bytes into every decoder: a value or an error, never a panic; and a value is always that of these bytes alone.
 
+use std::sync::LazyLock;
+
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -24,7 +26,7 @@ use crate::items::{SAVED, snapshot};
 
 /// One change to valid bytes.
 #[derive(Debug, Clone)]
-pub(crate) enum Damage {
+enum Damage {
     Flip(Index, u8),
     Set(Index, u8),
     Insert(Index, Vec<u8>),
@@ -33,7 +35,7 @@ pub(crate) enum Damage {
     Append(Vec<u8>),
 }
 
-pub(crate) fn damage() -> impl Strategy<Value = Vec<Damage>> {
+fn damage() -> impl Strategy<Value = Vec<Damage>> {
     let one = prop_oneof![
         4 => (any::<Index>(), 0..8u8).prop_map(|(at, bit)| Damage::Flip(at, 1 << bit)),
         2 => (any::<Index>(), select(vec![0, 1, 2, 0x7f, 0x80, 0xff])).prop_map(|(at, byte)| Damage::Set(at, byte)),
@@ -45,7 +47,7 @@ pub(crate) fn damage() -> impl Strategy<Value = Vec<Damage>> {
     vec(one, 1..4)
 }
 
-pub(crate) fn damaged(mut bytes: Vec<u8>, damage: &[Damage]) -> Vec<u8> {
+fn damaged(mut bytes: Vec<u8>, damage: &[Damage]) -> Vec<u8> {
     for one in damage {
         if bytes.is_empty() {
             break;
@@ -85,6 +87,9 @@ fn any_bytes() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
+/// A snapshot that none of the written pieces belongs to.
+static ANOTHER: LazyLock<Snapshot> = LazyLock::new(|| snapshot(b"another").0);
+
 /// Feeds every decoder and holds what it takes to the same bytes.
 pub(crate) fn decode_all(bytes: &[u8]) {
     if let Ok(entry) = Entry::decode(bytes) {
@@ -101,9 +106,8 @@ pub(crate) fn decode_all(bytes: &[u8]) {
     }
     if let Ok(piece) = Piece::decode(bytes.to_vec()) {
         assert_eq!(piece.as_bytes(), bytes);
-        let (snapshot, _) = snapshot(b"another");
         assert!(
-            snapshot
+            ANOTHER
                 .open(&golden::classroom(), &epoch_key(), &[piece])
                 .is_err()
         );
@@ -142,7 +146,7 @@ pub(crate) fn decode_all(bytes: &[u8]) {
 }
 
 /// The frames up to the first error, which is the last item.
-fn frames<F: Serialize + DeserializeOwned>(bytes: &[u8]) -> Vec<F> {
+pub(crate) fn frames<F: Serialize + DeserializeOwned>(bytes: &[u8]) -> Vec<F> {
     let mut taken = Vec::new();
     let mut frames = frame::decode::<F>(bytes);
     for frame in frames.by_ref() {

@@ -6,6 +6,7 @@
 mod bundles;
 mod decoders;
 mod example;
+mod fuzz;
 mod golden;
 mod items;
 mod roster;

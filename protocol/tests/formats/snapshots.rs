@@ -125,7 +125,7 @@ fn a_fold_has_the_shape_of_one() {
             };
         }),
         ("a first one after another", |it| {
-            it.previous = SegmentHash([1; 32])
+            it.previous = SegmentHash([1; 32]);
         }),
     ];
     for (what, bend) in bent {
