@@ -84,7 +84,7 @@ pub struct Segment {
 pub enum Body {
     /// Of a run: Automerge changes, in the order they were made.
     Changes(Vec<Vec<u8>>),
-    /// Of a fold: one Automerge bundle of all changes that it covers.
+    /// Of a fold: all changes that it covers, as `documents` folds them.
     Bundle(Vec<u8>),
 }
 

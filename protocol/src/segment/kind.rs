@@ -14,7 +14,7 @@ use crate::SegmentHash;
 pub enum Kind {
     /// Automerge change chunks in the order they were made.
     Run,
-    /// The changes of several segments as one Automerge bundle.
+    /// The changes of several segments, folded together.
     Fold {
         /// The chain hash of the last segment that it covers.
         covered: SegmentHash,
