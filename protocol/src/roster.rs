@@ -35,7 +35,7 @@ pub const MAX_HEADS: usize = 32;
 
 /// For how many pasts it is remembered what was void in them. One is used by all heads that know of the same entries
 /// which take rights away, so few are enough.
-const MAX_REMEMBERED: usize = 64;
+const MAX_REMEMBERED: usize = 256;
 
 /// A classroom's roster, evaluated.
 #[derive(Debug)]
@@ -102,6 +102,7 @@ impl Roster {
         let facts = Facts {
             admits: check::admission(&entry, entry.author(), Role::Lead, None),
             recipient: Some(exchange),
+            is_past_whole: true,
             ..Facts::default()
         };
         let mut graph = Graph::default();

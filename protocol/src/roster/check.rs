@@ -29,7 +29,10 @@ fn facts(
     entry: &Entry,
 ) -> Result<Facts, Error> {
     let author = entry.author();
-    let mut facts = Facts::default();
+    let mut facts = Facts {
+        is_past_whole: view.is_whole(),
+        ..Facts::default()
+    };
     match entry.action() {
         Action::Found { .. } => return Err(Error::NotAllowed("found a classroom twice")),
         Action::Invite {

@@ -28,7 +28,11 @@ impl Decisions {
     /// Decides `takings`, which hold with each also those of its past.
     pub(super) fn of(graph: &Graph, takings: &[At]) -> Self {
         let mut decisions = Self::default();
-        if takings.is_empty() {
+        if !takings.iter().any(|at| bears_on_others(graph, *at)) {
+            // Then everybody knew what they had to know, and nothing is void.
+            for at in takings {
+                decisions.decide(graph, *at);
+            }
             decisions.known = graph.len();
             return decisions;
         }
@@ -156,6 +160,10 @@ impl Decisions {
             within: Some(&node.past),
             void: &self.void,
         };
+        if node.is_past_whole && at_most == Role::Lead && past.is_whole() {
+            // As it was when the entry came.
+            return false;
+        }
         rights::check(&past, &node.entry, at_most).is_err()
     }
 }

@@ -36,6 +36,14 @@ impl Set {
         }
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.iter().all(|word| *word == 0)
+    }
+
+    pub(super) fn meets(&self, other: &Self) -> bool {
+        self.0.iter().zip(&other.0).any(|(word, more)| word & more != 0)
+    }
+
     fn count(&self) -> usize {
         self.0.iter().map(|word| word.count_ones() as usize).sum()
     }
@@ -55,6 +63,8 @@ pub(super) struct Node {
     pub(super) recipient: Option<ExchangeKey>,
     /// Set if it takes rights away: how early its author was admitted.
     pub(super) seniority: Option<Seniority>,
+    /// Whether nothing of its past is void for somebody who knows just that.
+    pub(super) is_past_whole: bool,
 }
 
 /// Somebody who becomes a member.
@@ -79,6 +89,7 @@ pub(super) struct Facts {
     pub(super) recipient: Option<ExchangeKey>,
     /// The invites that end because of whom it removes.
     pub(super) ends: BTreeSet<At>,
+    pub(super) is_past_whole: bool,
 }
 
 /// All entries. The lists hold places in the order of arrival.
@@ -182,6 +193,7 @@ impl Graph {
             admits: facts.admits,
             recipient: facts.recipient,
             seniority: facts.seniority,
+            is_past_whole: facts.is_past_whole,
         }));
         at
     }

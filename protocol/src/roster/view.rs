@@ -29,6 +29,14 @@ impl<'a> View<'a> {
         self.within.is_none_or(|within| within.contains(at)) && !self.void.contains(at)
     }
 
+    /// Whether nothing in it is void.
+    pub(super) fn is_whole(&self) -> bool {
+        match self.within {
+            Some(within) => !within.meets(self.void),
+            None => self.void.is_empty(),
+        }
+    }
+
     /// Those of `list` that count, the last first.
     fn counted<'b>(&'b self, list: Option<&'b Vec<At>>) -> impl Iterator<Item = At> + 'b {
         list.into_iter()

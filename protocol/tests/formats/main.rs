@@ -3,12 +3,17 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod apart;
 mod bundles;
+mod class;
 mod decoders;
 mod example;
 mod fuzz;
 mod golden;
+mod histories;
 mod items;
+mod keys;
+mod rights;
 mod roster;
 mod seals;
 mod second_reader;

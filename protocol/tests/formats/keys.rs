@@ -1,0 +1,486 @@
+//! The roster's rules, row by row: which keys a space has, who is handed them, and which segments count.
+
+use protocol::key::{EpochKey, KeyName};
+use protocol::roster::{Action, Added, Entry, Role, Rotation, Unfit};
+use protocol::{DocumentId, Error, SpaceId};
+
+use crate::class::{
+    Class, FOUNDER, GROUP, PAGE, change, cutoffs, end, id, lock, log, remove, remove_after, secret,
+};
+use crate::example::{DOCUMENT, EXPIRES, NORTH, SOUTH, person};
+
+const EVERYONE: SpaceId = SpaceId::EVERYONE;
+
+fn not_allowed(what: &'static str) -> Result<Added, Error> {
+    Err(Error::NotAllowed(what))
+}
+
+fn rotate(rotation: Rotation) -> Action {
+    Action::Rotate {
+        rotations: vec![rotation],
+    }
+}
+
+fn new_key(class: &mut Class, author: u8, space: SpaceId) -> Action {
+    let rotation = class.rotation(
+        author,
+        &Action::Rotate {
+            rotations: Vec::new(),
+        },
+        space,
+    );
+    rotate(rotation)
+}
+
+/// Everything that somebody can open: what was sealed to them, and what those keys unwrap.
+fn opened(class: &Class, member: u8) -> std::collections::BTreeMap<KeyName, EpochKey> {
+    let keys = person(member);
+    let sealed = class.roster.sealed_for(&keys.exchange_key());
+    let mut opened: std::collections::BTreeMap<_, _> = sealed
+        .iter()
+        .map(|key| {
+            (
+                key.name(),
+                key.open(keys.exchange_secret(), &keys.exchange_key()).unwrap(),
+            )
+        })
+        .collect();
+    for (by, wrapped) in class.roster.wrapped() {
+        if let Some(wrapping) = opened.get(&by) {
+            let name = KeyName {
+                space: by.space,
+                epoch: wrapped.epoch,
+                id: wrapped.id,
+            };
+            let key = wrapped.unwrap(wrapping, &by).unwrap();
+            opened.insert(name, key);
+        }
+    }
+    opened
+}
+
+#[test]
+fn a_rotation_is_for_all_members_and_nobody_else() {
+    let mut class = Class::new();
+    class.join(2, Role::Student, SOUTH);
+    class.join(3, Role::Carrier, SOUTH);
+    let exchange = |number| person(number).exchange_key();
+    for (recipients, expected) in [
+        (vec![1], not_allowed("leave out a member of the space")),
+        (
+            vec![1, 2, 3],
+            not_allowed("seal a key to somebody outside its space"),
+        ),
+        (
+            vec![1, 2, 7],
+            not_allowed("seal a key to somebody outside its space"),
+        ),
+        (vec![1, 2, 2], not_allowed("seal a key twice to one recipient")),
+        (vec![1, 2], Ok(Added::New)),
+    ] {
+        let rotation = class.rotation_to(
+            EVERYONE,
+            recipients.iter().map(|number| exchange(*number)).collect(),
+        );
+        assert_eq!(
+            class.clone().try_act(FOUNDER, rotate(rotation)),
+            expected,
+            "{recipients:?}"
+        );
+    }
+    // Open invites get it as well, until they are ended.
+    let invite = class.invite(FOUNDER, 1, Role::Student, 3);
+    let action = new_key(&mut class, FOUNDER, EVERYONE);
+    let action = match action {
+        Action::Rotate { rotations } => rotations.into_iter().next().unwrap(),
+        other => panic!("{other:?}"),
+    };
+    assert!(action.sealed_for(&secret(1).exchange_key()).is_some());
+    class.act(FOUNDER, rotate(action.clone()));
+    assert_eq!(class.roster.sealed_for(&secret(1).exchange_key()).len(), 2);
+    class.act(FOUNDER, end(invite));
+    let recipients = action.recipients().copied().collect();
+    let stale = class.rotation_to(EVERYONE, recipients);
+    assert_eq!(
+        class.try_act(FOUNDER, rotate(stale)),
+        not_allowed("seal a key to somebody outside its space")
+    );
+}
+
+#[test]
+fn a_rotation_follows_the_epoch_before() {
+    let mut class = Class::new();
+    let wrong_epoch = Rotation {
+        epoch: 2,
+        ..class.rotation_to(EVERYONE, vec![person(1).exchange_key()])
+    };
+    assert_eq!(
+        class.try_act(FOUNDER, rotate(wrong_epoch)),
+        not_allowed("rotate to another epoch than the next")
+    );
+    let without = Rotation {
+        previous: Vec::new(),
+        ..class.rotation_to(EVERYONE, vec![person(1).exchange_key()])
+    };
+    assert_eq!(
+        class.try_act(FOUNDER, rotate(without)),
+        not_allowed("rotate without the key of the epoch before")
+    );
+    let unknown = Rotation {
+        space: GROUP,
+        ..class.rotation_to(EVERYONE, vec![person(1).exchange_key()])
+    };
+    assert_eq!(
+        class.try_act(FOUNDER, rotate(unknown)),
+        not_allowed("rotate a space that does not exist")
+    );
+    let twice = class.rotation_to(EVERYONE, vec![person(1).exchange_key()]);
+    let twice = Action::Rotate {
+        rotations: vec![twice.clone(), twice],
+    };
+    assert_eq!(
+        class.try_act(FOUNDER, twice),
+        not_allowed("rotate a space twice at once")
+    );
+    let action = new_key(&mut class, FOUNDER, EVERYONE);
+    class.act(FOUNDER, action);
+    assert_eq!(class.roster.current_key(&EVERYONE).unwrap().epoch, 1);
+}
+
+#[test]
+fn of_two_rotations_apart_one_is_current_and_both_are_carried_on() {
+    let mut class = Class::new();
+    class.join(2, Role::Lead, NORTH);
+    let (mut one, mut other) = (class.clone(), class);
+    let action = new_key(&mut one, FOUNDER, EVERYONE);
+    one.act(FOUNDER, action);
+    other.act(2, lock(false));
+    let action = new_key(&mut other, 2, EVERYONE);
+    other.act(2, action);
+    one.meet(&[&other]);
+    other.meet(&[&one]);
+    let keys = one.roster.keys_in(&EVERYONE);
+    assert_eq!(keys.iter().map(|name| name.epoch).collect::<Vec<_>>(), [0, 1, 1]);
+    assert_eq!(one.roster.current_key(&EVERYONE), Some(keys[1]));
+    assert_eq!(other.roster.current_key(&EVERYONE), Some(keys[1]));
+
+    // Who comes later is handed one key and opens all before it.
+    let action = new_key(&mut one, 2, EVERYONE);
+    one.act(2, action);
+    one.join(3, Role::Student, SOUTH);
+    assert_eq!(one.roster.sealed_for(&person(3).exchange_key()).len(), 1);
+    let opened = opened(&one, 3);
+    assert_eq!(opened.len(), 4);
+    assert!(opened.iter().all(|(name, key)| key.id() == name.id));
+}
+
+#[test]
+fn a_wrapped_key_opens_where_it_was_wrapped_only() {
+    let mut class = Class::new();
+    let action = new_key(&mut class, FOUNDER, EVERYONE);
+    class.act(FOUNDER, action);
+    let (by, wrapped) = class.roster.wrapped()[0];
+    let wrapping = class.keys[&by.id].clone();
+    assert_eq!(wrapped.unwrap(&wrapping, &by).unwrap().id(), wrapped.id);
+    let refused = Err(Error::CannotOpen("wrapped key"));
+    let other = KeyName {
+        space: SpaceId::STAFF,
+        ..by
+    };
+    assert_eq!(wrapped.unwrap(&wrapping, &other), refused);
+    assert_eq!(wrapped.unwrap(&wrapping, &KeyName { epoch: 2, ..by }), refused);
+    assert_eq!(wrapped.unwrap(&EpochKey::from_bytes([1; 32]), &by), refused);
+}
+
+#[test]
+fn when_a_space_needs_new_keys() {
+    let mut class = Class::new();
+    class.join(2, Role::Student, SOUTH);
+    assert!(!class.roster.needs_rotation(&EVERYONE) && !class.roster.needs_rotation(&SpaceId::STAFF));
+    assert!(!class.roster.needs_rotation(&GROUP), "there is no such space");
+    // Somebody left.
+    let mut left = class.clone();
+    left.act(2, remove(2));
+    assert!(left.roster.needs_rotation(&EVERYONE) && !left.roster.needs_rotation(&SpaceId::STAFF));
+    let action = new_key(&mut left, FOUNDER, EVERYONE);
+    left.act(FOUNDER, action);
+    assert!(!left.roster.needs_rotation(&EVERYONE));
+    // A removal that brings the key.
+    let mut removed = class.clone();
+    let action = removed.remove_and_rotate(FOUNDER, 2);
+    removed.act(FOUNDER, action);
+    assert!(!removed.roster.needs_rotation(&EVERYONE));
+    assert!(opened(&removed, 2).keys().all(|name| name.epoch == 0));
+    // Somebody joined apart from the rotation.
+    let mut joined = class.clone();
+    joined.join(3, Role::Student, SOUTH);
+    let mut rotated = class.clone();
+    let action = new_key(&mut rotated, FOUNDER, EVERYONE);
+    let rotation = rotated.entry(FOUNDER, action);
+    rotated.take(rotation.clone());
+    assert!(joined.roster.leaves_out(&rotation) && !class.roster.leaves_out(&rotation));
+    joined.meet(&[&rotated]);
+    assert!(joined.roster.needs_rotation(&EVERYONE));
+    // An invite was ended that the key was sealed to.
+    let invite = class.invite(FOUNDER, 1, Role::Student, 3);
+    assert!(!class.roster.needs_rotation(&EVERYONE));
+    class.act(FOUNDER, end(invite));
+    assert!(class.roster.needs_rotation(&EVERYONE));
+}
+
+#[test]
+fn who_is_in_which_space() {
+    let mut class = Class::new();
+    for (number, role) in [
+        (2, Role::Teacher),
+        (3, Role::Student),
+        (4, Role::Guest),
+        (5, Role::Carrier),
+    ] {
+        class.join(number, role, SOUTH);
+    }
+    let action = class.group(&[FOUNDER, 3, 4]);
+    class.act(FOUNDER, action);
+    let within = |class: &Class, space| {
+        let numbers = 1..6u8;
+        numbers
+            .filter(|number| class.roster.is_in_space(&id(*number), &space))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(within(&class, EVERYONE), [1, 2, 3, 4]);
+    assert_eq!(within(&class, SpaceId::STAFF), [1, 2]);
+    assert_eq!(within(&class, GROUP), [1, 3, 4]);
+    assert_eq!(class.roster.space_members(&GROUP).len(), 3);
+    assert_eq!(class.roster.spaces(), [EVERYONE, SpaceId::STAFF, GROUP]);
+    class.act(FOUNDER, remove(3));
+    class.act(FOUNDER, change(4, Role::Carrier));
+    assert_eq!(within(&class, GROUP), [1]);
+    assert!(class.roster.needs_rotation(&GROUP));
+    assert_eq!(
+        class.try_act(
+            FOUNDER,
+            Action::NewSpace {
+                members: Vec::new(),
+                first: class.clone().first_key(SpaceId::STAFF, &[1, 2])
+            }
+        ),
+        not_allowed("make a space that exists")
+    );
+}
+
+#[test]
+fn keys_are_handed_to_those_of_the_space_only() {
+    let mut class = Class::new();
+    class.join(2, Role::Student, NORTH);
+    let refused = not_allowed("hand a key to somebody outside its space");
+    let keys = class.sealed(&[SpaceId::STAFF], secret(1).exchange_key());
+    let invite = |role| {
+        let (author, keys) = (person(FOUNDER), keys.clone());
+        Entry::invite(
+            &author,
+            class.classroom(),
+            class.heads(),
+            &secret(1),
+            role,
+            1,
+            EXPIRES,
+            keys,
+        )
+        .unwrap()
+    };
+    assert_eq!(class.roster.clone().add(invite(Role::Student)), refused);
+    assert_eq!(class.roster.clone().add(invite(Role::Carrier)), refused);
+    assert_eq!(class.roster.clone().add(invite(Role::Teacher)), Ok(Added::New));
+    // Who becomes a teacher gets the key of the staff with it.
+    let keys = class.sealed(&[SpaceId::STAFF], person(2).exchange_key());
+    let with_keys = |role| Action::ChangeRole {
+        member: id(2),
+        role,
+        cutoffs: Vec::new(),
+        keys: keys.clone(),
+        rotations: Vec::new(),
+    };
+    assert_eq!(class.try_act(FOUNDER, with_keys(Role::Guest)), refused);
+    class.act(FOUNDER, change(2, Role::Guest));
+    class.act(FOUNDER, with_keys(Role::Teacher));
+    assert!(opened(&class, 2).keys().any(|name| name.space == SpaceId::STAFF));
+    assert!(!class.roster.needs_rotation(&SpaceId::STAFF));
+    // And loses it with the role.
+    let less = change(2, Role::Student);
+    let rotation = class.rotation(FOUNDER, &less, SpaceId::STAFF);
+    assert_eq!(rotation.recipients().count(), 1);
+    let Action::ChangeRole {
+        member,
+        role,
+        cutoffs,
+        keys,
+        ..
+    } = less
+    else {
+        unreachable!()
+    };
+    class.act(
+        FOUNDER,
+        Action::ChangeRole {
+            member,
+            role,
+            cutoffs,
+            keys,
+            rotations: vec![rotation],
+        },
+    );
+    assert!(!class.roster.needs_rotation(&SpaceId::STAFF));
+}
+
+/// Who steps down makes no key for a space they leave: they would know it.
+#[test]
+fn nobody_makes_a_key_for_a_space_they_leave() {
+    let mut class = Class::new();
+    class.join(2, Role::Teacher, NORTH);
+    let less = change(FOUNDER, Role::Student);
+    let rotation = class.rotation(FOUNDER, &less, SpaceId::STAFF);
+    let Action::ChangeRole {
+        member,
+        role,
+        cutoffs,
+        keys,
+        ..
+    } = less
+    else {
+        unreachable!()
+    };
+    let action = Action::ChangeRole {
+        member,
+        role,
+        cutoffs,
+        keys,
+        rotations: vec![rotation],
+    };
+    assert_eq!(
+        class.try_act(FOUNDER, action),
+        not_allowed("make a key for a space that the author is not in")
+    );
+}
+
+#[test]
+fn which_segments_count() {
+    let mut class = Class::new();
+    for (number, role) in [(2, Role::Student), (3, Role::Guest), (4, Role::Teacher)] {
+        class.join(number, role, SOUTH);
+    }
+    let good = class.header(2, PAGE, 1, 0);
+    assert_eq!(class.roster.check_segment(&good), Ok(()));
+    let mut unknown = good.clone();
+    unknown.roster.push(protocol::EntryHash([1; 32]));
+    assert_eq!(class.roster.check_segment(&unknown), Err(Unfit::UnknownRoster));
+    unknown.roster.clear();
+    assert_eq!(class.roster.check_segment(&unknown), Err(Unfit::UnknownRoster));
+    let (guest, stranger) = (class.header(3, PAGE, 1, 0), class.header(9, PAGE, 1, 0));
+    assert_eq!(class.roster.check_segment(&guest), Err(Unfit::NotAllowed));
+    assert_eq!(class.roster.check_segment(&stranger), Err(Unfit::NotAMember));
+    let mut staff = good.clone();
+    staff.space = SpaceId::STAFF;
+    assert_eq!(class.roster.check_segment(&staff), Err(Unfit::WrongSpace));
+    let mut early = good.clone();
+    early.epoch = 1;
+    assert_eq!(class.roster.check_segment(&early), Err(Unfit::WrongEpoch));
+    let action = new_key(&mut class, FOUNDER, EVERYONE);
+    class.act(FOUNDER, action);
+    assert_eq!(
+        class.roster.check_segment(&early),
+        Err(Unfit::WrongEpoch),
+        "by what its author knew"
+    );
+    early.roster = class.heads();
+    assert_eq!(class.roster.check_segment(&early), Ok(()));
+    assert_eq!(class.roster.check_segment(&good), Ok(()));
+
+    // Locks, closing and erasing are of the present.
+    class.act(4, lock(true));
+    assert_eq!(class.roster.check_segment(&good), Err(Unfit::Locked));
+    assert_eq!(
+        class.roster.check_segment(&class.header(2, DOCUMENT, 1, 0)),
+        Ok(())
+    );
+    assert_eq!(class.roster.check_segment(&class.header(4, PAGE, 1, 0)), Ok(()));
+    class.act(FOUNDER, Action::Close { closed: true });
+    assert_eq!(
+        class.roster.check_segment(&class.header(4, PAGE, 1, 0)),
+        Err(Unfit::Closed)
+    );
+    class.act(FOUNDER, Action::Close { closed: false });
+    class.act(4, lock(false));
+    assert_eq!(class.roster.check_segment(&good), Ok(()));
+    class.act(
+        FOUNDER,
+        Action::Erase {
+            document: PAGE,
+            successor: DocumentId([7; 16]),
+        },
+    );
+    assert_eq!(class.roster.check_segment(&good), Err(Unfit::Erased));
+}
+
+#[test]
+fn a_removal_cuts_logs_where_it_had_seen_them() {
+    let mut class = Class::new();
+    class.join(2, Role::Student, SOUTH);
+    class.join(3, Role::Lead, NORTH);
+    assert_eq!(class.roster.cutoff(&log(2, PAGE, 1)), None);
+    let headers = [
+        class.header(2, PAGE, 1, 4),
+        class.header(2, PAGE, 1, 5),
+        class.header(2, PAGE, 2, 0),
+    ];
+    let (mut one, mut other) = (class.clone(), class);
+    one.act(FOUNDER, remove_after(2, &[(PAGE, 1, 5)]));
+    other.act(3, remove_after(2, &[(PAGE, 1, 3), (DOCUMENT, 2, 1)]));
+    one.meet(&[&other]);
+    assert_eq!(
+        one.roster.cutoff(&log(2, PAGE, 1)),
+        Some(5),
+        "the furthest that one had seen"
+    );
+    assert_eq!(one.roster.cutoff(&log(2, DOCUMENT, 2)), Some(1));
+    assert_eq!(one.roster.cutoff(&log(2, PAGE, 2)), Some(0), "nobody had seen it");
+    let fit = headers.map(|header| one.roster.check_segment(&header));
+    assert_eq!(fit, [Ok(()), Err(Unfit::BeyondCutoff), Err(Unfit::BeyondCutoff)]);
+}
+
+#[test]
+fn who_writes_again_does_so_on_new_lanes() {
+    let mut class = Class::new();
+    class.join(2, Role::Student, SOUTH);
+    class.act(
+        FOUNDER,
+        Action::ChangeRole {
+            member: id(2),
+            role: Role::Guest,
+            cutoffs: cutoffs(&[(PAGE, 1, 5)]),
+            keys: Vec::new(),
+            rotations: Vec::new(),
+        },
+    );
+    assert_eq!(class.roster.cutoff(&log(2, PAGE, 9)), Some(0));
+    class.act(FOUNDER, change(2, Role::Student));
+    assert_eq!(class.roster.cutoff(&log(2, PAGE, 1)), Some(5));
+    assert_eq!(
+        class.roster.cutoff(&log(2, DOCUMENT, 1)),
+        Some(0),
+        "a lane that was cut"
+    );
+    assert_eq!(class.roster.cutoff(&log(2, PAGE, 9)), None);
+    assert_eq!(class.roster.check_segment(&class.header(2, PAGE, 9, 0)), Ok(()));
+    let writing = Action::ChangeRole {
+        member: id(2),
+        role: Role::Teacher,
+        cutoffs: cutoffs(&[(PAGE, 1, 5)]),
+        keys: Vec::new(),
+        rotations: Vec::new(),
+    };
+    class.join(3, Role::Lead, SOUTH);
+    assert_eq!(
+        class.try_act(3, writing),
+        not_allowed("cut off logs of somebody who may write")
+    );
+}

@@ -1,0 +1,516 @@
+//! The roster's rules, row by row: who may do what to whom. docs/protocol.md names each test by its row.
+
+use protocol::Error;
+use protocol::key::{open_note, seal_note};
+use protocol::roster::{Action, Added, Removal, Role};
+use protocol::{DocumentId, EntryHash, SpaceId};
+
+use crate::class::{
+    Class, EAST, FOUNDER, GROUP, PAGE, ROLES, approve, change, consent, end, id, lock, remove, secret,
+};
+use crate::example::{DOCUMENT, EXPIRES, NORTH, SOUTH, Stream, person};
+
+fn not_allowed(what: &'static str) -> Result<Added, Error> {
+    Err(Error::NotAllowed(what))
+}
+
+/// A class with person 2, of the north, in each role in turn.
+fn with_each_role(mut check: impl FnMut(Role, &mut Class)) {
+    for role in ROLES {
+        let mut class = Class::new();
+        class.join(2, role, NORTH);
+        check(role, &mut class);
+    }
+}
+
+/// Whether each role may do it: lead, teacher, student, guest, carrier.
+fn assert_roles(expected: [bool; 5], act: impl Fn(&mut Class) -> Action) {
+    let mut expected = expected.into_iter();
+    with_each_role(|role, class| {
+        let action = act(class);
+        let may = class.roster.may(&id(2), &action).is_ok();
+        let taken = class.try_act(2, action).is_ok();
+        assert_eq!(
+            (taken, may),
+            {
+                let may = expected.next().unwrap();
+                (may, may)
+            },
+            "{role:?}"
+        );
+    });
+}
+
+const STAFF: [bool; 5] = [true, true, false, false, false];
+const LEADS: [bool; 5] = [true, false, false, false, false];
+
+#[test]
+fn who_may_rotate() {
+    assert_roles(STAFF, |class| {
+        let rotate = Action::Rotate {
+            rotations: Vec::new(),
+        };
+        Action::Rotate {
+            rotations: vec![class.rotation(2, &rotate, SpaceId::EVERYONE)],
+        }
+    });
+    let mut class = Class::new();
+    let nothing = Action::Rotate {
+        rotations: Vec::new(),
+    };
+    assert_eq!(class.try_act(FOUNDER, nothing), not_allowed("rotate nothing"));
+}
+
+#[test]
+fn who_may_make_a_space() {
+    assert_roles(STAFF, |class| class.group(&[2]));
+}
+
+#[test]
+fn who_may_lock() {
+    assert_roles(STAFF, |_| lock(true));
+    assert_roles(STAFF, |_| lock(false));
+    let mut class = Class::new();
+    let own = Action::Lock {
+        document: DOCUMENT,
+        locked: true,
+    };
+    assert_eq!(
+        class.try_act(FOUNDER, own),
+        not_allowed("lock the classroom's own document")
+    );
+}
+
+#[test]
+fn who_may_close() {
+    assert_roles(LEADS, |_| Action::Close { closed: true });
+    let mut class = Class::new();
+    class.act(FOUNDER, Action::Close { closed: true });
+    assert!(class.roster.closed());
+    class.act(FOUNDER, Action::Close { closed: false });
+    assert!(!class.roster.closed());
+}
+
+#[test]
+fn who_may_erase() {
+    let successor = DocumentId([0xd2; 16]);
+    let erase = |document, successor| Action::Erase { document, successor };
+    assert_roles(LEADS, |_| erase(PAGE, successor));
+    let mut class = Class::new();
+    let refused = not_allowed("erase the classroom's own document");
+    assert_eq!(class.try_act(FOUNDER, erase(DOCUMENT, PAGE)), refused);
+    assert_eq!(class.try_act(FOUNDER, erase(PAGE, DOCUMENT)), refused);
+    assert_eq!(class.try_act(FOUNDER, erase(PAGE, PAGE)), refused);
+    class.act(FOUNDER, erase(PAGE, successor));
+    assert_eq!(class.roster.erased(&PAGE), Some(successor));
+    assert_eq!(class.roster.erased_documents(), [(PAGE, successor)]);
+    assert_eq!(class.roster.erased(&successor), None);
+    assert_eq!(
+        class.try_act(FOUNDER, erase(PAGE, successor)),
+        not_allowed("erase a document twice")
+    );
+}
+
+#[test]
+fn who_may_consent() {
+    assert_roles(LEADS, |_| consent(FOUNDER));
+    let mut class = Class::new();
+    assert_eq!(
+        class.try_act(FOUNDER, consent(7)),
+        not_allowed("agree to removing somebody who is no member")
+    );
+}
+
+#[test]
+fn a_stranger_may_do_nothing() {
+    let mut class = Class::new();
+    class.join(3, Role::Student, NORTH);
+    let group = class.group(&[FOUNDER]);
+    for action in [
+        remove(3),
+        change(3, Role::Guest),
+        consent(3),
+        lock(true),
+        Action::Close { closed: true },
+        group,
+        Action::Erase {
+            document: PAGE,
+            successor: DocumentId([2; 16]),
+        },
+    ] {
+        assert_eq!(
+            class.try_act(9, action),
+            not_allowed("act without being a member")
+        );
+    }
+    assert_eq!(
+        class.try_act(9, remove(9)),
+        not_allowed("leave without being a member")
+    );
+}
+
+#[test]
+fn who_may_end_an_invite() {
+    // That of the founder: a lead.
+    assert_roles(LEADS, |class| {
+        let invite = class.invite(FOUNDER, 1, Role::Student, 5);
+        end(invite)
+    });
+    // Their own, as long as they lead or teach.
+    let mut class = Class::new();
+    class.join(2, Role::Teacher, NORTH);
+    let mine = class.invite(2, 1, Role::Student, 5);
+    let mut later = class.clone();
+    class.act(2, end(mine));
+    assert!(class.roster.invite_by(&mine).unwrap().ended);
+    assert!(class.roster.invites().iter().all(|invite| invite.entry != mine));
+    assert_eq!(
+        class.try_act(FOUNDER, end(mine)),
+        not_allowed("end an invite twice")
+    );
+    let joining = class.admission(5, 1, mine, SOUTH);
+    assert_eq!(
+        class.roster.add(joining),
+        not_allowed("join by an invite that was ended")
+    );
+    later.act(FOUNDER, change(2, Role::Student));
+    assert_eq!(later.try_act(2, end(mine)), not_allowed("end this invite"));
+    assert_eq!(
+        later.try_act(FOUNDER, end(EntryHash([1; 32]))),
+        not_allowed("end this invite")
+    );
+}
+
+#[test]
+fn who_may_ask_people_to_ask() {
+    let table = [
+        (Role::Lead, [true, true, true, true, true]),
+        (Role::Teacher, [false, false, true, true, false]),
+        (Role::Student, [false; 5]),
+        (Role::Guest, [false; 5]),
+        (Role::Carrier, [false; 5]),
+    ];
+    let mut table = table.into_iter();
+    with_each_role(|role, class| {
+        let (by, allowed) = table.next().unwrap();
+        assert_eq!(role, by);
+        for (asked, allowed) in ROLES.into_iter().zip(allowed) {
+            let entry = protocol::roster::Entry::ask_invite(
+                &person(2),
+                class.classroom(),
+                class.heads(),
+                &secret(1),
+                asked,
+                1,
+                EXPIRES,
+            );
+            let taken = class.roster.clone().add(entry.unwrap());
+            assert_eq!(taken.is_ok(), allowed, "{by:?} {asked:?}");
+        }
+    });
+}
+
+#[test]
+fn who_may_answer_a_request() {
+    for (asked, expected) in [(Role::Student, STAFF), (Role::Teacher, LEADS)] {
+        for answer in [approve, |request| Action::Decline { request }] {
+            assert_roles(expected, |class| {
+                let invite = class.ask_invite(FOUNDER, 1, asked);
+                let request = class.request(5, 1, invite, SOUTH);
+                answer(class.take(request))
+            });
+        }
+    }
+}
+
+#[test]
+fn who_asked_is_a_member_once_approved() {
+    let mut class = Class::new();
+    let invite = class.ask_invite(FOUNDER, 1, Role::Student);
+    let request = class.request(5, 1, invite, SOUTH);
+    assert_eq!(class.role(5), None);
+    let request = class.take(request);
+    assert_eq!(class.role(5), None);
+    let asking = class.roster.requests()[0];
+    assert_eq!(
+        (asking.entry, asking.member, asking.school),
+        (request, id(5), SOUTH)
+    );
+    assert_eq!((asking.role, asking.inviter), (Role::Student, id(FOUNDER)));
+    assert_eq!(asking.note, b"who I am");
+
+    let again = class.request(5, 1, invite, NORTH);
+    assert_eq!(class.roster.add(again), not_allowed("ask twice by one invite"));
+    let keys = class.sealed(&[SpaceId::EVERYONE], person(5).exchange_key());
+    class.act(FOUNDER, Action::Approve { request, keys });
+    let member = class.roster.member(&id(5)).unwrap();
+    assert_eq!((member.role, member.school), (Role::Student, SOUTH));
+    assert_eq!(member.exchange, person(5).exchange_key());
+    assert_eq!(class.roster.keys_of(&id(5)).len(), 1);
+    assert_eq!(class.roster.uses_of(&invite), 1);
+    assert!(class.roster.requests().is_empty());
+    assert_eq!(
+        class.try_act(FOUNDER, approve(request)),
+        not_allowed("answer a request twice")
+    );
+}
+
+#[test]
+fn who_was_declined_may_be_approved_after_all() {
+    let mut class = Class::new();
+    let invite = class.ask_invite(FOUNDER, 1, Role::Student);
+    let request = class.request(5, 1, invite, SOUTH);
+    let request = class.take(request);
+    class.act(FOUNDER, Action::Decline { request });
+    assert!(class.roster.requests().is_empty() && class.roster.is_declined(&request));
+    assert_eq!(
+        class.try_act(FOUNDER, Action::Decline { request }),
+        not_allowed("answer a request twice")
+    );
+    class.act(FOUNDER, approve(request));
+    assert_eq!(class.role(5), Some(Role::Student));
+    assert!(!class.roster.is_declined(&request));
+}
+
+/// An open invite admits, one to ask takes requests, and neither the other.
+#[test]
+fn an_invite_is_used_as_it_was_meant() {
+    let mut class = Class::new();
+    let open = class.invite(FOUNDER, 1, Role::Student, 5);
+    let ask = class.ask_invite(FOUNDER, 2, Role::Student);
+    let refused = not_allowed("join without an invite");
+    let request = class.request(5, 1, open, SOUTH);
+    assert_eq!(class.roster.add(request), refused);
+    let admission = class.admission(5, 2, ask, SOUTH);
+    assert_eq!(class.roster.add(admission), refused);
+    let forged = class.request(5, 1, ask, SOUTH);
+    assert_eq!(class.roster.add(forged), Err(Error::BadSignature("admission")));
+}
+
+#[test]
+fn a_note_is_for_the_inviter_alone() {
+    let inviter = person(FOUNDER);
+    let note = seal_note(b"Amina, 7b", &inviter.exchange_key(), &mut Stream::new("note")).unwrap();
+    assert_eq!(
+        open_note(&note, inviter.exchange_secret(), &inviter.exchange_key()).unwrap(),
+        b"Amina, 7b"
+    );
+    let other = person(2);
+    assert!(open_note(&note, other.exchange_secret(), &other.exchange_key()).is_err());
+    assert!(open_note(&note[..20], inviter.exchange_secret(), &inviter.exchange_key()).is_err());
+}
+
+#[test]
+fn who_may_remove_whom() {
+    let foreign_staff = "act on another school's lead or teacher alone";
+    for (by, target, school, expected) in [
+        (Role::Lead, Role::Student, SOUTH, Ok(Added::New)),
+        (Role::Lead, Role::Guest, SOUTH, Ok(Added::New)),
+        (Role::Lead, Role::Carrier, SOUTH, Ok(Added::New)),
+        (Role::Lead, Role::Lead, NORTH, Ok(Added::New)),
+        (Role::Lead, Role::Teacher, NORTH, Ok(Added::New)),
+        (Role::Lead, Role::Lead, SOUTH, not_allowed(foreign_staff)),
+        (Role::Teacher, Role::Student, NORTH, not_allowed("remove others")),
+        (Role::Student, Role::Student, NORTH, not_allowed("remove others")),
+        (Role::Guest, Role::Guest, NORTH, not_allowed("remove others")),
+        (Role::Carrier, Role::Carrier, NORTH, not_allowed("remove others")),
+    ] {
+        let mut class = Class::new();
+        class.join(2, by, NORTH);
+        class.join(3, target, school);
+        assert_eq!(
+            class.try_act(2, remove(3)),
+            expected,
+            "{by:?} {target:?} {school:?}"
+        );
+        assert_eq!(class.role(3).is_none(), expected.is_ok());
+        assert_eq!(class.roster.former_members() == [id(3)], expected.is_ok());
+    }
+    let mut class = Class::new();
+    class.join(2, Role::Lead, SOUTH);
+    class.join(3, Role::Teacher, SOUTH);
+    assert_eq!(class.try_act(FOUNDER, remove(3)), not_allowed(foreign_staff));
+    let refused = not_allowed("remove somebody who is no member");
+    assert_eq!(class.try_act(FOUNDER, remove(7)), refused);
+    let nobody = Action::Remove {
+        members: Vec::new(),
+        rotations: Vec::new(),
+    };
+    assert_eq!(class.try_act(FOUNDER, nobody), refused);
+}
+
+#[test]
+fn everybody_may_leave() {
+    assert_roles([true; 5], |_| remove(2));
+    let mut class = Class::new();
+    class.join(2, Role::Lead, NORTH);
+    let rotation = class.rotation(2, &remove(2), SpaceId::EVERYONE);
+    let Action::Remove { members, .. } = remove(2) else {
+        unreachable!()
+    };
+    let action = Action::Remove {
+        members,
+        rotations: vec![rotation],
+    };
+    assert_eq!(class.try_act(2, action), not_allowed("make keys and leave"));
+}
+
+#[test]
+fn a_school_leaves() {
+    let mut class = Class::new();
+    class.join(2, Role::Lead, SOUTH);
+    class.join(3, Role::Teacher, SOUTH);
+    class.join(4, Role::Student, SOUTH);
+    class.join(5, Role::Student, NORTH);
+    let members = [2, 3, 4].map(|member| Removal {
+        member: id(member),
+        cutoffs: Vec::new(),
+    });
+    let leave = Action::Remove {
+        members: members.to_vec(),
+        rotations: Vec::new(),
+    };
+    assert_eq!(
+        class.clone().try_act(3, leave.clone()),
+        not_allowed("remove others")
+    );
+    class.act(2, leave);
+    let left: Vec<_> = class.roster.members().map(|member| member.school).collect();
+    assert_eq!(left, [NORTH, NORTH]);
+    assert_eq!(class.roster.former_members().len(), 3);
+    assert!(class.roster.needs_rotation(&SpaceId::EVERYONE));
+}
+
+#[test]
+fn another_schools_staff_are_removed_by_most_schools() {
+    let mut class = Class::new();
+    class.join(2, Role::Lead, SOUTH);
+    class.join(3, Role::Lead, EAST);
+    class.join(4, Role::Lead, EAST);
+    let refused = not_allowed("act on another school's lead or teacher alone");
+    assert_eq!(class.roster.consent_needed(&id(FOUNDER), &id(3)), Some((1, 2)));
+    assert_eq!(class.try_act(FOUNDER, remove(3)), refused);
+    // One's own word is not another school's.
+    class.act(FOUNDER, consent(3));
+    assert_eq!(class.try_act(FOUNDER, remove(3)), refused);
+    assert_eq!(class.try_act(FOUNDER, change(3, Role::Student)), refused);
+    class.act(2, consent(3));
+    assert_eq!(class.roster.consents(&id(3)).len(), 2);
+    assert_eq!(class.roster.consent_needed(&id(FOUNDER), &id(3)), Some((2, 2)));
+    assert_eq!(
+        class.clone().try_act(FOUNDER, change(3, Role::Student)),
+        Ok(Added::New)
+    );
+    // It is for them alone.
+    assert_eq!(class.try_act(FOUNDER, remove(4)), refused);
+    // Who agreed has to be a lead still.
+    let mut later = class.clone();
+    later.act(2, change(2, Role::Teacher));
+    later.join(5, Role::Lead, SOUTH);
+    assert_eq!(later.try_act(FOUNDER, remove(3)), refused);
+    class.act(FOUNDER, remove(3));
+    assert_eq!(class.role(3), None);
+}
+
+/// Two schools: neither can throw the other out.
+#[test]
+fn of_two_schools_none_throws_the_other_out() {
+    let mut class = Class::new();
+    class.join(2, Role::Lead, SOUTH);
+    class.act(FOUNDER, consent(2));
+    assert_eq!(
+        class.try_act(FOUNDER, remove(2)),
+        not_allowed("act on another school's lead or teacher alone")
+    );
+    // Unless its lead agrees.
+    class.act(2, consent(2));
+    class.act(FOUNDER, remove(2));
+}
+
+/// What was agreed on before somebody came back counts no more.
+#[test]
+fn consent_is_given_anew_after_a_readmission() {
+    let mut class = Class::new();
+    class.join(2, Role::Lead, SOUTH);
+    class.join(3, Role::Lead, EAST);
+    class.act(2, consent(3));
+    class.act(FOUNDER, remove(3));
+    class.invite(FOUNDER, 1, Role::Lead, 1);
+    let invite = class.roster.invite(&secret(1).id()).unwrap().entry;
+    let back = class.admission(3, 1, invite, EAST);
+    class.take(back);
+    assert!(class.roster.consents(&id(3)).is_empty());
+    assert!(class.try_act(FOUNDER, remove(3)).is_err());
+}
+
+#[test]
+fn who_may_change_which_role() {
+    let alone = "act on another school's lead or teacher alone";
+    let promote = "promote somebody of another school that has a lead";
+    for (school, from, to, expected) in [
+        (NORTH, Role::Student, Role::Guest, Ok(Added::New)),
+        (SOUTH, Role::Student, Role::Guest, Ok(Added::New)),
+        (SOUTH, Role::Guest, Role::Student, Ok(Added::New)),
+        (SOUTH, Role::Student, Role::Carrier, Ok(Added::New)),
+        (NORTH, Role::Student, Role::Lead, Ok(Added::New)),
+        (NORTH, Role::Lead, Role::Student, Ok(Added::New)),
+        (SOUTH, Role::Student, Role::Teacher, not_allowed(promote)),
+        (SOUTH, Role::Teacher, Role::Lead, not_allowed(promote)),
+        (SOUTH, Role::Teacher, Role::Student, not_allowed(alone)),
+        (EAST, Role::Student, Role::Teacher, Ok(Added::New)),
+        (EAST, Role::Teacher, Role::Lead, Ok(Added::New)),
+        (EAST, Role::Teacher, Role::Student, not_allowed(alone)),
+        (
+            NORTH,
+            Role::Student,
+            Role::Student,
+            not_allowed("give somebody the role they have"),
+        ),
+    ] {
+        let mut class = Class::new();
+        class.join(2, Role::Lead, SOUTH);
+        class.join(3, from, school);
+        assert_eq!(
+            class.try_act(FOUNDER, change(3, to)),
+            expected,
+            "{school:?} {from:?} {to:?}"
+        );
+        assert_eq!(class.role(3), Some(if expected.is_ok() { to } else { from }));
+    }
+    assert_roles(LEADS, |class| {
+        class.join(3, Role::Student, NORTH);
+        change(3, Role::Guest)
+    });
+    let mut class = Class::new();
+    assert_eq!(
+        class.try_act(FOUNDER, change(3, Role::Guest)),
+        not_allowed("change the role of somebody who is no member")
+    );
+    class.act(FOUNDER, change(FOUNDER, Role::Teacher));
+    assert_eq!(class.role(FOUNDER), Some(Role::Teacher));
+}
+
+#[test]
+fn a_group_is_made_of_members_with_its_maker() {
+    let mut class = Class::new();
+    class.join(2, Role::Student, NORTH);
+    class.join(3, Role::Carrier, NORTH);
+    let refused = not_allowed("make a group of others, or of somebody who is no member");
+    for members in [
+        vec![2],
+        vec![FOUNDER, 3],
+        vec![FOUNDER, 9],
+        vec![FOUNDER, FOUNDER],
+    ] {
+        let action = class.group(&members);
+        assert_eq!(class.try_act(FOUNDER, action), refused, "{members:?}");
+    }
+    let action = class.group(&[FOUNDER, 2]);
+    class.act(FOUNDER, action);
+    assert!(class.roster.is_in_space(&id(2), &GROUP) && !class.roster.is_in_space(&id(3), &GROUP));
+    let action = class.group(&[FOUNDER, 2]);
+    assert_eq!(
+        class.try_act(FOUNDER, action),
+        not_allowed("make a space that exists")
+    );
+}
