@@ -21,6 +21,7 @@ use protocol::whisper::Whisper;
 use protocol::wire::{Packer, Unpacker};
 use protocol::{ClassroomId, Refusal, SegmentHash, SpaceId};
 
+use crate::acts;
 use crate::example::{
     CHALLENGE, DOCUMENT, EXPIRES, Example, INVITE_SECRET, LANE, NORTH, ORIGIN, SOUTH, Stream, epoch_key,
     invite_keys, person,
@@ -37,6 +38,7 @@ fn written_files_are_what_this_program_reads() {
         write_all();
     }
     entries();
+    acts::are_what_this_program_reads();
     segments();
     whisper();
     items::check();
@@ -568,6 +570,9 @@ fn write_all() {
     write("roster-found", &example.founding.encode().unwrap());
     write("roster-invite", &example.invite.encode().unwrap());
     write("roster-admit", &example.admission.encode().unwrap());
+    for (name, entry) in acts::all() {
+        write(name, &entry.encode().unwrap());
+    }
     let first = example.segment(0, SegmentHash::NONE, &CHANGES.map(<[u8]>::to_vec));
     let hash = first.hash(&example.classroom()).unwrap();
     let next = example.segment(1, hash, &[NEXT_CHANGE.to_vec()]);
