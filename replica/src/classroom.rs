@@ -12,6 +12,7 @@ use protocol::segment::{Log, Segment};
 use protocol::wire::{Packer, Unpacker};
 use protocol::{ClassroomId, DocumentId, EntryHash, LaneId, MemberId, Refusal, SegmentHash, SpaceId};
 
+use crate::folding::Unfolded;
 use crate::own_document::OwnDocument;
 use crate::presence::Person;
 use crate::store::{AsideReason, Batch, ClassroomRecord, LogRecord};
@@ -31,8 +32,10 @@ pub(crate) struct Classroom {
     /// Own entries that the relay does not have.
     pub(crate) entries: BTreeMap<EntryHash, UnsentEntry>,
     pub(crate) logs: BTreeMap<Log, LogRecord>,
-    /// Own segments that the relay has not acknowledged.
+    /// Own segments that the relay has not acknowledged, by their last index.
     pub(crate) outbox: BTreeMap<(Log, u64), Unsent>,
+    /// Own logs that have grown since they were last folded.
+    pub(crate) unfolded: BTreeMap<Log, Unfolded>,
     pub(crate) documents: BTreeMap<DocumentId, Copy>,
     pub(crate) titles: BTreeMap<DocumentId, String>,
     pub(crate) aside: Vec<Aside>,
@@ -97,6 +100,8 @@ pub(crate) struct Unsent {
     pub(crate) hash: SegmentHash,
     pub(crate) durable: bool,
     pub(crate) way: Way,
+    /// A fold of what the relay has: nothing is lost if it does not take it.
+    pub(crate) settled: bool,
 }
 
 impl Unsent {
@@ -111,6 +116,7 @@ impl Unsent {
             segment,
             durable: true,
             way,
+            settled: false,
         })
     }
 }
@@ -266,6 +272,7 @@ impl Classroom {
             entries: BTreeMap::new(),
             logs: BTreeMap::new(),
             outbox: BTreeMap::new(),
+            unfolded: BTreeMap::new(),
             documents: BTreeMap::new(),
             titles: BTreeMap::new(),
             aside: Vec::new(),
@@ -343,6 +350,12 @@ impl Classroom {
         Ok(change)
     }
 
+    /// What is unsent at an index of a log.
+    pub(crate) fn unsent_at(&self, log: &Log, index: u64) -> Option<&Unsent> {
+        let (_, unsent) = self.outbox.range((*log, index)..=(*log, u64::MAX)).next()?;
+        (unsent.segment.header.first <= index).then_some(unsent)
+    }
+
     /// Why something does not get to the relay.
     pub(crate) fn refusal(&self) -> Option<Refusal> {
         let entries = self.entries.values().filter_map(|entry| entry.way.refusal());
@@ -375,7 +388,7 @@ impl Classroom {
     pub(crate) fn work_on(&self, document: &DocumentId, failing: bool) -> view::Work {
         self.outbox
             .iter()
-            .filter(|((log, _), _)| log.document == *document)
+            .filter(|((log, _), unsent)| log.document == *document && !unsent.settled)
             .map(|(_, unsent)| work(unsent.durable, failing))
             .max()
             .unwrap_or_else(|| self.rest())
@@ -385,6 +398,7 @@ impl Classroom {
     pub(crate) fn work(&self, failing: bool) -> view::Work {
         self.outbox
             .values()
+            .filter(|unsent| !unsent.settled)
             .map(|unsent| unsent.durable)
             .chain(self.entries.values().map(|entry| entry.durable))
             .map(|durable| work(durable, failing))

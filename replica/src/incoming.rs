@@ -5,12 +5,13 @@ use protocol::bounded::Bytes;
 use protocol::frame::{Position, RelayFrame};
 use protocol::rand_core::CryptoRng;
 use protocol::roster::{Added, Entry, Role};
-use protocol::segment::{Body, Segment};
-use protocol::{ClassroomId, DocumentId, SegmentHash};
+use protocol::segment::{Header, Kind, Segment};
+use protocol::{ClassroomId, DocumentId};
 
 use crate::Replica;
 use crate::classroom::{Aside, Classroom, Content, Copy, Held, Reopen, Submission, Unsent};
 use crate::event::Effect;
+use crate::folding;
 use crate::store::{self, AsideReason, AsideRecord, EntryRecord, LogRecord, Table};
 use crate::view::Update;
 
@@ -26,6 +27,8 @@ enum Taken {
     Known,
     /// It is of a log of ours, in a place where we wrote something else.
     Foreign,
+    /// A fold in the place of what is here, of all or of some of it.
+    Overlapping,
     Aside(AsideReason),
 }
 
@@ -262,7 +265,8 @@ impl<R: CryptoRng> Replica<R> {
             self.change_lane();
         }
         match taken {
-            Taken::Known => self.segment_on_relay(id, log, segment.header.last),
+            Taken::Known => self.segments_on_relay(id, log, segment.header.first..=segment.header.last),
+            Taken::Overlapping => return Ok(self.compare(id, segment)),
             Taken::Changes(changes) => self.keep_segment(id, segment, changes)?,
             Taken::Aside(reason) => return Ok(Some(reason)),
             Taken::Foreign => return Ok(Some(AsideReason::OutOfOrder)),
@@ -271,7 +275,7 @@ impl<R: CryptoRng> Replica<R> {
     }
 
     /// Stores a segment that was taken, and applies its changes.
-    fn keep_segment(
+    pub(crate) fn keep_segment(
         &mut self,
         id: &ClassroomId,
         segment: &Segment,
@@ -291,7 +295,7 @@ impl<R: CryptoRng> Replica<R> {
             .any(|aside| aside.reason == AsideReason::OutOfOrder);
         self.batch(id).put_bytes(
             Table::Segments,
-            store::item_key(id, &log, segment.header.last),
+            store::segment_key(id, &segment.header),
             segment.encode()?,
         );
         self.note_log(id, &log)?;
@@ -404,6 +408,19 @@ impl<R: CryptoRng> Replica<R> {
         self.batch(id).put(Table::Aside, key, &record)
     }
 
+    /// Something that may have been kept aside was taken after all.
+    pub(crate) fn let_in(&mut self, id: &ClassroomId, item: &[u8]) {
+        let key = [id.0.as_slice(), &aside_name(item)].concat();
+        let Some(classroom) = self.classrooms.get_mut(id) else {
+            return;
+        };
+        let before = classroom.aside.len();
+        classroom.aside.retain(|aside| aside.key != key);
+        if classroom.aside.len() < before {
+            self.batch(id).delete(Table::Aside, key);
+        }
+    }
+
     /// Tries again what may be applied now, until nothing of it can.
     pub(crate) fn retry_aside(&mut self) -> Result<(), crate::Error> {
         let due = |classroom: &&mut Classroom| classroom.aside_due;
@@ -442,21 +459,32 @@ impl<R: CryptoRng> Replica<R> {
     /// Another tab stored this segment of its own; the relay may not have it.
     pub(crate) fn take_from_tab(&mut self, id: &ClassroomId, bytes: &[u8]) -> Result<(), crate::Error> {
         let segment = Segment::decode(bytes)?;
-        let (log, index) = (segment.header.log, segment.header.last);
+        let Header { log, first, last, .. } = segment.header;
         let way = self.way_of(&log.lane);
         let Some(classroom) = self.classrooms.get_mut(id) else {
             return Ok(());
         };
-        let is_on_relay = classroom.logs.get(&log).is_some_and(|record| index < record.next)
-            && !classroom.outbox.contains_key(&(log, index));
-        if !is_on_relay {
+        let known = classroom.logs.get(&log).map_or(0, |record| record.next);
+        let is_on_relay = |index: u64| index < known && classroom.unsent_at(&log, index).is_none();
+        // A fold of what the relay has is another tab's to send.
+        let is_settled = (first..=last).all(is_on_relay);
+        if !is_settled {
+            for index in first..last {
+                classroom.outbox.remove(&(log, index));
+            }
             let unsent = Unsent::stored(segment.clone(), id, way)?;
-            classroom.outbox.insert((log, index), unsent);
+            classroom.outbox.insert((log, last), unsent);
         }
         match classroom.take(&segment)? {
             Taken::Changes(changes) => self.apply(id, log.document, changes),
+            Taken::Overlapping if last >= known => {
+                let record = classroom.logs.entry(log).or_insert(LogRecord::EMPTY);
+                record.next = last + 1;
+                record.hash = segment.chain_hash(id)?;
+                self.reload(id, log.document);
+            }
             // If something is missing before it, the relay or the next start brings both.
-            Taken::Known | Taken::Foreign | Taken::Aside(_) => {}
+            Taken::Known | Taken::Foreign | Taken::Overlapping | Taken::Aside(_) => {}
         }
         Ok(())
     }
@@ -498,24 +526,25 @@ impl Classroom {
         let header = &segment.header;
         let log = header.log;
         let record = self.logs.get(&log).copied().unwrap_or(LogRecord::EMPTY);
-        let is_written = header.last < record.next;
-        if is_written {
-            let ours = self.outbox.get(&(log, header.last));
-            if ours.is_none_or(|ours| ours.segment == *segment) {
+        let is_here = header.first < record.next;
+        if is_here {
+            let ours = self.unsent_at(&log, header.last);
+            let is_known = match ours {
+                Some(ours) => ours.segment == *segment,
+                None => header.kind == Kind::Run,
+            };
+            if is_known {
                 return Ok(Taken::Known);
             }
-        }
-        let expected = if header.first == 0 {
-            SegmentHash::NONE
-        } else {
-            record.hash
-        };
-        if !is_written && (header.first != record.next || segment.previous != expected) {
+        } else if header.first != record.next || segment.previous != record.hash {
             return Ok(Taken::Aside(AsideReason::OutOfOrder));
         }
-        let Ok(hash) = segment.verify(&self.id) else {
+        if let Kind::Other(_) = header.kind {
+            return Ok(Taken::Aside(AsideReason::Unreadable));
+        }
+        if segment.verify(&self.id).is_err() {
             return Ok(Taken::Aside(AsideReason::BadSignature));
-        };
+        }
         if !self.roster.knows(&header.roster) {
             return Ok(Taken::Aside(AsideReason::UnknownRoster));
         }
@@ -525,20 +554,26 @@ impl Classroom {
         {
             return Ok(Taken::Aside(AsideReason::NotAllowed));
         }
-        let Some(key) = self.keys.get(&(header.space, header.epoch)) else {
-            return Ok(Taken::Aside(AsideReason::UnknownKey));
+        let changes = match self.changes_of(segment) {
+            Ok(changes) => changes,
+            Err(reason) => return Ok(Taken::Aside(reason)),
         };
-        let Ok(Body::Changes(changes)) = segment.open(&self.id, key) else {
-            return Ok(Taken::Aside(AsideReason::CannotOpen));
-        };
-        if is_written {
-            return Ok(Taken::Foreign);
+        if is_here && header.kind != Kind::Run {
+            return Ok(Taken::Overlapping);
+        }
+        if is_here {
+            // What is unsent may be a fold by now of what another tab has sent for this one.
+            let is_part = self
+                .unsent_at(&log, header.last)
+                .and_then(|ours| self.changes_of(&ours.segment).ok())
+                .is_some_and(|ours| folding::place_of(&changes, &ours).is_some());
+            return Ok(if is_part { Taken::Known } else { Taken::Foreign });
         }
         self.logs.insert(
             log,
             LogRecord {
                 next: header.last + 1,
-                hash,
+                hash: segment.chain_hash(&self.id)?,
                 ..record
             },
         );

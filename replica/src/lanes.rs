@@ -73,6 +73,7 @@ impl<R: CryptoRng> Replica<R> {
     pub(crate) fn clear_up(&mut self, records: &Records) {
         let gone = |tab: &LaneId| *tab != self.lane && self.held.contains(tab);
         let mut batch = Batch::default();
+        let mut left = Vec::new();
         for (key, _) in rows(records, Table::Logs) {
             if let Some((id, log, tab)) = store::parse_log_key(key)
                 && gone(&tab)
@@ -84,7 +85,12 @@ impl<R: CryptoRng> Replica<R> {
                     .put(Table::Logs, store::log_key(&id, &log, &self.lane), record)
                     .is_ok()
             {
-                batch.delete(Table::Logs, key.to_vec());
+                if log.lane == tab {
+                    // This row stays until the log is folded: whoever finds it does that.
+                    left.push((id, log));
+                } else {
+                    batch.delete(Table::Logs, key.to_vec());
+                }
             }
         }
         for (key, _) in rows(records, Table::Classrooms) {
@@ -99,6 +105,9 @@ impl<R: CryptoRng> Replica<R> {
             }
         }
         self.writes.next().append(batch);
+        for (id, log) in left {
+            self.has_grown(&id, &log);
+        }
     }
 
     /// The relay has something else in the place of what is unsent on a log of ours from `index` on: goes on on another
@@ -112,10 +121,10 @@ impl<R: CryptoRng> Replica<R> {
         };
         let dead = classroom.take_unsent(&log, index);
         for unsent in &dead {
-            let key = store::item_key(id, &log, unsent.segment.header.last);
+            let header = &unsent.segment.header;
             let batch = self.writes.next();
-            batch.delete(Table::Segments, key.clone());
-            batch.delete(Table::Outbox, key);
+            batch.delete(Table::Segments, store::segment_key(id, header));
+            batch.delete(Table::Outbox, store::item_key(id, &log, header.last));
             batch.strict = true;
             self.keep_aside(id, AsideReason::Forked, unsent.segment.encode()?)?;
         }

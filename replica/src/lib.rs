@@ -16,6 +16,7 @@ pub mod command;
 mod commands;
 mod connection;
 pub mod event;
+mod folding;
 mod identity;
 mod incoming;
 mod join;
@@ -154,6 +155,7 @@ impl<R: CryptoRng> Replica<R> {
         self.tick_presence();
         self.tick_unsent();
         self.tick_loading();
+        self.tick_folding();
     }
 
     /// Where to note what is to be stored of a classroom: with the next write, or, before this person has joined,

@@ -1,6 +1,7 @@
 //! Documents between store and memory: a stored whole document, and the segments since.
 
 use documents::document::Document;
+use documents::fold::Limits;
 use protocol::bounded::Bytes;
 use protocol::rand_core::CryptoRng;
 use protocol::segment::{Body, Log, Segment};
@@ -34,9 +35,17 @@ pub(crate) enum What {
     Rest(DocumentId, Option<DocumentRecord>),
     /// Everything of a classroom that another tab founded or joined.
     Classroom,
+    /// The newest segments of an own log, to be folded.
+    Own(Log),
+    /// What a fold of somebody stands for: the fold, and how far its log went.
+    Compare(Box<Segment>, LogRecord),
 }
 
 impl Reading {
+    pub(crate) fn is_folding(&self) -> bool {
+        matches!(self.what, What::Own(_))
+    }
+
     /// What was read, as it is once all is written that was noted before.
     fn complete(&self, records: &Records) -> Changes {
         let mut found: Changes = records
@@ -75,6 +84,19 @@ impl<R: CryptoRng> Replica<R> {
         let id = reading.classroom;
         match &reading.what {
             What::Classroom => self.classroom_read(&id, records),
+            What::Own(log) => {
+                // What can't be folded stays as it is.
+                let rows = segments_in(&reading.complete(records));
+                if self.fold_rows(&id, *log, rows).is_err() {
+                    self.has_grown(&id, log);
+                }
+            }
+            What::Compare(fold, record) => {
+                let rows = segments_in(&reading.complete(records));
+                if self.compared(&id, fold, record, rows).is_err() {
+                    self.shown_home = None;
+                }
+            }
             What::Whole(document) => self.whole_read(&id, *document, &reading.complete(records)),
             What::Rest(document, whole) => {
                 let found = reading.complete(records);
@@ -100,6 +122,9 @@ impl<R: CryptoRng> Replica<R> {
                     coming.again_at = Some(at);
                 }
             }
+            What::Own(log) => self.has_grown(&reading.classroom, &log),
+            // It comes again: from aside, or as a fold of the relay's at the next look.
+            What::Compare(..) => {}
             What::Whole(document) | What::Rest(document, _) => {
                 if let Some(Copy::Loading { again_at, .. }) = self
                     .classrooms
@@ -168,11 +193,7 @@ impl<R: CryptoRng> Replica<R> {
         for (log, record) in classroom.logs.iter().filter(|(log, _)| log.document == document) {
             let covered = whole.as_ref().map_or(0, |whole| covered(whole, log));
             if covered < record.next {
-                ranges.push((
-                    Table::Segments,
-                    store::item_key(id, log, covered),
-                    store::item_key(id, log, record.next),
-                ));
+                ranges.push(store::segments_from(id, log, covered));
             }
         }
         self.read(*id, What::Rest(document, whole), ranges);
@@ -350,14 +371,24 @@ impl Classroom {
 
     /// A segment's changes, without those that are not of its lane's actor.
     pub(crate) fn open_own(&self, segment: &Segment) -> Option<Vec<Vec<u8>>> {
-        let header = &segment.header;
-        let key = self.keys.get(&(header.space, header.epoch))?;
-        let actor = header.log.actor();
-        let Ok(Body::Changes(mut changes)) = segment.open(&self.id, key) else {
-            return None;
-        };
+        let actor = segment.header.log.actor();
+        let mut changes = self.changes_of(segment).ok()?;
         changes.retain(|change| documents::change::inspect(change).is_ok_and(|info| info.actor == actor));
         Some(changes)
+    }
+
+    /// A segment's changes, or why they can't be read.
+    pub(crate) fn changes_of(&self, segment: &Segment) -> Result<Vec<Vec<u8>>, AsideReason> {
+        let header = &segment.header;
+        let key = self.keys.get(&(header.space, header.epoch));
+        match segment.open(&self.id, key.ok_or(AsideReason::UnknownKey)?) {
+            Ok(Body::Changes(changes)) => Ok(changes),
+            Ok(Body::Bundle(fold)) => {
+                documents::fold::unfold(&fold, Limits::FOLD).map_err(|_| AsideReason::BadChange)
+            }
+            Err(protocol::Error::UnsupportedVersion { .. }) => Err(AsideReason::Unreadable),
+            Err(_) => Err(AsideReason::CannotOpen),
+        }
     }
 
     fn covers(&self, document: DocumentId) -> Vec<Covered> {
@@ -395,4 +426,13 @@ fn covered(whole: &DocumentRecord, log: &Log) -> u64 {
         .iter()
         .find(|covered| (covered.member, covered.lane) == (log.member, log.lane))
         .map_or(0, |covered| covered.next)
+}
+
+/// The segments among what was read, in the order of their indices.
+fn segments_in(found: &Changes) -> Vec<Segment> {
+    found
+        .values()
+        .flatten()
+        .filter_map(|encoded| Segment::decode(encoded).ok())
+        .collect()
 }

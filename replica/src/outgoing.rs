@@ -2,6 +2,7 @@
 //! logs.
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 
 use documents::change;
 use protocol::bounded::Bytes;
@@ -61,16 +62,18 @@ impl<R: CryptoRng> Replica<R> {
             .get_mut(id)
             .ok_or(protocol::Error::CannotOpen("space"))?;
         let (unsent, record) = classroom.seal(me, &mut self.rng, log, changes)?;
-        let index = unsent.segment.header.last;
+        let header = unsent.segment.header.clone();
+        let (index, hash) = (header.last, unsent.hash);
         let encoded = unsent.segment.encode()?;
         classroom.logs.insert(log, record);
         classroom.outbox.insert((log, index), unsent);
+        self.has_grown(id, &log);
         self.note_log(id, &log)?;
         let batch = self.writes.next();
-        batch.put_bytes(Table::Segments, store::item_key(id, &log, index), encoded.clone());
+        batch.put_bytes(Table::Segments, store::segment_key(id, &header), encoded.clone());
         batch.put_bytes(Table::Outbox, store::item_key(id, &log, index), encoded.clone());
         batch.strict = true;
-        self.writes.then(After::Segment(*id, log, index));
+        self.writes.then(After::Segment(*id, log, index, hash));
         self.tell_tabs(&Note::Segment {
             classroom: *id,
             segment: encoded,
@@ -177,13 +180,33 @@ impl<R: CryptoRng> Replica<R> {
         Ok(())
     }
 
-    /// Takes a segment out of the outbox, and tells the other tabs.
-    pub(crate) fn segment_on_relay(&mut self, id: &ClassroomId, log: Log, index: u64) {
+    /// The relay has a log from the first to the last of `indices`: what lies within is not unsent any more.
+    pub(crate) fn segments_on_relay(&mut self, id: &ClassroomId, log: Log, indices: RangeInclusive<u64>) {
+        let Some(classroom) = self.classrooms.get(id) else {
+            return;
+        };
+        let within = classroom
+            .outbox
+            .range((log, *indices.start())..=(log, *indices.end()));
+        let gone: Vec<u64> = within
+            .filter(|(_, unsent)| unsent.segment.header.first >= *indices.start())
+            .map(|((_, index), _)| *index)
+            .collect();
+        for index in gone {
+            self.segment_on_relay(id, log, index);
+        }
+    }
+
+    /// Takes a segment out of the outbox, by its last index, and tells the other tabs.
+    fn segment_on_relay(&mut self, id: &ClassroomId, log: Log, index: u64) {
         let Some(classroom) = self.classrooms.get_mut(id) else {
             return;
         };
-        if classroom.outbox.remove(&(log, index)).is_none() {
+        let Some(unsent) = classroom.outbox.remove(&(log, index)) else {
             return;
+        };
+        if !unsent.settled {
+            self.has_grown(id, &log);
         }
         self.writes
             .next()
@@ -234,6 +257,11 @@ impl<R: CryptoRng> Replica<R> {
                 let Some(unsent) = classroom.outbox.get_mut(&(log, index)) else {
                     return Ok(());
                 };
+                if unsent.settled && !may_pass {
+                    // The relay has all that it holds, in other segments.
+                    self.segment_on_relay(id, log, index);
+                    return Ok(());
+                }
                 // It came behind one that was refused, and follows when that one is taken.
                 let is_behind = reason == Refusal::IndexGap && !is_first;
                 unsent.way = if is_behind { Way::READY } else { refused };
@@ -307,6 +335,7 @@ impl Classroom {
             hash,
             durable: false,
             way: Way::READY,
+            settled: false,
         };
         Ok((unsent, record))
     }

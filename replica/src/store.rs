@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 
 use protocol::bounded::{self, Bytes};
-use protocol::segment::Log;
+use protocol::segment::{Header, Kind, Log};
 use protocol::{ClassroomId, DocumentId, EntryHash, LaneId, MemberId, SegmentHash};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -35,7 +35,8 @@ pub enum Table {
     Entries,
     /// [`LogRecord`] by classroom, log and tab: the furthest holds.
     Logs,
-    /// Encoded segments by classroom, log and index.
+    /// Encoded segments by classroom, log and index; a fold by its last index, and its first one behind that, so that no
+    /// two that cover something else share a key.
     Segments,
     /// Those of them that the relay has not acknowledged, again.
     Outbox,
@@ -259,6 +260,8 @@ pub enum AsideReason {
     BadChange,
     /// Own work in whose place the relay has something else. The first version kept it as a document's id and a change.
     Forked,
+    /// A fold that holds something else than the segments that it stands for.
+    FoldDiffers,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -302,6 +305,22 @@ pub(crate) fn item_key(classroom: &ClassroomId, log: &Log, index: u64) -> Vec<u8
     let mut key = log_name(classroom, log);
     key.extend(index.to_be_bytes());
     key
+}
+
+/// For a segment in [`Table::Segments`].
+pub(crate) fn segment_key(classroom: &ClassroomId, header: &Header) -> Vec<u8> {
+    let mut key = item_key(classroom, &header.log, header.last);
+    if header.kind != Kind::Run {
+        key.extend(header.first.to_be_bytes());
+    }
+    key
+}
+
+/// The segments of a log that reach to `index` or beyond, whatever this tab knows of it: another one of this profile may have
+/// put a fold in place of some.
+pub(crate) fn segments_from(classroom: &ClassroomId, log: &Log, index: u64) -> (Table, Vec<u8>, Vec<u8>) {
+    let from = item_key(classroom, log, index);
+    (Table::Segments, from, item_key(classroom, log, u64::MAX))
 }
 
 /// The keys of a table that start with a classroom.

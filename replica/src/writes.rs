@@ -2,7 +2,7 @@
 //! anything later, so that the store never holds a later state without an earlier one.
 
 use protocol::segment::Log;
-use protocol::{ClassroomId, EntryHash};
+use protocol::{ClassroomId, EntryHash, SegmentHash};
 
 use crate::Replica;
 use crate::command::Answer;
@@ -26,7 +26,7 @@ pub(crate) struct Writes {
 #[derive(Debug)]
 pub(crate) enum After {
     Answer(u32, Answer),
-    Segment(ClassroomId, Log, u64),
+    Segment(ClassroomId, Log, u64, SegmentHash),
     Entry(ClassroomId, EntryHash),
     TellTabs(Vec<u8>),
 }
@@ -90,11 +90,13 @@ impl<R: CryptoRng> Replica<R> {
             match after {
                 After::Answer(request, answer) => self.answer(request, Ok(answer)),
                 After::TellTabs(note) => self.effects.push(Effect::TellTabs(note)),
-                After::Segment(classroom, log, index) => {
+                After::Segment(classroom, log, index, hash) => {
                     if let Some(unsent) = self
                         .classrooms
                         .get_mut(&classroom)
                         .and_then(|c| c.outbox.get_mut(&(log, index)))
+                        // A fold may have taken its place, which is not written yet.
+                        .filter(|unsent| unsent.hash == hash)
                     {
                         unsent.durable = true;
                     }

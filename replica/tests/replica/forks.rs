@@ -304,8 +304,8 @@ async fn what_the_relay_has_in_the_place_of_ours_stands() {
         (script.view().kept_aside, script.text().as_str()),
         (2, "[double][before]")
     );
-    // The other tab does not show it either; what the relay has it hears from the relay.
-    assert_eq!(script.world.tab(second).text(&script.page), "[before]");
+    // The other tab does not show it either, but what is in the store by now.
+    assert_eq!(script.world.tab(second).text(&script.page), "[double][before]");
     assert_eq!(
         script.world.tab(second).classroom(&script.classroom).work,
         replica::view::Work::OnTheRelay

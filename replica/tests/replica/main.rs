@@ -4,6 +4,7 @@
 
 mod aside;
 mod faults;
+mod folding;
 mod forks;
 mod hostile;
 mod journey;

@@ -410,6 +410,32 @@ impl Author {
         segment
     }
 
+    /// A fold of `changes` in the place of segments from `first` to `last`; `before` and `covered` are the chain hashes of
+    /// what stands before it and of the last of them.
+    pub(crate) fn fold(
+        &mut self,
+        (first, last): (u64, u64),
+        (before, covered): (SegmentHash, SegmentHash),
+        changes: &[Vec<u8>],
+    ) -> Segment {
+        let header = Header {
+            kind: Kind::Fold { covered },
+            first,
+            last,
+            ..self.header()
+        };
+        Segment::seal_fold(
+            &self.keys,
+            &self.classroom,
+            header,
+            before,
+            &self.key,
+            documents::fold::fold(changes).unwrap(),
+            &mut self.rng,
+        )
+        .unwrap()
+    }
+
     /// Moves on to another document, whose first change is not known to anybody.
     pub(crate) fn turn_to(&mut self, document: DocumentId) {
         self.log.document = document;

@@ -1,0 +1,282 @@
+//! Folds: few segments in the place of many, by their author alone; others take one only if it holds the same.
+
+use protocol::roster::Role;
+use protocol::segment::{Kind, Segment};
+use protocol::{LaneId, SegmentHash};
+use replica::store::Table;
+use replica::view::Work;
+
+use crate::script::{Author, Script, Submitted};
+use crate::tab::words;
+
+/// Longer than an own log is left alone before it is folded, in milliseconds.
+const QUIET: u64 = 31_000;
+
+impl Script {
+    /// The rows of the page's logs, in the order of their indices.
+    fn rows(&self, lane: Option<LaneId>) -> Vec<Segment> {
+        let rows = self.world.store(0).table(Table::Segments).into_iter();
+        let mut rows: Vec<Segment> = rows
+            .map(|(_, row)| Segment::decode(&row).unwrap())
+            .filter(|row| row.header.log.document == self.page.1)
+            .filter(|row| lane.is_none_or(|lane| row.header.log.lane == lane))
+            .collect();
+        rows.sort_by_key(|row| (row.header.log, row.header.last));
+        rows
+    }
+
+    fn page_segments(&self) -> Vec<Segment> {
+        let segments = self.submitted.iter().filter_map(|submitted| match submitted {
+            Submitted::Segment(segment) if segment.header.log.document == self.page.1 => {
+                Some(segment.clone())
+            }
+            _ => None,
+        });
+        segments.collect()
+    }
+
+    fn spans(&self, lane: Option<LaneId>) -> Vec<(u64, u64)> {
+        let rows = self.rows(lane);
+        rows.iter()
+            .map(|row| (row.header.first, row.header.last))
+            .collect()
+    }
+
+    async fn reopen_page(&mut self) {
+        self.tab = self.world.restart_tab(self.tab);
+        self.go().await;
+        let page = self.page;
+        self.world.open_page(self.tab, page).await;
+    }
+
+    /// Opens the classroom, and stores everything that is submitted.
+    async fn settle(&mut self) {
+        self.open(1).await;
+        self.store_rest(0).await;
+    }
+
+    /// Stores everything that is submitted, from this submission on; answers with the number of the next.
+    async fn store_rest(&mut self, mut from: usize) -> usize {
+        while from < self.submitted.len() {
+            self.stored(u32::try_from(from).unwrap()).await;
+            from += 1;
+        }
+        from
+    }
+}
+
+/// Words, as they stand on the page.
+fn wanted<'a>(words: impl IntoIterator<Item = &'a str>) -> std::collections::BTreeSet<String> {
+    words.into_iter().map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn what_was_sent_and_not_answered_is_not_folded() {
+    let mut script = Script::new("unanswered").await;
+    script.settle().await;
+    for word in ["[a]", "[b]", "[c]"] {
+        script.write_word(word);
+        script.go().await;
+    }
+    let sent = script.page_segments();
+    script.pass(QUIET).await;
+    script.disconnect();
+    script.connect().await;
+    let again = script.page_segments();
+    assert_eq!(again.len(), 3);
+    assert_eq!(again[..], sent[sent.len() - 3..]);
+}
+
+#[tokio::test]
+async fn a_quiet_log_is_folded_and_nothing_seems_unsent_meanwhile() {
+    let mut script = Script::new("quiet").await;
+    script.settle().await;
+    let mut answered = script.submitted.len();
+    for word in 0..30 {
+        script.write_word(&format!("[{word}]"));
+        script.go().await;
+    }
+    answered = script.store_rest(answered).await;
+    assert_eq!(script.view().work, Work::OnTheRelay);
+    let end = script.rows(None).last().unwrap().hash(&script.classroom).unwrap();
+    script.pass(10_000).await;
+    assert_eq!(script.rows(None).len(), 31, "not quiet for long enough");
+    script.pass(QUIET - 10_000).await;
+    script.go().await;
+    let fold = script.page_segments().pop().unwrap();
+    assert_eq!(fold.header.kind, Kind::Fold { covered: end });
+    assert_eq!(script.spans(None), [(0, 30)]);
+    assert_eq!(
+        script.view().work,
+        Work::OnTheRelay,
+        "the relay has all that it holds"
+    );
+    script.store_rest(answered).await;
+    assert!(script.world.store(0).table(Table::Outbox).is_empty());
+    // Nothing is left to fold.
+    let before = script.submitted.len();
+    script.pass(QUIET).await;
+    script.pass(QUIET).await;
+    assert_eq!(script.submitted.len(), before);
+    script.reopen_page().await;
+    assert_eq!(words(&script.text()).len(), 30);
+}
+
+#[tokio::test]
+async fn a_fold_that_the_relay_does_not_take_is_given_up() {
+    let mut script = Script::new("not taken").await;
+    script.settle().await;
+    let answered = script.submitted.len();
+    for word in 0..10 {
+        script.write_word(&format!("[{word}]"));
+        script.go().await;
+    }
+    script.store_rest(answered).await;
+    script.pass(QUIET).await;
+    script.go().await;
+    let folds = script.submitted.len();
+    let fold = u32::try_from(folds - 1).unwrap();
+    script.refused(fold, protocol::Refusal::FoldMismatch).await;
+    assert_eq!(
+        (script.view().work, script.view().refused),
+        (Work::OnTheRelay, None)
+    );
+    assert!(script.world.store(0).table(Table::Outbox).is_empty());
+}
+
+#[tokio::test]
+async fn the_log_of_a_tab_that_is_gone_is_folded_by_the_next() {
+    let mut script = Script::new("gone").await;
+    script.settle().await;
+    let answered = script.submitted.len();
+    for word in 0..10 {
+        script.write_word(&format!("[{word}]"));
+        script.go().await;
+    }
+    script.store_rest(answered).await;
+    let lane = script.rows(None)[0].header.log.lane;
+    // Two tabs come and go before one stays long enough.
+    for _ in 0..2 {
+        script.tab = script.world.restart_tab(script.tab);
+        script.go().await;
+    }
+    script.tab = script.world.restart_tab(script.tab);
+    script.connect().await;
+    script.open(1).await;
+    script.pass(QUIET).await;
+    script.go().await;
+    assert_eq!(script.spans(Some(lane)), [(0, 10)]);
+    script.store_rest(0).await;
+    assert!(script.world.store(0).table(Table::Outbox).is_empty());
+}
+
+/// A script with somebody else whose words `[0]` to `[9]` are here as ten segments, and the changes and hashes of these.
+async fn with_author(seed: &str) -> (Script, Author, Vec<Vec<u8>>, Vec<SegmentHash>) {
+    let mut script = Script::new(seed).await;
+    script.settle().await;
+    let mut author = script.author(Role::Student).await;
+    let admission = author.admission.clone();
+    script.bring_entry(&admission).await;
+    let (mut changes, mut hashes) = (Vec::new(), vec![SegmentHash::NONE]);
+    for word in 0..10 {
+        let change = author.word(&format!("[{word}]"));
+        let segment = author.seal(std::slice::from_ref(&change));
+        script.bring(&segment).await;
+        changes.push(change);
+        hashes.push(author.previous);
+    }
+    (script, author, changes, hashes)
+}
+
+#[tokio::test]
+async fn a_fold_takes_the_place_of_what_it_covers() {
+    let (mut script, mut author, changes, hashes) = with_author("covering").await;
+    let lane = Some(author.log.lane);
+    let part = author.fold((2, 5), (hashes[2], hashes[6]), &changes[2..6]);
+    script.bring(&part).await;
+    let mut spans: Vec<(u64, u64)> = (0..10).map(|index| (index, index)).collect();
+    spans.splice(2..6, [(2, 5)]);
+    assert_eq!(script.spans(lane), spans);
+    let whole = author.fold((0, 9), (hashes[0], hashes[10]), &changes);
+    script.bring(&whole).await;
+    assert_eq!(script.rows(lane), [whole]);
+    // A part of it is nothing new.
+    script.bring(&part).await;
+    assert_eq!(script.spans(lane), [(0, 9)]);
+    assert_eq!(script.view().kept_aside, 0);
+    // The log goes on as if it had not been folded.
+    let change = author.word("[10]");
+    let next = author.seal(&[change]);
+    script.bring(&next).await;
+    assert_eq!(words(&script.text()).len(), 11);
+    script.reopen_page().await;
+    assert_eq!(words(&script.text()).len(), 11);
+    assert_eq!(script.view().kept_aside, 0);
+}
+
+#[tokio::test]
+async fn a_fold_may_bring_more_than_is_here() {
+    let (mut script, mut author, mut changes, mut hashes) = with_author("extending").await;
+    let lane = Some(author.log.lane);
+    for word in 10..15 {
+        let change = author.word(&format!("[{word}]"));
+        author.seal(std::slice::from_ref(&change));
+        changes.push(change);
+        hashes.push(author.previous);
+    }
+    let fold = author.fold((4, 12), (hashes[4], hashes[13]), &changes[4..13]);
+    script.bring(&fold).await;
+    script.go().await;
+    assert_eq!(script.spans(lane), [(0, 0), (1, 1), (2, 2), (3, 3), (4, 12)]);
+    assert_eq!((words(&script.text()).len(), script.view().kept_aside), (13, 0));
+    // And one that begins where the log ends.
+    let next = author.fold((13, 14), (hashes[13], hashes[15]), &changes[13..]);
+    script.bring(&next).await;
+    assert_eq!((words(&script.text()).len(), script.view().kept_aside), (15, 0));
+    script.reopen_page().await;
+    assert_eq!(
+        words(&script.text()),
+        wanted(
+            (0..15)
+                .map(|n| format!("[{n}]"))
+                .collect::<Vec<_>>()
+                .iter()
+                .map(String::as_str)
+        )
+    );
+}
+
+#[tokio::test]
+async fn a_fold_that_holds_something_else_is_kept_aside() {
+    let (mut script, mut author, changes, hashes) = with_author("differs").await;
+    let lane = Some(author.log.lane);
+    let before = script.rows(lane);
+    let other = author.word("[other]");
+    let mut longer = changes.clone();
+    longer.push(other.clone());
+    let mut swapped = changes.clone();
+    swapped.swap(3, 4);
+    let ends = (hashes[0], hashes[10]);
+    let folds = [
+        author.fold((0, 9), ends, &longer),
+        author.fold((0, 9), ends, &changes[..9]),
+        author.fold((0, 9), ends, &swapped),
+        // It ends elsewhere than it says.
+        author.fold((0, 9), (hashes[0], hashes[9]), &changes),
+        author.fold((0, 8), (hashes[0], hashes[10]), &changes[..9]),
+        // It would rewrite what is here, and go on.
+        author.fold((8, 11), (hashes[8], hashes[10]), &[other.clone(), other]),
+    ];
+    for (number, fold) in (1..).zip(&folds) {
+        script.bring(fold).await;
+        script.go().await;
+        assert_eq!(script.view().kept_aside, number);
+    }
+    let aside = script.world.store(0).reasons_aside();
+    assert_eq!(aside, vec![FOLD_DIFFERS; folds.len()]);
+    assert_eq!(script.rows(lane), before);
+    assert_eq!(words(&script.text()).len(), 10);
+}
+
+/// The number of [`replica::store::AsideReason::FoldDiffers`] in a row.
+const FOLD_DIFFERS: u8 = replica::store::AsideReason::FoldDiffers as u8;
