@@ -6,16 +6,18 @@ use documents::classroom::Classroom as ClassroomDocument;
 use documents::document::{Applied, Document};
 use protocol::frame::Position;
 use protocol::identity::InviteKeys;
-use protocol::key::{EpochKey, SealedKey};
-use protocol::roster::{Entry, Role, Roster};
+use protocol::key::{EpochKey, KeyName};
+use protocol::roster::{Entry, Roster};
 use protocol::segment::{Log, Segment};
 use protocol::wire::{Packer, Unpacker};
 use protocol::{ClassroomId, DocumentId, EntryHash, LaneId, MemberId, Refusal, SegmentHash, SpaceId};
 
+use crate::command::Profile;
 use crate::folding::Unfolded;
 use crate::own_document::OwnDocument;
 use crate::presence::Person;
-use crate::store::{AsideReason, Batch, ClassroomRecord, LogRecord};
+use crate::show::Rights;
+use crate::store::{AsideReason, Asked, Batch, ClassroomRecord, LogRecord};
 use crate::view;
 
 pub(crate) struct Classroom {
@@ -23,10 +25,24 @@ pub(crate) struct Classroom {
     pub(crate) roster: Roster,
     /// Entries that came before their parents.
     pub(crate) waiting: Vec<Entry>,
-    pub(crate) keys: BTreeMap<(SpaceId, u32), EpochKey>,
+    pub(crate) keys: BTreeMap<KeyName, EpochKey>,
+    /// Whether the roster may hold keys that are not here yet.
+    pub(crate) keys_due: bool,
     pub(crate) record: ClassroomRecord,
     /// Up to where everything of the relay is here.
     pub(crate) since: Option<Position>,
+    /// The spaces that this person is in, as far as that goes.
+    pub(crate) since_spaces: Vec<SpaceId>,
+    /// Set while this person waits to be let in.
+    pub(crate) asked: Option<Asked>,
+    /// Whether what the roster says has to be looked at again.
+    roster_grew: bool,
+    /// What those who ask to be let in say of themselves, as far as it is for this person to read.
+    pub(crate) notes: BTreeMap<EntryHash, Option<Profile>>,
+    /// When to make new keys, if nobody else did by then.
+    pub(crate) rotate_at: Option<u64>,
+    /// The space of each document of which something arrived or was listed.
+    pub(crate) spaces: BTreeMap<DocumentId, SpaceId>,
     /// Set until this person has joined.
     pub(crate) joining: Option<Joining>,
     /// Own entries that the relay does not have.
@@ -49,8 +65,7 @@ pub(crate) struct Classroom {
     /// Why the relay does not open this classroom.
     pub(crate) refused: Option<Refusal>,
     pub(crate) reopen: Reopen,
-    /// The newest answer for each member to what role they had at some heads; it never changes.
-    roles: BTreeMap<MemberId, (Vec<EntryHash>, Option<Role>)>,
+    pub(crate) rights: Rights,
     pub(crate) shown: Option<view::Classroom>,
 }
 
@@ -233,6 +248,8 @@ pub(crate) struct Channel {
     pub(crate) position: Option<Position>,
     pub(crate) next_submission: u32,
     pub(crate) submissions: BTreeMap<u32, Submission>,
+    /// Whether the relay has sent everything that it had.
+    pub(crate) caught_up: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -250,6 +267,7 @@ impl Channel {
             position: None,
             next_submission: 0,
             submissions: BTreeMap::new(),
+            caught_up: false,
         }
     }
 
@@ -266,8 +284,15 @@ impl Classroom {
             roster,
             waiting: Vec::new(),
             keys: BTreeMap::new(),
+            keys_due: true,
             record: ClassroomRecord::default(),
             since: None,
+            since_spaces: Vec::new(),
+            asked: None,
+            roster_grew: true,
+            notes: BTreeMap::new(),
+            rotate_at: None,
+            spaces: BTreeMap::new(),
             joining: None,
             entries: BTreeMap::new(),
             logs: BTreeMap::new(),
@@ -282,7 +307,7 @@ impl Classroom {
             channel: None,
             refused: None,
             reopen: Reopen::default(),
-            roles: BTreeMap::new(),
+            rights: Rights::default(),
             shown: None,
         }
     }
@@ -300,26 +325,32 @@ impl Classroom {
             .collect()
     }
 
-    /// The key that segments of everybody's documents are sealed with now.
-    pub(crate) fn current_key(&self) -> Option<(u32, &EpochKey)> {
-        self.keys
-            .range((SpaceId::EVERYONE, 0)..=(SpaceId::EVERYONE, u32::MAX))
-            .next_back()
-            .map(|(&(_, epoch), key)| (epoch, key))
+    pub(crate) fn roster_grew(&mut self) {
+        self.roster_grew = true;
+        self.keys_due = true;
     }
 
-    /// Opens those of `sealed` that are sealed to `recipient`; a key that does not open is passed over.
-    pub(crate) fn learn_keys(
-        &mut self,
-        sealed: &[SealedKey],
-        secret: &protocol::key::ExchangeSecret,
-        recipient: &protocol::ExchangeKey,
-    ) {
-        for key in sealed {
-            if let Ok(opened) = key.open(secret, recipient) {
-                self.keys.insert((key.space, key.epoch), opened);
-            }
-        }
+    /// Whether the roster has grown since this was last asked.
+    pub(crate) fn has_grown(&mut self) -> bool {
+        std::mem::take(&mut self.roster_grew)
+    }
+
+    /// The spaces that `member` is in, in order.
+    pub(crate) fn spaces_of(&self, member: &MemberId) -> Vec<SpaceId> {
+        let mut spaces = self.roster.spaces();
+        spaces.retain(|space| self.roster.is_in_space(member, space));
+        spaces.sort_unstable();
+        spaces
+    }
+
+    /// The space of a document: as it is listed, or as what arrived of it says.
+    pub(crate) fn space_of(&self, document: &DocumentId) -> SpaceId {
+        let listed = self
+            .own_document()
+            .and_then(|own| own.read().documents.get(&document.0)?.space.map(SpaceId));
+        listed
+            .or_else(|| self.spaces.get(document).copied())
+            .unwrap_or(SpaceId::EVERYONE)
     }
 
     /// The classroom's own document, if it is here.
@@ -361,18 +392,6 @@ impl Classroom {
         let entries = self.entries.values().filter_map(|entry| entry.way.refusal());
         let segments = self.outbox.values().filter_map(|unsent| unsent.way.refusal());
         self.refused.or_else(|| entries.chain(segments).next())
-    }
-
-    /// [`Roster::role_at`], remembered.
-    pub(crate) fn role_at(&mut self, member: &MemberId, heads: &[EntryHash]) -> Option<Role> {
-        if let Some((known, role)) = self.roles.get(member)
-            && known == heads
-        {
-            return *role;
-        }
-        let role = self.roster.role_at(member, heads);
-        self.roles.insert(*member, (heads.to_vec(), role));
-        role
     }
 
     /// Where what is not unsent is: the relay had it, and may have lost it.

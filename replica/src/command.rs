@@ -1,7 +1,7 @@
 //! What a person asks of their replica.
 
 use protocol::roster::Role;
-use protocol::{ClassroomId, DocumentId};
+use protocol::{ClassroomId, DocumentId, EntryHash, MemberId, SpaceId};
 use serde::{Deserialize, Serialize};
 
 use crate::view::Preview;
@@ -20,10 +20,61 @@ pub enum Command {
     Preview { link: String },
     /// Joins by a link that was looked behind. → [`Answer::Classroom`]
     Join { link: String, profile: Profile },
-    /// Makes an invite. → [`Answer::Invite`]
-    Invite { classroom: ClassroomId, role: Role },
-    /// Makes a page. → [`Answer::Document`]
-    NewPage { classroom: ClassroomId },
+    /// Makes an invite; who comes by it is a member at once, or asks first. → [`Answer::Invite`]
+    Invite {
+        classroom: ClassroomId,
+        role: Role,
+        ask_first: bool,
+    },
+    /// Nobody joins by this invite any more. → [`Answer::Done`]
+    EndInvite {
+        classroom: ClassroomId,
+        invite: EntryHash,
+    },
+    /// Lets somebody in who asked. → [`Answer::Done`]
+    Approve {
+        classroom: ClassroomId,
+        request: EntryHash,
+    },
+    /// Does not let them in. → [`Answer::Done`]
+    Decline {
+        classroom: ClassroomId,
+        request: EntryHash,
+    },
+    /// Gives a member another role, or agrees to it: another school's lead or teacher loses power only if most schools
+    /// agree. → [`Answer::Done`] or [`Answer::Consented`]
+    ChangeRole {
+        classroom: ClassroomId,
+        member: MemberId,
+        role: Role,
+    },
+    /// Removes a member, or agrees to it. → [`Answer::Done`] or [`Answer::Consented`]
+    Remove {
+        classroom: ClassroomId,
+        member: MemberId,
+    },
+    /// Leaves; a lead may take the whole school along. → [`Answer::Done`]
+    Leave { classroom: ClassroomId, school: bool },
+    /// Makes a new key for a space. → [`Answer::Done`]
+    RotateKeys { classroom: ClassroomId, space: SpaceId },
+    /// Makes a group of these members and this person. → [`Answer::Space`]
+    NewSpace {
+        classroom: ClassroomId,
+        members: Vec<MemberId>,
+    },
+    /// Makes a page in a space, or in everyone's. → [`Answer::Document`]
+    NewPage {
+        classroom: ClassroomId,
+        space: Option<SpaceId>,
+    },
+    /// Lets only leads and teachers write in a document, or everybody again. → [`Answer::Done`]
+    Lock {
+        classroom: ClassroomId,
+        document: DocumentId,
+        locked: bool,
+    },
+    /// Lets nobody write in the classroom, or everybody again. → [`Answer::Done`]
+    Close { classroom: ClassroomId, closed: bool },
     /// Opens a page in this tab: [`crate::view::Update::Opened`] follows, then changes as they come. → [`Answer::Done`]
     OpenPage {
         classroom: ClassroomId,
@@ -76,6 +127,12 @@ pub enum Answer {
     Done,
     Classroom(ClassroomId),
     Document(DocumentId),
+    Space(SpaceId),
+    /// So many schools agree by now, and so many have to.
+    Consented {
+        have: u32,
+        need: u32,
+    },
     /// The part of the invite link behind the `#`.
     Invite(String),
     Preview(Preview),
@@ -104,6 +161,12 @@ pub enum Problem {
     BadName,
     /// This member's role does not permit it.
     NotAllowed,
+    /// Only leads and teachers may write in this document now.
+    Locked,
+    /// Nobody may write in this classroom now.
+    Closed,
+    /// Nobody would be left who leads.
+    LastLead,
     /// No such page.
     UnknownDocument,
     /// The change is larger than a segment can be.

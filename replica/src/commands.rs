@@ -4,10 +4,10 @@ use documents::classroom::{Kind, Listing};
 use documents::page::Page;
 use protocol::rand_core::CryptoRng;
 use protocol::segment::Log;
-use protocol::{ClassroomId, DocumentId};
+use protocol::{ClassroomId, DocumentId, MemberId, SpaceId};
 
 use crate::Replica;
-use crate::classroom::{Content, Copy, Held};
+use crate::classroom::{Classroom, Content, Copy, Held};
 use crate::command::{Answer, Command, Problem};
 use crate::store::{self, Table};
 
@@ -28,8 +28,7 @@ impl<R: CryptoRng> Replica<R> {
             }
             Command::Preview { link } => self.preview(request, &link),
             Command::Join { link, profile } => self.join(request, &link, &profile),
-            Command::Invite { classroom, role } => self.invite(request, &classroom, role),
-            Command::NewPage { classroom } => self.new_page(request, &classroom),
+            Command::NewPage { classroom, space } => self.new_page(request, &classroom, space),
             Command::OpenPage { classroom, document } => {
                 let result = self.open_page(&classroom, document);
                 done(self, result);
@@ -64,6 +63,17 @@ impl<R: CryptoRng> Replica<R> {
                 Ok(())
             }
             Command::CardKept => self.card_kept(request),
+            Command::Invite { .. }
+            | Command::EndInvite { .. }
+            | Command::Approve { .. }
+            | Command::Decline { .. }
+            | Command::ChangeRole { .. }
+            | Command::Remove { .. }
+            | Command::Leave { .. }
+            | Command::RotateKeys { .. }
+            | Command::NewSpace { .. }
+            | Command::Lock { .. }
+            | Command::Close { .. } => self.roster_command(request, command),
         };
         if let Err(problem) = result {
             self.answer(request, Err(problem));
@@ -71,10 +81,15 @@ impl<R: CryptoRng> Replica<R> {
     }
 
     /// Makes a page: its own first change, then its place in the classroom's list.
-    fn new_page(&mut self, request: u32, id: &ClassroomId) -> Result<(), Problem> {
-        self.check_writer(id)?;
+    fn new_page(&mut self, request: u32, id: &ClassroomId, space: Option<SpaceId>) -> Result<(), Problem> {
         let me = self.me.as_ref().ok_or(Problem::NotAllowed)?;
         let member = me.keys.id();
+        let classroom = self.classrooms.get(id).ok_or(Problem::UnknownClassroom)?;
+        classroom.check_writer(&member, &classroom.roster.document())?;
+        let space = space.unwrap_or(SpaceId::EVERYONE);
+        if !classroom.roster.is_in_space(&member, &space) || classroom.sealing(&member, &space).is_none() {
+            return Err(Problem::NotAllowed);
+        }
         let mut bytes = [0; 16];
         self.rng.fill_bytes(&mut bytes);
         let document = DocumentId(bytes);
@@ -96,7 +111,7 @@ impl<R: CryptoRng> Replica<R> {
             kind: Kind::Page,
             created_by: member.0,
             created_at: seconds,
-            space: None,
+            space: (space != SpaceId::EVERYONE).then_some(space.0),
         };
         let listed = classroom
             .edit_own_document(own.actor(), seconds, |list| {
@@ -111,6 +126,7 @@ impl<R: CryptoRng> Replica<R> {
             Copy::Here(Held::new(Content::open(page.into_document(), false))),
         );
         classroom.titles.insert(document, String::new());
+        classroom.spaces.insert(document, space);
         self.writes
             .next()
             .put(Table::Titles, store::document_key(id, &document), &String::new())
@@ -163,9 +179,10 @@ impl<R: CryptoRng> Replica<R> {
         document: DocumentId,
         change: Vec<u8>,
     ) -> Result<(), Problem> {
-        self.check_writer(id)?;
         let info = documents::change::inspect(&change).map_err(|_| Problem::Internal)?;
         let log = self.log_of(document).ok_or(Problem::NotAllowed)?;
+        let classroom = self.classrooms.get(id).ok_or(Problem::UnknownClassroom)?;
+        classroom.check_writer(&log.member, &document)?;
         if info.actor != log.actor() {
             // The tab was handed the page again, to go on with on another lane, or will be: there it makes this again.
             return Err(Problem::LaneEnded);
@@ -201,15 +218,6 @@ impl<R: CryptoRng> Replica<R> {
         })
     }
 
-    fn check_writer(&self, id: &ClassroomId) -> Result<(), Problem> {
-        let classroom = self.classrooms.get(id).ok_or(Problem::UnknownClassroom)?;
-        let me = self.me.as_ref().ok_or(Problem::NotAllowed)?;
-        match classroom.roster.member(&me.keys.id()) {
-            Some(member) if member.role.may_write() && classroom.current_key().is_some() => Ok(()),
-            _ => Err(Problem::NotAllowed),
-        }
-    }
-
     /// Notes that a document that is here has changed, so that it is stored whole some time.
     pub(crate) fn touched(&mut self, id: &ClassroomId, document: &DocumentId) {
         let now = self.now;
@@ -221,5 +229,28 @@ impl<R: CryptoRng> Replica<R> {
             held.unsaved += 1;
             held.changed_at = now;
         }
+    }
+}
+
+impl Classroom {
+    /// Whether `member` may write in a document now.
+    pub(crate) fn check_writer(&self, member: &MemberId, document: &DocumentId) -> Result<(), Problem> {
+        let roster = &self.roster;
+        let role = roster.member(member).ok_or(Problem::NotAllowed)?.role;
+        let space = self.space_of(document);
+        if !role.may_write()
+            || !roster.is_in_space(member, &space)
+            || self.sealing(member, &space).is_none()
+            || roster.erased(document).is_some()
+        {
+            return Err(Problem::NotAllowed);
+        }
+        if roster.closed() {
+            return Err(Problem::Closed);
+        }
+        if roster.locked(document) && !role.is_staff() {
+            return Err(Problem::Locked);
+        }
+        Ok(())
     }
 }

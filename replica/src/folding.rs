@@ -224,7 +224,10 @@ impl Classroom {
         let Some(bundle) = fold(&changes).ok().filter(|bundle| segment::fits([bundle])) else {
             return Ok(None);
         };
-        let (epoch, key) = self.current_key().ok_or(protocol::Error::CannotOpen("space"))?;
+        let space = first.header.space;
+        let sealing = self
+            .sealing(&me.keys.id(), &space)
+            .ok_or(protocol::Error::CannotOpen("space"))?;
         let header = Header {
             kind: Kind::Fold {
                 covered: last.chain_hash(&self.id)?,
@@ -232,11 +235,19 @@ impl Classroom {
             log: first.header.log,
             first: first.header.first,
             last: last.header.last,
-            space: first.header.space,
-            epoch,
-            roster: self.roster.heads_for(&me.keys.id()),
+            space,
+            epoch: sealing.epoch,
+            roster: sealing.roster,
         };
-        let segment = Segment::seal_fold(&me.keys, &self.id, header, first.previous, key, bundle, rng)?;
+        let segment = Segment::seal_fold(
+            &me.keys,
+            &self.id,
+            header,
+            first.previous,
+            sealing.key,
+            bundle,
+            rng,
+        )?;
         let unsent = Unsent {
             hash: segment.hash(&self.id)?,
             segment,

@@ -4,7 +4,7 @@ use documents::change;
 use protocol::bounded::Bytes;
 use protocol::frame::{Position, RelayFrame};
 use protocol::rand_core::CryptoRng;
-use protocol::roster::{Added, Entry, Role};
+use protocol::roster::{Added, Entry, Unfit};
 use protocol::segment::{Header, Kind, Segment};
 use protocol::{ClassroomId, DocumentId};
 
@@ -12,7 +12,7 @@ use crate::Replica;
 use crate::classroom::{Aside, Classroom, Content, Copy, Held, Reopen, Submission, Unsent};
 use crate::event::Effect;
 use crate::folding;
-use crate::store::{self, AsideReason, AsideRecord, EntryRecord, LogRecord, Table};
+use crate::store::{self, AsideReason, AsideRecord, EntryRecord, LogRecord, SinceRecord, Table};
 use crate::view::Update;
 
 /// The most items of one classroom that are at hand to be tried again; the rest waits in the store.
@@ -169,12 +169,31 @@ impl<R: CryptoRng> Replica<R> {
         let Some(classroom) = self.classrooms.get_mut(id) else {
             return Ok(());
         };
-        if classroom.since != Some(since) {
+        // Whoever only asks to be let in is not shown everything: what they got counts for nothing later.
+        if classroom.asked.is_none() && classroom.since != Some(since) {
             classroom.since = Some(since);
-            let key = store::since_key(id, &self.lane);
-            self.batch(id).put(Table::Classrooms, key, &since)?;
+            self.note_since(id)?;
         }
         Ok(())
+    }
+
+    /// Notes up to where everything of the relay is here, as this tab knows it.
+    pub(crate) fn note_since(&mut self, id: &ClassroomId) -> Result<(), crate::Error> {
+        let key = store::since_key(id, &self.lane);
+        let Some(classroom) = self.classrooms.get(id) else {
+            return Ok(());
+        };
+        let record = classroom.since.map(|position| SinceRecord {
+            position,
+            spaces: classroom.since_spaces.clone(),
+        });
+        match record {
+            Some(record) => self.batch(id).put(Table::Classrooms, key, &record),
+            None => {
+                self.batch(id).delete(Table::Classrooms, key);
+                Ok(())
+            }
+        }
     }
 
     /// Takes a roster entry, and those that waited for it. It is stored at once, even if it must wait.
@@ -184,8 +203,12 @@ impl<R: CryptoRng> Replica<R> {
         bytes: &[u8],
         on_relay: bool,
     ) -> Result<(), crate::Error> {
-        let Ok(entry) = Entry::decode(bytes) else {
-            return self.keep_aside(id, AsideReason::Unreadable, bytes.to_vec());
+        let entry = match Entry::decode(bytes) {
+            Ok(entry) => entry,
+            Err(error) => {
+                let reason = reason_of(&error, AsideReason::Unreadable);
+                return self.keep_aside(id, reason, bytes.to_vec());
+            }
         };
         let hash = entry.hash();
         let Some(classroom) = self.classrooms.get_mut(id) else {
@@ -222,9 +245,6 @@ impl<R: CryptoRng> Replica<R> {
 
     /// The roster has grown: adds what waited for that.
     fn entries_waiting(&mut self, id: &ClassroomId) -> Result<(), crate::Error> {
-        if let Some(classroom) = self.classrooms.get_mut(id) {
-            classroom.aside_due = true;
-        }
         while let Some((entry, added)) = self.classrooms.get_mut(id).and_then(Classroom::next_waiting) {
             if added.is_err() {
                 let hash = entry.hash();
@@ -232,7 +252,9 @@ impl<R: CryptoRng> Replica<R> {
                 self.batch(id).delete(Table::Entries, store::entry_key(id, &hash));
             }
         }
-        self.learn_invite_keys(id);
+        if let Some(classroom) = self.classrooms.get_mut(id) {
+            classroom.roster_grew();
+        }
         Ok(())
     }
 
@@ -245,6 +267,8 @@ impl<R: CryptoRng> Replica<R> {
         let log = segment.header.log;
         let is_mine =
             self.me.as_ref().is_some_and(|me| me.keys.id() == log.member) && self.held.contains(&log.lane);
+        // The entry that hands its key over may have come a moment ago.
+        self.learn_keys(id);
         let Some(classroom) = self.classrooms.get_mut(id) else {
             return Ok(None);
         };
@@ -423,6 +447,7 @@ impl<R: CryptoRng> Replica<R> {
 
     /// Tries again what may be applied now, until nothing of it can.
     pub(crate) fn retry_aside(&mut self) -> Result<(), crate::Error> {
+        self.settle_rosters()?;
         let due = |classroom: &&mut Classroom| classroom.aside_due;
         while let Some(classroom) = self.classrooms.values_mut().find(due) {
             classroom.aside_due = false;
@@ -497,13 +522,10 @@ impl<R: CryptoRng> Replica<R> {
         let Some(classroom) = self.classrooms.get(id) else {
             return;
         };
-        if classroom.roster.member(&whisper.member).is_none() {
+        if !classroom.roster.is_in_space(&whisper.member, &whisper.space) {
             return;
         }
-        let Some(key) = classroom.keys.get(&(whisper.space, whisper.epoch)) else {
-            return;
-        };
-        if let Ok(content) = whisper.open(id, key) {
+        if let Some(content) = classroom.open_whisper(&whisper) {
             self.heard(id, whisper.member, &content);
         }
     }
@@ -539,20 +561,18 @@ impl Classroom {
         } else if header.first != record.next || segment.previous != record.hash {
             return Ok(Taken::Aside(AsideReason::OutOfOrder));
         }
-        if let Kind::Other(_) = header.kind {
-            return Ok(Taken::Aside(AsideReason::Unreadable));
+        if let Err(error) = segment.verify(&self.id) {
+            return Ok(Taken::Aside(reason_of(&error, AsideReason::BadSignature)));
         }
-        if segment.verify(&self.id).is_err() {
-            return Ok(Taken::Aside(AsideReason::BadSignature));
+        if let Err(unfit) = self.roster.check_segment(header) {
+            return Ok(Taken::Aside(unfit.into()));
         }
-        if !self.roster.knows(&header.roster) {
-            return Ok(Taken::Aside(AsideReason::UnknownRoster));
-        }
-        if !self
-            .role_at(&log.member, &header.roster)
-            .is_some_and(Role::may_write)
+        if self
+            .spaces
+            .get(&log.document)
+            .is_some_and(|space| *space != header.space)
         {
-            return Ok(Taken::Aside(AsideReason::NotAllowed));
+            return Ok(Taken::Aside(AsideReason::WrongSpace));
         }
         let changes = match self.changes_of(segment) {
             Ok(changes) => changes,
@@ -569,6 +589,7 @@ impl Classroom {
                 .is_some_and(|ours| folding::place_of(&changes, &ours).is_some());
             return Ok(if is_part { Taken::Known } else { Taken::Foreign });
         }
+        self.spaces.entry(log.document).or_insert(header.space);
         self.logs.insert(
             log,
             LogRecord {
@@ -585,7 +606,11 @@ impl Aside {
     fn may_pass_later(&self) -> bool {
         matches!(
             self.reason,
-            AsideReason::UnknownRoster | AsideReason::UnknownKey | AsideReason::OutOfOrder
+            AsideReason::UnknownRoster
+                | AsideReason::UnknownKey
+                | AsideReason::OutOfOrder
+                | AsideReason::Locked
+                | AsideReason::Closed
         )
     }
 }
@@ -593,4 +618,27 @@ impl Aside {
 /// A name for what is kept aside: its bytes' hash, so that the same item is kept once.
 fn aside_name(item: &[u8]) -> [u8; 32] {
     protocol::content_name(item)
+}
+
+/// What to say of an item that cannot be read or checked.
+fn reason_of(error: &protocol::Error, otherwise: AsideReason) -> AsideReason {
+    match error {
+        protocol::Error::UnsupportedVersion { .. } => AsideReason::NewerVersion,
+        _ => otherwise,
+    }
+}
+
+impl From<Unfit> for AsideReason {
+    fn from(unfit: Unfit) -> Self {
+        match unfit {
+            Unfit::UnknownRoster => Self::UnknownRoster,
+            Unfit::NotAMember => Self::NotMember,
+            Unfit::NotAllowed | Unfit::WrongEpoch => Self::NotAllowed,
+            Unfit::WrongSpace => Self::WrongSpace,
+            Unfit::BeyondCutoff => Self::BeyondCutoff,
+            Unfit::Locked => Self::Locked,
+            Unfit::Closed => Self::Closed,
+            Unfit::Erased => Self::Erased,
+        }
+    }
 }

@@ -4,25 +4,22 @@ use documents::classroom::{Classroom as ClassroomDocument, Profile as DocumentPr
 use protocol::frame::{ClientFrame, RelayFrame};
 use protocol::identity::Seed;
 use protocol::invite::InviteLink;
-use protocol::key::{EpochKey, SealedKey};
 use protocol::rand_core::CryptoRng;
-use protocol::roster::{Entry, Role, Roster};
+use protocol::roster::{Entry, Roster};
 use protocol::segment::Log;
 use protocol::{ClassroomId, DocumentId, EntryHash, Refusal, SchoolId, SpaceId};
 
 use crate::classroom::{Channel, Classroom, Coming, Content, Copy, Held, Joining, Knocking};
 use crate::command::{Answer, Command, Problem, Profile};
+use crate::keys::first_keys;
 use crate::loading::What;
+use crate::members::invited_into;
 use crate::store::{self, Batch, EntryRecord, Records, Table};
 use crate::tabs::Note;
 use crate::view::Preview;
 use crate::writes::After;
 use crate::{Error, Replica};
 
-/// How long an open invite lasts, in seconds, and how often it may be used: a class, or the staff of a school.
-const INVITE_LASTS: u64 = 30 * 24 * 60 * 60;
-const USES_BY_CLASS: u32 = 200;
-const USES_BY_STAFF: u32 = 20;
 /// How long to wait for what is behind an invite, in milliseconds.
 const PREVIEW_WITHIN: u64 = 20_000;
 
@@ -44,9 +41,8 @@ impl<R: CryptoRng> Replica<R> {
         }
         let me = self.me.as_ref().ok_or(Problem::Internal)?;
         let (school, document) = (SchoolId(random(&mut self.rng)), DocumentId(random(&mut self.rng)));
-        let key = EpochKey::random(&mut self.rng);
-        let founding = SealedKey::seal(&key, SpaceId::EVERYONE, 0, &me.keys.exchange_key(), &mut self.rng)
-            .and_then(|sealed| Entry::found(&me.keys, school, document, vec![sealed], &mut self.rng))
+        let founding = first_keys(&me.keys, &mut self.rng)
+            .and_then(|sealed| Entry::found(&me.keys, school, document, sealed, &mut self.rng))
             .map_err(|_| Problem::Internal)?;
         let roster = Roster::found(founding.clone()).map_err(|_| Problem::Internal)?;
         let id = roster.classroom();
@@ -69,12 +65,13 @@ impl<R: CryptoRng> Replica<R> {
         .map_err(|_| Problem::BadName)?;
         let change = own.commit(self.seconds()).ok_or(Problem::Internal)?;
         let mut classroom = Classroom::new(roster);
-        classroom.keys.insert((SpaceId::EVERYONE, 0), key);
         classroom
             .documents
             .insert(document, Copy::Here(Held::new(Content::classroom(own))));
         store_classroom(self.writes.next(), &classroom).map_err(|_| Problem::Internal)?;
+        classroom.since_spaces = classroom.spaces_of(&log.member);
         self.classrooms.insert(id, classroom);
+        self.learn_keys(&id);
         self.keep_entry(&id, &founding).map_err(|_| Problem::Internal)?;
         self.tell_tabs_of(&id);
         self.touched(&id, &document);
@@ -93,46 +90,6 @@ impl<R: CryptoRng> Replica<R> {
             .map_err(|_| Problem::Internal)?;
         self.close_channel(id);
         self.open_channel(id);
-        Ok(())
-    }
-
-    pub(crate) fn invite(&mut self, request: u32, id: &ClassroomId, role: Role) -> Result<(), Problem> {
-        let me = self.me.as_ref().ok_or(Problem::NotAllowed)?;
-        let classroom = self.classrooms.get_mut(id).ok_or(Problem::UnknownClassroom)?;
-        let member = me.keys.id();
-        if !classroom
-            .roster
-            .member(&member)
-            .is_some_and(|member| member.role.may_invite(role))
-            // A carrier holds ciphertext only, and this hands over keys.
-            || role == Role::Carrier
-        {
-            return Err(Problem::NotAllowed);
-        }
-        let link = InviteLink::random(*id, &mut self.rng);
-        let invite = link.keys().map_err(|_| Problem::Internal)?;
-        let mut sealed = Vec::new();
-        for (&(space, epoch), key) in &classroom.keys {
-            sealed.push(
-                SealedKey::seal(key, space, epoch, &invite.exchange_key(), &mut self.rng)
-                    .map_err(|_| Problem::Internal)?,
-            );
-        }
-        let uses = match role {
-            Role::Lead | Role::Teacher | Role::Carrier => USES_BY_STAFF,
-            Role::Student | Role::Guest => USES_BY_CLASS,
-        };
-        let expires = self.clock / 1000 + INVITE_LASTS;
-        let parents = classroom.roster.heads_for(&member);
-        let entry = Entry::invite(&me.keys, *id, parents, &invite, role, uses, expires, sealed)
-            .map_err(|_| Problem::Internal)?;
-        classroom
-            .roster
-            .add(entry.clone())
-            .map_err(|_| Problem::NotAllowed)?;
-        self.keep_entry(id, &entry).map_err(|_| Problem::Internal)?;
-        self.writes
-            .then(After::Answer(request, Answer::Invite(link.to_fragment())));
         Ok(())
     }
 
@@ -260,28 +217,6 @@ impl<R: CryptoRng> Replica<R> {
         }
     }
 
-    /// An entry arrived in a classroom that is not joined yet: it may be the invite, which carries the keys.
-    pub(crate) fn learn_invite_keys(&mut self, id: &ClassroomId) {
-        let Some(classroom) = self.classrooms.get_mut(id) else {
-            return;
-        };
-        let Some(joining) = classroom.joining.take() else {
-            return;
-        };
-        if classroom.keys.is_empty() {
-            let sealed = classroom
-                .roster
-                .invite(&joining.keys.id())
-                .map(|invite| invite.keys.to_vec());
-            classroom.learn_keys(
-                &sealed.unwrap_or_default(),
-                joining.keys.exchange_secret(),
-                &joining.keys.exchange_key(),
-            );
-        }
-        classroom.joining = Some(joining);
-    }
-
     /// The relay has sent everything.
     pub(crate) fn caught_up(&mut self, id: &ClassroomId) -> Result<(), Error> {
         self.connection.works();
@@ -294,6 +229,13 @@ impl<R: CryptoRng> Replica<R> {
         {
             joining.arrived = true;
             self.answer_previews(id);
+        }
+        if let Some(channel) = self
+            .classrooms
+            .get_mut(id)
+            .and_then(|classroom| classroom.channel.as_mut())
+        {
+            channel.caught_up = true;
         }
         Ok(())
     }
@@ -319,10 +261,24 @@ impl<R: CryptoRng> Replica<R> {
 
     fn preview_of(&self, id: &ClassroomId) -> Option<Preview> {
         let classroom = self.classrooms.get(id)?;
-        let role = match &classroom.joining {
-            Some(joining) => classroom.roster.invite(&joining.keys.id())?.role,
-            None => classroom.roster.member(&self.me.as_ref()?.keys.id())?.role,
+        let (role, ask_first) = match &classroom.joining {
+            Some(joining) => {
+                let invite = classroom.roster.invite(&joining.keys.id())?;
+                (invite.role, invite.ask_first)
+            }
+            None => (classroom.roster.member(&self.me.as_ref()?.keys.id())?.role, false),
         };
+        if ask_first {
+            // Nothing of it can be read yet.
+            return Some(Preview {
+                classroom: *id,
+                name: String::new(),
+                role,
+                schools: Vec::new(),
+                already_member: false,
+                ask_first,
+            });
+        }
         let document = classroom
             .own_document()
             .filter(|document| document.is_present())?;
@@ -332,6 +288,7 @@ impl<R: CryptoRng> Replica<R> {
             role,
             schools: crate::show::schools(document.read()),
             already_member: classroom.joining.is_none(),
+            ask_first,
         })
     }
 
@@ -354,11 +311,17 @@ impl<R: CryptoRng> Replica<R> {
         }
         let classroom = self.classrooms.get_mut(&id).ok_or(Problem::NeedsConnection)?;
         let invite = link.keys().map_err(|_| Problem::NotAnInvite)?;
-        let invite_entry = classroom
+        let known = classroom
             .roster
             .invite(&invite.id())
-            .ok_or(Problem::InviteUnknown)?
-            .entry;
+            .ok_or(Problem::InviteUnknown)?;
+        let (invite_entry, role) = (known.entry, known.role);
+        if known.ended {
+            return Err(Problem::InviteUnknown);
+        }
+        if known.ask_first {
+            return self.ask_to_join(request, &link, &invite, profile);
+        }
         let document = classroom.own_document().ok_or(Problem::InviteBroken)?;
         let called = |name: &str| name.trim().to_lowercase();
         let known = document
@@ -371,13 +334,7 @@ impl<R: CryptoRng> Replica<R> {
         let me = self.me.as_ref().ok_or(Problem::Internal)?;
         let member = me.keys.id();
 
-        let mut sealed = Vec::new();
-        for (&(space, epoch), key) in &classroom.keys {
-            sealed.push(
-                SealedKey::seal(key, space, epoch, &me.keys.exchange_key(), &mut self.rng)
-                    .map_err(|_| Problem::Internal)?,
-            );
-        }
+        let sealed = classroom.hand_on(invited_into(role), &me.keys.exchange_key(), &mut self.rng)?;
         let parents = classroom.roster.heads_after(&invite_entry);
         let entry = Entry::admit(&me.keys, id, parents, &invite, invite_entry, school, sealed)
             .map_err(|_| Problem::Internal)?;
@@ -422,7 +379,10 @@ impl<R: CryptoRng> Replica<R> {
         if let Some(joining) = classroom.joining.take() {
             self.writes.next().append(joining.kept);
         }
+        // Everyone's documents came while this person looked behind the invite.
+        classroom.since_spaces = vec![SpaceId::EVERYONE];
         classroom.record.invite = Some(link.to_fragment());
+        classroom.roster_grew();
         store_classroom(self.writes.next(), classroom).map_err(|_| Problem::Internal)?;
         self.keep_entry(&id, &entry).map_err(|_| Problem::Internal)?;
         self.tell_tabs_of(&id);
@@ -475,7 +435,7 @@ impl<R: CryptoRng> Replica<R> {
         }
     }
 
-    fn tell_tabs_of(&mut self, id: &ClassroomId) {
+    pub(crate) fn tell_tabs_of(&mut self, id: &ClassroomId) {
         if let Some(me) = &self.me {
             let seed = *me.seed.as_bytes();
             self.tell_tabs(&Note::Classroom { classroom: *id, seed });
@@ -578,7 +538,7 @@ fn check_profile(profile: &Profile) -> Result<(), Problem> {
         .map_err(|_| Problem::BadName)
 }
 
-fn school_of(profile: &Profile) -> School {
+pub(crate) fn school_of(profile: &Profile) -> School {
     School {
         name: profile.school.clone(),
         country: profile.country.clone(),
@@ -586,7 +546,7 @@ fn school_of(profile: &Profile) -> School {
     }
 }
 
-fn random(rng: &mut impl CryptoRng) -> [u8; 16] {
+pub(crate) fn random(rng: &mut impl CryptoRng) -> [u8; 16] {
     let mut bytes = [0; 16];
     rng.fill_bytes(&mut bytes);
     bytes

@@ -13,7 +13,7 @@ use protocol::{ClassroomId, DocumentId, LaneId};
 
 use crate::classroom::{Classroom, Copy, Unsent};
 use crate::event::Effect;
-use crate::store::{self, AsideReason, Batch, LogRecord, Records, Table, rows};
+use crate::store::{self, AsideReason, Batch, LogRecord, Records, SinceRecord, Table, rows};
 use crate::tabs::Note;
 use crate::{Error, Replica};
 
@@ -47,16 +47,10 @@ impl<R: CryptoRng> Replica<R> {
         // What is known so far is known under the new name as well.
         let ids: Vec<ClassroomId> = self.classrooms.keys().copied().collect();
         for id in ids {
-            if let Some(since) = self.classrooms.get(&id).and_then(|classroom| classroom.since) {
+            if self.note_since(&id).is_err() {
+                // Everything comes again.
                 let key = store::since_key(&id, &self.lane);
-                // If it were not stored, everything would come again.
-                if self
-                    .batch(&id)
-                    .put(Table::Classrooms, key.clone(), &since)
-                    .is_err()
-                {
-                    self.batch(&id).delete(Table::Classrooms, key);
-                }
+                self.batch(&id).delete(Table::Classrooms, key);
             }
         }
         let open: Vec<(ClassroomId, DocumentId)> = self
@@ -96,9 +90,17 @@ impl<R: CryptoRng> Replica<R> {
         for (key, _) in rows(records, Table::Classrooms) {
             if let Some((id, tab)) = store::parse_since_key(key)
                 && gone(&tab)
-                && let Some(since) = self.classrooms.get(&id).and_then(|classroom| classroom.since)
+                && let Some(classroom) = self.classrooms.get(&id)
+                && let Some(position) = classroom.since
                 && batch
-                    .put(Table::Classrooms, store::since_key(&id, &self.lane), &since)
+                    .put(
+                        Table::Classrooms,
+                        store::since_key(&id, &self.lane),
+                        &SinceRecord {
+                            position,
+                            spaces: classroom.since_spaces.clone(),
+                        },
+                    )
                     .is_ok()
             {
                 batch.delete(Table::Classrooms, key.to_vec());

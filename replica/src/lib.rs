@@ -11,6 +11,7 @@
 //!   See `outgoing` and `lanes`.
 //! - Nothing that arrives is dropped: what cannot be applied is kept aside with its reason. See `incoming`.
 
+mod asking;
 mod classroom;
 pub mod command;
 mod commands;
@@ -20,11 +21,14 @@ mod folding;
 mod identity;
 mod incoming;
 mod join;
+mod keys;
 mod lanes;
 mod loading;
+mod members;
 mod outgoing;
 mod own_document;
 mod presence;
+mod roster;
 mod show;
 mod start;
 pub mod store;
@@ -140,6 +144,10 @@ impl<R: CryptoRng> Replica<R> {
             Event::Closing => self.closing(),
         }
         self.apply_arrived();
+        if self.settle_rosters().is_err() {
+            // Nothing that is kept is lost; what could not be noted is looked at again with the next start.
+            self.give_up_connection();
+        }
         self.send_ready();
         if let Some(batch) = self.writes.start(self.now) {
             self.effects.push(Effect::Write(batch));
@@ -152,6 +160,7 @@ impl<R: CryptoRng> Replica<R> {
         self.tick_claim();
         self.tick_connection();
         self.tick_joining();
+        self.tick_rotation();
         self.tick_presence();
         self.tick_unsent();
         self.tick_loading();

@@ -1,10 +1,9 @@
 //! Documents between store and memory: a stored whole document, and the segments since.
 
 use documents::document::Document;
-use documents::fold::Limits;
 use protocol::bounded::Bytes;
 use protocol::rand_core::CryptoRng;
-use protocol::segment::{Body, Log, Segment};
+use protocol::segment::{Log, Segment};
 use protocol::{ClassroomId, DocumentId};
 
 use crate::classroom::{Classroom, Content, Copy, Held};
@@ -375,20 +374,6 @@ impl Classroom {
         let mut changes = self.changes_of(segment).ok()?;
         changes.retain(|change| documents::change::inspect(change).is_ok_and(|info| info.actor == actor));
         Some(changes)
-    }
-
-    /// A segment's changes, or why they can't be read.
-    pub(crate) fn changes_of(&self, segment: &Segment) -> Result<Vec<Vec<u8>>, AsideReason> {
-        let header = &segment.header;
-        let key = self.keys.get(&(header.space, header.epoch));
-        match segment.open(&self.id, key.ok_or(AsideReason::UnknownKey)?) {
-            Ok(Body::Changes(changes)) => Ok(changes),
-            Ok(Body::Bundle(fold)) => {
-                documents::fold::unfold(&fold, Limits::FOLD).map_err(|_| AsideReason::BadChange)
-            }
-            Err(protocol::Error::UnsupportedVersion { .. }) => Err(AsideReason::Unreadable),
-            Err(_) => Err(AsideReason::CannotOpen),
-        }
     }
 
     fn covers(&self, document: DocumentId) -> Vec<Covered> {

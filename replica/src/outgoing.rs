@@ -10,7 +10,7 @@ use protocol::frame::{self, ClientFrame, MAX_MESSAGE};
 use protocol::rand_core::CryptoRng;
 use protocol::roster::Entry;
 use protocol::segment::{self, Header, Kind, Log, Segment};
-use protocol::{ClassroomId, EntryHash, LaneId, Refusal, SpaceId};
+use protocol::{ClassroomId, EntryHash, LaneId, Refusal};
 
 use crate::classroom::{Classroom, Submission, Unsent, UnsentEntry, Way};
 use crate::command::{Answer, Problem};
@@ -312,18 +312,21 @@ impl Classroom {
         changes: &[Vec<u8>],
     ) -> Result<(Unsent, LogRecord), Error> {
         let member = me.keys.id();
-        let (epoch, key) = self.current_key().ok_or(protocol::Error::CannotOpen("space"))?;
+        let space = self.space_of(&log.document);
+        let sealing = self
+            .sealing(&member, &space)
+            .ok_or(protocol::Error::CannotOpen("space"))?;
         let record = self.logs.get(&log).copied().unwrap_or(LogRecord::EMPTY);
         let header = Header {
             kind: Kind::Run,
             log,
             first: record.next,
             last: record.next,
-            space: SpaceId::EVERYONE,
-            epoch,
-            roster: self.roster.heads_for(&member),
+            space,
+            epoch: sealing.epoch,
+            roster: sealing.roster,
         };
-        let segment = Segment::seal(&me.keys, &self.id, header, record.hash, key, changes, rng)?;
+        let segment = Segment::seal(&me.keys, &self.id, header, record.hash, sealing.key, changes, rng)?;
         let hash = segment.hash(&self.id)?;
         let record = LogRecord {
             next: record.next + 1,

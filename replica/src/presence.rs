@@ -114,7 +114,7 @@ impl<R: CryptoRng> Replica<R> {
         let (Some(me), Some(classroom)) = (&self.me, self.classrooms.get(id)) else {
             return;
         };
-        let (Some(channel), Some((epoch, key))) = (&classroom.channel, classroom.current_key()) else {
+        let Some(channel) = &classroom.channel else {
             return;
         };
         // Only members whisper, and only where the relay knows them as such.
@@ -122,13 +122,16 @@ impl<R: CryptoRng> Replica<R> {
             return;
         }
         let number = channel.number;
+        let Some(sealing) = classroom.sealing(&me.keys.id(), &SpaceId::EVERYONE) else {
+            return;
+        };
         let sealed = bounded::encode("whisper", words).and_then(|content| {
             Whisper::seal(
                 &me.keys,
                 id,
                 SpaceId::EVERYONE,
-                epoch,
-                key,
+                sealing.epoch,
+                sealing.key,
                 &content,
                 &mut self.rng,
             )?

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use documents::classroom::Kind;
 use protocol::rand_core::CryptoRng;
-use protocol::{ClassroomId, DocumentId, MemberId, SchoolId};
+use protocol::roster::{Action, Member, Removal, Role};
+use protocol::{ClassroomId, DocumentId, EntryHash, MemberId, Refusal, SchoolId, SpaceId};
 
 use crate::Replica;
 use crate::classroom::Classroom;
@@ -12,15 +13,35 @@ use crate::event::Effect;
 use crate::own_document::Reading;
 use crate::view::{self, Update};
 
+/// What follows from the roster alone: worked out when it has grown.
+#[derive(Debug, Default)]
+pub(crate) struct Rights {
+    /// How many entries it was worked out from.
+    entries: usize,
+    members: BTreeMap<MemberId, view::Rights>,
+    closed: bool,
+    spaces: Vec<SpaceId>,
+    invites: Vec<view::Invite>,
+    requests: Vec<view::Request>,
+}
+
 impl<R: CryptoRng> Replica<R> {
     pub(crate) fn show(&mut self) {
         let failing = self.writes.is_failing();
         let me = self.me.as_ref().map(|me| me.keys.id());
         let mut summaries = Vec::new();
+        let waiting = me
+            .map(|me| {
+                self.classrooms
+                    .values()
+                    .filter_map(|classroom| classroom.waiting(&me))
+                    .collect()
+            })
+            .unwrap_or_default();
         for classroom in self
             .classrooms
             .values_mut()
-            .filter(|classroom| classroom.joining.is_none())
+            .filter(|classroom| classroom.joining.is_none() && classroom.asked.is_none())
         {
             // While the classroom's own document is read again, what was shown stays.
             let view = me.and_then(|me| classroom.view(me, failing));
@@ -45,6 +66,7 @@ impl<R: CryptoRng> Replica<R> {
             card_kept: self.me.as_ref().is_none_or(|me| me.card_kept),
             classrooms: summaries,
             clock_skew: self.connection.clock_skew,
+            waiting,
         };
         if self.shown_home.as_ref() != Some(&home) {
             self.shown_home = Some(home.clone());
@@ -73,9 +95,12 @@ impl<R: CryptoRng> Replica<R> {
 }
 
 impl Classroom {
-    fn view(&self, me: MemberId, failing: bool) -> Option<view::Classroom> {
+    fn view(&mut self, me: MemberId, failing: bool) -> Option<view::Classroom> {
+        self.rate_members(&me);
         let own = self.own_document()?.read();
-        let role = self.roster.member(&me)?.role;
+        let standing = self.roster.member(&me);
+        // Who was removed still reads what is here.
+        let role = standing.map_or(Role::Guest, |member| member.role);
         let here: BTreeSet<MemberId> = self.people.values().map(|person| person.member).collect();
         let mut guests: BTreeMap<MemberId, &String> = self
             .people
@@ -100,6 +125,7 @@ impl Classroom {
                 here: member.id == me || here.contains(&member.id),
                 me: member.id == me,
                 colour: colour(&member.id),
+                rights: self.rights.members.get(&member.id).cloned().unwrap_or_default(),
             })
             .collect();
         let mut documents: Vec<view::Document> = own
@@ -107,6 +133,10 @@ impl Classroom {
             .iter()
             .map(|(id, listing)| {
                 let id = DocumentId(*id);
+                let space = self.space_of(&id);
+                let may_write =
+                    self.rights.spaces.contains(&space) && role.may_write() && !self.rights.closed;
+                let locked = self.roster.locked(&id);
                 view::Document {
                     id,
                     title: self.titles.get(&id).cloned().unwrap_or_default(),
@@ -115,6 +145,9 @@ impl Classroom {
                     created_by: MemberId(listing.created_by),
                     created_at: listing.created_at,
                     work: self.work_on(&id, failing),
+                    space,
+                    locked,
+                    may_write: may_write && (!locked || role.is_staff()),
                 }
             })
             .collect();
@@ -129,7 +162,132 @@ impl Classroom {
             work: self.work(failing),
             refused: self.refusal(),
             kept_aside: u32::try_from(self.aside.len()).unwrap_or(u32::MAX),
+            removed: self.is_removed(standing.is_some()),
+            closed: self.rights.closed,
+            spaces: self.rights.spaces.clone(),
+            invites: self.rights.invites.clone(),
+            requests: self.rights.requests.clone(),
         })
+    }
+
+    /// Whether this person was a member once and is not now: the roster says so, or the relay does, which shows it to
+    /// nobody who was removed.
+    fn is_removed(&self, is_member: bool) -> bool {
+        !is_member || (self.refused == Some(Refusal::NotAMember) && self.entries.is_empty())
+    }
+
+    /// Works out what this person may do, whenever the roster has grown.
+    fn rate_members(&mut self, me: &MemberId) {
+        let count = self.roster.len();
+        if self.rights.entries == count {
+            return;
+        }
+        self.rights = Rights {
+            entries: count,
+            members: self
+                .roster
+                .members()
+                .map(|member| (member.id, self.rights_over(me, &member)))
+                .collect(),
+            closed: self.roster.closed(),
+            spaces: self.spaces_of(me),
+            invites: self
+                .roster
+                .invites()
+                .into_iter()
+                .map(|invite| view::Invite {
+                    id: invite.entry,
+                    by: invite.author,
+                    role: invite.role,
+                    ask_first: invite.ask_first,
+                    uses: invite.uses,
+                    used: u32::try_from(invite.used).unwrap_or(u32::MAX),
+                    expires: invite.expires,
+                    may_end: self.roster.may(me, &end(invite.entry)).is_ok(),
+                })
+                .collect(),
+            requests: self
+                .roster
+                .requests()
+                .into_iter()
+                .filter(|request| {
+                    let request = request.entry;
+                    self.roster.may(me, &Action::Decline { request }).is_ok()
+                })
+                .map(|request| view::Request {
+                    id: request.entry,
+                    member: request.member,
+                    role: request.role,
+                    profile: self.notes.get(&request.entry).cloned().flatten(),
+                })
+                .collect(),
+        };
+    }
+
+    fn rights_over(&self, me: &MemberId, member: &Member) -> view::Rights {
+        let roster = &self.roster;
+        let missing = roster
+            .consent_needed(me, &member.id)
+            .map_or(0, |(have, need)| need.saturating_sub(have));
+        let leads = roster.member(me).is_some_and(|me| me.role == Role::Lead);
+        let may_agree = leads && missing > 0;
+        let changes = |role: &Role| {
+            let change = Action::ChangeRole {
+                member: member.id,
+                role: *role,
+                cutoffs: Vec::new(),
+                keys: Vec::new(),
+                rotations: Vec::new(),
+            };
+            *role != member.role && (roster.may(me, &change).is_ok() || may_agree && *role > member.role)
+        };
+        let removal = Action::Remove {
+            members: vec![Removal {
+                member: member.id,
+                cutoffs: Vec::new(),
+            }],
+            rotations: Vec::new(),
+        };
+        view::Rights {
+            may_remove: may_agree || roster.may(me, &removal).is_ok(),
+            // A carrier comes by another way.
+            may_change_role: [Role::Lead, Role::Teacher, Role::Student, Role::Guest]
+                .into_iter()
+                .filter(changes)
+                .collect(),
+            consents_missing: u32::try_from(missing).unwrap_or(u32::MAX),
+        }
+    }
+
+    /// What is shown of a classroom that this person asked to be let into.
+    fn waiting(&self, me: &MemberId) -> Option<view::Waiting> {
+        let asked = self.asked.as_ref()?;
+        let invite = match self.roster.entry(&asked.request)?.action() {
+            Action::Request { invite, .. } => self.roster.entry(invite)?.action(),
+            _ => return None,
+        };
+        let Action::AskInvite { role, .. } = invite else {
+            return None;
+        };
+        let state = if self.roster.member(me).is_some() {
+            view::WaitingState::LetIn
+        } else if self.roster.is_declined(&asked.request) {
+            view::WaitingState::Declined
+        } else {
+            view::WaitingState::Asked
+        };
+        Some(view::Waiting {
+            id: self.id,
+            role: *role,
+            state,
+        })
+    }
+}
+
+fn end(invite: EntryHash) -> Action {
+    Action::EndInvite {
+        invite,
+        rotations: Vec::new(),
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use protocol::frame::Position;
 use protocol::rand_core::CryptoRng;
 use protocol::roster::{Entry, Roster};
 use protocol::segment::Segment;
@@ -11,7 +10,9 @@ use protocol::{ClassroomId, EntryHash, LaneId};
 use crate::classroom::{Aside, Classroom, Copy, Unsent, UnsentEntry, Way};
 use crate::connection::Connection;
 use crate::event::Effect;
-use crate::store::{self, AsideRecord, ClassroomRecord, EntryRecord, LogRecord, Records, Table, rows};
+use crate::store::{
+    self, AsideRecord, ClassroomRecord, EntryRecord, LogRecord, Records, SinceRecord, Table, rows,
+};
 use crate::writes::Writes;
 use crate::{Error, Me, Replica};
 
@@ -67,6 +68,7 @@ impl<R: CryptoRng> Replica<R> {
         for id in ids {
             replica.load_own_document(&id);
         }
+        replica.settle_rosters()?;
         replica.connect_if_due();
         if let Some(batch) = replica.writes.start(now) {
             replica.effects.push(Effect::Write(batch));
@@ -111,10 +113,15 @@ impl<R: CryptoRng> Replica<R> {
             };
             classroom.record = record;
             if let Some(me) = &self.me {
-                let sealed = classroom.roster.keys_of(&me.keys.id()).clone();
-                classroom.learn_keys(&sealed, me.keys.exchange_secret(), &me.keys.exchange_key());
+                classroom.since_spaces = classroom.spaces_of(&me.keys.id());
             }
             self.classrooms.insert(id, classroom);
+            self.learn_keys(&id);
+        }
+        for (key, value) in rows(records, Table::Classrooms) {
+            if let Some(classroom) = store::parse_asked_key(key).and_then(|id| self.classrooms.get_mut(&id)) {
+                classroom.asked = store::decode(Table::Classrooms, value).ok();
+            }
         }
         self.read_logs(records);
         self.read_since(records);
@@ -137,10 +144,12 @@ impl<R: CryptoRng> Replica<R> {
             if let Some((id, tab)) = store::parse_since_key(key)
                 && !behind.contains(&(id, tab))
                 && let Some(classroom) = self.classrooms.get_mut(&id)
-                && let Ok(since) = store::decode::<Position>(Table::Classrooms, value)
+                // Of the first version, or in fewer spaces than this person is in now: all is read again.
+                && let Ok(since) = store::decode::<SinceRecord>(Table::Classrooms, value)
+                && classroom.since_spaces.iter().all(|space| since.spaces.contains(space))
             {
                 // If the relay is another one by now, it starts from the beginning.
-                classroom.since = classroom.since.max(Some(since));
+                classroom.since = classroom.since.max(Some(since.position));
             }
         }
     }

@@ -11,12 +11,14 @@
 use std::collections::BTreeMap;
 
 use protocol::bounded::{self, Bytes};
+use protocol::frame::Position;
 use protocol::segment::{Header, Kind, Log};
-use protocol::{ClassroomId, DocumentId, EntryHash, LaneId, MemberId, SegmentHash};
+use protocol::{ClassroomId, DocumentId, EntryHash, LaneId, MemberId, SegmentHash, SpaceId};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
+use crate::command::Profile;
 
 const VERSION: u8 = 1;
 
@@ -29,7 +31,8 @@ pub const SCHEMA: u32 = 2;
 pub enum Table {
     /// Who this is: [`Me`] under an empty key.
     Profile,
-    /// [`ClassroomRecord`] by classroom; by classroom and tab, up to where everything of the relay is here.
+    /// [`ClassroomRecord`] by classroom; by classroom and tab, up to where everything of the relay is here
+    /// ([`SinceRecord`]); [`Asked`] by classroom and a zero.
     Classrooms,
     /// [`EntryRecord`] by classroom and entry.
     Entries,
@@ -200,6 +203,21 @@ pub(crate) struct EntryRecord {
     pub(crate) on_relay: bool,
 }
 
+/// Up to where everything of the relay is here that is in these spaces. Who comes into a space starts from the beginning.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SinceRecord {
+    pub(crate) position: Position,
+    pub(crate) spaces: Vec<SpaceId>,
+}
+
+/// Somebody who asked to be let in, and waits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Asked {
+    pub(crate) request: EntryHash,
+    /// What goes into the classroom's own document once they are let in.
+    pub(crate) profile: Profile,
+}
+
 /// How far a log goes here. The later of two is the greater.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct LogRecord {
@@ -262,6 +280,20 @@ pub enum AsideReason {
     Forked,
     /// A fold that holds something else than the segments that it stands for.
     FoldDiffers,
+    /// In the format of a newer version.
+    NewerVersion,
+    /// Its author was no member.
+    NotMember,
+    /// Its author is not in its space, or its document is in another one.
+    WrongSpace,
+    /// Its author was removed, and who did that had not seen it.
+    BeyondCutoff,
+    /// Only leads and teachers may write in its document now.
+    Locked,
+    /// Nobody may write in the classroom now.
+    Closed,
+    /// Its document is gone for good.
+    Erased,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -298,6 +330,11 @@ pub(crate) fn log_key(classroom: &ClassroomId, log: &Log, tab: &LaneId) -> Vec<u
 /// For up to where the tab that writes on `tab` has everything of the relay.
 pub(crate) fn since_key(classroom: &ClassroomId, tab: &LaneId) -> Vec<u8> {
     [classroom.0.as_slice(), &tab.0].concat()
+}
+
+/// For what somebody asked who waits to be let in.
+pub(crate) fn asked_key(classroom: &ClassroomId) -> Vec<u8> {
+    [classroom.0.as_slice(), &[0]].concat()
 }
 
 /// For segments, by index.
@@ -362,6 +399,12 @@ pub(crate) fn parse_log_key(key: &[u8]) -> Option<(ClassroomId, Log, LaneId)> {
 /// Reads a [`since_key`] back.
 pub(crate) fn parse_since_key(key: &[u8]) -> Option<(ClassroomId, LaneId)> {
     Some((parse_classroom(key)?, LaneId(key.get(32..)?.try_into().ok()?)))
+}
+
+/// Reads an [`asked_key`] back.
+pub(crate) fn parse_asked_key(key: &[u8]) -> Option<ClassroomId> {
+    let (classroom, rest) = key.split_at_checked(32)?;
+    (rest == [0]).then(|| parse_classroom(classroom)).flatten()
 }
 
 /// Reads an [`item_key`] back.

@@ -1,10 +1,10 @@
 //! What the replica shows. Views are whole: a new one replaces the one before.
 
 use protocol::roster::Role;
-use protocol::{ClassroomId, DocumentId, MemberId, Refusal, SchoolId};
+use protocol::{ClassroomId, DocumentId, EntryHash, MemberId, Refusal, SchoolId, SpaceId};
 use serde::{Deserialize, Serialize};
 
-use crate::command::{Answer, CursorRange, Problem};
+use crate::command::{Answer, CursorRange, Problem, Profile};
 
 /// From the replica to its tab.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -68,6 +68,25 @@ pub struct Home {
     pub classrooms: Vec<Summary>,
     /// How far this device's clock is from the relay's, in seconds, if that is known.
     pub clock_skew: Option<i64>,
+    /// The classrooms that this person asked to be let into.
+    pub waiting: Vec<Waiting>,
+}
+
+/// A classroom that this person asked to be let into.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waiting {
+    pub id: ClassroomId,
+    pub role: Role,
+    pub state: WaitingState,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum WaitingState {
+    /// Nobody has answered.
+    Asked,
+    Declined,
+    /// Let in; the classroom is on its way.
+    LetIn,
 }
 
 /// A classroom in the list of one's own.
@@ -93,6 +112,41 @@ pub struct Classroom {
     pub refused: Option<Refusal>,
     /// Items that arrived and could not be applied; they are stored.
     pub kept_aside: u32,
+    /// This person was removed, or left: what is here can be read, and work that the relay does not have can be exported.
+    pub removed: bool,
+    /// Nobody may write.
+    pub closed: bool,
+    /// The spaces that this person is in.
+    pub spaces: Vec<SpaceId>,
+    /// Invites that were not ended.
+    pub invites: Vec<Invite>,
+    /// Those who ask to be let in, as far as this person may answer.
+    pub requests: Vec<Request>,
+}
+
+/// An invite that somebody may still hold a link to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Invite {
+    pub id: EntryHash,
+    pub by: MemberId,
+    pub role: Role,
+    pub ask_first: bool,
+    pub uses: u32,
+    pub used: u32,
+    /// Seconds since 1970.
+    pub expires: u64,
+    /// Whether this person may end it.
+    pub may_end: bool,
+}
+
+/// Somebody who asks to be let in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    pub id: EntryHash,
+    pub member: MemberId,
+    pub role: Role,
+    /// What they say of themselves; only who made the invite can read it.
+    pub profile: Option<Profile>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -115,6 +169,19 @@ pub struct Member {
     pub me: bool,
     /// 0–11.
     pub colour: u8,
+    /// What this person may do about them.
+    pub rights: Rights,
+}
+
+/// What this person may do about a member.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rights {
+    /// Whether they may be removed, or this person may agree to it.
+    pub may_remove: bool,
+    /// The roles that may be given to them, at once or once others agree.
+    pub may_change_role: Vec<Role>,
+    /// How many schools must agree besides, before they can be removed or given less power.
+    pub consents_missing: u32,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -130,6 +197,11 @@ pub struct Document {
     /// Seconds since 1970.
     pub created_at: i64,
     pub work: Work,
+    pub space: SpaceId,
+    /// Only leads and teachers may write in it.
+    pub locked: bool,
+    /// Whether this person may write in it now.
+    pub may_write: bool,
 }
 
 /// Somebody who is on a page.
@@ -152,4 +224,6 @@ pub struct Preview {
     pub schools: Vec<School>,
     /// This person belongs to it already.
     pub already_member: bool,
+    /// Who joins waits until a lead or teacher lets them in; the classroom's name shows only then.
+    pub ask_first: bool,
 }

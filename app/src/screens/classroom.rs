@@ -140,14 +140,22 @@ fn NewPage(id: ClassroomId, problem: RwSignal<Option<Problem>>) -> impl IntoView
         busy.set(true);
         problem.set(None);
         let navigate = navigate.clone();
-        link.ask(Command::NewPage { classroom: id }, move |answer| {
-            busy.try_set(false);
-            match answer {
-                Ok(Answer::Document(document)) => navigate(&paths::page(id, document), Default::default()),
-                Ok(_) => problem.set(Some(Problem::Internal)),
-                Err(reason) => problem.set(Some(reason)),
-            }
-        });
+        link.ask(
+            Command::NewPage {
+                classroom: id,
+                space: None,
+            },
+            move |answer| {
+                busy.try_set(false);
+                match answer {
+                    Ok(Answer::Document(document)) => {
+                        navigate(&paths::page(id, document), Default::default());
+                    }
+                    Ok(_) => problem.set(Some(Problem::Internal)),
+                    Err(reason) => problem.set(Some(reason)),
+                }
+            },
+        );
     };
     view! {
         <button type="button" class="button button-main" aria-disabled=move || busy.get().to_string() on:click=make>

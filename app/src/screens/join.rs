@@ -173,6 +173,7 @@ fn Found(invite: String, preview: Preview) -> impl IntoView {
         role,
         schools,
         already_member,
+        ..
     } = preview;
     let school_names: Vec<String> = schools.iter().map(|school| school.name.clone()).collect();
     let there = schools

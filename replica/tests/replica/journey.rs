@@ -245,10 +245,27 @@ async fn a_guest_reads_and_cannot_write() {
         .await;
     let request = world.write_word(guest, page, "[not allowed]");
     assert_eq!(world.tab(guest).answers[&request], Err(Problem::NotAllowed));
-    let refused = world.ask(guest, Command::NewPage { classroom }).await;
+    let refused = world
+        .ask(
+            guest,
+            Command::NewPage {
+                classroom,
+                space: None,
+            },
+        )
+        .await;
     assert_eq!(refused, Err(Problem::NotAllowed));
     let role = Role::Guest;
-    let refused = world.ask(guest, Command::Invite { classroom, role }).await;
+    let refused = world
+        .ask(
+            guest,
+            Command::Invite {
+                classroom,
+                role,
+                ask_first: false,
+            },
+        )
+        .await;
     assert_eq!(refused, Err(Problem::NotAllowed));
     // They write in no document, so their name is whispered.
     world

@@ -8,6 +8,7 @@ mod folding;
 mod forks;
 mod hostile;
 mod journey;
+mod members;
 mod presence;
 mod random;
 mod rng;

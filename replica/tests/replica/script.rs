@@ -257,6 +257,7 @@ impl Script {
         let command = Command::Invite {
             classroom: self.classroom,
             role,
+            ask_first: false,
         };
         let request = self.world.give(self.tab, command);
         self.go().await;

@@ -522,7 +522,17 @@ impl World {
     }
 
     pub(crate) async fn invite(&mut self, tab: usize, classroom: ClassroomId, role: Role) -> String {
-        match self.ask(tab, Command::Invite { classroom, role }).await {
+        match self
+            .ask(
+                tab,
+                Command::Invite {
+                    classroom,
+                    role,
+                    ask_first: false,
+                },
+            )
+            .await
+        {
             Ok(Answer::Invite(link)) => link,
             other => panic!("not invited: {other:?}"),
         }
@@ -546,7 +556,16 @@ impl World {
     }
 
     pub(crate) async fn new_page(&mut self, tab: usize, classroom: ClassroomId) -> PageKey {
-        match self.ask(tab, Command::NewPage { classroom }).await {
+        match self
+            .ask(
+                tab,
+                Command::NewPage {
+                    classroom,
+                    space: None,
+                },
+            )
+            .await
+        {
             Ok(Answer::Document(document)) => (classroom, document),
             other => panic!("no page: {other:?}"),
         }

@@ -2,7 +2,7 @@
 
 use protocol::roster::{Action, Added, Entry, Role, Roster};
 use protocol::segment::Segment;
-use protocol::{EntryHash, MemberId, Refusal, SegmentHash, SpaceId};
+use protocol::{EntryHash, MemberId, Refusal, SegmentHash};
 
 use super::batch::Pending;
 use crate::Error;
@@ -70,7 +70,7 @@ impl Pending {
         }
         let role = self.classroom.role_at(roster, &header.log.member, &header.roster);
         check_author(role)?;
-        check_space(segment)?;
+        check_space(segment, self.roster())?;
         let id = *self.classroom.id();
         let tail = match self.tails.get(&header.log) {
             Some(tail) => *tail,
@@ -127,12 +127,14 @@ pub(crate) fn check_author(role: Option<Role>) -> Result<(), Refusal> {
     }
 }
 
-/// Everyone's space in its first epoch is all there is.
-pub(crate) fn check_space(segment: &Segment) -> Result<(), Refusal> {
-    if segment.header.space != SpaceId::EVERYONE {
+/// Whether a segment's space and epoch are there.
+pub(crate) fn check_space(segment: &Segment, roster: &Roster) -> Result<(), Refusal> {
+    let header = &segment.header;
+    let keys = roster.keys_in(&header.space);
+    if keys.is_empty() {
         return Err(Refusal::WrongSpace);
     }
-    if segment.header.epoch != 0 {
+    if keys.iter().all(|key| key.epoch != header.epoch) {
         return Err(Refusal::WrongEpoch);
     }
     Ok(())

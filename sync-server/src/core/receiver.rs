@@ -514,7 +514,7 @@ impl Receiver {
         if roster.knows(&header.roster) {
             check_author(classroom.role_at(&roster, &header.log.member, &header.roster))?;
         }
-        check_space(&segment)?;
+        check_space(&segment, &roster)?;
         let hash = segment
             .verify(classroom.id())
             .map_err(|error| refusal_of(&error))?;

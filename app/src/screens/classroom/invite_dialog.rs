@@ -78,6 +78,7 @@ pub(super) fn InviteDialog(
             Command::Invite {
                 classroom: id,
                 role: OFFERED[chosen],
+                ask_first: false,
             },
             move |answer| {
                 asked.try_update_value(|asked| asked.retain(|role| *role != chosen));

@@ -86,6 +86,7 @@ mod tests {
             here,
             me: false,
             colour: 0,
+            rights: replica::view::Rights::default(),
         }
     }
 

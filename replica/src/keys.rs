@@ -1,0 +1,266 @@
+//! The keys of a classroom's spaces: learnt from the roster, handed on, and made anew.
+
+use std::cmp::Reverse;
+
+use documents::fold::Limits;
+use protocol::identity::MemberKeys;
+use protocol::key::{EpochKey, ExchangeSecret, KeyName, SealedKey};
+use protocol::rand_core::CryptoRng;
+use protocol::roster::{Action, MAX_HEADS, Rotation};
+use protocol::segment::{Body, Segment};
+use protocol::whisper::Whisper;
+use protocol::{ClassroomId, EntryHash, ExchangeKey, MemberId, SpaceId};
+
+use crate::Replica;
+use crate::classroom::Classroom;
+use crate::command::Problem;
+use crate::store::AsideReason;
+
+/// What a new segment is sealed with: what its author knows, and the key of its space by then.
+pub(crate) struct Sealing<'a> {
+    pub(crate) roster: Vec<EntryHash>,
+    pub(crate) epoch: u32,
+    pub(crate) key: &'a EpochKey,
+}
+
+impl<R: CryptoRng> Replica<R> {
+    /// Learns the keys that the roster holds for this person, or for the invite that they look behind.
+    pub(crate) fn learn_keys(&mut self, id: &ClassroomId) {
+        let Some(classroom) = self.classrooms.get_mut(id) else {
+            return;
+        };
+        if !std::mem::take(&mut classroom.keys_due) {
+            return;
+        }
+        let before = classroom.keys.len();
+        if let Some(me) = &self.me {
+            classroom.learn_keys(me.keys.exchange_secret(), &me.keys.exchange_key());
+        }
+        if let Some(joining) = classroom.joining.take() {
+            classroom.learn_keys(joining.keys.exchange_secret(), &joining.keys.exchange_key());
+            classroom.joining = Some(joining);
+        }
+        classroom.aside_due |= classroom.keys.len() > before;
+    }
+
+    /// A new key for `space`, for those who are in it once `action` has its effect.
+    pub(crate) fn rotation(
+        &mut self,
+        id: &ClassroomId,
+        action: &Action,
+        space: SpaceId,
+    ) -> Result<Rotation, Problem> {
+        let me = self.me.as_ref().ok_or(Problem::NotAllowed)?.keys.id();
+        let classroom = self.classrooms.get(id).ok_or(Problem::UnknownClassroom)?;
+        let roster = &classroom.roster;
+        let current = roster.current_key(&space).ok_or(Problem::NotAllowed)?;
+        let names = roster.keys_in(&space).into_iter();
+        let previous: Vec<&EpochKey> = names
+            .filter(|name| name.epoch == current.epoch)
+            .filter_map(|name| classroom.keys.get(&name))
+            .collect();
+        let recipients = roster.recipients_after(&me, action, &space);
+        let next = current.epoch.checked_add(1).ok_or(Problem::Internal)?;
+        let key = EpochKey::random(&mut self.rng);
+        Rotation::new(&key, space, next, previous, recipients, &mut self.rng).map_err(|_| Problem::TooLarge)
+    }
+
+    /// New keys for those of `spaces` that this person may make some for; others do it for the rest.
+    pub(crate) fn rotations(
+        &mut self,
+        id: &ClassroomId,
+        action: &Action,
+        spaces: Vec<SpaceId>,
+    ) -> Result<Vec<Rotation>, Problem> {
+        let own: Vec<SpaceId> = match (&self.me, self.classrooms.get(id)) {
+            (Some(me), Some(classroom)) => spaces
+                .into_iter()
+                .filter(|space| classroom.may_rotate(&me.keys.id(), space))
+                .collect(),
+            _ => Vec::new(),
+        };
+        own.into_iter()
+            .map(|space| self.rotation(id, action, space))
+            .collect()
+    }
+}
+
+impl Classroom {
+    /// Opens what the roster has sealed to `recipient`, and the older keys that those carry. A key that does not open is
+    /// passed over.
+    fn learn_keys(&mut self, secret: &ExchangeSecret, recipient: &ExchangeKey) {
+        let mut sealed = self.roster.sealed_for(recipient);
+        sealed.sort_unstable_by_key(|key| Reverse(key.name()));
+        if sealed.iter().all(|key| self.keys.contains_key(&key.name())) {
+            return;
+        }
+        let wrapped = self.roster.wrapped();
+        for key in sealed {
+            // The newest first: it mostly carries all the others.
+            if self.keys.contains_key(&key.name()) {
+                continue;
+            }
+            let Ok(opened) = key.open(secret, recipient) else {
+                continue;
+            };
+            self.keys.insert(key.name(), opened);
+            for (by, older) in &wrapped {
+                let name = KeyName {
+                    space: by.space,
+                    epoch: older.epoch,
+                    id: older.id,
+                };
+                if !self.keys.contains_key(&name)
+                    && let Some(key) = self.keys.get(by)
+                    && let Ok(older) = older.unwrap(key, by)
+                {
+                    self.keys.insert(name, older);
+                }
+            }
+        }
+    }
+
+    /// The keys of an epoch that are here: rotations made apart can give it several.
+    fn keys_of(&self, space: SpaceId, epoch: u32) -> impl Iterator<Item = &EpochKey> {
+        let name = |id| KeyName { space, epoch, id };
+        self.keys
+            .range(name([0; 32])..=name([u8::MAX; 32]))
+            .map(|(_, key)| key)
+    }
+
+    pub(crate) fn has_key(&self, space: SpaceId, epoch: u32) -> bool {
+        self.keys_of(space, epoch).next().is_some()
+    }
+
+    /// A segment's changes, or why they can't be read.
+    pub(crate) fn changes_of(&self, segment: &Segment) -> Result<Vec<Vec<u8>>, AsideReason> {
+        let header = &segment.header;
+        let mut reason = AsideReason::UnknownKey;
+        for key in self.keys_of(header.space, header.epoch) {
+            match segment.open(&self.id, key) {
+                Ok(Body::Changes(changes)) => return Ok(changes),
+                Ok(Body::Bundle(fold)) => {
+                    return documents::fold::unfold(&fold, Limits::FOLD).map_err(|_| AsideReason::BadChange);
+                }
+                Err(protocol::Error::UnsupportedVersion { .. }) => return Err(AsideReason::NewerVersion),
+                Err(_) => reason = AsideReason::CannotOpen,
+            }
+        }
+        // Of several keys that an epoch has, the right one may be still to come.
+        let is_missing = |name: &KeyName| name.epoch == header.epoch && !self.keys.contains_key(name);
+        if self.roster.keys_in(&header.space).iter().any(is_missing) {
+            reason = AsideReason::UnknownKey;
+        }
+        Err(reason)
+    }
+
+    pub(crate) fn open_whisper(&self, whisper: &Whisper) -> Option<Vec<u8>> {
+        self.keys_of(whisper.space, whisper.epoch)
+            .find_map(|key| whisper.open(&self.id, key).ok())
+    }
+
+    /// What the next segment of `author` in `space` is sealed with.
+    pub(crate) fn sealing(&self, author: &MemberId, space: &SpaceId) -> Option<Sealing<'_>> {
+        let roster = self.heads_to_name(author);
+        let newest = self.roster.key_at(space, &roster)?;
+        // Somebody who was left out of the newest key goes on with the one before until they are handed a newer one.
+        let (name, key) = self
+            .roster
+            .keys_in(space)
+            .into_iter()
+            .filter(|name| name.epoch <= newest.epoch)
+            .filter_map(|name| Some((name, self.keys.get(&name)?)))
+            .min_by_key(|(name, _)| (Reverse(name.epoch), name.id))?;
+        Some(Sealing {
+            roster,
+            epoch: name.epoch,
+            key,
+        })
+    }
+
+    /// The heads that a new segment names. An own entry with new keys is not among them before the relay has it: the relay
+    /// does not take one that leaves out somebody, and whatever named it would be stuck with it.
+    fn heads_to_name(&self, author: &MemberId) -> Vec<EntryHash> {
+        let rotates = |hash| {
+            let entry = self.roster.entry(hash);
+            entry.is_some_and(|entry| !entry.action().rotations().is_empty())
+        };
+        if !self.entries.keys().any(rotates) {
+            return self.roster.heads_for(author);
+        }
+        let mut next: Vec<EntryHash> = self.roster.heads().copied().collect();
+        let mut heads: Vec<EntryHash> = Vec::new();
+        while let Some(hash) = next.pop() {
+            let unsent = self
+                .roster
+                .entry(&hash)
+                .filter(|_| self.entries.contains_key(&hash));
+            let joins = |action: &Action| {
+                matches!(
+                    action,
+                    Action::Found { .. } | Action::Admit { .. } | Action::Request { .. }
+                )
+            };
+            match unsent {
+                Some(entry) if !joins(entry.action()) => next.extend(entry.parents()),
+                _ if heads.contains(&hash) => {}
+                _ => heads.push(hash),
+            }
+        }
+        heads.truncate(MAX_HEADS);
+        heads.sort_unstable();
+        heads
+    }
+
+    /// Whether `member` may make new keys for `space`: those of it who lead or teach, and have its key.
+    pub(crate) fn may_rotate(&self, member: &MemberId, space: &SpaceId) -> bool {
+        let is_staff = self
+            .roster
+            .member(member)
+            .is_some_and(|member| member.role.is_staff());
+        is_staff
+            && self.roster.is_in_space(member, space)
+            && self
+                .roster
+                .current_key(space)
+                .is_some_and(|current| self.has_key(*space, current.epoch))
+    }
+
+    /// Seals to `recipient` what gives them all keys of `spaces` that are here: those that no other carries.
+    pub(crate) fn hand_on(
+        &self,
+        spaces: impl Fn(&SpaceId) -> bool,
+        recipient: &ExchangeKey,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Vec<SealedKey>, Problem> {
+        let wrapped = self.roster.wrapped();
+        let is_carried = |name: &KeyName| {
+            wrapped.iter().any(|(by, older)| {
+                (by.space, older.epoch, older.id) == (name.space, name.epoch, name.id)
+                    && self.keys.contains_key(by)
+            })
+        };
+        self.roster
+            .spaces()
+            .iter()
+            .filter(|space| spaces(space))
+            .flat_map(|space| self.roster.keys_in(space))
+            .filter(|name| !is_carried(name))
+            .filter_map(|name| Some((name, self.keys.get(&name)?)))
+            .map(|(name, key)| {
+                SealedKey::seal(key, name.space, name.epoch, recipient, rng).map_err(|_| Problem::Internal)
+            })
+            .collect()
+    }
+}
+
+/// The first keys of the spaces that every classroom has, sealed to its founder.
+pub(crate) fn first_keys(
+    keys: &MemberKeys,
+    rng: &mut impl CryptoRng,
+) -> Result<Vec<SealedKey>, protocol::Error> {
+    [SpaceId::EVERYONE, SpaceId::STAFF]
+        .into_iter()
+        .map(|space| SealedKey::seal(&EpochKey::random(rng), space, 0, &keys.exchange_key(), rng))
+        .collect()
+}

@@ -1,0 +1,397 @@
+//! What people ask for that changes the roster: who comes, who goes, who may do what, and which keys there are.
+
+use protocol::invite::InviteLink;
+use protocol::rand_core::CryptoRng;
+use protocol::roster::{Action, Cutoff, Entry, Removal, Role, Rotation};
+use protocol::{ClassroomId, DocumentId, EntryHash, MemberId, SpaceId};
+
+use crate::Replica;
+use crate::classroom::Classroom;
+use crate::command::{Answer, Command, Problem};
+use crate::join::random;
+use crate::writes::After;
+use protocol::key::EpochKey;
+
+/// How long an invite lasts, in seconds, and how often it may be used: a class, or the staff of a school.
+const INVITE_LASTS: u64 = 30 * 24 * 60 * 60;
+const USES_BY_CLASS: u32 = 200;
+const USES_BY_STAFF: u32 = 20;
+
+impl<R: CryptoRng> Replica<R> {
+    /// Carries out a command that changes the roster; it is answered once the entry is durable.
+    pub(crate) fn roster_command(&mut self, request: u32, command: Command) -> Result<(), Problem> {
+        let done = Answer::Done;
+        let answer = match command {
+            Command::Invite {
+                classroom,
+                role,
+                ask_first,
+            } => self.invite(&classroom, role, ask_first)?,
+            Command::EndInvite { classroom, invite } => {
+                self.end_invite(&classroom, invite)?;
+                done
+            }
+            Command::Approve { classroom, request } => {
+                self.approve(&classroom, request)?;
+                done
+            }
+            Command::Decline { classroom, request } => {
+                self.act(&classroom, Action::Decline { request })?;
+                done
+            }
+            Command::ChangeRole {
+                classroom,
+                member,
+                role,
+            } => self.change_role(&classroom, member, role)?,
+            Command::Remove { classroom, member } => self.remove(&classroom, member)?,
+            Command::Leave { classroom, school } => {
+                self.leave(&classroom, school)?;
+                done
+            }
+            Command::RotateKeys { classroom, space } => {
+                self.rotate(&classroom, vec![space])?;
+                done
+            }
+            Command::NewSpace { classroom, members } => {
+                let space = SpaceId(random(&mut self.rng));
+                self.new_space(&classroom, space, members)?;
+                Answer::Space(space)
+            }
+            Command::Lock {
+                classroom,
+                document,
+                locked,
+            } => {
+                self.lock(&classroom, document, locked)?;
+                done
+            }
+            Command::Close { classroom, closed } => {
+                self.close(&classroom, closed)?;
+                done
+            }
+            _ => return Err(Problem::Internal),
+        };
+        self.writes.then(After::Answer(request, answer));
+        Ok(())
+    }
+
+    fn invite(&mut self, id: &ClassroomId, role: Role, ask_first: bool) -> Result<Answer, Problem> {
+        let me = self.me.as_ref().ok_or(Problem::NotAllowed)?;
+        let classroom = self.classrooms.get(id).ok_or(Problem::UnknownClassroom)?;
+        let member = me.keys.id();
+        if !classroom
+            .roster
+            .member(&member)
+            .is_some_and(|member| member.role.may_invite(role))
+            // A carrier comes by another way.
+            || role == Role::Carrier
+        {
+            return Err(Problem::NotAllowed);
+        }
+        let link = InviteLink::random(*id, &mut self.rng);
+        let invite = link.keys().map_err(|_| Problem::Internal)?;
+        let uses = if role.is_staff() {
+            USES_BY_STAFF
+        } else {
+            USES_BY_CLASS
+        };
+        let expires = self.clock / 1000 + INVITE_LASTS;
+        let parents = classroom.roster.heads_for(&member);
+        let entry = if ask_first {
+            Entry::ask_invite(&me.keys, *id, parents, &invite, role, uses, expires)
+        } else {
+            let sealed = classroom.hand_on(invited_into(role), &invite.exchange_key(), &mut self.rng)?;
+            Entry::invite(&me.keys, *id, parents, &invite, role, uses, expires, sealed)
+        };
+        self.enter(id, &entry.map_err(|_| Problem::Internal)?)?;
+        Ok(Answer::Invite(link.to_fragment()))
+    }
+
+    fn end_invite(&mut self, id: &ClassroomId, invite: EntryHash) -> Result<(), Problem> {
+        let action = Action::EndInvite {
+            invite,
+            rotations: Vec::new(),
+        };
+        self.check(id, &action)?;
+        let classroom = self.classrooms.get(id).ok_or(Problem::UnknownClassroom)?;
+        // Whoever holds the link of an open invite could read on.
+        let known = classroom
+            .roster
+            .invite_by(&invite)
+            .ok_or(Problem::InviteUnknown)?;
+        let mut spaces: Vec<SpaceId> = known.keys.iter().map(|key| key.space).collect();
+        spaces.sort_unstable();
+        spaces.dedup();
+        let rotations = self.rotations(id, &action, spaces)?;
+        self.act(id, Action::EndInvite { invite, rotations })
+    }
+
+    fn approve(&mut self, id: &ClassroomId, request: EntryHash) -> Result<(), Problem> {
+        let classroom = self.classrooms.get(id).ok_or(Problem::UnknownClassroom)?;
+        let asked = classroom
+            .roster
+            .requests()
+            .into_iter()
+            .find(|asked| asked.entry == request)
+            .ok_or(Problem::NotAllowed)?;
+        let keys = classroom.hand_on(invited_into(asked.role), &asked.exchange, &mut self.rng)?;
+        self.act(id, Action::Approve { request, keys })
+    }
+
+    fn change_role(&mut self, id: &ClassroomId, member: MemberId, role: Role) -> Result<Answer, Problem> {
+        let me = self.me.as_ref().ok_or(Problem::NotAllowed)?.keys.id();
+        let classroom = self.classrooms.get(id).ok_or(Problem::UnknownClassroom)?;
+        let roster = &classroom.roster;
+        let target = roster.member(&member).ok_or(Problem::NotAllowed)?;
+        if target.role == Role::Lead && role != Role::Lead {
+            classroom.check_lead_left(|other| other == member)?;
+        }
+        if role > target.role
+            && let Some(answer) = self.consent_first(id, me, member)?
+        {
+            return Ok(answer);
+        }
+        let classroom = self.classrooms.get(id).ok_or(Problem::UnknownClassroom)?;
+        let roster = &classroom.roster;
+        let change = |cutoffs, keys, rotations| Action::ChangeRole {
+            member,
+            role,
+            cutoffs,
+            keys,
+            rotations,
+        };
+        let action = change(Vec::new(), Vec::new(), Vec::new());
+        let is_in = |space: &SpaceId, role: Role| match *space {
+            SpaceId::STAFF => role.is_staff(),
+            SpaceId::EVERYONE => role != Role::Carrier,
+            // A group stays one.
+            _ => role != Role::Carrier && roster.is_in_space(&member, space),
+        };
+        let gained = |space: &SpaceId| is_in(space, role) && !is_in(space, target.role);
+        let left: Vec<SpaceId> = roster
+            .spaces()
+            .into_iter()
+            .filter(|space| is_in(space, target.role) && !is_in(space, role))
+            .collect();
+        let cutoffs = if role.may_write() {
+            Vec::new()
+        } else {
+            classroom.cutoffs(&member)
+        };
+        let keys = classroom.hand_on(gained, &target.exchange, &mut self.rng)?;
+        let rotations = self.rotations(id, &action, left)?;
+        self.act(id, change(cutoffs, keys, rotations))?;
+        Ok(Answer::Done)
+    }
+
+    fn remove(&mut self, id: &ClassroomId, member: MemberId) -> Result<Answer, Problem> {
+        let me = self.me.as_ref().ok_or(Problem::NotAllowed)?.keys.id();
+        if member == me {
+            self.leave(id, false)?;
+            return Ok(Answer::Done);
+        }
+        if let Some(answer) = self.consent_first(id, me, member)? {
+            return Ok(answer);
+        }
+        self.remove_all(id, &[member])?;
+        Ok(Answer::Done)
+    }
+
+    fn leave(&mut self, id: &ClassroomId, school: bool) -> Result<(), Problem> {
+        let me = self.me.as_ref().ok_or(Problem::NotAllowed)?.keys.id();
+        let classroom = self.classrooms.get(id).ok_or(Problem::UnknownClassroom)?;
+        let own = classroom.roster.member(&me).ok_or(Problem::NotAllowed)?;
+        let leaving: Vec<MemberId> = if school {
+            let members = classroom.roster.members();
+            members
+                .filter(|member| member.school == own.school)
+                .map(|member| member.id)
+                .collect()
+        } else {
+            vec![me]
+        };
+        classroom.check_lead_left(|member| leaving.contains(&member))?;
+        self.remove_all(id, &leaving)
+    }
+
+    /// Removes members in one entry. Who leaves makes no keys: others do as soon as they hear of it.
+    fn remove_all(&mut self, id: &ClassroomId, members: &[MemberId]) -> Result<(), Problem> {
+        let me = self.me.as_ref().ok_or(Problem::NotAllowed)?.keys.id();
+        let classroom = self.classrooms.get(id).ok_or(Problem::UnknownClassroom)?;
+        let removals: Vec<Removal> = members
+            .iter()
+            .map(|member| Removal {
+                member: *member,
+                cutoffs: classroom.cutoffs(member),
+            })
+            .collect();
+        let removing = |rotations| Action::Remove {
+            members: removals.clone(),
+            rotations,
+        };
+        let action = removing(Vec::new());
+        self.check(id, &action)?;
+        let rotations = if members.contains(&me) {
+            Vec::new()
+        } else {
+            let classroom = self.classrooms.get(id).ok_or(Problem::UnknownClassroom)?;
+            let left = members.iter().flat_map(|member| classroom.spaces_of(member));
+            let mut spaces: Vec<SpaceId> = left.collect();
+            spaces.sort_unstable();
+            spaces.dedup();
+            self.rotations(id, &action, spaces)?
+        };
+        self.act(id, removing(rotations))
+    }
+
+    /// Agrees that a member of another school lose power, if that takes more schools than agree so far.
+    fn consent_first(
+        &mut self,
+        id: &ClassroomId,
+        me: MemberId,
+        member: MemberId,
+    ) -> Result<Option<Answer>, Problem> {
+        let classroom = self.classrooms.get(id).ok_or(Problem::UnknownClassroom)?;
+        let roster = &classroom.roster;
+        let Some((have, need)) = roster
+            .consent_needed(&me, &member)
+            .filter(|(have, need)| have < need)
+        else {
+            return Ok(None);
+        };
+        if !roster.consents(&member).iter().any(|(lead, _)| *lead == me) {
+            self.act(id, Action::Consent { member })?;
+        }
+        let count = |schools| u32::try_from(schools).unwrap_or(u32::MAX);
+        Ok(Some(Answer::Consented {
+            have: count(have),
+            need: count(need),
+        }))
+    }
+
+    /// Makes new keys for spaces of one's own.
+    pub(crate) fn rotate(&mut self, id: &ClassroomId, spaces: Vec<SpaceId>) -> Result<(), Problem> {
+        let action = Action::Rotate {
+            rotations: Vec::new(),
+        };
+        self.check(id, &action)?;
+        let rotations = self.rotations(id, &action, spaces)?;
+        self.act(id, Action::Rotate { rotations })
+    }
+
+    /// Makes a group of members and this person, or the space of staff in a classroom that has none.
+    pub(crate) fn new_space(
+        &mut self,
+        id: &ClassroomId,
+        space: SpaceId,
+        members: Vec<MemberId>,
+    ) -> Result<(), Problem> {
+        let me = self.me.as_ref().ok_or(Problem::NotAllowed)?.keys.id();
+        let classroom = self.classrooms.get(id).ok_or(Problem::UnknownClassroom)?;
+        let mut named = members;
+        if space != SpaceId::STAFF {
+            named.push(me);
+            named.sort_unstable();
+            named.dedup();
+        }
+        let new_space = |first| Action::NewSpace {
+            members: named.clone(),
+            first,
+        };
+        let key = EpochKey::random(&mut self.rng);
+        let first = |recipients: Vec<_>, rng: &mut R| {
+            Rotation::new(&key, space, 0, [], recipients, rng).map_err(|_| Problem::TooLarge)
+        };
+        let action = new_space(first(Vec::new(), &mut self.rng)?);
+        let recipients = classroom.roster.recipients_after(&me, &action, &space);
+        let action = new_space(first(recipients, &mut self.rng)?);
+        self.act(id, action)
+    }
+
+    fn lock(&mut self, id: &ClassroomId, document: DocumentId, locked: bool) -> Result<(), Problem> {
+        if !self.knows_page(id, &document) {
+            return Err(Problem::UnknownDocument);
+        }
+        let classroom = self.classrooms.get(id).ok_or(Problem::UnknownClassroom)?;
+        if classroom.roster.locked(&document) == locked {
+            return Ok(());
+        }
+        self.act(id, Action::Lock { document, locked })
+    }
+
+    fn close(&mut self, id: &ClassroomId, closed: bool) -> Result<(), Problem> {
+        let classroom = self.classrooms.get(id).ok_or(Problem::UnknownClassroom)?;
+        if classroom.roster.closed() == closed {
+            return Ok(());
+        }
+        self.act(id, Action::Close { closed })
+    }
+
+    /// Whether this person may do something, apart from the keys that it brings.
+    fn check(&self, id: &ClassroomId, action: &Action) -> Result<(), Problem> {
+        let me = self.me.as_ref().ok_or(Problem::NotAllowed)?;
+        let classroom = self.classrooms.get(id).ok_or(Problem::UnknownClassroom)?;
+        classroom
+            .roster
+            .may(&me.keys.id(), action)
+            .map_err(|_| Problem::NotAllowed)
+    }
+
+    /// Does something: signs it, takes it into the roster and keeps it to be sent.
+    fn act(&mut self, id: &ClassroomId, action: Action) -> Result<(), Problem> {
+        let me = self.me.as_ref().ok_or(Problem::NotAllowed)?;
+        let classroom = self.classrooms.get(id).ok_or(Problem::UnknownClassroom)?;
+        let parents = classroom.roster.heads_for(&me.keys.id());
+        let entry = Entry::act(&me.keys, *id, parents, action).map_err(|error| match error {
+            protocol::Error::TooLarge { .. } => Problem::TooLarge,
+            _ => Problem::Internal,
+        })?;
+        self.enter(id, &entry)
+    }
+
+    /// Takes an own entry into the roster and keeps it to be sent.
+    pub(crate) fn enter(&mut self, id: &ClassroomId, entry: &Entry) -> Result<(), Problem> {
+        let classroom = self.classrooms.get_mut(id).ok_or(Problem::UnknownClassroom)?;
+        classroom
+            .roster
+            .add(entry.clone())
+            .map_err(|_| Problem::NotAllowed)?;
+        classroom.roster_grew();
+        self.keep_entry(id, entry).map_err(|_| Problem::Internal)
+    }
+}
+
+/// The spaces that who comes with `role` is in at once.
+pub(crate) fn invited_into(role: Role) -> impl Fn(&SpaceId) -> bool {
+    move |space| match *space {
+        SpaceId::EVERYONE => role != Role::Carrier,
+        SpaceId::STAFF => role.is_staff(),
+        _ => false,
+    }
+}
+
+impl Classroom {
+    /// How far each log of `member` is here.
+    fn cutoffs(&self, member: &MemberId) -> Vec<Cutoff> {
+        self.logs
+            .iter()
+            .filter(|(log, record)| log.member == *member && record.next > 0)
+            .map(|(log, record)| Cutoff {
+                document: log.document,
+                lane: log.lane,
+                next: record.next,
+            })
+            .collect()
+    }
+
+    /// A classroom that others stay in needs somebody who leads.
+    fn check_lead_left(&self, goes: impl Fn(MemberId) -> bool) -> Result<(), Problem> {
+        let mut staying = self.roster.members().filter(|member| !goes(member.id)).peekable();
+        if staying.peek().is_none() || staying.any(|member| member.role == Role::Lead) {
+            Ok(())
+        } else {
+            Err(Problem::LastLead)
+        }
+    }
+}

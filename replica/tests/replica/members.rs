@@ -1,0 +1,473 @@
+//! Who comes, who goes and who may do what, among replicas of three schools.
+
+use protocol::roster::Role;
+use protocol::{ClassroomId, DocumentId, MemberId, SpaceId};
+use replica::command::{Answer, Command, Problem};
+use replica::view::Work;
+
+use crate::tab::PageKey;
+use crate::world::{Pair, World, person};
+
+/// A lead at each of three schools, and a student at the second.
+pub(crate) struct Schools {
+    pub(crate) world: World,
+    pub(crate) amina: usize,
+    pub(crate) ben: usize,
+    pub(crate) chao: usize,
+    pub(crate) dora: usize,
+    pub(crate) classroom: ClassroomId,
+    pub(crate) page: PageKey,
+}
+
+impl Schools {
+    pub(crate) async fn new(seed: &str) -> Self {
+        let mut world = World::new(seed).await;
+        let tabs: Vec<usize> = (0..4)
+            .map(|_| {
+                let profile = world.profile();
+                world.open_tab(profile)
+            })
+            .collect();
+        let [amina, ben, chao, dora] = tabs[..] else {
+            panic!("{tabs:?}")
+        };
+        let classroom = world.found(amina).await;
+        let page = world.new_page(amina, classroom).await;
+        for (tab, name, school, role) in [
+            (ben, "Ben", "Hill School", Role::Lead),
+            (chao, "Chao", "Third School", Role::Lead),
+            (dora, "Dora", "Hill School", Role::Student),
+        ] {
+            let link = world.invite(amina, classroom, role).await;
+            world.until_on_relay_of(amina).await;
+            world.join(tab, &link, person(name, school, "GB")).await;
+        }
+        for tab in [amina, ben, chao, dora] {
+            world.open_page(tab, page).await;
+        }
+        world.until_equal(page).await;
+        Self {
+            world,
+            amina,
+            ben,
+            chao,
+            dora,
+            classroom,
+            page,
+        }
+    }
+}
+
+pub(crate) fn me(world: &World, tab: usize) -> MemberId {
+    world.tab(tab).home.as_ref().unwrap().me.unwrap()
+}
+
+fn role_of(world: &World, tab: usize, classroom: &ClassroomId, member: MemberId) -> Option<Role> {
+    let members = &world.tab(tab).classroom(classroom).members;
+    members
+        .iter()
+        .find(|shown| shown.id == member)
+        .map(|shown| shown.role)
+}
+
+async fn until_role(
+    world: &mut World,
+    tabs: &[usize],
+    id: ClassroomId,
+    member: MemberId,
+    role: Option<Role>,
+) {
+    world
+        .until("a role is shown", |world| {
+            tabs.iter().all(|tab| role_of(world, *tab, &id, member) == role)
+        })
+        .await;
+}
+
+/// Waits until these tabs show the same page, whoever else there is.
+pub(crate) async fn until_same(world: &mut World, tabs: &[usize], page: PageKey, word: &str) {
+    world
+        .until("a word arrives", |world| {
+            tabs.iter().all(|tab| {
+                let tab = world.tab(*tab);
+                tab.text(&page).contains(word) && tab.classroom(&page.0).work == Work::OnTheRelay
+            })
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn a_student_is_removed_and_the_others_write_on_with_a_new_key() {
+    let Schools {
+        mut world,
+        amina,
+        ben,
+        chao,
+        dora,
+        classroom,
+        page,
+    } = Schools::new("removed").await;
+    let member = me(&world, dora);
+    world.write_word(dora, page, "[before]");
+    until_same(&mut world, &[amina, ben, chao], page, "[before]").await;
+    assert_eq!(
+        world
+            .ask(
+                dora,
+                Command::Remove {
+                    classroom,
+                    member: me(&world, amina)
+                }
+            )
+            .await,
+        Err(Problem::NotAllowed)
+    );
+    assert_eq!(
+        world.ask(amina, Command::Remove { classroom, member }).await,
+        Ok(Answer::Done)
+    );
+    until_role(&mut world, &[amina, ben, chao], classroom, member, None).await;
+    world.until_on_relay_of(amina).await;
+    for (tab, word) in [(amina, "[a]"), (ben, "[b]"), (chao, "[c]")] {
+        world.write_word(tab, page, word);
+        until_same(&mut world, &[amina, ben, chao], page, word).await;
+    }
+    // What was written before stays; nothing is kept aside by those who belong.
+    for tab in [amina, ben, chao] {
+        assert!(world.tab(tab).text(&page).contains("[before]"));
+        assert_eq!(world.tab(tab).classroom(&classroom).kept_aside, 0);
+    }
+    // The new key is read from the store as well.
+    let ben = world.restart_tab(ben);
+    world.open_page(ben, page).await;
+    world.write_word(ben, page, "[again]");
+    until_same(&mut world, &[amina, ben, chao], page, "[again]").await;
+    // Dora reads what she had, and is told.
+    world
+        .until("she is told", |world| {
+            world.tab(dora).classroom(&classroom).removed
+        })
+        .await;
+    assert!(world.tab(dora).text(&page).contains("[before]"));
+    let change = world
+        .tab_mut(dora)
+        .edit(&page, &[crate::tab::word_at((0, 0), "[late]")]);
+    assert_eq!(world.ask(dora, change).await, Err(Problem::NotAllowed));
+}
+
+#[tokio::test]
+async fn another_schools_lead_goes_only_if_most_schools_agree() {
+    let Schools {
+        mut world,
+        amina,
+        ben,
+        chao,
+        classroom,
+        page,
+        ..
+    } = Schools::new("most schools").await;
+    let member = me(&world, ben);
+    let remove = || Command::Remove { classroom, member };
+    let rights = |world: &World, tab: usize| {
+        let members = &world.tab(tab).classroom(&classroom).members;
+        members
+            .iter()
+            .find(|shown| shown.id == member)
+            .unwrap()
+            .rights
+            .clone()
+    };
+    assert!(rights(&world, amina).may_remove);
+    assert_eq!(rights(&world, amina).consents_missing, 1);
+    let agreed = Ok(Answer::Consented { have: 1, need: 2 });
+    assert_eq!(world.ask(amina, remove()).await, agreed);
+    // Once more says the same, and makes nothing new.
+    assert_eq!(world.ask(amina, remove()).await, agreed);
+    world
+        .until("the other hears of it", |world| {
+            rights(world, chao).consents_missing == 0
+        })
+        .await;
+    assert_eq!(role_of(&world, chao, &classroom, member), Some(Role::Lead));
+    assert_eq!(world.ask(chao, remove()).await, Ok(Answer::Done));
+    until_role(&mut world, &[amina, chao], classroom, member, None).await;
+    world.until_on_relay_of(chao).await;
+    world.write_word(amina, page, "[after]");
+    until_same(&mut world, &[amina, chao], page, "[after]").await;
+}
+
+#[tokio::test]
+async fn roles_are_given_and_taken() {
+    let Schools {
+        mut world,
+        amina,
+        ben,
+        dora,
+        classroom,
+        page,
+        ..
+    } = Schools::new("roles").await;
+    let member = me(&world, dora);
+    let change = |role| Command::ChangeRole {
+        classroom,
+        member,
+        role,
+    };
+    // Only a lead of her own school makes her a teacher.
+    assert_eq!(
+        world.ask(amina, change(Role::Teacher)).await,
+        Err(Problem::NotAllowed)
+    );
+    assert_eq!(world.ask(ben, change(Role::Teacher)).await, Ok(Answer::Done));
+    until_role(
+        &mut world,
+        &[amina, ben, dora],
+        classroom,
+        member,
+        Some(Role::Teacher),
+    )
+    .await;
+    assert!(
+        world
+            .tab(dora)
+            .classroom(&classroom)
+            .spaces
+            .contains(&SpaceId::STAFF)
+    );
+
+    // Teachers have pages of their own, which she reads from the beginning and writes in.
+    let staff = match world
+        .ask(
+            amina,
+            Command::NewPage {
+                classroom,
+                space: Some(SpaceId::STAFF),
+            },
+        )
+        .await
+    {
+        Ok(Answer::Document(document)) => (classroom, document),
+        other => panic!("{other:?}"),
+    };
+    for tab in [amina, dora] {
+        world.open_page(tab, staff).await;
+    }
+    world.write_word(amina, staff, "[marks]");
+    until_same(&mut world, &[amina, dora], staff, "[marks]").await;
+    world.write_word(dora, staff, "[seen]");
+    until_same(&mut world, &[amina, dora], staff, "[seen]").await;
+
+    // A guest writes no more, and what she wrote stays.
+    world.write_word(dora, page, "[taught]");
+    until_same(&mut world, &[amina, ben, dora], page, "[taught]").await;
+    assert_eq!(world.ask(ben, change(Role::Guest)).await, Ok(Answer::Done));
+    until_role(
+        &mut world,
+        &[amina, ben, dora],
+        classroom,
+        member,
+        Some(Role::Guest),
+    )
+    .await;
+    let denied = world
+        .tab_mut(dora)
+        .edit(&page, &[crate::tab::word_at((0, 0), "[denied]")]);
+    assert_eq!(world.ask(dora, denied).await, Err(Problem::NotAllowed));
+    // Staff have a key that she does not.
+    world.write_word(amina, staff, "[without her]");
+    world.until_on_relay_of(amina).await;
+    world.pass(3).await;
+    assert!(!world.tab(dora).text(&staff).contains("[without her]"));
+    assert!(world.tab(amina).text(&page).contains("[taught]"));
+}
+
+#[tokio::test]
+async fn a_locked_page_is_written_in_by_leads_and_teachers_only() {
+    let Schools {
+        mut world,
+        amina,
+        dora,
+        classroom,
+        page,
+        ..
+    } = Schools::new("locked").await;
+    let document = page.1;
+    let lock = |locked| Command::Lock {
+        classroom,
+        document,
+        locked,
+    };
+    let may_write = |world: &World| {
+        let classroom = world.tab(dora).classroom(&classroom);
+        let shown = classroom.documents.iter().find(|shown| shown.id == document);
+        shown.map(|shown| (shown.locked, shown.may_write)).unwrap()
+    };
+    let unknown = Command::Lock {
+        classroom,
+        document: DocumentId([3; 16]),
+        locked: true,
+    };
+    assert_eq!(world.ask(amina, unknown).await, Err(Problem::UnknownDocument));
+    assert_eq!(world.ask(dora, lock(true)).await, Err(Problem::NotAllowed));
+    assert_eq!(world.ask(amina, lock(true)).await, Ok(Answer::Done));
+    world
+        .until("it is locked", |world| may_write(world) == (true, false))
+        .await;
+    let denied = world
+        .tab_mut(dora)
+        .edit(&page, &[crate::tab::word_at((0, 0), "[denied]")]);
+    assert_eq!(world.ask(dora, denied).await, Err(Problem::Locked));
+    world.write_word(amina, page, "[lead]");
+    world.until_on_relay_of(amina).await;
+    assert_eq!(world.ask(amina, lock(false)).await, Ok(Answer::Done));
+    world
+        .until("it is open again", |world| may_write(world) == (false, true))
+        .await;
+
+    // The whole classroom.
+    let close = |closed| Command::Close { classroom, closed };
+    assert_eq!(world.ask(amina, close(true)).await, Ok(Answer::Done));
+    world
+        .until("it is closed", |world| {
+            world.tab(dora).classroom(&classroom).closed
+        })
+        .await;
+    let denied = world
+        .tab_mut(amina)
+        .edit(&page, &[crate::tab::word_at((0, 0), "[closed]")]);
+    assert_eq!(world.ask(amina, denied).await, Err(Problem::Closed));
+    assert_eq!(world.ask(amina, close(false)).await, Ok(Answer::Done));
+    world
+        .until("it is open", |world| may_write(world) == (false, true))
+        .await;
+}
+
+#[tokio::test]
+async fn who_leaves_is_followed_by_new_keys_that_nobody_had_to_ask_for() {
+    let Schools {
+        mut world,
+        amina,
+        ben,
+        chao,
+        dora,
+        classroom,
+        page,
+    } = Schools::new("leaves").await;
+    let (ben_is, dora_is) = (me(&world, ben), me(&world, dora));
+    let before = world.tab(amina).submitted;
+    let leave = |school| Command::Leave { classroom, school };
+    // A lead takes the whole school along.
+    assert_eq!(world.ask(ben, leave(true)).await, Ok(Answer::Done));
+    for member in [ben_is, dora_is] {
+        until_role(&mut world, &[amina, chao], classroom, member, None).await;
+    }
+    assert!(world.tab(ben).classroom(&classroom).removed);
+    let rotated = |world: &World| world.tab(amina).submitted + world.tab(chao).submitted > before;
+    for _ in 0..30 {
+        world.pass(1).await;
+    }
+    assert!(rotated(&world), "nobody made new keys");
+    world.write_word(chao, page, "[after]");
+    until_same(&mut world, &[amina, chao], page, "[after]").await;
+    // One of two leads may go, the last one not while somebody stays.
+    let link = world.invite(chao, classroom, Role::Student).await;
+    world.until_on_relay_of(chao).await;
+    let fifth = world.profile();
+    let eve = world.open_tab(fifth);
+    world.join(eve, &link, person("Eve", "Third School", "CN")).await;
+    world.until_on_relay_of(eve).await;
+    assert_eq!(world.ask(amina, leave(false)).await, Ok(Answer::Done));
+    let amina_is = me(&world, amina);
+    until_role(&mut world, &[chao, eve], classroom, amina_is, None).await;
+    assert_eq!(world.ask(chao, leave(false)).await, Err(Problem::LastLead));
+    assert!(world.tab(dora).text(&page).is_empty());
+}
+
+#[tokio::test]
+async fn an_invite_is_ended() {
+    let Pair {
+        mut world,
+        amina,
+        ben,
+        classroom,
+        page,
+    } = Pair::new("ended").await;
+    let link = world.invite(amina, classroom, Role::Student).await;
+    world.until_on_relay_of(amina).await;
+    let shown = world.tab(amina).classroom(&classroom).invites.clone();
+    assert_eq!(shown.len(), 2);
+    assert!(shown.iter().all(|invite| invite.may_end && !invite.ask_first));
+    let used: u32 = shown.iter().map(|invite| invite.used).sum();
+    assert_eq!(used, 1);
+    let unused = shown.iter().find(|invite| invite.used == 0).unwrap().id;
+    let end = Command::EndInvite {
+        classroom,
+        invite: unused,
+    };
+    assert_eq!(world.ask(ben, end.clone()).await, Err(Problem::NotAllowed));
+    assert_eq!(world.ask(amina, end.clone()).await, Ok(Answer::Done));
+    assert_eq!(world.ask(amina, end).await, Err(Problem::NotAllowed));
+    world.until_on_relay_of(amina).await;
+    assert_eq!(world.tab(amina).classroom(&classroom).invites.len(), 1);
+    let third = world.profile();
+    let chao = world.open_tab(third);
+    let looked = world.ask(chao, Command::Preview { link: link.clone() }).await;
+    let joined = match looked {
+        Ok(_) => {
+            let profile = person("Chao", "Third School", "CN");
+            world.ask(chao, Command::Join { link, profile }).await
+        }
+        refused => refused,
+    };
+    assert_eq!(joined, Err(Problem::InviteUnknown));
+    // Whoever kept the link reads nothing new.
+    world.write_word(ben, page, "[new key]");
+    until_same(&mut world, &[amina, ben], page, "[new key]").await;
+}
+
+#[tokio::test]
+async fn a_group_has_pages_of_its_own() {
+    let Schools {
+        mut world,
+        amina,
+        ben,
+        dora,
+        classroom,
+        ..
+    } = Schools::new("group").await;
+    let members = vec![me(&world, dora)];
+    let space = match world.ask(ben, Command::NewSpace { classroom, members }).await {
+        Ok(Answer::Space(space)) => space,
+        other => panic!("{other:?}"),
+    };
+    world
+        .until("both are in", |world| {
+            [ben, dora]
+                .iter()
+                .all(|tab| world.tab(*tab).classroom(&classroom).spaces.contains(&space))
+        })
+        .await;
+    assert!(!world.tab(amina).classroom(&classroom).spaces.contains(&space));
+    let new = Command::NewPage {
+        classroom,
+        space: Some(space),
+    };
+    assert_eq!(world.ask(amina, new.clone()).await, Err(Problem::NotAllowed));
+    let page = match world.ask(dora, new).await {
+        Ok(Answer::Document(document)) => (classroom, document),
+        other => panic!("{other:?}"),
+    };
+    for tab in [ben, dora] {
+        world.open_page(tab, page).await;
+    }
+    world.write_word(dora, page, "[ours]");
+    until_same(&mut world, &[ben, dora], page, "[ours]").await;
+    let rotate = Command::RotateKeys { classroom, space };
+    assert_eq!(world.ask(ben, rotate).await, Ok(Answer::Done));
+    world.until_on_relay_of(ben).await;
+    world.write_word(ben, page, "[new]");
+    until_same(&mut world, &[ben, dora], page, "[new]").await;
+    let dora = world.restart_tab(dora);
+    world.open_page(dora, page).await;
+    until_same(&mut world, &[ben, dora], page, "[ours]").await;
+}
