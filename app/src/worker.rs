@@ -159,6 +159,16 @@ impl Shell {
                         shell.happened(event);
                     });
                 }
+                Effect::ReadPage { ticket, range, most } => {
+                    let shell = self.clone();
+                    spawn_local(async move {
+                        let event = match shell.store.read_page(&range, most).await {
+                            Ok(records) => Event::Read { ticket, records },
+                            Err(_) => Event::ReadFailed { ticket },
+                        };
+                        shell.happened(event);
+                    });
+                }
                 Effect::Connect => self.connect(),
                 Effect::Send(message) => {
                     if let Some(socket) = &*self.socket.borrow() {

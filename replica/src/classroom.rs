@@ -14,10 +14,11 @@ use protocol::{ClassroomId, DocumentId, EntryHash, LaneId, MemberId, Refusal, Se
 
 use crate::command::Profile;
 use crate::folding::Unfolded;
+use crate::healing::Healing;
 use crate::own_document::OwnDocument;
 use crate::presence::Person;
 use crate::show::Rights;
-use crate::store::{AsideReason, Asked, Batch, ClassroomRecord, LogRecord};
+use crate::store::{self, AsideReason, Asked, Batch, ClassroomRecord, LogRecord};
 use crate::view;
 
 pub(crate) struct Classroom {
@@ -62,6 +63,10 @@ pub(crate) struct Classroom {
     /// Pages that are open in this tab.
     pub(crate) open: BTreeSet<DocumentId>,
     pub(crate) channel: Option<Channel>,
+    /// Whether the relay may lack something that is here.
+    pub(crate) unhealed: bool,
+    /// While the relay is asked what it has, and gets what it lacks.
+    pub(crate) healing: Option<Box<Healing>>,
     /// Why the relay does not open this classroom.
     pub(crate) refused: Option<Refusal>,
     pub(crate) reopen: Reopen,
@@ -125,14 +130,21 @@ impl Unsent {
         segment: Segment,
         classroom: &ClassroomId,
         way: Way,
+        settled: bool,
     ) -> Result<Self, protocol::Error> {
         Ok(Self {
             hash: segment.hash(classroom)?,
             segment,
             durable: true,
             way,
-            settled: false,
+            settled,
         })
+    }
+
+    /// Its key in the store's outbox.
+    pub(crate) fn key(&self, classroom: &ClassroomId) -> Vec<u8> {
+        let header = &self.segment.header;
+        store::outbox_key(classroom, &header.log, header.last, self.settled)
     }
 }
 
@@ -245,6 +257,8 @@ pub(crate) struct Channel {
     pub(crate) number: u16,
     pub(crate) packer: Packer,
     pub(crate) unpacker: Unpacker,
+    /// From where on everything was asked for.
+    pub(crate) since: Option<Position>,
     pub(crate) position: Option<Position>,
     pub(crate) next_submission: u32,
     pub(crate) submissions: BTreeMap<u32, Submission>,
@@ -256,6 +270,8 @@ pub(crate) struct Channel {
 pub(crate) enum Submission {
     Entry(EntryHash),
     Segment(Log, u64),
+    /// Something that the relay had and lost, or never got from others.
+    Lost,
 }
 
 impl Channel {
@@ -264,6 +280,7 @@ impl Channel {
             number,
             packer: Packer::default(),
             unpacker: Unpacker::default(),
+            since: None,
             position: None,
             next_submission: 0,
             submissions: BTreeMap::new(),
@@ -305,6 +322,8 @@ impl Classroom {
             people: BTreeMap::new(),
             open: BTreeSet::new(),
             channel: None,
+            unhealed: false,
+            healing: None,
             refused: None,
             reopen: Reopen::default(),
             rights: Rights::default(),
@@ -391,16 +410,25 @@ impl Classroom {
     pub(crate) fn refusal(&self) -> Option<Refusal> {
         let entries = self.entries.values().filter_map(|entry| entry.way.refusal());
         let segments = self.outbox.values().filter_map(|unsent| unsent.way.refusal());
-        self.refused.or_else(|| entries.chain(segments).next())
+        let lost = self.healing.as_ref().and_then(|healing| healing.refused());
+        self.refused
+            .or_else(|| entries.chain(segments).chain(lost).next())
     }
 
     /// Where what is not unsent is: the relay had it, and may have lost it.
     fn rest(&self) -> view::Work {
-        if self.refused == Some(Refusal::UnknownClassroom) {
+        let is_unknown = self.unhealed && self.healing.is_none();
+        if is_unknown || self.refused == Some(Refusal::UnknownClassroom) {
             view::Work::OnThisDevice
         } else {
             view::Work::OnTheRelay
         }
+    }
+
+    /// What the relay had and lost is on this device again.
+    fn lost(&self, document: Option<&DocumentId>) -> Option<view::Work> {
+        let is_lost = self.healing.as_ref()?.is_lost(document);
+        is_lost.then_some(view::Work::OnThisDevice)
     }
 
     /// Where the newest work on `document` is.
@@ -409,6 +437,7 @@ impl Classroom {
             .iter()
             .filter(|((log, _), unsent)| log.document == *document && !unsent.settled)
             .map(|(_, unsent)| work(unsent.durable, failing))
+            .chain(self.lost(Some(document)))
             .max()
             .unwrap_or_else(|| self.rest())
     }
@@ -421,6 +450,7 @@ impl Classroom {
             .map(|unsent| unsent.durable)
             .chain(self.entries.values().map(|entry| entry.durable))
             .map(|durable| work(durable, failing))
+            .chain(self.lost(None))
             .max()
             .unwrap_or_else(|| self.rest())
     }

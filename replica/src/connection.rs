@@ -160,6 +160,7 @@ impl<R: CryptoRng> Replica<R> {
             return;
         };
         classroom.channel = None;
+        classroom.healing = None;
         classroom.reopen.at = None;
         for ((log, _), unsent) in &mut classroom.outbox {
             unsent.way = lanes.get(&log.lane).copied().unwrap_or(Way::READY);
@@ -311,16 +312,19 @@ impl<R: CryptoRng> Replica<R> {
             None => joined_by(),
         };
         let invite = invite.map(|keys| InviteProof::new(&keys, &self.connection.origin, &up.challenge, id));
+        let since = classroom.since_to_tell();
         classroom.channel = Some(Channel::new(number));
-        let opening = classroom
-            .founding_frame(number)
-            .unwrap_or_else(|| ClientFrame::Open {
-                channel: number,
-                classroom: *id,
-                since: classroom.since,
-                roster: classroom.known_heads(),
-                invite,
-            });
+        let founding = classroom.founding_frame(number);
+        if let (Some(channel), None) = (&mut classroom.channel, &founding) {
+            channel.since = since;
+        }
+        let opening = founding.unwrap_or_else(|| ClientFrame::Open {
+            channel: number,
+            classroom: *id,
+            since,
+            roster: classroom.known_heads(),
+            invite,
+        });
         let frames: Vec<ClientFrame> = before.into_iter().chain([opening]).collect();
         self.send(&frames);
         self.announce(id, true);
@@ -362,5 +366,8 @@ impl<R: CryptoRng> Replica<R> {
             }
         }
         self.joining_refused(id, reason);
+        if reason == Refusal::UnknownClassroom {
+            self.found_again(id);
+        }
     }
 }

@@ -3,7 +3,7 @@
 use protocol::LaneId;
 
 use crate::command::Command;
-use crate::store::{Batch, Ranges, Records};
+use crate::store::{Batch, Range, Ranges, Records};
 use crate::view::Update;
 
 /// What happened. Time comes with every event, see [`crate::Replica::handle`].
@@ -24,7 +24,7 @@ pub enum Event {
     Written,
     /// The write in flight failed as a whole; nothing of it is stored.
     WriteFailed,
-    /// What [`Effect::Read`] asked for.
+    /// What [`Effect::Read`] or [`Effect::ReadPage`] asked for.
     Read { ticket: u64, records: Records },
     /// What could not be read; the replica asks again later.
     ReadFailed { ticket: u64 },
@@ -49,6 +49,8 @@ pub enum Effect {
     Write(Batch),
     /// Read; answer with [`Event::Read`].
     Read { ticket: u64, ranges: Ranges },
+    /// Read the first `most` rows of a range, so that no more is in memory at once; answer with [`Event::Read`].
+    ReadPage { ticket: u64, range: Range, most: u32 },
     /// Connect to the relay.
     Connect,
     /// Send a message on the connection.

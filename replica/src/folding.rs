@@ -148,17 +148,15 @@ impl<R: CryptoRng> Replica<R> {
             };
             let batch = self.writes.next();
             for header in &replaced {
-                classroom.outbox.remove(&(log, header.last));
+                if let Some(before) = classroom.outbox.remove(&(log, header.last)) {
+                    batch.delete(Table::Outbox, before.key(id));
+                }
                 batch.delete(Table::Segments, store::segment_key(id, header));
-                batch.delete(Table::Outbox, store::item_key(id, &log, header.last));
             }
+            let key = unsent.key(id);
             classroom.outbox.insert((log, header.last), unsent);
             batch.put_bytes(Table::Segments, store::segment_key(id, &header), encoded.clone());
-            batch.put_bytes(
-                Table::Outbox,
-                store::item_key(id, &log, header.last),
-                encoded.clone(),
-            );
+            batch.put_bytes(Table::Outbox, key, encoded.clone());
             batch.strict = true;
             self.writes.then(After::Segment(*id, log, header.last, hash));
             self.tell_tabs(&Note::Segment {

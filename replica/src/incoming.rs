@@ -118,13 +118,19 @@ impl<R: CryptoRng> Replica<R> {
                 self.channel_closed(&id, reason);
                 Ok(())
             }
+            RelayFrame::Inventory { part, last, .. } => {
+                self.inventory(&id, &part, last);
+                Ok(())
+            }
+            RelayFrame::Fetched { .. } => {
+                self.fetched(&id);
+                Ok(())
+            }
             // Not asked for, and hints besides: everything is in the segments.
             RelayFrame::Snapshot { advance, .. }
             | RelayFrame::Verdict { advance, .. }
             | RelayFrame::Receipt { advance, .. } => self.advance(&id, advance),
-            RelayFrame::Inventory { .. }
-            | RelayFrame::Piece { .. }
-            | RelayFrame::Fetched { .. }
+            RelayFrame::Piece { .. }
             | RelayFrame::WantSnapshot { .. }
             | RelayFrame::Challenge { .. }
             | RelayFrame::Ended { .. }
@@ -150,6 +156,7 @@ impl<R: CryptoRng> Replica<R> {
         }
         classroom.refused = None;
         classroom.reopen = Reopen::default();
+        self.heal_if_lost(id, from)?;
         self.set_since(id, from)
     }
 
@@ -497,7 +504,7 @@ impl<R: CryptoRng> Replica<R> {
             for index in first..last {
                 classroom.outbox.remove(&(log, index));
             }
-            let unsent = Unsent::stored(segment.clone(), id, way)?;
+            let unsent = Unsent::stored(segment.clone(), id, way, false)?;
             classroom.outbox.insert((log, last), unsent);
         }
         match classroom.take(&segment)? {

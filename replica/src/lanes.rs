@@ -19,14 +19,14 @@ use crate::{Error, Replica};
 
 /// The lanes that tabs of this store have left something of: whoever gets their locks sends what is unsent, and clears up.
 pub fn lanes_left(records: &Records) -> Vec<LaneId> {
-    let unsent = [Table::Outbox, Table::Pending]
-        .into_iter()
-        .flat_map(|table| rows(records, table))
-        .filter_map(|(key, _)| Some(store::parse_item_key(key)?.1.lane));
+    let unsent =
+        rows(records, Table::Outbox).filter_map(|(key, _)| Some(store::parse_outbox_key(key)?.1.lane));
+    let unsealed =
+        rows(records, Table::Pending).filter_map(|(key, _)| Some(store::parse_item_key(key)?.1.lane));
     let logs = rows(records, Table::Logs).filter_map(|(key, _)| Some(store::parse_log_key(key)?.2));
     let positions =
         rows(records, Table::Classrooms).filter_map(|(key, _)| Some(store::parse_since_key(key)?.1));
-    let lanes: BTreeSet<LaneId> = unsent.chain(logs).chain(positions).collect();
+    let lanes: BTreeSet<LaneId> = unsent.chain(unsealed).chain(logs).chain(positions).collect();
     lanes.into_iter().collect()
 }
 
@@ -126,7 +126,7 @@ impl<R: CryptoRng> Replica<R> {
             let header = &unsent.segment.header;
             let batch = self.writes.next();
             batch.delete(Table::Segments, store::segment_key(id, header));
-            batch.delete(Table::Outbox, store::item_key(id, &log, header.last));
+            batch.delete(Table::Outbox, unsent.key(id));
             batch.strict = true;
             self.keep_aside(id, AsideReason::Forked, unsent.segment.encode()?)?;
         }

@@ -18,6 +18,7 @@ mod commands;
 mod connection;
 pub mod event;
 mod folding;
+mod healing;
 mod identity;
 mod incoming;
 mod join;
@@ -165,6 +166,7 @@ impl<R: CryptoRng> Replica<R> {
         self.tick_unsent();
         self.tick_loading();
         self.tick_folding();
+        self.tick_healing();
     }
 
     /// Where to note what is to be stored of a classroom: with the next write, or, before this person has joined,

@@ -8,7 +8,9 @@ use protocol::{ClassroomId, DocumentId};
 
 use crate::classroom::{Classroom, Content, Copy, Held};
 use crate::event::Effect;
-use crate::store::{self, AsideReason, Changes, Covered, DocumentRecord, LogRecord, Ranges, Records, Table};
+use crate::store::{
+    self, AsideReason, Changes, Covered, DocumentRecord, LogRecord, Range, Ranges, Records, Table,
+};
 use crate::view::Update;
 use crate::{Error, Replica};
 
@@ -22,7 +24,8 @@ pub(crate) const READ_AGAIN: u64 = 2_000;
 pub(crate) struct Reading {
     pub(crate) classroom: ClassroomId,
     pub(crate) what: What,
-    ranges: Ranges,
+    /// How many rows were asked for at most.
+    most: Option<u32>,
     /// What was noted for these ranges before, and may be in the store by now or not.
     unwritten: Changes,
 }
@@ -38,6 +41,8 @@ pub(crate) enum What {
     Own(Log),
     /// What a fold of somebody stands for: the fold, and how far its log went.
     Compare(Box<Segment>, LogRecord),
+    /// A part of a log that the relay lacks.
+    Lost(Log),
 }
 
 impl Reading {
@@ -57,23 +62,49 @@ impl Reading {
         found.extend(self.unwritten.clone());
         found
     }
+
+    /// The same of a page, and where the next one begins.
+    fn page(&self, records: &Records) -> (Changes, Option<Vec<u8>>) {
+        let mut found = self.complete(records);
+        let rows = records.values().map(Vec::as_slice).next().unwrap_or_default();
+        let is_full = self.most.is_some_and(|most| rows.len() >= most as usize);
+        let Some((last, _)) = rows.last().filter(|_| is_full) else {
+            return (found, None);
+        };
+        // What was noted of what lies behind comes with the next page.
+        found.retain(|(_, key), _| key <= last);
+        (found, Some([last.as_slice(), &[0]].concat()))
+    }
 }
 
 impl<R: CryptoRng> Replica<R> {
     pub(crate) fn read(&mut self, classroom: ClassroomId, what: What, ranges: Ranges) {
+        let ticket = self.note_reading(classroom, what, &ranges, None);
+        self.effects.push(Effect::Read { ticket, ranges });
+    }
+
+    /// Reads a few rows, from the beginning of a range.
+    pub(crate) fn read_page(&mut self, classroom: ClassroomId, what: What, range: Range, most: u32) {
+        let ticket = self.note_reading(classroom, what, &vec![range.clone()], Some(most));
+        self.effects.push(Effect::ReadPage { ticket, range, most });
+    }
+
+    fn note_reading(
+        &mut self,
+        classroom: ClassroomId,
+        what: What,
+        ranges: &Ranges,
+        most: Option<u32>,
+    ) -> u64 {
         self.next_ticket += 1;
-        let ticket = self.next_ticket;
         let reading = Reading {
             classroom,
             what,
-            unwritten: self.writes.unwritten(&ranges),
-            ranges,
+            unwritten: self.writes.unwritten(ranges),
+            most,
         };
-        self.effects.push(Effect::Read {
-            ticket,
-            ranges: reading.ranges.clone(),
-        });
-        self.reads.insert(ticket, reading);
+        self.reads.insert(self.next_ticket, reading);
+        self.next_ticket
     }
 
     pub(crate) fn was_read(&mut self, ticket: u64, records: &Records) {
@@ -95,6 +126,10 @@ impl<R: CryptoRng> Replica<R> {
                 if self.compared(&id, fold, record, rows).is_err() {
                     self.shown_home = None;
                 }
+            }
+            What::Lost(log) => {
+                let (found, next) = reading.page(records);
+                self.lost_read(&id, *log, segments_in(&found), next);
             }
             What::Whole(document) => self.whole_read(&id, *document, &reading.complete(records)),
             What::Rest(document, whole) => {
@@ -124,6 +159,7 @@ impl<R: CryptoRng> Replica<R> {
             What::Own(log) => self.has_grown(&reading.classroom, &log),
             // It comes again: from aside, or as a fold of the relay's at the next look.
             What::Compare(..) => {}
+            What::Lost(_) => self.look_again(&reading.classroom),
             What::Whole(document) | What::Rest(document, _) => {
                 if let Some(Copy::Loading { again_at, .. }) = self
                     .classrooms

@@ -148,6 +148,10 @@ impl<R: CryptoRng> Replica<R> {
                 self.segment_on_relay(id, log, index);
                 Ok(())
             }
+            Submission::Lost => {
+                self.lost_answered(id, None);
+                Ok(())
+            }
         }
     }
 
@@ -208,9 +212,7 @@ impl<R: CryptoRng> Replica<R> {
         if !unsent.settled {
             self.has_grown(id, &log);
         }
-        self.writes
-            .next()
-            .delete(Table::Outbox, store::item_key(id, &log, index));
+        self.writes.next().delete(Table::Outbox, unsent.key(id));
         self.tell_tabs(&Note::OnRelay {
             classroom: *id,
             log,
@@ -243,6 +245,7 @@ impl<R: CryptoRng> Replica<R> {
             again_at: may_pass.then_some(self.now + SEND_AGAIN_AFTER),
         };
         match submission {
+            Submission::Lost => self.lost_answered(id, Some((reason, may_pass))),
             Submission::Entry(hash) => {
                 if let Some(unsent) = classroom.entries.get_mut(&hash) {
                     unsent.way = refused;

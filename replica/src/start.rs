@@ -123,6 +123,13 @@ impl<R: CryptoRng> Replica<R> {
                 classroom.asked = store::decode(Table::Classrooms, value).ok();
             }
         }
+        for (key, _) in rows(records, Table::Classrooms) {
+            if let Some(classroom) =
+                store::parse_unhealed_key(key).and_then(|id| self.classrooms.get_mut(&id))
+            {
+                classroom.unhealed = true;
+            }
+        }
         self.read_logs(records);
         self.read_since(records);
         self.read_unsent(records);
@@ -177,16 +184,17 @@ impl<R: CryptoRng> Replica<R> {
 
     fn read_unsent(&mut self, records: &Records) {
         for (key, value) in rows(records, Table::Outbox) {
-            if let Some((id, log, index)) = store::parse_item_key(key)
+            if let Some((id, log, index, settled)) = store::parse_outbox_key(key)
                 && let Ok(segment) = Segment::decode(value)
-                && let Ok(unsent) = Unsent::stored(segment, &id, self.way_of(&log.lane))
+                && let Ok(hash) = segment.chain_hash(&id)
+                && let Ok(unsent) = Unsent::stored(segment, &id, self.way_of(&log.lane), settled)
                 && let Some(classroom) = self.classrooms.get_mut(&id)
             {
                 let record = classroom.logs.entry(log).or_insert(LogRecord::EMPTY);
                 if record.next <= index {
                     // Another tab cleared up after one that was alive, for this browser has no locks.
                     record.next = index + 1;
-                    record.hash = unsent.hash;
+                    record.hash = hash;
                 }
                 classroom.documents.entry(log.document).or_insert(Copy::Away);
                 classroom.outbox.insert((log, index), unsent);

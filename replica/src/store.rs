@@ -32,7 +32,8 @@ pub enum Table {
     /// Who this is: [`Me`] under an empty key.
     Profile,
     /// [`ClassroomRecord`] by classroom; by classroom and tab, up to where everything of the relay is here
-    /// ([`SinceRecord`]); [`Asked`] by classroom and a zero.
+    /// ([`SinceRecord`]); [`Asked`] by classroom and a zero; by classroom and a word, that the relay may lack something that
+    /// is here.
     Classrooms,
     /// [`EntryRecord`] by classroom and entry.
     Entries,
@@ -41,7 +42,8 @@ pub enum Table {
     /// Encoded segments by classroom, log and index; a fold by its last index, and its first one behind that, so that no
     /// two that cover something else share a key.
     Segments,
-    /// Those of them that the relay has not acknowledged, again.
+    /// Those of them that the relay has not acknowledged, again, by classroom, log and last index; a one behind that for a
+    /// fold of what the relay has.
     Outbox,
     /// Bare changes that the first version made with no connection, by classroom, log and sequence number. They are
     /// sealed when they are found, and deleted.
@@ -150,8 +152,11 @@ impl Batch {
 /// Keys and values that were read, by table, in the order of their keys.
 pub type Records = BTreeMap<Table, Vec<(Vec<u8>, Vec<u8>)>>;
 
-/// What to read: for each table keys from the first (inclusive) to the second (exclusive).
-pub type Ranges = Vec<(Table, Vec<u8>, Vec<u8>)>;
+/// Keys of a table, from the first (inclusive) to the second (exclusive).
+pub type Range = (Table, Vec<u8>, Vec<u8>);
+
+/// What to read.
+pub type Ranges = Vec<Range>;
 
 pub(crate) fn rows(records: &Records, table: Table) -> impl Iterator<Item = (&[u8], &[u8])> {
     records
@@ -337,6 +342,17 @@ pub(crate) fn asked_key(classroom: &ClassroomId) -> Vec<u8> {
     [classroom.0.as_slice(), &[0]].concat()
 }
 
+/// For that the relay may lack something that is here.
+pub(crate) fn unhealed_key(classroom: &ClassroomId) -> Vec<u8> {
+    [classroom.0.as_slice(), b"unhealed"].concat()
+}
+
+/// Reads an [`unhealed_key`] back.
+pub(crate) fn parse_unhealed_key(key: &[u8]) -> Option<ClassroomId> {
+    let id = parse_classroom(key)?;
+    (key == unhealed_key(&id)).then_some(id)
+}
+
 /// For segments, by index.
 pub(crate) fn item_key(classroom: &ClassroomId, log: &Log, index: u64) -> Vec<u8> {
     let mut key = log_name(classroom, log);
@@ -355,13 +371,13 @@ pub(crate) fn segment_key(classroom: &ClassroomId, header: &Header) -> Vec<u8> {
 
 /// The segments of a log that reach to `index` or beyond, whatever this tab knows of it: another one of this profile may have
 /// put a fold in place of some.
-pub(crate) fn segments_from(classroom: &ClassroomId, log: &Log, index: u64) -> (Table, Vec<u8>, Vec<u8>) {
+pub(crate) fn segments_from(classroom: &ClassroomId, log: &Log, index: u64) -> Range {
     let from = item_key(classroom, log, index);
     (Table::Segments, from, item_key(classroom, log, u64::MAX))
 }
 
 /// The keys of a table that start with a classroom.
-pub(crate) fn range_of(table: Table, classroom: &ClassroomId) -> (Table, Vec<u8>, Vec<u8>) {
+pub(crate) fn range_of(table: Table, classroom: &ClassroomId) -> Range {
     let mut end = classroom.0.to_vec();
     while let Some(last) = end.pop() {
         if last < u8::MAX {
@@ -415,6 +431,26 @@ pub(crate) fn parse_item_key(key: &[u8]) -> Option<(ClassroomId, Log, u64)> {
         log,
         u64::from_be_bytes(key.get(96..)?.try_into().ok()?),
     ))
+}
+
+/// For an own segment that the relay has not acknowledged; `settled` for a fold of what it has.
+pub(crate) fn outbox_key(classroom: &ClassroomId, log: &Log, index: u64, settled: bool) -> Vec<u8> {
+    let mut key = item_key(classroom, log, index);
+    if settled {
+        key.push(1);
+    }
+    key
+}
+
+/// Reads an [`outbox_key`] back.
+pub(crate) fn parse_outbox_key(key: &[u8]) -> Option<(ClassroomId, Log, u64, bool)> {
+    let (item, settled) = match key.split_at_checked(104)? {
+        (item, []) => (item, false),
+        (item, [1]) => (item, true),
+        _ => return None,
+    };
+    let (classroom, log, index) = parse_item_key(item)?;
+    Some((classroom, log, index, settled))
 }
 
 /// Reads a [`document_key`] back.

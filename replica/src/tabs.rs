@@ -138,10 +138,10 @@ impl<R: CryptoRng> Replica<R> {
         self.held.insert(lane);
         let mut outbox: BTreeMap<ClassroomId, BTreeMap<(Log, u64), Unsent>> = BTreeMap::new();
         for (key, segment) in rows(records, Table::Outbox) {
-            if let Some((id, log, index)) = store::parse_item_key(key)
+            if let Some((id, log, index, settled)) = store::parse_outbox_key(key)
                 && log.lane == lane
                 && let Ok(segment) = Segment::decode(segment)
-                && let Ok(unsent) = Unsent::stored(segment, &id, Way::READY)
+                && let Ok(unsent) = Unsent::stored(segment, &id, Way::READY, settled)
             {
                 outbox.entry(id).or_default().insert((log, index), unsent);
             }

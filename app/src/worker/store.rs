@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use idb::{Database, DatabaseEvent, Factory, KeyRange, ObjectStoreParams, Transaction};
 use js_sys::{Array, Object, Reflect, Uint8Array};
-use replica::store::{Batch, Ranges, Records, SCHEMA, Table};
+use replica::store::{Batch, Range, Ranges, Records, SCHEMA, Table};
 use wasm_bindgen::prelude::*;
 use web_sys::{IdbDatabase, IdbTransaction};
 
@@ -23,16 +23,22 @@ impl Store {
     /// Reads whole tables.
     pub(super) async fn read_tables(self: &Rc<Self>, tables: &[Table]) -> Result<Records, JsValue> {
         let ranges = tables.iter().map(|&table| (table, None)).collect::<Vec<_>>();
-        self.with_retry(|database| read(database, &ranges)).await
+        self.with_retry(|database| read(database, &ranges, None)).await
+    }
+
+    /// Reads the first `most` rows of a range.
+    pub(super) async fn read_page(self: &Rc<Self>, range: &Range, most: u32) -> Result<Records, JsValue> {
+        let wanted = [(range.0, Some(key_range(range)?))];
+        self.with_retry(|database| read(database, &wanted, Some(most)))
+            .await
     }
 
     pub(super) async fn read(self: &Rc<Self>, ranges: &Ranges) -> Result<Records, JsValue> {
         let mut wanted = Vec::new();
-        for (table, from, to) in ranges {
-            let range = KeyRange::bound(&bytes(from), &bytes(to), None, Some(true)).map_err(error)?;
-            wanted.push((*table, Some(range)));
+        for range in ranges {
+            wanted.push((range.0, Some(key_range(range)?)));
         }
-        self.with_retry(|database| read(database, &wanted)).await
+        self.with_retry(|database| read(database, &wanted, None)).await
     }
 
     /// Writes a batch whole, or not at all.
@@ -121,7 +127,16 @@ fn upgrade(database: &Database) -> Result<(), idb::Error> {
     Ok(())
 }
 
-async fn read(database: IdbDatabase, ranges: &[(Table, Option<KeyRange>)]) -> Result<Records, JsValue> {
+fn key_range((_, from, to): &Range) -> Result<KeyRange, JsValue> {
+    KeyRange::bound(&bytes(from), &bytes(to), None, Some(true)).map_err(error)
+}
+
+/// Reads of each range all rows, or the first so many.
+async fn read(
+    database: IdbDatabase,
+    ranges: &[(Table, Option<KeyRange>)],
+    most: Option<u32>,
+) -> Result<Records, JsValue> {
     let mut records = Records::new();
     if ranges.is_empty() {
         return Ok(records);
@@ -134,8 +149,8 @@ async fn read(database: IdbDatabase, ranges: &[(Table, Option<KeyRange>)]) -> Re
     for (table, range) in ranges {
         let store = transaction.object_store(table.name()).map_err(error)?;
         let range = || range.clone().map(idb::Query::from);
-        let keys = store.get_all_keys(range(), None).map_err(error)?;
-        let values = store.get_all(range(), None).map_err(error)?;
+        let keys = store.get_all_keys(range(), most).map_err(error)?;
+        let values = store.get_all(range(), most).map_err(error)?;
         requests.push((*table, keys, values));
     }
     for (table, keys, values) in requests {

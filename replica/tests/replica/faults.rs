@@ -255,7 +255,7 @@ async fn reads_that_fail_are_made_again() {
     world.until_equal(page).await;
     let amina = world.restart_tab(amina);
     for _ in 0..3 {
-        while let Some((ticket, _)) = world.tab_mut(amina).reading.pop_front() {
+        while let Some((ticket, ..)) = world.tab_mut(amina).reading.pop_front() {
             world.handle(amina, Event::ReadFailed { ticket });
         }
         world.tick(2_500);

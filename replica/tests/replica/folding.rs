@@ -48,21 +48,6 @@ impl Script {
         let page = self.page;
         self.world.open_page(self.tab, page).await;
     }
-
-    /// Opens the classroom, and stores everything that is submitted.
-    async fn settle(&mut self) {
-        self.open(1).await;
-        self.store_rest(0).await;
-    }
-
-    /// Stores everything that is submitted, from this submission on; answers with the number of the next.
-    async fn store_rest(&mut self, mut from: usize) -> usize {
-        while from < self.submitted.len() {
-            self.stored(u32::try_from(from).unwrap()).await;
-            from += 1;
-        }
-        from
-    }
 }
 
 /// Words, as they stand on the page.
@@ -91,12 +76,12 @@ async fn what_was_sent_and_not_answered_is_not_folded() {
 async fn a_quiet_log_is_folded_and_nothing_seems_unsent_meanwhile() {
     let mut script = Script::new("quiet").await;
     script.settle().await;
-    let mut answered = script.submitted.len();
+    let answered = script.submitted.len();
     for word in 0..30 {
         script.write_word(&format!("[{word}]"));
         script.go().await;
     }
-    answered = script.store_rest(answered).await;
+    script.store_rest(answered).await;
     assert_eq!(script.view().work, Work::OnTheRelay);
     let end = script.rows(None).last().unwrap().hash(&script.classroom).unwrap();
     script.pass(10_000).await;
@@ -111,7 +96,13 @@ async fn a_quiet_log_is_folded_and_nothing_seems_unsent_meanwhile() {
         Work::OnTheRelay,
         "the relay has all that it holds"
     );
-    script.store_rest(answered).await;
+    // Nor after a restart.
+    script.tab = script.world.restart_tab(script.tab);
+    script.connect().await;
+    script.open(1).await;
+    assert_eq!(script.page_segments().pop(), Some(fold));
+    assert_eq!(script.view().work, Work::OnTheRelay);
+    script.store_rest(0).await;
     assert!(script.world.store(0).table(Table::Outbox).is_empty());
     // Nothing is left to fold.
     let before = script.submitted.len();

@@ -67,6 +67,16 @@ fn feed(replica: &mut Replica<SeededRng>, records: &Records, now: u64, event: Ev
         for effect in replica.handle(now, event) {
             match effect {
                 replica::Effect::Write(_) => events.push(Event::Written),
+                replica::Effect::ReadPage { ticket, range, most } => {
+                    let (table, from, to) = range;
+                    let rows = records.get(&table).into_iter().flatten();
+                    let rows = rows.filter(|(key, _)| *key >= from && *key < to);
+                    let page = rows.take(most as usize).cloned().collect();
+                    events.push(Event::Read {
+                        ticket,
+                        records: [(table, page)].into(),
+                    });
+                }
                 replica::Effect::Read { ticket, ranges } => {
                     let mut found = Records::new();
                     for (table, from, to) in ranges {

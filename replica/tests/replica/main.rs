@@ -6,6 +6,7 @@ mod aside;
 mod faults;
 mod folding;
 mod forks;
+mod healing;
 mod hostile;
 mod journey;
 mod members;

@@ -5,6 +5,7 @@ use documents::page::Page;
 use protocol::bounded::Bytes;
 use protocol::frame::{self, ClientFrame, Position, RelayFrame};
 use protocol::identity::{MemberKeys, Seed};
+use protocol::inventory::Inventory;
 use protocol::invite::InviteLink;
 use protocol::key::{EpochKey, SealedKey};
 use protocol::roster::{Entry, Role, Roster};
@@ -38,6 +39,12 @@ pub(crate) struct Script {
     /// Everything that was said to the replica.
     pub(crate) said: Vec<Vec<u8>>,
     pub(crate) opened: usize,
+    /// From where on the classroom was opened last.
+    pub(crate) since: Option<Position>,
+    /// Whether it was founded with the newest connection.
+    pub(crate) founded: bool,
+    /// What was asked for since then.
+    pub(crate) asked: Vec<ClientFrame>,
 }
 
 impl Script {
@@ -62,6 +69,9 @@ impl Script {
             submitted: Vec::new(),
             said: Vec::new(),
             opened: 0,
+            since: None,
+            founded: false,
+            asked: Vec::new(),
         };
         script.connect().await;
         script
@@ -114,9 +124,13 @@ impl Script {
         for message in std::mem::take(&mut self.world.tab_mut(self.tab).said) {
             for frame in frame::decode::<ClientFrame>(&message) {
                 match frame.unwrap() {
-                    ClientFrame::Open { channel, .. } => self.start(channel),
+                    ClientFrame::Open { channel, since, .. } => {
+                        self.start(channel);
+                        self.since = since;
+                    }
                     ClientFrame::Found { channel, entry, .. } => {
                         self.start(channel);
+                        self.founded = true;
                         let entry = Entry::decode(&entry).unwrap();
                         self.submitted.push(Submitted::Entry(entry));
                     }
@@ -127,6 +141,9 @@ impl Script {
                     ClientFrame::Segment { segment, .. } => {
                         let segment = self.unpacker.unpack(*segment, &self.classroom).unwrap();
                         self.submitted.push(Submitted::Segment(segment));
+                    }
+                    frame @ (ClientFrame::Inventory { .. } | ClientFrame::Fetch { .. }) => {
+                        self.asked.push(frame);
                     }
                     _ => {}
                 }
@@ -140,18 +157,53 @@ impl Script {
         self.unpacker = Unpacker::default();
         self.packer = Packer::default();
         self.submitted.clear();
+        self.founded = false;
+        self.asked.clear();
     }
 
     /// Opens the classroom from a position on.
     pub(crate) async fn open(&mut self, index: u64) {
-        let from = Position {
-            incarnation: 5,
-            index,
-        };
+        self.open_by(5, index, None).await;
+    }
+
+    /// The same by a relay of this incarnation, which says what it has.
+    pub(crate) async fn open_by(&mut self, incarnation: u64, index: u64, has: Option<Inventory>) {
+        let from = Position { incarnation, index };
         let channel = self.channel;
         self.say(&RelayFrame::Opened { channel, from });
+        if let Some(has) = has {
+            self.say_inventory(has);
+        }
         self.say(&RelayFrame::CaughtUp { channel });
         self.go().await;
+    }
+
+    /// Says what there is, in two parts.
+    pub(crate) fn say_inventory(&mut self, mut has: Inventory) {
+        let channel = self.channel;
+        let first = Inventory {
+            entries: has.entries.split_off(has.entries.len() / 2),
+            logs: has.logs.split_off(has.logs.len() / 2),
+            ..Inventory::default()
+        };
+        for (part, last) in [(first, false), (has, true)] {
+            let part = Box::new(part);
+            self.say(&RelayFrame::Inventory { channel, part, last });
+        }
+    }
+
+    pub(crate) async fn fetched(&mut self) {
+        let channel = self.channel;
+        self.say(&RelayFrame::Fetched { channel });
+        self.go().await;
+    }
+
+    /// Time goes by on a connection that is alive.
+    pub(crate) async fn live(&mut self, seconds: u64) {
+        for _ in 0..seconds.div_ceil(5) {
+            self.say(&RelayFrame::Pong { nonce: 0 });
+            self.pass(5_000).await;
+        }
     }
 
     pub(crate) async fn stored(&mut self, submission: u32) {
@@ -169,6 +221,21 @@ impl Script {
         for number in submission..u32::try_from(self.submitted.len()).unwrap() {
             self.stored(number).await;
         }
+    }
+
+    /// Opens the classroom, and stores everything that is submitted.
+    pub(crate) async fn settle(&mut self) {
+        self.open(1).await;
+        self.store_rest(0).await;
+    }
+
+    /// Stores everything that is submitted, from this submission on; answers with the number of the next.
+    pub(crate) async fn store_rest(&mut self, mut from: usize) -> usize {
+        while from < self.submitted.len() {
+            self.stored(u32::try_from(from).unwrap()).await;
+            from += 1;
+        }
+        from
     }
 
     pub(crate) async fn refused(&mut self, submission: u32, reason: Refusal) {

@@ -29,7 +29,7 @@ pub(crate) struct Tab {
     pub(crate) profile: usize,
     pub(crate) replica: Replica<SeededRng>,
     pub(crate) writing: Option<Batch>,
-    pub(crate) reading: VecDeque<(u64, Ranges)>,
+    pub(crate) reading: VecDeque<(u64, Ranges, Option<u32>)>,
     pub(crate) notes: VecDeque<Vec<u8>>,
     pub(crate) adopting: VecDeque<protocol::LaneId>,
     pub(crate) claiming: Option<Vec<u8>>,

@@ -226,7 +226,13 @@ impl World {
                     let before = self.tab_mut(tab).writing.replace(batch);
                     assert!(before.is_none(), "two writes at once");
                 }
-                Effect::Read { ticket, ranges } => self.tab_mut(tab).reading.push_back((ticket, ranges)),
+                Effect::Read { ticket, ranges } => {
+                    self.tab_mut(tab).reading.push_back((ticket, ranges, None));
+                }
+                Effect::ReadPage { ticket, range, most } => {
+                    let wanted = (ticket, vec![range], Some(most));
+                    self.tab_mut(tab).reading.push_back(wanted);
+                }
                 Effect::Connect => self.tab_mut(tab).connecting = true,
                 Effect::Send(message) => self.send(tab, message),
                 Effect::Disconnect => {
@@ -343,8 +349,12 @@ impl World {
                 self.handle(tab, event);
             }
             Step::Read(tab) => {
-                let (ticket, ranges) = self.tab_mut(tab).reading.pop_front().unwrap();
-                let records = self.store(self.tab(tab).profile).read(&ranges);
+                let (ticket, ranges, most) = self.tab_mut(tab).reading.pop_front().unwrap();
+                let mut records = self.store(self.tab(tab).profile).read(&ranges);
+                if let Some(most) = most {
+                    let rows = records.values_mut().next().unwrap();
+                    rows.truncate(usize::try_from(most).unwrap());
+                }
                 self.handle(tab, Event::Read { ticket, records });
             }
             Step::Hear(tab) => {

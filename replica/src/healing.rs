@@ -1,0 +1,458 @@
+//! Healing: a relay that lost something, or came back empty, gets it back from whoever has it, and whoever lacks something
+//! gets it from the relay.
+//!
+//! Asked from a position that it does not know, a relay says by name all that it has. What is missing here is fetched, then
+//! what is missing there is submitted: the roster and own work at once, the work of others after a random wait and a second
+//! look, so that a class does not send everything thirty times. That something may be missing is noted in the store until
+//! it is done. What the relay refuses then it does not get: the reason shows.
+
+use protocol::bounded::Bytes;
+use protocol::frame::{ClientFrame, Position};
+use protocol::inventory::{Inventory, LogRange, LogState, MAX_NAMES, Wanted};
+use protocol::rand_core::CryptoRng;
+use protocol::segment::{Log, Segment};
+use protocol::{ClassroomId, DocumentId, EntryHash, Refusal};
+
+use crate::classroom::{Classroom, Submission, UnsentEntry, Way};
+use crate::loading::What;
+use crate::store::{self, Table};
+use crate::{Error, Replica};
+
+/// What a relay is asked from that may lack something: no relay has this incarnation, so it says what it has.
+const UNKNOWN: Position = Position {
+    incarnation: 0,
+    index: 0,
+};
+/// How many rows are read at once, and how many submissions may be unanswered when the next are read.
+const ROWS: u32 = 32;
+const FEW_UNANSWERED: usize = 64;
+/// The longest random wait before the work of others is submitted, in milliseconds.
+const LONGEST_WAIT: u64 = 30_000;
+/// How often it is looked again for what may pass later.
+const MOST_LOOKS: u32 = 4;
+
+pub(crate) struct Healing {
+    step: Step,
+    looks: u32,
+    /// What the relay has, as far as it was said.
+    entries: Vec<EntryHash>,
+    logs: Vec<LogState>,
+    /// What it lacks: logs, and from which index on.
+    lost: Vec<(Log, u64)>,
+    /// How many submissions are unanswered.
+    unanswered: usize,
+    /// Something was refused that may pass later.
+    again: bool,
+    refused: Option<Refusal>,
+}
+
+enum Step {
+    /// The relay is saying what it has.
+    Looking,
+    /// What is still to be fetched.
+    Fetching(Vec<EntryHash>, Vec<LogRange>),
+    /// What is still to be submitted, and whether some of it is being read.
+    Submitting {
+        rest: Vec<(Log, Vec<u8>)>,
+        is_reading: bool,
+    },
+    /// Looks again then.
+    Waiting { until: u64 },
+    /// What was refused is refused.
+    Done,
+}
+
+impl Healing {
+    fn new() -> Box<Self> {
+        Box::new(Self {
+            step: Step::Looking,
+            looks: 0,
+            entries: Vec::new(),
+            logs: Vec::new(),
+            lost: Vec::new(),
+            unanswered: 0,
+            again: false,
+            refused: None,
+        })
+    }
+
+    pub(crate) fn refused(&self) -> Option<Refusal> {
+        self.refused
+    }
+
+    /// Whether something of a document, or of any, is not on the relay any more.
+    pub(crate) fn is_lost(&self, document: Option<&DocumentId>) -> bool {
+        let is_of = |log: &Log| document.is_none_or(|document| log.document == *document);
+        self.looks == 0 || self.lost.iter().any(|(log, _)| is_of(log))
+    }
+
+    fn state_of(&self, log: &Log) -> Option<&LogState> {
+        let place = self.logs.binary_search_by_key(log, |state| state.log).ok()?;
+        self.logs.get(place)
+    }
+}
+
+impl<R: CryptoRng> Replica<R> {
+    /// A relay has opened the classroom from a position on: whether it is the one that everything came from so far.
+    pub(crate) fn heal_if_lost(&mut self, id: &ClassroomId, from: Position) -> Result<(), Error> {
+        let Some(classroom) = self.classrooms.get_mut(id) else {
+            return Ok(());
+        };
+        let is_another = |since: &Position| since.incarnation != from.incarnation;
+        if classroom.joining.is_some()
+            || !(classroom.unhealed || classroom.since.as_ref().is_some_and(is_another))
+        {
+            return Ok(());
+        }
+        classroom.healing = Some(Healing::new());
+        let channel = classroom.channel.as_ref();
+        let comes = channel.is_some_and(|channel| channel.since.as_ref().is_some_and(is_another));
+        self.mark_unhealed(id)?;
+        if !comes {
+            self.ask_inventory(id);
+        }
+        Ok(())
+    }
+
+    /// Notes that the relay may lack something that is here.
+    pub(crate) fn mark_unhealed(&mut self, id: &ClassroomId) -> Result<(), Error> {
+        if let Some(classroom) = self.classrooms.get_mut(id)
+            && !std::mem::replace(&mut classroom.unhealed, true)
+        {
+            self.batch(id)
+                .put(Table::Classrooms, store::unhealed_key(id), &())?;
+        }
+        Ok(())
+    }
+
+    /// The relay does not know the classroom: whoever has its founding entry brings it back.
+    pub(crate) fn found_again(&mut self, id: &ClassroomId) {
+        let founding = EntryHash(id.0);
+        if let Some(classroom) = self.classrooms.get_mut(id)
+            && classroom.joining.is_none()
+            && classroom.founding().is_none()
+            && self.mark_unhealed(id).is_ok()
+            && let Some(classroom) = self.classrooms.get_mut(id)
+        {
+            let unsent = UnsentEntry {
+                durable: true,
+                way: Way::READY,
+            };
+            classroom.entries.insert(founding, unsent);
+        }
+    }
+
+    fn ask_inventory(&mut self, id: &ClassroomId) {
+        let Some(classroom) = self.classrooms.get_mut(id) else {
+            return;
+        };
+        if let (Some(channel), Some(healing)) = (&classroom.channel, &mut classroom.healing) {
+            healing.step = Step::Looking;
+            healing.entries.clear();
+            healing.logs.clear();
+            let channel = channel.number;
+            self.send(&[ClientFrame::Inventory { channel }]);
+        }
+    }
+
+    /// The relay said a part of what it has.
+    pub(crate) fn inventory(&mut self, id: &ClassroomId, part: &Inventory, last: bool) {
+        let Some(healing) = self
+            .classrooms
+            .get_mut(id)
+            .and_then(|classroom| classroom.healing.as_mut())
+        else {
+            return;
+        };
+        if !matches!(healing.step, Step::Looking) {
+            return;
+        }
+        healing.entries.extend_from_slice(&part.entries);
+        healing.logs.extend_from_slice(&part.logs);
+        if last {
+            healing.entries.sort_unstable();
+            healing.logs.sort_unstable_by_key(|state| state.log);
+            healing.looks += 1;
+            healing.again = false;
+            healing.refused = None;
+            self.looked(id);
+        }
+    }
+
+    /// Compares what the relay has with what is here.
+    fn looked(&mut self, id: &ClassroomId) {
+        let Some(classroom) = self.classrooms.get_mut(id) else {
+            return;
+        };
+        let Some(mut healing) = classroom.healing.take() else {
+            return;
+        };
+        healing.lost = classroom.missing_there(&healing);
+        let (entries, logs) = classroom.missing_here(&healing);
+        healing.step = Step::Fetching(entries, logs);
+        classroom.healing = Some(healing);
+        self.fetch_next(id);
+    }
+
+    /// Asks for some of what is missing here; if that is nothing, goes on with what is missing there.
+    fn fetch_next(&mut self, id: &ClassroomId) {
+        let Some(classroom) = self.classrooms.get_mut(id) else {
+            return;
+        };
+        let (Some(channel), Some(healing)) = (&classroom.channel, &mut classroom.healing) else {
+            return;
+        };
+        let Step::Fetching(entries, logs) = &mut healing.step else {
+            return;
+        };
+        if entries.is_empty() && logs.is_empty() {
+            self.submit_lost(id);
+            return;
+        }
+        let wanted = Wanted {
+            entries: entries.split_off(entries.len().saturating_sub(MAX_NAMES)),
+            logs: logs.split_off(logs.len().saturating_sub(MAX_NAMES)),
+            ..Wanted::default()
+        };
+        let fetch = ClientFrame::Fetch {
+            channel: channel.number,
+            wanted: Box::new(wanted),
+        };
+        self.send(&[fetch]);
+    }
+
+    pub(crate) fn fetched(&mut self, id: &ClassroomId) {
+        self.fetch_next(id);
+    }
+
+    /// Submits the entries that the relay lacks, and has the segments read.
+    fn submit_lost(&mut self, id: &ClassroomId) {
+        let (Some(me), Some(classroom)) = (&self.me, self.classrooms.get_mut(id)) else {
+            return;
+        };
+        let me = me.keys.id();
+        let Some(mut healing) = classroom.healing.take() else {
+            return;
+        };
+        let mut frames = Vec::new();
+        for entry in classroom.roster.entries_in_order() {
+            let hash = entry.hash();
+            let is_lost = healing.entries.binary_search(&hash).is_err();
+            if is_lost
+                && !classroom.entries.contains_key(&hash)
+                && let Some(channel) = &mut classroom.channel
+                && let Ok(encoded) = entry.encode()
+                && let Ok(entry) = Bytes::new("roster entry", encoded)
+            {
+                channel.submit(Submission::Lost);
+                healing.unanswered += 1;
+                frames.push(ClientFrame::Entry {
+                    channel: channel.number,
+                    entry,
+                });
+            }
+        }
+        let is_now = |log: &Log| healing.looks > 1 || log.member == me;
+        let mut rest = Vec::new();
+        for (log, from) in healing.lost.iter().filter(|(log, _)| is_now(log)) {
+            rest.push((*log, store::item_key(id, log, *from)));
+        }
+        healing.step = Step::Submitting {
+            rest,
+            is_reading: false,
+        };
+        classroom.healing = Some(healing);
+        for frame in frames {
+            self.send(&[frame]);
+        }
+        self.submit_next(id);
+    }
+
+    /// Has some more of what the relay lacks read, once it has answered most of what it got.
+    fn submit_next(&mut self, id: &ClassroomId) {
+        let Some(healing) = self
+            .classrooms
+            .get_mut(id)
+            .and_then(|classroom| classroom.healing.as_mut())
+        else {
+            return;
+        };
+        let Step::Submitting { rest, is_reading } = &mut healing.step else {
+            return;
+        };
+        if *is_reading || healing.unanswered > FEW_UNANSWERED {
+            return;
+        }
+        if let Some((log, from)) = rest.last() {
+            *is_reading = true;
+            let range = (Table::Segments, from.clone(), store::item_key(id, log, u64::MAX));
+            let log = *log;
+            self.read_page(*id, What::Lost(log), range, ROWS);
+        } else if healing.unanswered == 0 {
+            self.submitted(id);
+        }
+    }
+
+    /// Some of what the relay lacks was read; the next page begins at `next`.
+    pub(crate) fn lost_read(
+        &mut self,
+        id: &ClassroomId,
+        log: Log,
+        rows: Vec<Segment>,
+        next: Option<Vec<u8>>,
+    ) {
+        let Some(classroom) = self.classrooms.get_mut(id) else {
+            return;
+        };
+        let (Some(channel), Some(healing)) = (&mut classroom.channel, &mut classroom.healing) else {
+            return;
+        };
+        let Step::Submitting { rest, is_reading } = &mut healing.step else {
+            return;
+        };
+        if rest.last().is_none_or(|(other, _)| *other != log) {
+            return;
+        }
+        *is_reading = false;
+        match (next, rest.last_mut()) {
+            (Some(next), Some((_, from))) => *from = next,
+            _ => drop(rest.pop()),
+        }
+        let mut frames = Vec::new();
+        for segment in rows {
+            // What is in the outbox is sent from there.
+            let is_unsent = classroom.outbox.contains_key(&(log, segment.header.last));
+            if !is_unsent && let Ok(hash) = segment.hash(id) {
+                channel.submit(Submission::Lost);
+                healing.unanswered += 1;
+                frames.push(ClientFrame::Segment {
+                    channel: channel.number,
+                    segment: Box::new(channel.packer.pack(&segment, hash)),
+                });
+            }
+        }
+        for frame in frames {
+            self.send(&[frame]);
+        }
+        self.submit_next(id);
+    }
+
+    /// The relay answered one of these submissions: it has it, or refused it, for now or for good.
+    pub(crate) fn lost_answered(&mut self, id: &ClassroomId, refused: Option<(Refusal, bool)>) {
+        let Some(healing) = self
+            .classrooms
+            .get_mut(id)
+            .and_then(|classroom| classroom.healing.as_mut())
+        else {
+            return;
+        };
+        healing.unanswered = healing.unanswered.saturating_sub(1);
+        if let Some((reason, may_pass)) = refused {
+            healing.again |= may_pass;
+            healing.refused = Some(reason);
+        }
+        self.submit_next(id);
+    }
+
+    /// All that was to be submitted is answered.
+    fn submitted(&mut self, id: &ClassroomId) {
+        let wait = u64::from(self.rng.next_u32()) % LONGEST_WAIT;
+        let (Some(me), Some(classroom)) = (&self.me, self.classrooms.get_mut(id)) else {
+            return;
+        };
+        let me = me.keys.id();
+        let Some(healing) = classroom.healing.as_mut() else {
+            return;
+        };
+        let others_left = healing.looks == 1 && healing.lost.iter().any(|(log, _)| log.member != me);
+        if others_left || (healing.again && healing.looks < MOST_LOOKS) {
+            healing.lost.retain(|(log, _)| healing.again || log.member != me);
+            healing.step = Step::Waiting {
+                until: self.now + wait,
+            };
+            return;
+        }
+        // What is left was refused for good.
+        healing.step = Step::Done;
+        healing.lost.clear();
+        if healing.refused.is_none() {
+            classroom.healing = None;
+        }
+        classroom.unhealed = false;
+        self.batch(id).delete(Table::Classrooms, store::unhealed_key(id));
+    }
+
+    /// Something could not be read: it is looked at again later.
+    pub(crate) fn look_again(&mut self, id: &ClassroomId) {
+        let until = self.now + crate::loading::READ_AGAIN;
+        if let Some(healing) = self
+            .classrooms
+            .get_mut(id)
+            .and_then(|classroom| classroom.healing.as_mut())
+        {
+            healing.looks = healing.looks.saturating_sub(1);
+            healing.step = Step::Waiting { until };
+        }
+    }
+
+    pub(crate) fn tick_healing(&mut self) {
+        let now = self.now;
+        let mut due = Vec::new();
+        for classroom in self.classrooms.values() {
+            let step = classroom.healing.as_ref().map(|healing| &healing.step);
+            if let Some(Step::Waiting { until }) = step
+                && now >= *until
+            {
+                due.push(classroom.id);
+            }
+        }
+        for id in due {
+            self.ask_inventory(&id);
+        }
+    }
+}
+
+impl Classroom {
+    /// From where on the relay is asked for everything.
+    pub(crate) fn since_to_tell(&self) -> Option<Position> {
+        if self.unhealed { Some(UNKNOWN) } else { self.since }
+    }
+
+    /// What the relay lacks of what is here, apart from what was not sent yet.
+    fn missing_there(&self, healing: &Healing) -> Vec<(Log, u64)> {
+        let mut missing = Vec::new();
+        for (log, record) in &self.logs {
+            let there = healing.state_of(log).map_or(0, |state| state.next);
+            let unsent = self.outbox.range((*log, 0)..=(*log, u64::MAX));
+            let mut first_unsent = unsent.filter(|(_, unsent)| !unsent.settled);
+            let first_unsent = first_unsent.next().map(|(_, unsent)| unsent.segment.header.first);
+            if there < first_unsent.unwrap_or(record.next) {
+                missing.push((*log, there));
+            }
+        }
+        missing
+    }
+
+    /// What the relay has and what is not here.
+    fn missing_here(&self, healing: &Healing) -> (Vec<EntryHash>, Vec<LogRange>) {
+        let mut entries = Vec::new();
+        for hash in &healing.entries {
+            let is_waiting = |hash: &EntryHash| self.waiting.iter().any(|entry| entry.hash() == *hash);
+            if self.roster.entry(hash).is_none() && !is_waiting(hash) {
+                entries.push(*hash);
+            }
+        }
+        let mut logs = Vec::new();
+        for state in &healing.logs {
+            let from = self.logs.get(&state.log).map_or(0, |record| record.next);
+            if from < state.next {
+                logs.push(LogRange {
+                    log: state.log,
+                    from,
+                    to: state.next,
+                });
+            }
+        }
+        (entries, logs)
+    }
+}
