@@ -60,6 +60,9 @@ pub(crate) struct Classroom {
     pub(crate) aside_due: bool,
     /// By member and lane, for a lane is what its member says it is.
     pub(crate) people: BTreeMap<(MemberId, LaneId), Person>,
+    /// Documents that may hold more than they should, and such as wait for what is kept aside: see `cutoffs`.
+    pub(crate) cuts_due: BTreeSet<DocumentId>,
+    pub(crate) needs_due: BTreeSet<DocumentId>,
     /// Pages that are open in this tab.
     pub(crate) open: BTreeSet<DocumentId>,
     pub(crate) channel: Option<Channel>,
@@ -238,6 +241,13 @@ impl Content {
         }
     }
 
+    pub(crate) fn document(&self) -> &Document {
+        match self {
+            Self::Classroom(classroom) => classroom.document(),
+            Self::Page(page) => page,
+        }
+    }
+
     pub(crate) fn save(&mut self) -> Result<Vec<u8>, documents::Error> {
         match self {
             Self::Classroom(classroom) => classroom.save(),
@@ -320,6 +330,8 @@ impl Classroom {
             aside: Vec::new(),
             aside_due: false,
             people: BTreeMap::new(),
+            cuts_due: BTreeSet::new(),
+            needs_due: BTreeSet::new(),
             open: BTreeSet::new(),
             channel: None,
             unhealed: false,

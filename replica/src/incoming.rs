@@ -86,7 +86,7 @@ impl<R: CryptoRng> Replica<R> {
                 };
                 let segment = channel.unpacker.unpack(*segment, &id)?;
                 self.advance(&id, advance)?;
-                match self.take_segment(&id, &segment)? {
+                match self.take_segment(&id, &segment, false)? {
                     Some(reason) => self.keep_aside(&id, reason, segment.encode()?),
                     None => Ok(()),
                 }
@@ -265,11 +265,13 @@ impl<R: CryptoRng> Replica<R> {
         Ok(())
     }
 
-    /// Takes a segment of anybody, in any state of the document; says why if it can't be taken.
-    fn take_segment(
+    /// Takes a segment of anybody, in any state of the document; says why if it can't be taken. One that others need counts
+    /// wherever its log ends.
+    pub(crate) fn take_segment(
         &mut self,
         id: &ClassroomId,
         segment: &Segment,
+        is_needed: bool,
     ) -> Result<Option<AsideReason>, crate::Error> {
         let log = segment.header.log;
         let is_mine =
@@ -279,7 +281,7 @@ impl<R: CryptoRng> Replica<R> {
         let Some(classroom) = self.classrooms.get_mut(id) else {
             return Ok(None);
         };
-        let mut taken = classroom.take(segment)?;
+        let mut taken = classroom.take(segment, is_needed)?;
         if matches!(taken, Taken::Foreign) {
             if !is_mine {
                 // The tab that holds the lane sees to it, and tells.
@@ -289,7 +291,7 @@ impl<R: CryptoRng> Replica<R> {
             let Some(classroom) = self.classrooms.get_mut(id) else {
                 return Ok(None);
             };
-            taken = classroom.take(segment)?;
+            taken = classroom.take(segment, is_needed)?;
         }
         if matches!(taken, Taken::Changes(_)) && is_mine && log.lane == self.lane {
             // Somebody else writes on this lane: this machine was restored to an earlier state while it ran.
@@ -299,6 +301,9 @@ impl<R: CryptoRng> Replica<R> {
             Taken::Known => self.segments_on_relay(id, log, segment.header.first..=segment.header.last),
             Taken::Overlapping => return Ok(self.compare(id, segment)),
             Taken::Changes(changes) => self.keep_segment(id, segment, changes)?,
+            // Nothing of others' is kept of what is gone for good.
+            Taken::Aside(AsideReason::Erased)
+                if self.me.as_ref().is_none_or(|me| me.keys.id() != log.member) => {}
             Taken::Aside(reason) => return Ok(Some(reason)),
             Taken::Foreign => return Ok(Some(AsideReason::OutOfOrder)),
         }
@@ -400,6 +405,9 @@ impl<R: CryptoRng> Replica<R> {
                 for change in refused.into_iter().chain(dropped) {
                     self.keep_aside(id, AsideReason::BadChange, change)?;
                 }
+                if let Some(classroom) = self.classrooms.get_mut(id) {
+                    classroom.note_needs(document);
+                }
                 self.refresh_title(id, &document)?;
             }
         }
@@ -471,7 +479,7 @@ impl<R: CryptoRng> Replica<R> {
             });
             for aside in again {
                 let reason = match Segment::decode(&aside.item) {
-                    Ok(segment) => self.take_segment(&id, &segment)?,
+                    Ok(segment) => self.take_segment(&id, &segment, false)?,
                     Err(_) => Some(aside.reason),
                 };
                 match reason {
@@ -507,7 +515,7 @@ impl<R: CryptoRng> Replica<R> {
             let unsent = Unsent::stored(segment.clone(), id, way, false)?;
             classroom.outbox.insert((log, last), unsent);
         }
-        match classroom.take(&segment)? {
+        match classroom.take(&segment, false)? {
             Taken::Changes(changes) => self.apply(id, log.document, changes),
             Taken::Overlapping if last >= known => {
                 let record = classroom.logs.entry(log).or_insert(LogRecord::EMPTY);
@@ -551,7 +559,7 @@ impl Classroom {
     }
 
     /// Checks a segment against its log, its author and its key, and moves the log on.
-    fn take(&mut self, segment: &Segment) -> Result<Taken, crate::Error> {
+    fn take(&mut self, segment: &Segment, is_needed: bool) -> Result<Taken, crate::Error> {
         let header = &segment.header;
         let log = header.log;
         let record = self.logs.get(&log).copied().unwrap_or(LogRecord::EMPTY);
@@ -571,8 +579,10 @@ impl Classroom {
         if let Err(error) = segment.verify(&self.id) {
             return Ok(Taken::Aside(reason_of(&error, AsideReason::BadSignature)));
         }
-        if let Err(unfit) = self.roster.check_segment(header) {
-            return Ok(Taken::Aside(unfit.into()));
+        match self.roster.check_segment(header) {
+            Ok(()) => {}
+            Err(Unfit::BeyondCutoff) if is_needed => {}
+            Err(unfit) => return Ok(Taken::Aside(unfit.into())),
         }
         if self
             .spaces
@@ -616,6 +626,7 @@ impl Aside {
             AsideReason::UnknownRoster
                 | AsideReason::UnknownKey
                 | AsideReason::OutOfOrder
+                | AsideReason::BeyondCutoff
                 | AsideReason::Locked
                 | AsideReason::Closed
         )

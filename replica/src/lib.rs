@@ -16,6 +16,8 @@ mod classroom;
 pub mod command;
 mod commands;
 mod connection;
+mod cutoffs;
+mod erasing;
 pub mod event;
 mod folding;
 mod healing;
@@ -145,7 +147,7 @@ impl<R: CryptoRng> Replica<R> {
             Event::Closing => self.closing(),
         }
         self.apply_arrived();
-        if self.settle_rosters().is_err() {
+        if self.settle_rosters().and_then(|()| self.take_needed()).is_err() {
             // Nothing that is kept is lost; what could not be noted is looked at again with the next start.
             self.give_up_connection();
         }
@@ -162,6 +164,7 @@ impl<R: CryptoRng> Replica<R> {
         self.tick_connection();
         self.tick_joining();
         self.tick_rotation();
+        self.tick_cuts();
         self.tick_presence();
         self.tick_unsent();
         self.tick_loading();

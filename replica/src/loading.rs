@@ -39,6 +39,10 @@ pub(crate) enum What {
     Classroom,
     /// The newest segments of an own log, to be folded.
     Own(Log),
+    /// What lies beyond where logs of a document end.
+    Beyond(DocumentId),
+    /// All that is left of a document that was erased.
+    Erased(DocumentId),
     /// What a fold of somebody stands for: the fold, and how far its log went.
     Compare(Box<Segment>, LogRecord),
     /// A part of a log that the relay lacks.
@@ -131,6 +135,13 @@ impl<R: CryptoRng> Replica<R> {
                 let (found, next) = reading.page(records);
                 self.lost_read(&id, *log, segments_in(&found), next);
             }
+            What::Beyond(document) => {
+                let rows = segments_in(&reading.complete(records));
+                if self.beyond_read(&id, *document, &rows).is_err() {
+                    self.look_for_cuts(&id);
+                }
+            }
+            What::Erased(_) => self.erased_read(&reading.complete(records)),
             What::Whole(document) => self.whole_read(&id, *document, &reading.complete(records)),
             What::Rest(document, whole) => {
                 let found = reading.complete(records);
@@ -157,6 +168,12 @@ impl<R: CryptoRng> Replica<R> {
                 }
             }
             What::Own(log) => self.has_grown(&reading.classroom, &log),
+            What::Beyond(document) => {
+                if let Some(classroom) = self.classrooms.get_mut(&reading.classroom) {
+                    classroom.cuts_due.insert(document);
+                }
+            }
+            What::Erased(document) => self.read_erased(&reading.classroom, document),
             // It comes again: from aside, or as a fold of the relay's at the next look.
             What::Compare(..) => {}
             What::Lost(_) => self.look_again(&reading.classroom),
@@ -266,6 +283,9 @@ impl<R: CryptoRng> Replica<R> {
         classroom.documents.insert(document, Copy::Here(held));
         for item in aside.into_iter().chain(refused) {
             self.keep_aside(id, AsideReason::BadChange, item)?;
+        }
+        if let Some(classroom) = self.classrooms.get_mut(id) {
+            classroom.note_needs(document);
         }
         self.refresh_title(id, &document)?;
         self.show_page(id, document);

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use documents::classroom::{
     Classroom as ClassroomDocument, DocumentId, Listing, MemberKey, Profile, School, SchoolId,
 };
-use documents::document::Applied;
+use documents::document::{Applied, Document};
 
 pub(crate) struct OwnDocument {
     document: ClassroomDocument,
@@ -45,6 +45,10 @@ impl OwnDocument {
     pub(crate) fn apply_changes(&mut self, changes: &[Vec<u8>]) -> Result<Applied, documents::Error> {
         self.reading.take();
         self.document.apply_changes(changes)
+    }
+
+    pub(crate) fn document(&self) -> &Document {
+        self.document.document()
     }
 
     /// A copy to edit, so that edits that fail leave nothing behind.

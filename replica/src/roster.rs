@@ -32,8 +32,11 @@ impl<R: CryptoRng> Replica<R> {
                 classroom.send_what_is_unlocked();
             }
             self.see_new_spaces(&id)?;
+            self.look_for_erased(&id);
+            self.look_for_cuts(&id);
             self.plan_rotation(&id);
         }
+        self.tick_cuts();
         let asked: Vec<ClassroomId> = self
             .classrooms
             .values()

@@ -378,15 +378,28 @@ pub(crate) fn segments_from(classroom: &ClassroomId, log: &Log, index: u64) -> R
 
 /// The keys of a table that start with a classroom.
 pub(crate) fn range_of(table: Table, classroom: &ClassroomId) -> Range {
-    let mut end = classroom.0.to_vec();
+    range_from(table, classroom.0.to_vec())
+}
+
+/// The keys of a table that start with a classroom and a document.
+pub(crate) fn range_of_document(
+    table: Table,
+    classroom: &ClassroomId,
+    document: &DocumentId,
+) -> Range {
+    range_from(table, document_key(classroom, document))
+}
+
+fn range_from(table: Table, start: Vec<u8>) -> Range {
+    let mut end = start.clone();
     while let Some(last) = end.pop() {
         if last < u8::MAX {
             end.push(last + 1);
-            return (table, classroom.0.to_vec(), end);
+            return (table, start, end);
         }
     }
     // Nothing is longer than this.
-    (table, classroom.0.to_vec(), vec![u8::MAX; 256])
+    (table, start, vec![u8::MAX; 256])
 }
 
 /// Reads the front of a key back: the classroom.

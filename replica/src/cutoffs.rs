@@ -1,0 +1,283 @@
+//! Where the logs end of those who were removed, or may not write any more.
+//!
+//! What lies beyond counts only where a change of somebody else builds on it. So a document holds all that lies within, and
+//! of what lies beyond just what the rest needs: the same everywhere, whatever came first. What is not needed is kept aside.
+
+use std::collections::BTreeSet;
+
+use documents::change::{self, Hash};
+use protocol::rand_core::CryptoRng;
+use protocol::segment::{Log, Segment};
+use protocol::{ClassroomId, DocumentId, SegmentHash};
+
+use crate::classroom::{Classroom, Copy};
+use crate::loading::What;
+use crate::store::{self, AsideReason, LogRecord, Table};
+use crate::{Error, Replica};
+
+/// A log that goes on beyond its end, and where that is.
+struct Cut {
+    log: Log,
+    next: u64,
+}
+
+impl<R: CryptoRng> Replica<R> {
+    /// Looks for documents that hold more than they should since the roster has grown.
+    pub(crate) fn look_for_cuts(&mut self, id: &ClassroomId) {
+        let me = self.me.as_ref().map(|me| me.keys.id());
+        let Some(classroom) = self.classrooms.get_mut(id) else {
+            return;
+        };
+        // Who was removed keeps what they have.
+        let is_member = me.is_some_and(|me| classroom.roster.member(&me).is_some());
+        if is_member && classroom.joining.is_none() {
+            let logs = classroom.logs.keys().copied();
+            let cut: BTreeSet<DocumentId> = logs
+                .filter(|log| classroom.cut(log).is_some())
+                .map(|log| log.document)
+                .collect();
+            classroom.cuts_due.extend(cut);
+        }
+    }
+
+    /// Reads what lies beyond, wherever that is to be looked at.
+    pub(crate) fn tick_cuts(&mut self) {
+        let mut due = Vec::new();
+        for classroom in self.classrooms.values_mut() {
+            for document in std::mem::take(&mut classroom.cuts_due) {
+                due.push((classroom.id, document));
+            }
+        }
+        for (id, document) in due {
+            self.read_beyond(&id, document);
+        }
+    }
+
+    fn read_beyond(&mut self, id: &ClassroomId, document: DocumentId) {
+        let Some(classroom) = self.classrooms.get_mut(id) else {
+            return;
+        };
+        // With the one before, which says where the log goes on from.
+        let ranges = classroom
+            .cuts_of(document)
+            .iter()
+            .map(|cut| store::segments_from(id, &cut.log, cut.next.saturating_sub(1)))
+            .collect::<Vec<_>>();
+        if ranges.is_empty() {
+            return;
+        }
+        if matches!(classroom.documents.get(&document), Some(Copy::Here(_))) {
+            self.read(*id, What::Beyond(document), ranges);
+        } else {
+            // What the rest builds on shows once the rest is here.
+            classroom.cuts_due.insert(document);
+            self.load(id, document);
+        }
+    }
+
+    /// What lies beyond was read: what the rest of the document does not need is taken out of it.
+    pub(crate) fn beyond_read(
+        &mut self,
+        id: &ClassroomId,
+        document: DocumentId,
+        rows: &[Segment],
+    ) -> Result<(), Error> {
+        self.apply_arrived();
+        let Some(classroom) = self.classrooms.get_mut(id) else {
+            return Ok(());
+        };
+        let cuts = classroom.cuts_of(document);
+        let Some(Copy::Here(held)) = classroom.documents.get(&document) else {
+            classroom.cuts_due.insert(document);
+            return Ok(());
+        };
+        let of_log = |cut: &Cut| {
+            let log = cut.log;
+            rows.iter().filter(move |row| row.header.log == log)
+        };
+        let beyond = |cut: &Cut| {
+            let next = cut.next;
+            of_log(cut).filter(move |row| row.header.first >= next)
+        };
+        let candidates: BTreeSet<Hash> = cuts
+            .iter()
+            .flat_map(beyond)
+            .flat_map(|row| classroom.names_in(row))
+            .collect();
+        let needed = held.content.document().needed(&candidates);
+        let mut taken_out = Vec::new();
+        for cut in &cuts {
+            let is_needed = |row: &&Segment| classroom.names_in(row).iter().any(|name| needed.contains(name));
+            // What another builds on has all before it in its log behind it.
+            let kept = beyond(cut)
+                .filter(is_needed)
+                .map(|row| row.header.last + 1)
+                .max()
+                .unwrap_or(cut.next);
+            let last = of_log(cut)
+                .filter(|row| row.header.first < kept)
+                .max_by_key(|row| row.header.last);
+            let (next, hash) = match last {
+                Some(row) => (row.header.last + 1, row.chain_hash(id)?),
+                None => (0, SegmentHash::NONE),
+            };
+            let dead: Vec<Segment> = of_log(cut)
+                .filter(|row| row.header.first >= next)
+                .cloned()
+                .collect();
+            taken_out.push((cut.log, next, hash, dead));
+        }
+        let mut has_changed = false;
+        for (log, next, hash, dead) in taken_out {
+            let Some(record) = self.classrooms.get_mut(id).and_then(|c| c.logs.get_mut(&log)) else {
+                continue;
+            };
+            if record.next <= next {
+                continue;
+            }
+            *record = LogRecord {
+                generation: record.generation + 1,
+                next,
+                hash,
+            };
+            has_changed = true;
+            self.note_log(id, &log)?;
+            for segment in dead {
+                let header = &segment.header;
+                self.writes
+                    .next()
+                    .delete(Table::Segments, store::segment_key(id, header));
+                self.not_sent(id, &log, header.last);
+                self.keep_aside(id, AsideReason::BeyondCutoff, segment.encode()?)?;
+            }
+        }
+        if has_changed {
+            self.put_together_again(id, document);
+        }
+        Ok(())
+    }
+
+    /// Takes something out of the outbox that is kept aside now.
+    pub(crate) fn not_sent(&mut self, id: &ClassroomId, log: &Log, last: u64) {
+        if let Some(classroom) = self.classrooms.get_mut(id)
+            && let Some(unsent) = classroom.outbox.remove(&(*log, last))
+        {
+            self.writes
+                .next()
+                .delete(Table::Outbox, store::outbox_key(id, log, last, unsent.settled));
+        }
+    }
+
+    /// Takes in what lies beyond and turned out to be needed by others.
+    pub(crate) fn take_needed(&mut self) -> Result<(), Error> {
+        loop {
+            let due: Vec<(ClassroomId, DocumentId)> = self
+                .classrooms
+                .values_mut()
+                .flat_map(|classroom| {
+                    let id = classroom.id;
+                    let due = std::mem::take(&mut classroom.needs_due);
+                    due.into_iter().map(move |document| (id, document))
+                })
+                .collect();
+            if due.is_empty() {
+                return Ok(());
+            }
+            for (id, document) in due {
+                for segment in self.needed_beyond(&id, document) {
+                    let item = segment.encode()?;
+                    if self.take_segment(&id, &segment, true)?.is_none() {
+                        self.let_in(&id, &item);
+                    }
+                }
+            }
+            // It may need more in turn.
+            self.apply_arrived();
+        }
+    }
+
+    /// What is kept aside as beyond and the document waits for, in the order of its logs.
+    fn needed_beyond(&self, id: &ClassroomId, document: DocumentId) -> Vec<Segment> {
+        let Some(classroom) = self.classrooms.get(id) else {
+            return Vec::new();
+        };
+        let Some(Copy::Here(held)) = classroom.documents.get(&document) else {
+            return Vec::new();
+        };
+        let missing: BTreeSet<Hash> = held
+            .content
+            .document()
+            .missing_dependencies()
+            .into_iter()
+            .collect();
+        let mut beyond: Vec<Segment> = classroom
+            .aside
+            .iter()
+            .filter(|aside| aside.reason == AsideReason::BeyondCutoff)
+            .filter_map(|aside| Segment::decode(&aside.item).ok())
+            .filter(|segment| segment.header.log.document == document)
+            .collect();
+        beyond.sort_by_key(|segment| (segment.header.log, segment.header.first));
+        let is_wanted = |segment: &Segment| {
+            classroom
+                .names_in(segment)
+                .iter()
+                .any(|name| missing.contains(name))
+        };
+        let mut needed: Vec<Segment> = Vec::new();
+        // From the end of each log: from the last one that is wanted on, all before it.
+        let mut log = None;
+        for segment in beyond.into_iter().rev() {
+            if log == Some(segment.header.log) || is_wanted(&segment) {
+                log = Some(segment.header.log);
+                needed.push(segment);
+            }
+        }
+        needed.reverse();
+        needed
+    }
+}
+
+impl Classroom {
+    /// Where a log ends that goes on beyond that here.
+    fn cut(&self, log: &Log) -> Option<u64> {
+        let next = self.roster.cutoff(log)?;
+        self.logs
+            .get(log)
+            .is_some_and(|record| record.next > next)
+            .then_some(next)
+    }
+
+    fn cuts_of(&self, document: DocumentId) -> Vec<Cut> {
+        self.logs
+            .keys()
+            .filter(|log| log.document == document)
+            .filter_map(|log| {
+                Some(Cut {
+                    log: *log,
+                    next: self.cut(log)?,
+                })
+            })
+            .collect()
+    }
+
+    /// The names of the changes in a segment.
+    fn names_in(&self, segment: &Segment) -> Vec<Hash> {
+        let changes = self.open_own(segment).unwrap_or_default();
+        changes
+            .iter()
+            .filter_map(|bytes| Some(change::inspect(bytes).ok()?.hash))
+            .collect()
+    }
+
+    /// Notes that a document waits for what may be kept aside as beyond.
+    pub(crate) fn note_needs(&mut self, document: DocumentId) {
+        let is_beyond = |aside: &crate::classroom::Aside| aside.reason == AsideReason::BeyondCutoff;
+        if let Some(Copy::Here(held)) = self.documents.get(&document)
+            && self.aside.iter().any(is_beyond)
+            && !held.content.document().missing_dependencies().is_empty()
+        {
+            self.needs_due.insert(document);
+        }
+    }
+}

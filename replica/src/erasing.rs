@@ -1,0 +1,107 @@
+//! Documents that a lead has erased: another one stands in their place, and nothing of them stays here but own work that
+//! the relay does not have.
+
+use protocol::rand_core::CryptoRng;
+use protocol::segment::{Log, Segment};
+use protocol::{ClassroomId, DocumentId};
+
+use crate::Replica;
+use crate::classroom::Aside;
+use crate::loading::What;
+use crate::store::{self, AsideReason, Changes, Table};
+
+impl<R: CryptoRng> Replica<R> {
+    /// Looks for documents that are gone for good since the roster has grown.
+    pub(crate) fn look_for_erased(&mut self, id: &ClassroomId) {
+        let Some(classroom) = self.classrooms.get(id) else {
+            return;
+        };
+        let here = |document: &DocumentId| {
+            classroom.documents.contains_key(document) || classroom.titles.contains_key(document)
+        };
+        let erased: Vec<DocumentId> = classroom
+            .roster
+            .erased_documents()
+            .into_iter()
+            .map(|(document, _)| document)
+            .filter(here)
+            .collect();
+        for document in erased {
+            self.erase(id, document);
+        }
+    }
+
+    fn erase(&mut self, id: &ClassroomId, document: DocumentId) {
+        self.arrived.remove(&(*id, document));
+        let Some(classroom) = self.classrooms.get_mut(id) else {
+            return;
+        };
+        classroom.documents.remove(&document);
+        classroom.titles.remove(&document);
+        classroom.open.remove(&document);
+        classroom.logs.retain(|log, _| log.document != document);
+        let unsent: Vec<(Log, u64)> = classroom
+            .outbox
+            .keys()
+            .filter(|(log, _)| log.document == document)
+            .copied()
+            .collect();
+        for (log, last) in unsent {
+            let item = self
+                .classrooms
+                .get(id)
+                .and_then(|classroom| classroom.outbox.get(&(log, last)))
+                .filter(|unsent| !unsent.settled)
+                .and_then(|unsent| unsent.segment.encode().ok());
+            self.not_sent(id, &log, last);
+            // An aside record always encodes: it is bytes and a number.
+            if let Some(item) = item
+                && self.keep_aside(id, AsideReason::Erased, item).is_err()
+            {
+                self.shown_home = None;
+            }
+        }
+        self.forget_aside(id, &document);
+        self.read_erased(id, document);
+    }
+
+    /// Nor is anything of others kept aside.
+    fn forget_aside(&mut self, id: &ClassroomId, document: &DocumentId) {
+        let me = self.me.as_ref().map(|me| me.keys.id());
+        let Some(classroom) = self.classrooms.get_mut(id) else {
+            return;
+        };
+        let is_gone = |aside: &mut Aside| {
+            Segment::decode(&aside.item).is_ok_and(|segment| {
+                segment.header.log.document == *document && Some(segment.header.log.member) != me
+            })
+        };
+        let gone: Vec<Aside> = classroom.aside.extract_if(.., is_gone).collect();
+        for aside in gone {
+            self.writes.next().delete(Table::Aside, aside.key);
+        }
+    }
+
+    /// Reads what the store has of an erased document.
+    pub(crate) fn read_erased(&mut self, id: &ClassroomId, document: DocumentId) {
+        let tables = [
+            Table::Segments,
+            Table::Logs,
+            Table::Documents,
+            Table::Titles,
+            Table::Pending,
+        ];
+        let ranges = tables
+            .into_iter()
+            .map(|table| store::range_of_document(table, id, &document))
+            .collect();
+        self.read(*id, What::Erased(document), ranges);
+    }
+
+    /// What the store has of an erased document was read.
+    pub(crate) fn erased_read(&mut self, found: &Changes) {
+        for (table, key) in found.keys() {
+            self.writes.next().delete(*table, key.clone());
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! What somebody wrote before they were removed, and what of it counts.
+
+use protocol::roster::Role;
+use replica::command::{Answer, Command};
+use replica::store::Table;
+
+use crate::members::{Schools, me, until_same};
+use crate::tab::{PageKey, words};
+use crate::world::World;
+
+/// Waits until these tabs show exactly these words, and have that many items aside.
+async fn until_shown(world: &mut World, tabs: &[usize], page: PageKey, wanted: &[&str], aside: u32) {
+    let wanted: std::collections::BTreeSet<String> = wanted.iter().map(|word| (*word).to_owned()).collect();
+    world
+        .until("all show the same", |world| {
+            tabs.iter().all(|tab| {
+                let tab = world.tab(*tab);
+                tab.pages.contains_key(&page)
+                    && words(&tab.text(&page)) == wanted
+                    && tab.classroom(&page.0).kept_aside == aside
+            })
+        })
+        .await;
+}
+
+async fn restart_all(world: &mut World, tabs: &mut [usize], page: PageKey) {
+    for tab in tabs {
+        *tab = world.restart_tab(*tab);
+        world.open_page(*tab, page).await;
+    }
+}
+
+#[tokio::test]
+async fn what_the_remover_had_not_seen_is_taken_out_and_kept_aside() {
+    let Schools {
+        mut world,
+        amina,
+        ben,
+        chao,
+        dora,
+        classroom,
+        page,
+    } = Schools::new("not seen").await;
+    world.write_word(dora, page, "[seen]");
+    until_same(&mut world, &[amina, ben, chao], page, "[seen]").await;
+    world.cut(0);
+    world.write_word(dora, page, "[not seen]");
+    until_same(&mut world, &[ben, chao], page, "[not seen]").await;
+    let member = me(&world, dora);
+    assert_eq!(
+        world.ask(amina, Command::Remove { classroom, member }).await,
+        Ok(Answer::Done)
+    );
+    world.link(0);
+    let mut staying = [amina, ben, chao];
+    until_shown(&mut world, &staying, page, &["[seen]"], 1).await;
+    world.write_word(ben, page, "[after]");
+    until_shown(&mut world, &staying, page, &["[seen]", "[after]"], 1).await;
+    restart_all(&mut world, &mut staying, page).await;
+    until_shown(&mut world, &staying, page, &["[seen]", "[after]"], 1).await;
+    for profile in 0..3 {
+        assert_eq!(world.store(profile).table(Table::Aside).len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn what_others_built_on_stays() {
+    for knows_first in [true, false] {
+        let Schools {
+            mut world,
+            amina,
+            ben,
+            chao,
+            dora,
+            classroom,
+            page,
+        } = Schools::new(&format!("built on {knows_first}")).await;
+        world.cut(0);
+        world.write_word(dora, page, "[base]");
+        until_same(&mut world, &[ben], page, "[base]").await;
+        if knows_first {
+            // Before anybody knows of the removal.
+            world.write_word(ben, page, "[on it]");
+            until_same(&mut world, &[ben, chao], page, "[on it]").await;
+        } else {
+            // In a copy that has heard of nothing since.
+            world.cut(1);
+            world.write_word(ben, page, "[on it]");
+            world.drain().await;
+        }
+        world.write_word(dora, page, "[on top]");
+        until_same(&mut world, &[chao], page, "[on top]").await;
+        let member = me(&world, dora);
+        assert_eq!(
+            world.ask(amina, Command::Remove { classroom, member }).await,
+            Ok(Answer::Done)
+        );
+        world.link(0);
+        let mut staying = [amina, ben, chao];
+        if !knows_first {
+            until_shown(&mut world, &[amina, chao], page, &[], 2).await;
+            world.link(1);
+        }
+        until_shown(&mut world, &staying, page, &["[base]", "[on it]"], 1).await;
+        restart_all(&mut world, &mut staying, page).await;
+        until_shown(&mut world, &staying, page, &["[base]", "[on it]"], 1).await;
+        let [amina, ..] = staying;
+        world.write_word(amina, page, "[after]");
+        until_shown(&mut world, &staying, page, &["[base]", "[on it]", "[after]"], 1).await;
+    }
+}
+
+#[tokio::test]
+async fn who_may_only_read_now_keeps_their_late_work_aside_themselves() {
+    let Schools {
+        mut world,
+        amina,
+        ben,
+        chao,
+        dora,
+        classroom,
+        page,
+    } = Schools::new("reads now").await;
+    world.write_word(dora, page, "[in time]");
+    until_same(&mut world, &[amina, ben, chao], page, "[in time]").await;
+    world.cut(3);
+    world.write_word(dora, page, "[late]");
+    world.drain().await;
+    let (member, role) = (me(&world, dora), Role::Guest);
+    let change = Command::ChangeRole {
+        classroom,
+        member,
+        role,
+    };
+    assert_eq!(world.ask(amina, change).await, Ok(Answer::Done));
+    world.until_on_relay_of(amina).await;
+    world.link(3);
+    until_shown(&mut world, &[dora], page, &["[in time]"], 1).await;
+    assert!(world.store(3).table(Table::Outbox).is_empty());
+    until_shown(&mut world, &[ben, chao], page, &["[in time]"], 0).await;
+}
