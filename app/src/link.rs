@@ -217,6 +217,8 @@ impl Link {
             } => {
                 self.hand_on((classroom, document), PageUpdate::Changes(changes));
             }
+            // No screen asks for an export yet.
+            Update::Exported { .. } => {}
             Update::Presence {
                 classroom,
                 document,

@@ -289,6 +289,11 @@ impl Document {
             .collect())
     }
 
+    /// The changes that wait for others.
+    pub fn waiting(&self) -> Vec<&[u8]> {
+        self.waiting.values().map(Change::raw_bytes).collect()
+    }
+
     /// The changes that waiting ones depend on and that are not here.
     pub fn missing_dependencies(&self) -> Vec<Hash> {
         let needed: BTreeSet<&ChangeHash> = self.waiting.values().flat_map(Change::deps).collect();

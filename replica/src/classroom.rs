@@ -12,13 +12,14 @@ use protocol::segment::{Log, Segment};
 use protocol::wire::{Packer, Unpacker};
 use protocol::{ClassroomId, DocumentId, EntryHash, LaneId, MemberId, Refusal, SegmentHash, SpaceId};
 
+use crate::aside::Aside;
 use crate::command::Profile;
 use crate::folding::Unfolded;
 use crate::healing::Healing;
 use crate::own_document::OwnDocument;
 use crate::presence::Person;
 use crate::show::Rights;
-use crate::store::{self, AsideReason, Asked, Batch, ClassroomRecord, LogRecord};
+use crate::store::{self, Asked, Batch, ClassroomRecord, LogRecord};
 use crate::view;
 
 pub(crate) struct Classroom {
@@ -56,8 +57,12 @@ pub(crate) struct Classroom {
     pub(crate) documents: BTreeMap<DocumentId, Copy>,
     pub(crate) titles: BTreeMap<DocumentId, String>,
     pub(crate) aside: Vec<Aside>,
+    /// The keys of what is kept aside in the store only.
+    pub(crate) aside_beyond: BTreeSet<Vec<u8>>,
     /// Whether something of it may pass now.
     pub(crate) aside_due: bool,
+    /// Whether all of it is to be tried once more, for another version kept it.
+    pub(crate) aside_all_due: bool,
     /// By member and lane, for a lane is what its member says it is.
     pub(crate) people: BTreeMap<(MemberId, LaneId), Person>,
     /// Documents that may hold more than they should, and such as wait for what is kept aside: see `cutoffs`.
@@ -256,12 +261,6 @@ impl Content {
     }
 }
 
-pub(crate) struct Aside {
-    pub(crate) reason: AsideReason,
-    pub(crate) key: Vec<u8>,
-    pub(crate) item: Vec<u8>,
-}
-
 /// An open classroom on the connection.
 pub(crate) struct Channel {
     pub(crate) number: u16,
@@ -328,7 +327,9 @@ impl Classroom {
             documents: BTreeMap::new(),
             titles: BTreeMap::new(),
             aside: Vec::new(),
+            aside_beyond: BTreeSet::new(),
             aside_due: false,
+            aside_all_due: false,
             people: BTreeMap::new(),
             cuts_due: BTreeSet::new(),
             needs_due: BTreeSet::new(),

@@ -4,7 +4,7 @@ use protocol::roster::Role;
 use protocol::{ClassroomId, DocumentId, EntryHash, MemberId, SpaceId};
 use serde::{Deserialize, Serialize};
 
-use crate::view::Preview;
+use crate::view::{KeptAside, Preview};
 
 /// From a tab to the replica. Each is answered once, with an [`Answer`] or a [`Problem`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -91,6 +91,10 @@ pub enum Command {
         document: DocumentId,
         change: Vec<u8>,
     },
+    /// Lists what is kept aside. → [`Answer::KeptAside`]
+    KeptAside { classroom: ClassroomId },
+    /// Exports what is kept aside as a bundle: [`crate::view::Update::Exported`] brings its parts. → [`Answer::Exported`]
+    ExportAside { classroom: ClassroomId },
     /// Where this person's cursor is (Automerge cursors), or nowhere. → [`Answer::Done`]
     Cursor {
         classroom: ClassroomId,
@@ -136,6 +140,12 @@ pub enum Answer {
     /// The part of the invite link behind the `#`.
     Invite(String),
     Preview(Preview),
+    /// What is kept aside and at hand; there may be more in the store, which is counted and exported.
+    KeptAside(Vec<KeptAside>),
+    /// All parts were handed over, with so many items.
+    Exported {
+        items: u64,
+    },
     /// The twelve words.
     Card(String),
 }

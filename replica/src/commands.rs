@@ -53,6 +53,12 @@ impl<R: CryptoRng> Replica<R> {
                 done(self, result);
                 Ok(())
             }
+            Command::KeptAside { classroom } => {
+                let listed = self.list_aside(&classroom);
+                self.answer(request, listed.map(Answer::KeptAside));
+                Ok(())
+            }
+            Command::ExportAside { classroom } => self.export_aside(request, &classroom),
             Command::Card => {
                 let words = self
                     .me

@@ -10,6 +10,7 @@ use protocol::rand_core::CryptoRng;
 use protocol::segment::{Log, Segment};
 use protocol::{ClassroomId, DocumentId, SegmentHash};
 
+use crate::aside::Aside;
 use crate::classroom::{Classroom, Copy};
 use crate::loading::What;
 use crate::store::{self, AsideReason, LogRecord, Table};
@@ -272,7 +273,7 @@ impl Classroom {
 
     /// Notes that a document waits for what may be kept aside as beyond.
     pub(crate) fn note_needs(&mut self, document: DocumentId) {
-        let is_beyond = |aside: &crate::classroom::Aside| aside.reason == AsideReason::BeyondCutoff;
+        let is_beyond = |aside: &Aside| aside.reason == AsideReason::BeyondCutoff;
         if let Some(Copy::Here(held)) = self.documents.get(&document)
             && self.aside.iter().any(is_beyond)
             && !held.content.document().missing_dependencies().is_empty()

@@ -6,7 +6,7 @@ use protocol::segment::{Log, Segment};
 use protocol::{ClassroomId, DocumentId};
 
 use crate::Replica;
-use crate::classroom::Aside;
+use crate::aside::Aside;
 use crate::loading::What;
 use crate::store::{self, AsideReason, Changes, Table};
 

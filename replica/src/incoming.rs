@@ -9,14 +9,12 @@ use protocol::segment::{Header, Kind, Segment};
 use protocol::{ClassroomId, DocumentId};
 
 use crate::Replica;
-use crate::classroom::{Aside, Classroom, Content, Copy, Held, Reopen, Submission, Unsent};
+use crate::classroom::{Classroom, Content, Copy, Held, Reopen, Submission, Unsent};
 use crate::event::Effect;
 use crate::folding;
-use crate::store::{self, AsideReason, AsideRecord, EntryRecord, LogRecord, SinceRecord, Table};
+use crate::store::{self, AsideReason, EntryRecord, LogRecord, SinceRecord, Table};
 use crate::view::Update;
 
-/// The most items of one classroom that are at hand to be tried again; the rest waits in the store.
-const MOST_ASIDE: usize = 10_000;
 /// The most roster entries that wait for their parents.
 const MOST_WAITING: usize = 1_000;
 
@@ -276,6 +274,12 @@ impl<R: CryptoRng> Replica<R> {
         let log = segment.header.log;
         let is_mine =
             self.me.as_ref().is_some_and(|me| me.keys.id() == log.member) && self.held.contains(&log.lane);
+        let is_theirs = self.me.as_ref().is_none_or(|me| me.keys.id() != log.member);
+        let erased = |classroom: &Classroom| classroom.roster.erased(&log.document).is_some();
+        if is_theirs && self.classrooms.get(id).is_some_and(erased) {
+            // Nothing of others' is kept of what is gone for good.
+            return Ok(None);
+        }
         // The entry that hands its key over may have come a moment ago.
         self.learn_keys(id);
         let Some(classroom) = self.classrooms.get_mut(id) else {
@@ -301,9 +305,6 @@ impl<R: CryptoRng> Replica<R> {
             Taken::Known => self.segments_on_relay(id, log, segment.header.first..=segment.header.last),
             Taken::Overlapping => return Ok(self.compare(id, segment)),
             Taken::Changes(changes) => self.keep_segment(id, segment, changes)?,
-            // Nothing of others' is kept of what is gone for good.
-            Taken::Aside(AsideReason::Erased)
-                if self.me.as_ref().is_none_or(|me| me.keys.id() != log.member) => {}
             Taken::Aside(reason) => return Ok(Some(reason)),
             Taken::Foreign => return Ok(Some(AsideReason::OutOfOrder)),
         }
@@ -409,88 +410,6 @@ impl<R: CryptoRng> Replica<R> {
                     classroom.note_needs(document);
                 }
                 self.refresh_title(id, &document)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Keeps what cannot be applied, with its reason. It is tried again when the roster grows.
-    pub(crate) fn keep_aside(
-        &mut self,
-        id: &ClassroomId,
-        reason: AsideReason,
-        item: Vec<u8>,
-    ) -> Result<(), crate::Error> {
-        let key = [id.0.as_slice(), &aside_name(&item)].concat();
-        let Some(classroom) = self.classrooms.get_mut(id) else {
-            return Ok(());
-        };
-        if classroom
-            .aside
-            .iter()
-            .any(|aside| aside.key == key && aside.reason == reason)
-        {
-            return Ok(());
-        }
-        let record = AsideRecord {
-            reason,
-            item: item.clone(),
-        };
-        classroom.aside.retain(|aside| aside.key != key);
-        if classroom.aside.len() < MOST_ASIDE {
-            classroom.aside.push(Aside {
-                reason,
-                key: key.clone(),
-                item,
-            });
-        }
-        self.batch(id).put(Table::Aside, key, &record)
-    }
-
-    /// Something that may have been kept aside was taken after all.
-    pub(crate) fn let_in(&mut self, id: &ClassroomId, item: &[u8]) {
-        let key = [id.0.as_slice(), &aside_name(item)].concat();
-        let Some(classroom) = self.classrooms.get_mut(id) else {
-            return;
-        };
-        let before = classroom.aside.len();
-        classroom.aside.retain(|aside| aside.key != key);
-        if classroom.aside.len() < before {
-            self.batch(id).delete(Table::Aside, key);
-        }
-    }
-
-    /// Tries again what may be applied now, until nothing of it can.
-    pub(crate) fn retry_aside(&mut self) -> Result<(), crate::Error> {
-        self.settle_rosters()?;
-        let due = |classroom: &&mut Classroom| classroom.aside_due;
-        while let Some(classroom) = self.classrooms.values_mut().find(due) {
-            classroom.aside_due = false;
-            let id = classroom.id;
-            let (mut again, rest): (Vec<Aside>, Vec<Aside>) = std::mem::take(&mut classroom.aside)
-                .into_iter()
-                .partition(Aside::may_pass_later);
-            classroom.aside = rest;
-            // In the order of their logs, so that one pass does for most.
-            again.sort_by_cached_key(|aside| {
-                Segment::decode(&aside.item)
-                    .ok()
-                    .map(|s| (s.header.log, s.header.last))
-            });
-            for aside in again {
-                let reason = match Segment::decode(&aside.item) {
-                    Ok(segment) => self.take_segment(&id, &segment, false)?,
-                    Err(_) => Some(aside.reason),
-                };
-                match reason {
-                    None => self.batch(&id).delete(Table::Aside, aside.key),
-                    Some(reason) if reason == aside.reason => {
-                        if let Some(classroom) = self.classrooms.get_mut(&id) {
-                            classroom.aside.push(aside);
-                        }
-                    }
-                    Some(reason) => self.keep_aside(&id, reason, aside.item)?,
-                }
             }
         }
         Ok(())
@@ -617,25 +536,6 @@ impl Classroom {
         );
         Ok(Taken::Changes(changes))
     }
-}
-
-impl Aside {
-    fn may_pass_later(&self) -> bool {
-        matches!(
-            self.reason,
-            AsideReason::UnknownRoster
-                | AsideReason::UnknownKey
-                | AsideReason::OutOfOrder
-                | AsideReason::BeyondCutoff
-                | AsideReason::Locked
-                | AsideReason::Closed
-        )
-    }
-}
-
-/// A name for what is kept aside: its bytes' hash, so that the same item is kept once.
-fn aside_name(item: &[u8]) -> [u8; 32] {
-    protocol::content_name(item)
 }
 
 /// What to say of an item that cannot be read or checked.

@@ -9,8 +9,9 @@
 //!   only then. See `writes`.
 //! - A lane is fresh for each tab, and its log is a chain: an index is sealed once, and resending sends the same bytes.
 //!   See `outgoing` and `lanes`.
-//! - Nothing that arrives is dropped: what cannot be applied is kept aside with its reason. See `incoming`.
+//! - Nothing that arrives is dropped: what cannot be applied is kept aside with its reason. See `aside`.
 
+mod aside;
 mod asking;
 mod classroom;
 pub mod command;
@@ -147,7 +148,7 @@ impl<R: CryptoRng> Replica<R> {
             Event::Closing => self.closing(),
         }
         self.apply_arrived();
-        if self.settle_rosters().and_then(|()| self.take_needed()).is_err() {
+        if self.retry_aside().and_then(|()| self.take_needed()).is_err() {
             // Nothing that is kept is lost; what could not be noted is looked at again with the next start.
             self.give_up_connection();
         }

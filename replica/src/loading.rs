@@ -6,7 +6,9 @@ use protocol::rand_core::CryptoRng;
 use protocol::segment::{Log, Segment};
 use protocol::{ClassroomId, DocumentId};
 
+use crate::aside::Exporting;
 use crate::classroom::{Classroom, Content, Copy, Held};
+use crate::command::Problem;
 use crate::event::Effect;
 use crate::store::{
     self, AsideReason, Changes, Covered, DocumentRecord, LogRecord, Range, Ranges, Records, Table,
@@ -43,6 +45,8 @@ pub(crate) enum What {
     Beyond(DocumentId),
     /// All that is left of a document that was erased.
     Erased(DocumentId),
+    /// Of what is kept aside, to be exported.
+    Aside(Box<Exporting>),
     /// What a fold of somebody stands for: the fold, and how far its log went.
     Compare(Box<Segment>, LogRecord),
     /// A part of a log that the relay lacks.
@@ -56,15 +60,7 @@ impl Reading {
 
     /// What was read, as it is once all is written that was noted before.
     fn complete(&self, records: &Records) -> Changes {
-        let mut found: Changes = records
-            .iter()
-            .flat_map(|(table, rows)| {
-                rows.iter()
-                    .map(|(key, value)| ((*table, key.clone()), Some(value.clone())))
-            })
-            .collect();
-        found.extend(self.unwritten.clone());
-        found
+        found_of(&self.unwritten, records)
     }
 
     /// The same of a page, and where the next one begins.
@@ -116,6 +112,10 @@ impl<R: CryptoRng> Replica<R> {
             return;
         };
         let id = reading.classroom;
+        if let What::Aside(exporting) = reading.what {
+            self.aside_read(&id, *exporting, &found_of(&reading.unwritten, records));
+            return;
+        }
         match &reading.what {
             What::Classroom => self.classroom_read(&id, records),
             What::Own(log) => {
@@ -141,6 +141,7 @@ impl<R: CryptoRng> Replica<R> {
                     self.look_for_cuts(&id);
                 }
             }
+            What::Aside(_) => {}
             What::Erased(_) => self.erased_read(&reading.complete(records)),
             What::Whole(document) => self.whole_read(&id, *document, &reading.complete(records)),
             What::Rest(document, whole) => {
@@ -174,6 +175,7 @@ impl<R: CryptoRng> Replica<R> {
                 }
             }
             What::Erased(document) => self.read_erased(&reading.classroom, document),
+            What::Aside(exporting) => self.answer(exporting.request, Err(Problem::Internal)),
             // It comes again: from aside, or as a fold of the relay's at the next look.
             What::Compare(..) => {}
             What::Lost(_) => self.look_again(&reading.classroom),
@@ -467,6 +469,19 @@ fn covered(whole: &DocumentRecord, log: &Log) -> u64 {
         .iter()
         .find(|covered| (covered.member, covered.lane) == (log.member, log.lane))
         .map_or(0, |covered| covered.next)
+}
+
+/// What was read, with what was noted before and may not have been written.
+fn found_of(unwritten: &Changes, records: &Records) -> Changes {
+    let mut found: Changes = records
+        .iter()
+        .flat_map(|(table, rows)| {
+            rows.iter()
+                .map(|(key, value)| ((*table, key.clone()), Some(value.clone())))
+        })
+        .collect();
+    found.extend(unwritten.clone());
+    found
 }
 
 /// The segments among what was read, in the order of their indices.

@@ -161,7 +161,7 @@ impl Classroom {
             documents,
             work: self.work(failing),
             refused: self.refusal(),
-            kept_aside: u32::try_from(self.aside.len()).unwrap_or(u32::MAX),
+            kept_aside: self.count_aside(),
             removed: self.is_removed(standing.is_some()),
             closed: self.rights.closed,
             spaces: self.rights.spaces.clone(),

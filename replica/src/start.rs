@@ -7,11 +7,12 @@ use protocol::roster::{Entry, Roster};
 use protocol::segment::Segment;
 use protocol::{ClassroomId, EntryHash, LaneId};
 
-use crate::classroom::{Aside, Classroom, Copy, Unsent, UnsentEntry, Way};
+use crate::aside::Aside;
+use crate::classroom::{Classroom, Copy, Unsent, UnsentEntry, Way};
 use crate::connection::Connection;
 use crate::event::Effect;
 use crate::store::{
-    self, AsideRecord, ClassroomRecord, EntryRecord, LogRecord, Records, SinceRecord, Table, rows,
+    self, AsideRecord, ClassroomRecord, EntryRecord, LogRecord, READER, Records, SinceRecord, Table, rows,
 };
 use crate::writes::Writes;
 use crate::{Error, Me, Replica};
@@ -216,8 +217,32 @@ impl<R: CryptoRng> Replica<R> {
                 key: key.to_vec(),
                 item: record.item,
             };
-            classroom.aside.push(aside);
+            classroom.put_aside(aside);
             classroom.aside_due = true;
+        }
+        let mut readers: BTreeMap<ClassroomId, u32> = BTreeMap::new();
+        for (key, value) in rows(records, Table::Classrooms) {
+            if let Some(id) = store::parse_reader_key(key)
+                && let Ok(reader) = store::decode(Table::Classrooms, value)
+            {
+                readers.insert(id, reader);
+            }
+        }
+        for classroom in self.classrooms.values_mut() {
+            let has_aside = !classroom.aside.is_empty();
+            if has_aside && readers.get(&classroom.id) != Some(&READER) {
+                classroom.aside_all_due = true;
+                let key = store::reader_key(&classroom.id);
+                // If it can't be noted, all is tried with the next start again.
+                if self
+                    .writes
+                    .next()
+                    .put(Table::Classrooms, key.clone(), &READER)
+                    .is_err()
+                {
+                    self.writes.next().delete(Table::Classrooms, key);
+                }
+            }
         }
     }
 }

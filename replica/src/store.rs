@@ -26,14 +26,17 @@ const VERSION: u8 = 1;
 /// drops the one and leaves the other as it is.
 pub const SCHEMA: u32 = 2;
 
+/// Raised with each version of the app that can take what an earlier one kept aside: all of it is tried once more.
+pub(crate) const READER: u32 = 1;
+
 /// A table. The names are those of the browser's object stores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Table {
     /// Who this is: [`Me`] under an empty key.
     Profile,
     /// [`ClassroomRecord`] by classroom; by classroom and tab, up to where everything of the relay is here
-    /// ([`SinceRecord`]); [`Asked`] by classroom and a zero; by classroom and a word, that the relay may lack something that
-    /// is here.
+    /// ([`SinceRecord`]); [`Asked`] by classroom and a zero; by classroom and a one, which [`READER`] has looked at what is
+    /// kept aside; by classroom and a word, that the relay may lack something that is here.
     Classrooms,
     /// [`EntryRecord`] by classroom and entry.
     Entries,
@@ -299,6 +302,8 @@ pub enum AsideReason {
     Closed,
     /// Its document is gone for good.
     Erased,
+    /// It depends on changes that are not here. It is not stored as kept aside, but in its document.
+    MissingDependency,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -382,11 +387,7 @@ pub(crate) fn range_of(table: Table, classroom: &ClassroomId) -> Range {
 }
 
 /// The keys of a table that start with a classroom and a document.
-pub(crate) fn range_of_document(
-    table: Table,
-    classroom: &ClassroomId,
-    document: &DocumentId,
-) -> Range {
+pub(crate) fn range_of_document(table: Table, classroom: &ClassroomId, document: &DocumentId) -> Range {
     range_from(table, document_key(classroom, document))
 }
 
@@ -400,6 +401,29 @@ fn range_from(table: Table, start: Vec<u8>) -> Range {
     }
     // Nothing is longer than this.
     (table, start, vec![u8::MAX; 256])
+}
+
+/// One of `parts` (a power of two) of what is kept by classroom and hash.
+pub(crate) fn part_of(
+    table: Table,
+    classroom: &ClassroomId,
+    part: u8,
+    parts: u8,
+) -> (Table, Vec<u8>, Vec<u8>) {
+    let width = u8::try_from(256 / u16::from(parts)).unwrap_or(u8::MAX);
+    let from = [classroom.0.as_slice(), &[part * width]].concat();
+    let (_, _, end) = range_of(table, classroom);
+    let to = if part + 1 < parts {
+        [classroom.0.as_slice(), &[(part + 1) * width]].concat()
+    } else {
+        end
+    };
+    (table, from, to)
+}
+
+/// For which version has looked at what is kept aside.
+pub(crate) fn reader_key(classroom: &ClassroomId) -> Vec<u8> {
+    [classroom.0.as_slice(), &[1]].concat()
 }
 
 /// Reads the front of a key back: the classroom.
@@ -428,6 +452,12 @@ pub(crate) fn parse_log_key(key: &[u8]) -> Option<(ClassroomId, Log, LaneId)> {
 /// Reads a [`since_key`] back.
 pub(crate) fn parse_since_key(key: &[u8]) -> Option<(ClassroomId, LaneId)> {
     Some((parse_classroom(key)?, LaneId(key.get(32..)?.try_into().ok()?)))
+}
+
+/// Reads a [`reader_key`] back.
+pub(crate) fn parse_reader_key(key: &[u8]) -> Option<ClassroomId> {
+    let (classroom, rest) = key.split_at_checked(32)?;
+    (rest == [1]).then(|| parse_classroom(classroom)).flatten()
 }
 
 /// Reads an [`asked_key`] back.

@@ -5,6 +5,7 @@ use protocol::{ClassroomId, DocumentId, EntryHash, MemberId, Refusal, SchoolId, 
 use serde::{Deserialize, Serialize};
 
 use crate::command::{Answer, CursorRange, Problem, Profile};
+use crate::store::AsideReason;
 
 /// From the replica to its tab.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -30,6 +31,11 @@ pub enum Update {
         classroom: ClassroomId,
         document: DocumentId,
         changes: Vec<Vec<u8>>,
+    },
+    /// The next part of what is exported.
+    Exported {
+        request: u32,
+        part: Vec<u8>,
     },
     /// Who is on an open page, and where.
     Presence {
@@ -213,6 +219,16 @@ pub struct Presence {
     pub name: String,
     pub colour: u8,
     pub cursor: Option<CursorRange>,
+}
+
+/// Something that is kept aside.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptAside {
+    pub reason: AsideReason,
+    /// Whose it is, as far as it says.
+    pub from: Option<MemberId>,
+    pub document: Option<DocumentId>,
+    pub bytes: u64,
 }
 
 /// What an invite leads to, for the screen on which one joins.

@@ -10,6 +10,7 @@ mod forks;
 mod healing;
 mod hostile;
 mod journey;
+mod kept;
 mod members;
 mod presence;
 mod random;

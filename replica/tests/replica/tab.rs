@@ -48,6 +48,8 @@ pub(crate) struct Tab {
     pub(crate) received: usize,
     /// What was said while there is no socket, because a test plays the relay.
     pub(crate) said: Vec<Vec<u8>>,
+    /// What was exported, by request.
+    pub(crate) exported: BTreeMap<u32, Vec<u8>>,
     /// What was told to other tabs.
     pub(crate) told: Vec<Vec<u8>>,
 }
@@ -181,6 +183,7 @@ impl Tab {
             submitted: 0,
             received: 0,
             said: Vec::new(),
+            exported: BTreeMap::new(),
             told: Vec::new(),
         }
     }
@@ -222,6 +225,7 @@ impl Tab {
                 let remote = page.apply_changes(&changes).unwrap();
                 assert!(remote.refused.is_empty(), "the tab was handed bad changes");
             }
+            Update::Exported { request, part } => self.exported.entry(request).or_default().extend(part),
             Update::Presence {
                 classroom,
                 document,

@@ -1,0 +1,249 @@
+//! What is kept aside: listed with its reason, exported, and taken in by itself once it can be.
+
+use protocol::bundle::{Event as Piece, Kind, Reader};
+use protocol::roster::{Action, Entry, Role};
+use protocol::segment::Segment;
+use protocol::{ClassroomId, DocumentId};
+use replica::command::{Answer, Command};
+use replica::store::{AsideReason, Table};
+use replica::view::KeptAside;
+
+use crate::script::{Author, Script};
+use crate::tab::words;
+
+/// A founder whose work is on the relay, and another author whom the replica knows.
+async fn with_author(seed: &str) -> (Script, Author) {
+    let mut script = Script::new(seed).await;
+    script.open(0).await;
+    script.store_all_from(0).await;
+    let before = u32::try_from(script.submitted.len()).unwrap();
+    let author = script.author(Role::Student).await;
+    script.store_all_from(before).await;
+    script.bring_entry(&author.admission).await;
+    (script, author)
+}
+
+async fn kept(script: &mut Script) -> Vec<KeptAside> {
+    let classroom = script.classroom;
+    match script
+        .world
+        .ask(script.tab, Command::KeptAside { classroom })
+        .await
+    {
+        Ok(Answer::KeptAside(kept)) => kept,
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn reasons(script: &mut Script) -> Vec<AsideReason> {
+    kept(script).await.into_iter().map(|kept| kept.reason).collect()
+}
+
+/// Exports what is kept aside, and reads the file.
+async fn exported(script: &mut Script) -> Vec<(ClassroomId, Kind, Vec<u8>)> {
+    let classroom = script.classroom;
+    let request = script.world.give(script.tab, Command::ExportAside { classroom });
+    script.go().await;
+    let answer = script.world.tab_mut(script.tab).answers.remove(&request);
+    let Some(Ok(Answer::Exported { items })) = answer else {
+        panic!("{answer:?}")
+    };
+    let file = script
+        .world
+        .tab_mut(script.tab)
+        .exported
+        .remove(&request)
+        .unwrap();
+    let mut reader = Reader::default();
+    reader.push(&file);
+    let mut found = Vec::new();
+    for piece in reader.by_ref() {
+        match piece {
+            Piece::Record {
+                classroom,
+                kind,
+                item,
+            } => found.push((classroom, kind, item)),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(reader.finish().complete);
+    assert_eq!(found.len() as u64, items);
+    found
+}
+
+async fn restart(script: &mut Script) {
+    script.tab = script.world.restart_tab(script.tab);
+    script.connect().await;
+    script.open(40).await;
+    let (classroom, document) = script.page;
+    script
+        .world
+        .give(script.tab, Command::OpenPage { classroom, document });
+    script.go().await;
+}
+
+#[tokio::test]
+async fn it_is_listed_with_its_reason_and_exported() {
+    let (mut script, mut author) = with_author("listed").await;
+    let first = author.word("[first]");
+    let second = author.word("[second]");
+    let first = author.seal(&[first]);
+    let second = author.seal(&[second]);
+    script.bring(&second).await;
+    let bytes = second.encode().unwrap();
+    let expected = KeptAside {
+        reason: AsideReason::OutOfOrder,
+        from: Some(author.log.member),
+        document: Some(script.page.1),
+        bytes: bytes.len() as u64,
+    };
+    assert_eq!(kept(&mut script).await, [expected]);
+    let of_classroom = script.classroom;
+    assert_eq!(
+        exported(&mut script).await,
+        [(of_classroom, Kind::Segment, bytes)]
+    );
+    // What comes after a restart is the same.
+    restart(&mut script).await;
+    assert_eq!(exported(&mut script).await.len(), 1);
+    script.bring(&first).await;
+    assert!(kept(&mut script).await.is_empty());
+    assert!(exported(&mut script).await.is_empty());
+    assert_eq!(words(&script.text()).len(), 2);
+}
+
+#[tokio::test]
+async fn a_bare_change_leaves_only_within_its_sealed_segment() {
+    let (mut script, mut author) = with_author("bare").await;
+    let stranger = {
+        let saved = author.page.save().unwrap();
+        let mut page = documents::page::Page::load(&saved, [7; 16]).unwrap();
+        page.apply(&[crate::tab::word_at((0, 0), "[stranger]")]).unwrap();
+        page.commit(0).unwrap()
+    };
+    // Not a change at all, and one of nobody whom the classroom knows.
+    let segment = author.seal(&[stranger.clone(), vec![1, 2, 3]]);
+    script.bring(&segment).await;
+    assert_eq!(script.view().kept_aside, 2);
+    for (_, _, item) in exported(&mut script).await {
+        assert_ne!(item, stranger, "plain text was exported");
+    }
+}
+
+#[tokio::test]
+async fn a_change_that_waits_for_others_is_shown_as_kept_aside() {
+    let (mut script, mut author) = with_author("waits").await;
+    let missing = author.word("[missing]");
+    let later = author.word("[later]");
+    let later = author.seal(&[later]);
+    script.bring(&later).await;
+    assert_eq!((script.view().kept_aside, script.text().as_str()), (1, ""));
+    let listed = kept(&mut script).await;
+    assert_eq!(listed[0].reason, AsideReason::MissingDependency);
+    assert_eq!(listed[0].from, Some(author.log.member));
+    restart(&mut script).await;
+    assert_eq!(script.view().kept_aside, 1);
+    let missing = author.seal(&[missing]);
+    script.bring(&missing).await;
+    assert_eq!(script.view().kept_aside, 0);
+    assert_eq!(words(&script.text()).len(), 2);
+}
+
+#[tokio::test]
+async fn what_came_while_a_page_was_locked_passes_when_it_is_unlocked() {
+    let (mut script, mut author) = with_author("unlocked").await;
+    let (classroom, document) = script.page;
+    for locked in [true, false] {
+        let command = Command::Lock {
+            classroom,
+            document,
+            locked,
+        };
+        if locked {
+            assert_eq!(script.world.ask(script.tab, command).await, Ok(Answer::Done));
+            let change = author.word("[late]");
+            let segment = author.seal(&[change]);
+            script.bring(&segment).await;
+            assert_eq!(reasons(&mut script).await, [AsideReason::Locked]);
+            assert_eq!(script.text(), "");
+        } else {
+            assert_eq!(script.world.ask(script.tab, command).await, Ok(Answer::Done));
+            script.go().await;
+            script.pass(1_000).await;
+            assert_eq!((script.view().kept_aside, script.text().as_str()), (0, "[late]"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_newer_version_takes_what_an_older_one_could_not() {
+    let (mut script, mut author) = with_author("upgrade").await;
+    let change = author.word("[new]");
+    let segment: Segment = author.seal(&[change]);
+    let bytes = segment.encode().unwrap();
+    script.world.crash_tab(script.tab);
+    // As a version would have kept it that could not read it.
+    let key = [script.classroom.0, protocol::content_name(&bytes)].concat();
+    let newer_version = 11;
+    let length = [(bytes.len() & 0x7f) as u8 | 0x80, (bytes.len() >> 7) as u8];
+    assert!(bytes.len() < 1 << 14);
+    let row = [&[1, newer_version][..], &length, &bytes].concat();
+    script.world.profiles[0].store.put(Table::Aside, key, row);
+    script.tab = script.world.open_tab(0);
+    script.connect().await;
+    script.open(50).await;
+    let (classroom, document) = script.page;
+    script
+        .world
+        .give(script.tab, Command::OpenPage { classroom, document });
+    script.go().await;
+    assert_eq!((script.view().kept_aside, script.text().as_str()), (0, "[new]"));
+    assert!(script.world.store(0).table(Table::Aside).is_empty());
+}
+
+#[tokio::test]
+async fn nothing_of_an_erased_page_stays_but_own_work_that_was_not_sent() {
+    let (mut script, mut author) = with_author("erased").await;
+    let change = author.word("[theirs]");
+    let segment = author.seal(&[change]);
+    script.bring(&segment).await;
+    script.write_word("[unsent]");
+    script.go().await;
+    let founder = script.founder().await;
+    let action = Action::Erase {
+        document: script.page.1,
+        successor: DocumentId([7; 16]),
+    };
+    let heads = author.heads.clone();
+    let erase = Entry::act(&founder, script.classroom, heads, action).unwrap();
+    script.bring_entry(&erase).await;
+    let rows_of_page = |script: &Script, table| {
+        let rows = script.world.store(0).table(table).into_iter();
+        rows.filter(|(key, _)| key[32..48] == script.page.1.0).count()
+    };
+    for table in [
+        Table::Segments,
+        Table::Outbox,
+        Table::Documents,
+        Table::Titles,
+        Table::Logs,
+    ] {
+        assert_eq!(rows_of_page(&script, table), 0, "{table:?}");
+    }
+    let listed = kept(&mut script).await;
+    let me = script.world.tab(script.tab).home.as_ref().unwrap().me;
+    assert_eq!(
+        listed
+            .iter()
+            .map(|kept| (kept.reason, kept.from))
+            .collect::<Vec<_>>(),
+        [(AsideReason::Erased, me)]
+    );
+    // What others write there comes to nothing.
+    let late = author.word("[late]");
+    let late = author.seal(&[late]);
+    script.bring(&late).await;
+    assert_eq!(script.view().kept_aside, 1);
+    assert_eq!(rows_of_page(&script, Table::Segments), 0);
+}
