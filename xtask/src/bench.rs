@@ -28,6 +28,8 @@ pub(crate) enum Benchmark {
     Rooms,
     /// The relay with one room, as fast as it goes.
     Burst,
+    /// One room beside ten thousand idle connections, and beside a member who floods it.
+    Flood,
 }
 
 /// Runs these benchmarks, or all of them if none is named, and prints one table in Markdown.

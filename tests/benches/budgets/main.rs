@@ -9,9 +9,11 @@ mod app;
 mod burst;
 mod classroom;
 mod client;
+mod flood;
 mod idle;
 mod keyboard;
 mod report;
+mod room;
 mod rooms;
 mod screen;
 mod server;
@@ -29,7 +31,9 @@ use crate::report::Measurement;
 /// Everything ends the measurement and is told.
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
-const ALL: [&str; 7] = ["typing", "screen", "wire", "start", "idle", "rooms", "burst"];
+const ALL: [&str; 8] = [
+    "typing", "screen", "wire", "start", "idle", "rooms", "burst", "flood",
+];
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -69,6 +73,7 @@ async fn measure(name: &str) -> Result<Vec<Measurement>> {
         "idle" => server::beside_relay(idle::measure),
         "rooms" => server::beside_relay(rooms::measure),
         "burst" => server::beside_relay(burst::measure),
+        "flood" => server::beside_relay(flood::measure),
         other => Err(format!("there is no benchmark named {other:?}; there are {ALL:?}").into()),
     }
 }
