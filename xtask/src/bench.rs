@@ -28,6 +28,8 @@ pub(crate) enum Benchmark {
     Rooms,
     /// The relay with one room, as fast as it goes.
     Burst,
+    /// Coming back after others wrote, before and after their logs were folded.
+    Catchup,
     /// One room beside ten thousand idle connections, and beside a member who floods it.
     Flood,
 }

@@ -89,37 +89,77 @@ impl Classroom {
 
     /// As many segments as a member's tab would make of so many flushed keystrokes. The lane names the member.
     pub(crate) fn write(&self, member: usize, flushes: usize) -> Result<Vec<Segment>> {
-        let author = &self.members[member];
-        let log = Log {
-            document: DOCUMENT,
-            member: author.id(),
-            lane: LaneId([u8::try_from(member)?; 16]),
-        };
         let mut previous = SegmentHash::NONE;
         let mut segments = Vec::new();
         for index in 0..flushes as u64 {
-            let header = Header {
-                kind: Kind::Run,
-                log,
-                first: index,
-                last: index,
-                space: SpaceId::EVERYONE,
-                epoch: 0,
-                roster: self.heads.clone(),
-            };
-            let change = vec![7; CHANGE];
-            let segment = Segment::seal(
-                author,
-                &self.id,
-                header,
-                previous,
-                &self.key,
-                &[change],
-                &mut rng(),
-            )?;
+            let segment = self.seal(member, index, previous, &[vec![7; CHANGE]])?;
             previous = segment.hash(&self.id)?;
             segments.push(segment);
         }
         Ok(segments)
+    }
+
+    /// The segment at `index` of a member's log.
+    pub(crate) fn seal(
+        &self,
+        member: usize,
+        index: u64,
+        previous: SegmentHash,
+        changes: &[Vec<u8>],
+    ) -> Result<Segment> {
+        let header = self.header(member, Kind::Run, index, index)?;
+        let author = &self.members[member];
+        Ok(Segment::seal(
+            author,
+            &self.id,
+            header,
+            previous,
+            &self.key,
+            changes,
+            &mut rng(),
+        )?)
+    }
+
+    /// The fold of a member's log from its start to `last`, whose hash is `covered`.
+    pub(crate) fn fold(
+        &self,
+        member: usize,
+        last: u64,
+        covered: SegmentHash,
+        changes: &[Vec<u8>],
+    ) -> Result<Segment> {
+        let header = self.header(member, Kind::Fold { covered }, 0, last)?;
+        let author = &self.members[member];
+        let bundle = documents::fold::fold(changes)?;
+        let previous = SegmentHash::NONE;
+        Ok(Segment::seal_fold(
+            author,
+            &self.id,
+            header,
+            previous,
+            &self.key,
+            bundle,
+            &mut rng(),
+        )?)
+    }
+
+    pub(crate) fn log(&self, member: usize) -> Result<Log> {
+        Ok(Log {
+            document: DOCUMENT,
+            member: self.members[member].id(),
+            lane: LaneId([u8::try_from(member)?; 16]),
+        })
+    }
+
+    fn header(&self, member: usize, kind: Kind, first: u64, last: u64) -> Result<Header> {
+        Ok(Header {
+            kind,
+            log: self.log(member)?,
+            first,
+            last,
+            space: SpaceId::EVERYONE,
+            epoch: 0,
+            roster: self.heads.clone(),
+        })
     }
 }

@@ -4,9 +4,11 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
-use protocol::frame::{self, Channel, ClientFrame, RelayFrame};
+use protocol::frame::{self, Channel, ClientFrame, Position, RelayFrame};
 use protocol::identity::{Challenge, InviteKeys, MemberKeys, answer_challenge};
 use protocol::invite::InviteProof;
+use protocol::segment::Segment;
+use protocol::wire::Packer;
 use protocol::{ClassroomId, bounded::Bytes, roster::Entry};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -28,6 +30,8 @@ pub(crate) struct Client {
     socket: WebSocketStream<TcpStream>,
     origin: String,
     challenge: Challenge,
+    /// What came so far, in bytes of WebSocket frames.
+    pub(crate) received: usize,
 }
 
 impl Client {
@@ -44,6 +48,7 @@ impl Client {
             socket: client_async(request, stream).await?.0,
             origin: origin.to_owned(),
             challenge: [0; 32],
+            received: 0,
         };
         let greeting = client.message().await?;
         let Some(Ok(RelayFrame::Challenge { challenge, .. })) = frame::decode(&greeting).next() else {
@@ -77,10 +82,28 @@ impl Client {
         invite: Option<&InviteKeys>,
     ) -> Result<Vec<RelayFrame>> {
         let invite = invite.map(|keys| InviteProof::new(keys, &self.origin, &self.challenge, &classroom));
+        self.open_with(classroom, None, invite).await
+    }
+
+    /// Opens a classroom of which everything up to `since` is known; answers with what came since.
+    pub(crate) async fn open_since(
+        &mut self,
+        classroom: ClassroomId,
+        since: Position,
+    ) -> Result<Vec<RelayFrame>> {
+        self.open_with(classroom, Some(since), None).await
+    }
+
+    async fn open_with(
+        &mut self,
+        classroom: ClassroomId,
+        since: Option<Position>,
+        invite: Option<InviteProof>,
+    ) -> Result<Vec<RelayFrame>> {
         self.send(&[ClientFrame::Open {
             channel: CHANNEL,
             classroom,
-            since: None,
+            since,
             roster: Vec::new(),
             invite,
         }])
@@ -95,8 +118,28 @@ impl Client {
             let channel = CHANNEL;
             self.send(&[ClientFrame::Entry { channel, entry }]).await?;
         }
+        self.stored(entries.len()).await
+    }
+
+    /// Submits segments and waits until they are stored.
+    pub(crate) async fn submit_segments(
+        &mut self,
+        classroom: ClassroomId,
+        segments: &[Segment],
+    ) -> Result<()> {
+        let mut packer = Packer::default();
+        for segment in segments {
+            let segment = Box::new(packer.pack(segment, segment.hash(&classroom)?));
+            let channel = CHANNEL;
+            self.send(&[ClientFrame::Segment { channel, segment }]).await?;
+        }
+        self.stored(segments.len()).await
+    }
+
+    /// Waits until so many submissions are stored.
+    async fn stored(&mut self, submissions: usize) -> Result<()> {
         let mut stored = 0;
-        while stored < entries.len() {
+        while stored < submissions {
             let message = self.message().await?;
             for frame in frame::decode(&message) {
                 match frame? {
@@ -128,7 +171,10 @@ impl Client {
                 .await
                 .map_err(|_| "nothing comes from the relay")?;
             match message {
-                Some(Ok(Message::Binary(payload))) => return Ok(payload),
+                Some(Ok(Message::Binary(payload))) => {
+                    self.received += with_header(payload.len());
+                    return Ok(payload);
+                }
                 Some(Ok(Message::Close(_))) | None => return Err("the relay ended the connection".into()),
                 Some(Ok(_)) => {}
                 Some(Err(error)) => return Err(error.into()),

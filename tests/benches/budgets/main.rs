@@ -7,6 +7,7 @@
 
 mod app;
 mod burst;
+mod catchup;
 mod classroom;
 mod client;
 mod flood;
@@ -73,6 +74,7 @@ async fn measure(name: &str) -> Result<Vec<Measurement>> {
         "idle" => server::beside_relay(idle::measure),
         "rooms" => server::beside_relay(rooms::measure),
         "burst" => server::beside_relay(burst::measure),
+        "catchup" => server::beside_relay(catchup::measure),
         "flood" => server::beside_relay(flood::measure),
         other => Err(format!("there is no benchmark named {other:?}; there are {ALL:?}").into()),
     }

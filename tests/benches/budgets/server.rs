@@ -5,6 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use protocol::identity::MemberKeys;
+use rusqlite::{Connection, OpenFlags};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use tests::Relay;
@@ -108,6 +109,17 @@ impl Server {
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
         Ok(number.ok_or("the system does not say how much memory the relay has")?)
+    }
+
+    /// The bytes of the relay's database that hold something.
+    pub(crate) fn stored_bytes(&self) -> Result<usize> {
+        let database = Connection::open_with_flags(
+            self.relay.data().join("relay.sqlite"),
+            OpenFlags::SQLITE_OPEN_READ_ONLY,
+        )?;
+        let number = |pragma| database.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
+        let bytes = (number("page_count")? - number("freelist_count")?) * number("page_size")?;
+        Ok(usize::try_from(bytes)?)
     }
 
     fn read(&self, file: &str) -> Result<String> {
