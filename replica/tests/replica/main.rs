@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod aside;
+mod asking;
 mod cutoffs;
 mod faults;
 mod folding;

@@ -77,6 +77,33 @@ impl Script {
         script
     }
 
+    /// Somebody who has no classroom yet, and looks behind an invite to that of `other`.
+    pub(crate) async fn knocking(seed: &str, other: &Self, link: &str) -> (Self, u32) {
+        let mut world = World::new(seed).await;
+        world.kill_relay();
+        let profile = world.profile();
+        let tab = world.open_tab(profile);
+        let mut script = Self {
+            world,
+            tab,
+            classroom: other.classroom,
+            page: other.page,
+            channel: 0,
+            unpacker: Unpacker::default(),
+            packer: Packer::default(),
+            submitted: Vec::new(),
+            said: Vec::new(),
+            opened: 0,
+            since: None,
+            founded: false,
+            asked: Vec::new(),
+        };
+        let link = link.to_owned();
+        let request = script.world.give(script.tab, Command::Preview { link });
+        script.connect().await;
+        (script, request)
+    }
+
     /// Everything but the network happens, and what the replica says is heard.
     pub(crate) async fn go(&mut self) {
         for _ in 0..50 {
@@ -204,6 +231,21 @@ impl Script {
             self.say(&RelayFrame::Pong { nonce: 0 });
             self.pass(5_000).await;
         }
+    }
+
+    /// Opens the classroom at the beginning, with these entries.
+    pub(crate) async fn open_with(&mut self, entries: &[Entry]) {
+        let from = Position {
+            incarnation: 5,
+            index: 0,
+        };
+        let channel = self.channel;
+        self.say(&RelayFrame::Opened { channel, from });
+        for entry in entries {
+            self.bring_entry(entry).await;
+        }
+        self.say(&RelayFrame::CaughtUp { channel });
+        self.go().await;
     }
 
     pub(crate) async fn stored(&mut self, submission: u32) {
