@@ -32,6 +32,7 @@ mod members;
 mod outgoing;
 mod own_document;
 mod presence;
+mod remaking;
 mod roster;
 mod show;
 mod start;

@@ -108,7 +108,7 @@ impl<R: CryptoRng> Replica<R> {
         Ok(Answer::Invite(link.to_fragment()))
     }
 
-    fn end_invite(&mut self, id: &ClassroomId, invite: EntryHash) -> Result<(), Problem> {
+    pub(crate) fn end_invite(&mut self, id: &ClassroomId, invite: EntryHash) -> Result<(), Problem> {
         let action = Action::EndInvite {
             invite,
             rotations: Vec::new(),
@@ -127,7 +127,7 @@ impl<R: CryptoRng> Replica<R> {
         self.act(id, Action::EndInvite { invite, rotations })
     }
 
-    fn approve(&mut self, id: &ClassroomId, request: EntryHash) -> Result<(), Problem> {
+    pub(crate) fn approve(&mut self, id: &ClassroomId, request: EntryHash) -> Result<(), Problem> {
         let classroom = self.classrooms.get(id).ok_or(Problem::UnknownClassroom)?;
         let asked = classroom
             .roster
@@ -139,7 +139,12 @@ impl<R: CryptoRng> Replica<R> {
         self.act(id, Action::Approve { request, keys })
     }
 
-    fn change_role(&mut self, id: &ClassroomId, member: MemberId, role: Role) -> Result<Answer, Problem> {
+    pub(crate) fn change_role(
+        &mut self,
+        id: &ClassroomId,
+        member: MemberId,
+        role: Role,
+    ) -> Result<Answer, Problem> {
         let me = self.me.as_ref().ok_or(Problem::NotAllowed)?.keys.id();
         let classroom = self.classrooms.get(id).ok_or(Problem::UnknownClassroom)?;
         let roster = &classroom.roster;
@@ -216,7 +221,7 @@ impl<R: CryptoRng> Replica<R> {
     }
 
     /// Removes members in one entry. Who leaves makes no keys: others do as soon as they hear of it.
-    fn remove_all(&mut self, id: &ClassroomId, members: &[MemberId]) -> Result<(), Problem> {
+    pub(crate) fn remove_all(&mut self, id: &ClassroomId, members: &[MemberId]) -> Result<(), Problem> {
         let me = self.me.as_ref().ok_or(Problem::NotAllowed)?.keys.id();
         let classroom = self.classrooms.get(id).ok_or(Problem::UnknownClassroom)?;
         let removals: Vec<Removal> = members
@@ -339,7 +344,7 @@ impl<R: CryptoRng> Replica<R> {
     }
 
     /// Does something: signs it, takes it into the roster and keeps it to be sent.
-    fn act(&mut self, id: &ClassroomId, action: Action) -> Result<(), Problem> {
+    pub(crate) fn act(&mut self, id: &ClassroomId, action: Action) -> Result<(), Problem> {
         let me = self.me.as_ref().ok_or(Problem::NotAllowed)?;
         let classroom = self.classrooms.get(id).ok_or(Problem::UnknownClassroom)?;
         let parents = classroom.roster.heads_for(&me.keys.id());

@@ -246,6 +246,7 @@ impl<R: CryptoRng> Replica<R> {
         };
         match submission {
             Submission::Lost => self.lost_answered(id, Some((reason, may_pass))),
+            Submission::Entry(hash) if reason == Refusal::LeavesOut => return self.make_again(id, hash),
             Submission::Entry(hash) => {
                 if let Some(unsent) = classroom.entries.get_mut(&hash) {
                     unsent.way = refused;

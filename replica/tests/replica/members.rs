@@ -471,3 +471,62 @@ async fn a_group_has_pages_of_its_own() {
     world.open_page(dora, page).await;
     until_same(&mut world, &[ben, dora], page, "[ours]").await;
 }
+
+#[tokio::test]
+async fn new_keys_that_leave_out_who_came_meanwhile_are_made_again() {
+    let mut script = crate::script::Script::new("left out").await;
+    script.open(0).await;
+    script.store_all_from(0).await;
+    let before = u32::try_from(script.submitted.len()).unwrap();
+    let author = script.author(Role::Student).await;
+    script.store_all_from(before).await;
+    let first = script.submitted.len();
+    let classroom = script.classroom;
+    let (document, locked) = (script.page.1, true);
+    for command in [
+        Command::RotateKeys {
+            classroom,
+            space: SpaceId::EVERYONE,
+        },
+        Command::Lock {
+            classroom,
+            document,
+            locked,
+        },
+    ] {
+        assert_eq!(script.world.ask(script.tab, command).await, Ok(Answer::Done));
+    }
+    // What is written meanwhile does not hang on it.
+    script.write_word("[meanwhile]");
+    script.go().await;
+    script.bring_entry(&author.admission).await;
+    let number = u32::try_from(first).unwrap();
+    script.refused(number, protocol::Refusal::LeavesOut).await;
+    script.refused(number + 1, protocol::Refusal::UnknownParent).await;
+    script.stored(number + 2).await;
+    let again = script.entries();
+    let [.., rotation, lock] = &again[..] else {
+        panic!("{again:?}")
+    };
+    let recipients: Vec<_> = rotation.action().rotations()[0].recipients().copied().collect();
+    assert_eq!(recipients.len(), 3, "the founder, the author and the invite");
+    assert_eq!(lock.parents(), [rotation.hash()]);
+    script.store_all_from(number + 3).await;
+    assert_eq!(script.view().work, Work::OnTheRelay);
+    assert_eq!((script.view().refused, script.view().kept_aside), (None, 0));
+    script.write_word("[after]");
+    script.go().await;
+    let crate::script::Submitted::Segment(newest) = script.submitted.last().unwrap() else {
+        panic!("no segment")
+    };
+    assert_eq!(
+        (newest.header.epoch, &newest.header.roster[..]),
+        (1, &[lock.hash()][..])
+    );
+    // It is all there after a restart.
+    script.tab = script.world.restart_tab(script.tab);
+    script.connect().await;
+    script.open(40).await;
+    assert_eq!(script.entries().len(), 0);
+    assert!(script.view().documents[0].locked);
+}
