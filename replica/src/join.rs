@@ -503,7 +503,7 @@ fn problem_of(reason: Refusal) -> Problem {
         Refusal::UnknownClassroom => Problem::UnknownClassroom,
         Refusal::InviteExpired => Problem::InviteExpired,
         Refusal::InviteUsedUp => Problem::InviteUsedUp,
-        Refusal::UnknownInvite | Refusal::NotAMember => Problem::InviteUnknown,
+        Refusal::UnknownInvite | Refusal::InviteEnded | Refusal::NotAMember => Problem::InviteUnknown,
         Refusal::NotAllowed => Problem::NotAllowed,
         _ => Problem::NeedsConnection,
     }

@@ -13,11 +13,11 @@ use protocol::frame::{self, ClientFrame};
 use tokio::sync::watch;
 use tokio::time::{timeout, timeout_at};
 
-use crate::Error;
 use crate::clock::Clock;
 use crate::core::Shared;
 use crate::core::batch::Job;
 use crate::core::inbox::Inbox;
+use crate::core::reading::Done;
 use crate::core::receiver::{Loading, Receiver, Taken};
 use crate::core::sender::{Next, Sender};
 use crate::progress::Progress;
@@ -219,11 +219,8 @@ async fn send(
             Next::Message(message) => outgoing.send(Message::Binary(message.into())).await?,
             Next::Read(read) => {
                 let store = Arc::clone(&server.shared.store);
-                let page = tokio::task::spawn_blocking(move || read.run(store.as_ref()))
-                    .await
-                    .map_err(|_| Error::Ended("reading a page"))
-                    .flatten();
-                sender.give(page);
+                let done = tokio::task::spawn_blocking(move || read.run(store.as_ref())).await;
+                sender.give(done.unwrap_or(Done::Failed));
             }
             Next::Nothing => poll_fn(|context| inbox.poll_news(context)).await,
             Next::Ended => return outgoing.send(Message::Close(None)).await,

@@ -29,11 +29,15 @@
 //! frames: authentication, opening, checks that need no order) gives jobs; a `Batch` decides on jobs in order and commits
 //! them; a `Sender` tells a connection what its inbox and its classrooms hold.
 
+pub(crate) mod access;
 pub(crate) mod batch;
 pub(crate) mod bucket;
+pub(crate) mod catalog;
 pub(crate) mod classroom;
 pub(crate) mod inbox;
 pub(crate) mod judge;
+mod outbound;
+pub(crate) mod reading;
 pub(crate) mod receiver;
 pub(crate) mod sender;
 
@@ -180,11 +184,14 @@ impl Relay {
     /// # Errors
     /// If the store failed: nothing of the batch is stored as far as this relay knows, and all of it was refused.
     pub fn commit(&mut self, now: Moment) -> Result<usize, Error> {
-        let mut batch = Batch::new(self.shared.store.as_ref(), now.clock);
+        let mut batch = Batch::new(&self.shared, now.clock);
         while !batch.is_full()
             && let Some(job) = self.jobs.pop_front()
         {
-            batch.take(job);
+            if let Some(job) = batch.take(job) {
+                self.jobs.push_front(job);
+                break;
+            }
         }
         let jobs = batch.jobs();
         let (_, committed) = batch.commit();
@@ -192,6 +199,19 @@ impl Relay {
             session.read(&self.shared, &mut self.jobs, now);
         }
         committed.map(|()| jobs)
+    }
+
+    /// Throws away in all classrooms what may go, with the next commits.
+    ///
+    /// # Errors
+    /// If the store failed.
+    pub fn tidy(&mut self) -> Result<(), Error> {
+        for id in self.shared.store.classrooms()? {
+            if let Some(classroom) = self.shared.classrooms.load(&id)? {
+                self.jobs.push_back(Job::Tidy { classroom });
+            }
+        }
+        Ok(())
     }
 
     /// How many submissions wait for [`Relay::commit`].
@@ -207,7 +227,10 @@ impl Relay {
         loop {
             match open.sender.next() {
                 Next::Message(message) => return Sent::Message(message),
-                Next::Read(read) => open.sender.give(read.run(self.shared.store.as_ref())),
+                Next::Read(read) => {
+                    let done = read.run(self.shared.store.as_ref());
+                    open.sender.give(done);
+                }
                 Next::Nothing => return Sent::Nothing,
                 Next::Ended => {
                     self.sessions.remove(&session);

@@ -66,14 +66,15 @@ pub async fn start(listener: TcpListener, settings: Settings) -> Result<Relay, E
     let (lock, store) = tokio::task::spawn_blocking(move || open_store(&data, restored))
         .await
         .map_err(|_| Error::Ended("opening the store"))??;
-    let (writer, queue) = Writer::start(Arc::clone(&store))?;
     let places = Places::new(&settings.limits, &settings.proxies);
     let rules = Rules {
         limits: settings.limits,
         found_token: settings.found_token,
     };
+    let shared = Arc::new(Shared::new(store, rules));
+    let (writer, queue) = Writer::start(Arc::clone(&shared))?;
     let server = Arc::new(Server {
-        shared: Arc::new(Shared::new(store, rules)),
+        shared,
         queue,
         clock: Clock::start(),
     });

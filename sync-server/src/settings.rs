@@ -65,6 +65,16 @@ pub struct Limits {
     /// Bytes of memory for what one connection may leave out of the segments it sends, over all its channels: some 200
     /// for each log, and 32 for each roster head that the log's last segment named.
     pub remembered: usize,
+    /// Bytes of all that is kept of one classroom.
+    pub classroom_bytes: u64,
+    /// Documents of one classroom.
+    pub classroom_documents: usize,
+    /// Roster entries of one classroom.
+    pub classroom_entries: usize,
+    /// Segments that a document may get before a member is asked for a snapshot.
+    pub snapshot_after: u64,
+    /// How long segments are kept that a confirmed snapshot holds; for ever if not stated.
+    pub retention: Option<Duration>,
     /// Whispers that wait for one connection; the oldest are dropped.
     pub whispers: usize,
     /// Whispers that one connection may send in a second; a burst may be twice that. More are dropped.
@@ -84,6 +94,11 @@ impl Default for Limits {
             stalled: Duration::from_secs(30),
             unanswered: 4096,
             remembered: 1024 * 1024,
+            classroom_bytes: 4 * 1024 * 1024 * 1024,
+            classroom_documents: 20_000,
+            classroom_entries: 20_000,
+            snapshot_after: 4096,
+            retention: None,
             whispers: 64,
             whispers_per_second: 40,
         }

@@ -3,24 +3,45 @@
 pub mod memory;
 pub mod sqlite;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
+use protocol::inventory::LogState;
 use protocol::segment::{Log, Segment};
-use protocol::{ClassroomId, EntryHash, SegmentHash};
+use protocol::{
+    ClassroomId, DocumentId, EntryHash, PieceHash, ReceiptHash, SegmentHash, SnapshotHash, SpaceId,
+};
 
 pub use memory::Memory;
 pub use sqlite::Sqlite;
 
 use crate::Error;
 
-/// Something that a classroom's log holds.
+/// Something that a classroom's log holds. All but segments are kept encoded as they came.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Item {
-    /// A roster entry, encoded as it came.
-    Entry { hash: EntryHash, bytes: Vec<u8> },
+    /// A roster entry.
+    Entry {
+        hash: EntryHash,
+        bytes: Vec<u8>,
+    },
     Segment {
         hash: SegmentHash,
         segment: Box<Segment>,
+    },
+    Snapshot {
+        hash: SnapshotHash,
+        space: SpaceId,
+        bytes: Vec<u8>,
+    },
+    Verdict {
+        space: SpaceId,
+        bytes: Vec<u8>,
+    },
+    Receipt {
+        hash: ReceiptHash,
+        space: SpaceId,
+        bytes: Vec<u8>,
     },
 }
 
@@ -28,9 +49,50 @@ impl Item {
     /// About how many bytes it takes, in memory and on the wire.
     pub fn size(&self) -> usize {
         match self {
-            Self::Entry { bytes, .. } => bytes.len(),
             Self::Segment { segment, .. } => segment.sealed.len() + 256,
+            Self::Entry { bytes, .. }
+            | Self::Snapshot { bytes, .. }
+            | Self::Verdict { bytes, .. }
+            | Self::Receipt { bytes, .. } => bytes.len(),
         }
+    }
+
+    /// Who may read it: everybody who reads the classroom if there is none.
+    pub fn space(&self) -> Option<&SpaceId> {
+        match self {
+            Self::Entry { .. } => None,
+            Self::Segment { segment, .. } => Some(&segment.header.space),
+            Self::Snapshot { space, .. } | Self::Verdict { space, .. } | Self::Receipt { space, .. } => {
+                Some(space)
+            }
+        }
+    }
+
+    /// It, encoded.
+    pub fn bytes(&self) -> Result<Cow<'_, [u8]>, Error> {
+        match self {
+            Self::Segment { segment, .. } => Ok(Cow::Owned(
+                segment.encode().map_err(|_| Error::Damaged("segment"))?,
+            )),
+            Self::Entry { bytes, .. }
+            | Self::Snapshot { bytes, .. }
+            | Self::Verdict { bytes, .. }
+            | Self::Receipt { bytes, .. } => Ok(Cow::Borrowed(bytes)),
+        }
+    }
+
+    /// What is there if it is a segment.
+    pub fn held(&self) -> Option<Held> {
+        let Self::Segment { hash, segment } = self else {
+            return None;
+        };
+        Some(Held {
+            first: segment.header.first,
+            last: segment.header.last,
+            hash: *hash,
+            chain_hash: segment.header.kind.covered().unwrap_or(*hash),
+            previous: segment.previous,
+        })
     }
 }
 
@@ -41,37 +103,145 @@ pub struct Placed {
     pub item: Item,
 }
 
-/// How far a lane's log of one document goes.
+/// What a commit does to a classroom.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// Puts an item behind all others. The first of a new classroom founds it; the first segment of a document
+    /// decides which space the document is in.
+    Place(Arc<Placed>),
+    /// Takes the item at a position away.
+    Remove {
+        position: u64,
+    },
+    /// Takes the segments of a log away whose last index is in the range, both ends included.
+    RemoveSegments {
+        log: Log,
+        from: u64,
+        to: u64,
+    },
+    /// Takes all segments of a document away, and that there were any.
+    Erase {
+        document: DocumentId,
+    },
+    /// Puts a piece of a snapshot beside the items.
+    Piece {
+        hash: PieceHash,
+        bytes: Arc<[u8]>,
+    },
+    RemovePiece {
+        hash: PieceHash,
+    },
+}
+
+/// A commit's changes, each with its classroom.
+pub type Changes = [(ClassroomId, Change)];
+
+/// What there is of a classroom in all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Totals {
+    /// The last position given out.
+    pub last: u64,
+    /// Of all items and pieces.
+    pub bytes: u64,
+}
+
+/// How far a lane's log of one document goes; stays when its segments go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tail {
     pub index: u64,
+    /// The chain hash of the last segment.
     pub hash: SegmentHash,
 }
 
-/// The durable part of a relay. What may be stored is decided before: see `writer`.
+/// A segment that is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Held {
+    pub first: u64,
+    pub last: u64,
+    pub hash: SegmentHash,
+    pub chain_hash: SegmentHash,
+    pub previous: SegmentHash,
+}
+
+/// A piece that is there, and since when, in seconds since 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeldPiece {
+    pub hash: PieceHash,
+    pub stored: u64,
+}
+
+/// The durable part of a relay. What may be stored is decided before: see `core`.
 pub trait Store: Send + Sync + 'static {
     /// Random, made when the store was, and again when it is put back from a backup: positions mean something within
     /// one incarnation only.
     fn incarnation(&self) -> u64;
 
-    /// The last position given out in a classroom; `None` if the classroom is unknown.
-    fn last(&self, classroom: &ClassroomId) -> Result<Option<u64>, Error>;
+    /// All classrooms, in the order of their ids.
+    fn classrooms(&self) -> Result<Vec<ClassroomId>, Error>;
+
+    /// `None` if the classroom is unknown.
+    fn totals(&self, classroom: &ClassroomId) -> Result<Option<Totals>, Error>;
 
     /// The classroom's encoded roster entries, in the order of their positions.
     fn entries(&self, classroom: &ClassroomId) -> Result<Vec<Vec<u8>>, Error>;
 
+    /// The classroom's snapshots, verdicts and receipts, in the order of their positions.
+    fn extras(&self, classroom: &ClassroomId) -> Result<Vec<Placed>, Error>;
+
+    /// The documents that have segments, or had some that were not erased, and the space of each.
+    fn documents(&self, classroom: &ClassroomId) -> Result<Vec<(DocumentId, SpaceId)>, Error>;
+
     /// The items behind position `after`, in order: at least one if there is one, then more until `bytes` are full.
     fn page(&self, classroom: &ClassroomId, after: u64, bytes: usize) -> Result<Vec<Placed>, Error>;
+
+    /// The item at a position.
+    fn at(&self, classroom: &ClassroomId, position: u64) -> Result<Option<Placed>, Error>;
 
     /// The end of a log.
     fn tail(&self, classroom: &ClassroomId, log: &Log) -> Result<Option<Tail>, Error>;
 
-    /// The segment at an index of a log.
-    fn segment(&self, classroom: &ClassroomId, log: &Log, index: u64) -> Result<Option<SegmentHash>, Error>;
+    /// The segment that covers an index of a log.
+    fn held(&self, classroom: &ClassroomId, log: &Log, index: u64) -> Result<Option<Held>, Error>;
 
-    /// Stores all of `batch` durably, or nothing. Positions go up within a classroom; the first item of a new
-    /// classroom founds it.
-    fn commit(&self, batch: &[(ClassroomId, Arc<Placed>)]) -> Result<(), Error>;
+    /// The segments that cover an index of a log from `from` on and before `to`, in order: at least one if there is
+    /// one, then more until `bytes` are full.
+    fn log(
+        &self,
+        classroom: &ClassroomId,
+        log: &Log,
+        from: u64,
+        to: u64,
+        bytes: usize,
+    ) -> Result<Vec<Placed>, Error>;
+
+    /// How much there is of each log.
+    fn logs(&self, classroom: &ClassroomId) -> Result<Vec<LogState>, Error>;
+
+    /// How many segments of a document there are behind a position.
+    fn count(&self, classroom: &ClassroomId, document: &DocumentId, after: u64) -> Result<u64, Error>;
+
+    /// The last index of the last segment of a log that covers nothing from `next` on and was stored before `before`,
+    /// in seconds since 1970.
+    fn stored_before(
+        &self,
+        classroom: &ClassroomId,
+        log: &Log,
+        next: u64,
+        before: u64,
+    ) -> Result<Option<u64>, Error>;
+
+    fn piece(&self, classroom: &ClassroomId, hash: &PieceHash) -> Result<Option<Vec<u8>>, Error>;
+
+    fn has_piece(&self, classroom: &ClassroomId, hash: &PieceHash) -> Result<bool, Error>;
+
+    fn pieces(&self, classroom: &ClassroomId) -> Result<Vec<HeldPiece>, Error>;
+
+    /// Makes all `changes`, in their order, durably, or none. Positions go up within a classroom. `now` is in seconds
+    /// since 1970.
+    fn commit(&self, changes: &Changes, now: u64) -> Result<(), Error>;
+
+    /// Gives the room that was freed back, a part at a time.
+    fn shrink(&self) -> Result<(), Error>;
 
     /// Whether the store answers.
     fn check(&self) -> Result<(), Error>;

@@ -9,8 +9,8 @@ use tokio::sync::mpsc;
 
 use crate::Error;
 use crate::clock::seconds;
+use crate::core::Shared;
 use crate::core::batch::{Batch, Job};
-use crate::store::Store;
 
 /// Jobs that may wait; whoever has another one waits with it.
 const QUEUE: usize = 1024;
@@ -55,7 +55,7 @@ pub(crate) struct Writer {
 
 impl Writer {
     /// Starts the thread. Must be called in a runtime, which it wakes connections in.
-    pub(crate) fn start(store: Arc<dyn Store>) -> Result<(Self, Queue), Error> {
+    pub(crate) fn start(shared: Arc<Shared>) -> Result<(Self, Queue), Error> {
         let (calls, receiver) = mpsc::channel(QUEUE);
         let stop = Arc::new(AtomicBool::new(false));
         let failing = Arc::new(AtomicBool::new(false));
@@ -64,7 +64,7 @@ impl Writer {
             .spawn({
                 let (stop, failing) = (Arc::clone(&stop), Arc::clone(&failing));
                 let runtime = Handle::current();
-                move || run(store.as_ref(), receiver, &runtime, &stop, &failing)
+                move || run(&shared, receiver, &runtime, &stop, &failing)
             })
             .map_err(|source| Error::Io {
                 doing: "start the writer",
@@ -96,23 +96,25 @@ impl Writer {
 }
 
 fn run(
-    store: &dyn Store,
+    shared: &Shared,
     mut calls: mpsc::Receiver<Call>,
     runtime: &Handle,
     stop: &AtomicBool,
     failing: &AtomicBool,
 ) {
-    while let Some(first) = calls.blocking_recv() {
-        let mut batch = Batch::new(store, seconds());
+    // What had to wait for the commit before.
+    let mut left = None;
+    while let Some(first) = left.take().or_else(|| calls.blocking_recv()) {
+        let mut batch = Batch::new(shared, seconds());
         let mut next = Some(first);
         while let Some(call) = next {
             if stop.load(Ordering::Relaxed) {
                 return;
             }
             if let Call::Take(job) = call {
-                batch.take(job);
+                left = batch.take(job).map(Call::Take);
             }
-            next = if batch.is_full() {
+            next = if left.is_some() || batch.is_full() {
                 None
             } else {
                 calls.try_recv().ok()

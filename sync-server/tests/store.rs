@@ -2,18 +2,23 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use std::path::Path;
 use std::sync::Arc;
 
 use getrandom::SysRng;
 use protocol::identity::{MemberKeys, Seed};
+use protocol::inventory::LogState;
 use protocol::key::EpochKey;
 use protocol::rand_core::UnwrapErr;
 use protocol::segment::{Header, Kind, Log, Segment};
-use protocol::{ClassroomId, DocumentId, EntryHash, LaneId, SegmentHash, SpaceId};
+use protocol::{
+    ClassroomId, DocumentId, EntryHash, LaneId, PieceHash, ReceiptHash, SegmentHash, SnapshotHash, SpaceId,
+};
 use sync_server::Error;
 use sync_server::store::memory::Failure;
-use sync_server::store::{Item, Memory, Placed, Sqlite, Store, Tail};
+use sync_server::store::{Change, Held, HeldPiece, Item, Memory, Placed, Sqlite, Store, Tail, Totals};
+
+/// Seconds since 1970.
+const NOW: u64 = 1_800_000_000;
 
 #[test]
 fn sqlite_conforms() {
@@ -31,23 +36,24 @@ fn memory_conforms() {
 fn memory_fails_as_told_and_forgets_whole_batches() {
     let classroom = ClassroomId([1; 32]);
     let memory = Memory::new(7);
-    let commit = |position, content| memory.commit(&[(classroom, entry(position, content))]);
+    let commit = |position, content| memory.commit(&[(classroom, entry(position, content))], NOW);
     commit(1, 1).unwrap();
     let backup = memory.copy();
     memory.fail(Failure::Full);
     memory.fail(Failure::Unreported);
+    let last = || memory.totals(&classroom).unwrap().map(|totals| totals.last);
     assert!(commit(2, 2).is_err());
-    assert_eq!(memory.last(&classroom).unwrap(), Some(1));
+    assert_eq!(last(), Some(1));
     assert!(commit(2, 2).is_err());
-    assert_eq!(memory.last(&classroom).unwrap(), Some(2));
+    assert_eq!(last(), Some(2));
     commit(3, 3).unwrap();
     assert_eq!((memory.batches(), backup.batches()), (3, 1));
     memory.rewind(2);
     assert_eq!(memory.entries(&classroom).unwrap(), [vec![1; 40], vec![2; 40]]);
     commit(3, 4).unwrap();
-    assert_eq!(memory.page(&classroom, 2, 1000).unwrap()[0], *entry(3, 4));
+    assert_eq!(memory.page(&classroom, 2, 1000).unwrap(), [placed(&entry(3, 4))]);
     memory.rewind(0);
-    assert_eq!(memory.last(&classroom).unwrap(), None);
+    assert_eq!(last(), None);
     assert_eq!(backup.entries(&classroom).unwrap(), [vec![1; 40]]);
 }
 
@@ -56,16 +62,111 @@ fn sqlite_leaves_a_newer_store_alone() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store");
     drop(Sqlite::open(&path).unwrap());
-    set_version(&path, 99);
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    connection.pragma_update(None, "user_version", 99).unwrap();
+    drop(connection);
     assert!(matches!(
         Sqlite::open(&path),
-        Err(Error::NewerStore { found: 99, known: 1 })
+        Err(Error::NewerStore { found: 99, known: 2 })
     ));
 }
 
-fn set_version(path: &Path, version: i64) {
-    let connection = rusqlite::Connection::open(path).unwrap();
-    connection.pragma_update(None, "user_version", version).unwrap();
+/// What version 1 of the program left behind, made by its own schema.
+#[test]
+fn sqlite_takes_over_a_store_of_version_1() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store");
+    let classroom = ClassroomId([1; 32]);
+    let segments = segments(classroom, 3);
+    let log = segments[0].1.header.log;
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    connection.pragma_update(None, "journal_mode", "WAL").unwrap();
+    connection
+        .execute_batch(include_str!("../src/store/sqlite/version_1.sql"))
+        .unwrap();
+    connection.pragma_update(None, "user_version", 1).unwrap();
+    connection
+        .execute("INSERT INTO relay (incarnation) VALUES (?1)", [[9u8; 8]])
+        .unwrap();
+    connection
+        .execute("INSERT INTO classrooms VALUES (1, ?1, 4)", [classroom.0])
+        .unwrap();
+    connection
+        .execute(
+            "INSERT INTO logs VALUES (1, 1, ?1, ?2, ?3)",
+            (log.document.0, log.member.0, log.lane.0),
+        )
+        .unwrap();
+    let insert =
+        "INSERT INTO items (classroom, position, log, log_index, hash, bytes) VALUES (1, ?1, ?2, ?3, ?4, ?5)";
+    connection
+        .execute(insert, (1, None::<i64>, None::<i64>, [1u8; 32], vec![1u8; 40]))
+        .unwrap();
+    for (index, (hash, segment)) in segments.iter().enumerate() {
+        let index = index as i64;
+        connection
+            .execute(insert, (index + 2, 1, index, hash.0, segment.encode().unwrap()))
+            .unwrap();
+    }
+    drop(connection);
+
+    let store = Sqlite::open(&path).unwrap();
+    assert_eq!(store.incarnation(), u64::from_be_bytes([9; 8]));
+    let bytes: usize = segments
+        .iter()
+        .map(|(_, segment)| segment.encode().unwrap().len())
+        .sum();
+    let totals = Totals {
+        last: 4,
+        bytes: bytes as u64 + 40,
+    };
+    assert_eq!(store.totals(&classroom).unwrap(), Some(totals));
+    assert_eq!(store.entries(&classroom).unwrap(), [vec![1; 40]]);
+    assert_eq!(
+        store.documents(&classroom).unwrap(),
+        [(log.document, SpaceId::EVERYONE)]
+    );
+    let hash = segments[2].0;
+    assert_eq!(
+        store.tail(&classroom, &log).unwrap(),
+        Some(Tail { index: 2, hash })
+    );
+    let state = LogState {
+        log,
+        first: 0,
+        next: 3,
+        hash,
+    };
+    assert_eq!(store.logs(&classroom).unwrap(), [state]);
+    let held = store.held(&classroom, &log, 1).unwrap().unwrap();
+    assert_eq!((held.first, held.last), (1, 1));
+    assert_eq!((held.hash, held.chain_hash), (segments[1].0, segments[1].0));
+    let page = store.page(&classroom, 1, usize::MAX).unwrap();
+    let wanted = segments
+        .iter()
+        .zip(2..)
+        .map(|(pair, at)| placed(&segment(at, pair)));
+    assert_eq!(page, wanted.collect::<Vec<_>>());
+    // It goes on from there, and can give room back.
+    let fold = fold(classroom, &segments, 0, 2);
+    let changes = [
+        (classroom, Change::RemoveSegments { log, from: 0, to: 2 }),
+        (classroom, segment(5, &fold)),
+    ];
+    store.commit(&changes, NOW).unwrap();
+    store.shrink().unwrap();
+    assert_eq!(
+        store.page(&classroom, 1, usize::MAX).unwrap(),
+        [placed(&segment(5, &fold))]
+    );
+    drop(store);
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    let pragma = |name| {
+        connection
+            .pragma_query_value(None, name, |row| row.get::<_, i64>(0))
+            .unwrap()
+    };
+    assert_eq!((pragma("auto_vacuum"), pragma("user_version")), (2, 2));
 }
 
 /// `open` opens the same store again and again; it is empty at first.
@@ -76,23 +177,28 @@ fn conforms(open: &mut dyn FnMut() -> Box<dyn Store>) {
     let store = open();
     let incarnation = store.incarnation();
     store.check().unwrap();
-    assert_eq!(store.last(&one).unwrap(), None);
+    assert_eq!(store.totals(&one).unwrap(), None);
+    assert!(store.classrooms().unwrap().is_empty());
     assert!(store.entries(&one).unwrap().is_empty());
     assert!(store.page(&one, 0, 1000).unwrap().is_empty());
 
     // One commit for several classrooms.
     let founding = entry(1, 1);
     let first = [
-        (one, Arc::clone(&founding)),
+        (one, founding.clone()),
         (other, entry(1, 2)),
         (one, segment(2, &segments[0])),
         (one, segment(3, &segments[1])),
         (one, entry(4, 3)),
     ];
-    store.commit(&first).unwrap();
-    store.commit(&[(one, segment(5, &segments[2]))]).unwrap();
-    assert_eq!(store.last(&one).unwrap(), Some(5));
-    assert_eq!(store.last(&other).unwrap(), Some(1));
+    store.commit(&first, NOW).unwrap();
+    store
+        .commit(&[(one, segment(5, &segments[2]))], NOW + 10)
+        .unwrap();
+    let last = |store: &dyn Store, classroom| store.totals(classroom).unwrap().map(|totals| totals.last);
+    assert_eq!(last(store.as_ref(), &one), Some(5));
+    assert_eq!(last(store.as_ref(), &other), Some(1));
+    assert_eq!(store.classrooms().unwrap(), [one, other]);
 
     // All or nothing: positions and indices are given once.
     for wrong in [
@@ -100,8 +206,8 @@ fn conforms(open: &mut dyn FnMut() -> Box<dyn Store>) {
         vec![(one, segment(6, &segments[3])), (one, segment(7, &segments[3]))],
         vec![(one, segment(6, &segments[3])), (one, segment(5, &segments[4]))],
     ] {
-        assert!(store.commit(&wrong).is_err());
-        assert_eq!(store.last(&one).unwrap(), Some(5));
+        assert!(store.commit(&wrong, NOW).is_err());
+        assert_eq!(last(store.as_ref(), &one), Some(5));
         assert_eq!(store.tail(&one, &log).unwrap().unwrap().index, 2);
     }
 
@@ -109,15 +215,12 @@ fn conforms(open: &mut dyn FnMut() -> Box<dyn Store>) {
     drop(store);
     let store = open();
     assert_eq!(store.incarnation(), incarnation);
-    let Item::Entry { bytes, .. } = &founding.item else {
-        unreachable!("an entry");
-    };
-    assert_eq!(store.entries(&one).unwrap(), [bytes.clone(), vec![3; 40]]);
+    assert_eq!(store.entries(&one).unwrap(), [vec![1; 40], vec![3; 40]]);
     let wanted: Vec<Placed> = first
         .iter()
         .filter(|(classroom, _)| *classroom == one)
-        .map(|(_, placed)| placed.as_ref().clone())
-        .chain([segment(5, &segments[2]).as_ref().clone()])
+        .map(|(_, change)| placed(change))
+        .chain([placed(&segment(5, &segments[2]))])
         .collect();
     assert_eq!(store.page(&one, 0, usize::MAX).unwrap(), wanted);
     assert_eq!(store.page(&one, 3, usize::MAX).unwrap(), wanted[3..]);
@@ -129,46 +232,240 @@ fn conforms(open: &mut dyn FnMut() -> Box<dyn Store>) {
         wanted[1..3]
     );
     assert!(store.page(&none, 0, usize::MAX).unwrap().is_empty());
-
+    assert_eq!(store.at(&one, 3).unwrap().as_ref(), Some(&wanted[2]));
+    assert_eq!(store.at(&one, 6).unwrap(), None);
+    let bytes: usize = wanted
+        .iter()
+        .map(|placed| placed.item.bytes().unwrap().len())
+        .sum();
+    assert_eq!(store.totals(&one).unwrap().unwrap().bytes, bytes as u64);
     assert_eq!(
-        store.tail(&one, &log).unwrap(),
-        Some(Tail {
-            index: 2,
-            hash: segments[2].0
-        })
+        store.documents(&one).unwrap(),
+        [(log.document, SpaceId::EVERYONE)]
     );
+    assert_eq!(store.count(&one, &log.document, 0).unwrap(), 3);
+    assert_eq!(store.count(&one, &log.document, 3).unwrap(), 1);
+
+    logs_conform(store.as_ref(), one, &segments);
+    folds_conform(store.as_ref(), one, &segments);
+    extras_conform(store.as_ref(), one, none);
+    assert_eq!(last(store.as_ref(), &other), Some(1));
+
+    // Erasing takes all of a document, and leaves the rest.
+    let document = log.document;
+    store.commit(&[(one, Change::Erase { document })], NOW).unwrap();
+    store.shrink().unwrap();
+    drop(store);
+    let store = open();
+    assert_eq!(store.documents(&one).unwrap(), []);
+    assert_eq!(store.logs(&one).unwrap(), []);
+    assert_eq!(store.tail(&one, &log).unwrap(), None);
+    let page = store.page(&one, 0, usize::MAX).unwrap();
+    assert!(
+        page.iter()
+            .all(|placed| matches!(placed.item, Item::Entry { .. }))
+    );
+    let bytes = page
+        .iter()
+        .map(|placed| placed.item.bytes().unwrap().len() as u64);
+    assert_eq!(store.totals(&one).unwrap().unwrap().bytes, bytes.sum::<u64>());
+}
+
+fn logs_conform(store: &dyn Store, one: ClassroomId, segments: &[(SegmentHash, Segment)]) {
+    let other = ClassroomId([2; 32]);
+    let log = segments[0].1.header.log;
+    let hash = segments[2].0;
+    assert_eq!(store.tail(&one, &log).unwrap(), Some(Tail { index: 2, hash }));
     assert_eq!(store.tail(&other, &log).unwrap(), None);
     let lane = LaneId([0; 16]);
     assert_eq!(store.tail(&one, &Log { lane, ..log }).unwrap(), None);
-    assert_eq!(store.segment(&one, &log, 1).unwrap(), Some(segments[1].0));
-    assert_eq!(store.segment(&one, &log, 3).unwrap(), None);
-    assert_eq!(store.segment(&other, &log, 1).unwrap(), None);
+    let held = Held {
+        first: 1,
+        last: 1,
+        hash: segments[1].0,
+        chain_hash: segments[1].0,
+        previous: segments[0].0,
+    };
+    assert_eq!(store.held(&one, &log, 1).unwrap(), Some(held));
+    assert_eq!(store.held(&one, &log, 3).unwrap(), None);
+    assert_eq!(store.held(&other, &log, 1).unwrap(), None);
+    let positions = |from, to, bytes| -> Vec<u64> {
+        let found = store.log(&one, &log, from, to, bytes).unwrap();
+        found.iter().map(|placed| placed.position).collect()
+    };
+    assert_eq!(positions(0, u64::MAX, usize::MAX), [2, 3, 5]);
+    assert_eq!(positions(1, 2, usize::MAX), [3]);
+    assert_eq!(positions(0, 3, 0), [2]);
+    assert!(positions(3, 9, usize::MAX).is_empty());
+    assert_eq!(store.stored_before(&one, &log, 3, NOW + 11).unwrap(), Some(2));
+    assert_eq!(store.stored_before(&one, &log, 3, NOW + 10).unwrap(), Some(1));
+    assert_eq!(store.stored_before(&one, &log, 1, NOW + 11).unwrap(), Some(0));
+    assert_eq!(store.stored_before(&one, &log, 3, NOW).unwrap(), None);
 }
 
-fn entry(position: u64, content: u8) -> Arc<Placed> {
-    Arc::new(Placed {
-        position,
-        item: Item::Entry {
-            hash: EntryHash([content; 32]),
-            bytes: vec![content; 40],
-        },
-    })
+/// A fold takes the place of what it covers, and a log keeps its end when its segments go.
+fn folds_conform(store: &dyn Store, one: ClassroomId, segments: &[(SegmentHash, Segment)]) {
+    let log = segments[0].1.header.log;
+    let fold = fold(one, segments, 0, 1);
+    let remove = |from, to| (one, Change::RemoveSegments { log, from, to });
+    store
+        .commit(&[remove(0, 1), (one, segment(6, &fold))], NOW)
+        .unwrap();
+    let held = Held {
+        first: 0,
+        last: 1,
+        hash: fold.0,
+        chain_hash: segments[1].0,
+        previous: SegmentHash::NONE,
+    };
+    for index in 0..2 {
+        assert_eq!(store.held(&one, &log, index).unwrap(), Some(held));
+    }
+    let found = store.log(&one, &log, 0, 3, usize::MAX).unwrap();
+    assert_eq!(
+        found,
+        [placed(&segment(6, &fold)), placed(&segment(5, &segments[2]))]
+    );
+    let state = LogState {
+        log,
+        first: 0,
+        next: 3,
+        hash: segments[2].0,
+    };
+    assert_eq!(store.logs(&one).unwrap(), [state]);
+    store.commit(&[remove(0, 1)], NOW).unwrap();
+    assert_eq!(store.logs(&one).unwrap(), [LogState { first: 2, ..state }]);
+    store.commit(&[remove(0, 2)], NOW).unwrap();
+    assert_eq!(store.logs(&one).unwrap(), [LogState { first: 3, ..state }]);
+    assert_eq!(store.held(&one, &log, 2).unwrap(), None);
+    assert_eq!(store.tail(&one, &log).unwrap().unwrap().index, 2);
+    store.commit(&[(one, segment(7, &segments[3]))], NOW).unwrap();
+    assert_eq!(store.tail(&one, &log).unwrap().unwrap().index, 3);
 }
 
-fn segment(position: u64, (hash, segment): &(SegmentHash, Segment)) -> Arc<Placed> {
-    Arc::new(Placed {
-        position,
-        item: Item::Segment {
-            hash: *hash,
-            segment: Box::new(segment.clone()),
+fn extras_conform(store: &dyn Store, one: ClassroomId, none: ClassroomId) {
+    let space = SpaceId::STAFF;
+    let bytes = vec![8; 50];
+    let extras = [
+        Item::Snapshot {
+            hash: SnapshotHash([1; 32]),
+            space,
+            bytes: bytes.clone(),
         },
-    })
+        Item::Verdict {
+            space,
+            bytes: bytes.clone(),
+        },
+        Item::Receipt {
+            hash: ReceiptHash([2; 32]),
+            space,
+            bytes,
+        },
+    ];
+    let extras: Vec<(ClassroomId, Change)> = extras
+        .into_iter()
+        .zip(8..)
+        .map(|(item, at)| (one, place(at, item)))
+        .collect();
+    let before = store.totals(&one).unwrap().unwrap();
+    store.commit(&extras, NOW).unwrap();
+    let wanted: Vec<Placed> = extras.iter().map(|(_, change)| placed(change)).collect();
+    assert_eq!(store.extras(&one).unwrap(), wanted);
+    assert_eq!(store.page(&one, 7, usize::MAX).unwrap(), wanted);
+    assert_eq!(store.totals(&one).unwrap().unwrap().bytes, before.bytes + 150);
+    let positions = 8..11;
+    let removed: Vec<_> = positions
+        .map(|position| (one, Change::Remove { position }))
+        .collect();
+    store.commit(&removed, NOW).unwrap();
+    let totals = store.totals(&one).unwrap().unwrap();
+    assert_eq!((totals.last, totals.bytes), (10, before.bytes));
+    // A position that was given is not given again.
+    assert!(store.commit(&[(one, entry(10, 9))], NOW).is_err());
+
+    let hash = PieceHash([3; 32]);
+    let bytes: Arc<[u8]> = Arc::from([7; 30]);
+    let piece = |classroom| {
+        (
+            classroom,
+            Change::Piece {
+                hash,
+                bytes: Arc::clone(&bytes),
+            },
+        )
+    };
+    assert!(store.commit(&[piece(none)], NOW).is_err());
+    store.commit(&[piece(one)], NOW).unwrap();
+    store.commit(&[piece(one)], NOW + 5).unwrap();
+    assert_eq!(store.totals(&one).unwrap().unwrap().bytes, before.bytes + 30);
+    assert_eq!(store.piece(&one, &hash).unwrap().as_deref(), Some(bytes.as_ref()));
+    assert!(store.has_piece(&one, &hash).unwrap() && !store.has_piece(&none, &hash).unwrap());
+    let stored = NOW + 5;
+    assert_eq!(store.pieces(&one).unwrap(), [HeldPiece { hash, stored }]);
+    store.commit(&[(one, Change::RemovePiece { hash })], NOW).unwrap();
+    assert_eq!(store.piece(&one, &hash).unwrap(), None);
+    assert_eq!(store.totals(&one).unwrap().unwrap().bytes, before.bytes);
+}
+
+fn place(position: u64, item: Item) -> Change {
+    Change::Place(Arc::new(Placed { position, item }))
+}
+
+fn placed(change: &Change) -> Placed {
+    match change {
+        Change::Place(placed) => placed.as_ref().clone(),
+        other => panic!("{other:?} places nothing"),
+    }
+}
+
+fn entry(position: u64, content: u8) -> Change {
+    let item = Item::Entry {
+        hash: EntryHash([content; 32]),
+        bytes: vec![content; 40],
+    };
+    place(position, item)
+}
+
+fn segment(position: u64, (hash, segment): &(SegmentHash, Segment)) -> Change {
+    let item = Item::Segment {
+        hash: *hash,
+        segment: Box::new(segment.clone()),
+    };
+    place(position, item)
+}
+
+/// A fold of the segments from `first` to `last`, by the same author.
+fn fold(
+    classroom: ClassroomId,
+    segments: &[(SegmentHash, Segment)],
+    first: usize,
+    last: usize,
+) -> (SegmentHash, Segment) {
+    let mut rng = UnwrapErr(SysRng);
+    let keys = author();
+    let header = Header {
+        kind: Kind::Fold {
+            covered: segments[last].0,
+        },
+        first: first as u64,
+        last: last as u64,
+        ..segments[first].1.header.clone()
+    };
+    let previous = segments[first].1.previous;
+    let key = EpochKey::random(&mut rng);
+    let bundle = vec![9; 60];
+    let fold = Segment::seal_fold(&keys, &classroom, header, previous, &key, bundle, &mut rng).unwrap();
+    (fold.hash(&classroom).unwrap(), fold)
+}
+
+fn author() -> MemberKeys {
+    MemberKeys::from_seed(&Seed::from_bytes([6; 16])).unwrap()
 }
 
 /// The first segments of one log.
 fn segments(classroom: ClassroomId, count: u64) -> Vec<(SegmentHash, Segment)> {
     let mut rng = UnwrapErr(SysRng);
-    let keys = MemberKeys::from_seed(&Seed::random(&mut rng)).unwrap();
+    let keys = author();
     let key = EpochKey::random(&mut rng);
     let mut previous = SegmentHash::NONE;
     (0..count)

@@ -1,40 +1,70 @@
 //! What one transaction will hold: takes jobs in order, decides on each, commits what counts, and only then answers and
 //! lets others see it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use protocol::receipt::Receipt;
 use protocol::roster::{Entry, Roster};
-use protocol::segment::{Log, Segment};
-use protocol::{ClassroomId, MemberId, Refusal, SegmentHash};
+use protocol::segment::{Header, Log, Segment};
+use protocol::snapshot::Snapshot;
+use protocol::verdict::Verdict;
+use protocol::{
+    ClassroomId, DocumentId, MemberId, PieceHash, ReceiptHash, Refusal, SegmentHash, SnapshotHash,
+};
 
+use super::Shared;
+use super::catalog::Catalog;
 use super::classroom::Classroom;
 use super::inbox::{Answer, ChannelKey, Inbox, Note};
-use super::judge::{Decision, storage};
+use super::judge::{Decision, Terms, storage};
 use crate::Error;
-use crate::store::{Item, Placed, Store, Tail};
+use crate::store::{Change, Item, Placed, Tail};
 
 /// The most that one transaction takes.
 const BATCH_JOBS: usize = 1024;
 const BATCH_BYTES: usize = 8 * 1024 * 1024;
 
-/// A submission of somebody who has the classroom open.
-pub(crate) struct Job {
-    pub(crate) classroom: Arc<Classroom>,
-    pub(crate) candidate: Candidate,
-    pub(crate) from: Submitter,
+/// Something to decide on.
+pub(crate) enum Job {
+    /// A submission of somebody who has the classroom open.
+    Submit {
+        classroom: Arc<Classroom>,
+        candidate: Candidate,
+        from: Submitter,
+    },
+    /// Throws away what may go.
+    Tidy { classroom: Arc<Classroom> },
 }
 
-/// What was submitted, checked as far as it can be without knowing what came before it.
+/// What was submitted, checked as far as it can be without knowing what came before it: signatures were verified, except
+/// that of an entry.
 pub(crate) enum Candidate {
     Entry {
         entry: Box<Entry>,
         bytes: Vec<u8>,
     },
-    /// Its signature was verified.
     Segment {
         segment: Box<Segment>,
         hash: SegmentHash,
+    },
+    Snapshot {
+        snapshot: Box<Snapshot>,
+        hash: SnapshotHash,
+        bytes: Vec<u8>,
+    },
+    Piece {
+        hash: PieceHash,
+        bytes: Vec<u8>,
+    },
+    Verdict {
+        verdict: Box<Verdict>,
+        bytes: Vec<u8>,
+    },
+    Receipt {
+        receipt: Box<Receipt>,
+        hash: ReceiptHash,
+        bytes: Vec<u8>,
     },
 }
 
@@ -46,17 +76,16 @@ pub(crate) struct Submitter {
     pub(crate) key: ChannelKey,
     pub(crate) channel: protocol::frame::Channel,
     pub(crate) submission: u32,
+    /// They have the founding entry, and so may bring the others.
+    pub(crate) has_founding: bool,
 }
 
 /// See the [module](self).
 pub(crate) struct Batch<'a> {
-    pub(super) store: &'a dyn Store,
-    /// Seconds since 1970.
-    pub(super) now: u64,
+    terms: Terms<'a>,
     jobs: usize,
     bytes: usize,
-    items: Vec<(ClassroomId, Arc<Placed>)>,
-    /// What the items change in each classroom.
+    /// What changes in each classroom.
     pending: BTreeMap<ClassroomId, Pending>,
     answers: Vec<Answered>,
 }
@@ -69,28 +98,36 @@ struct Answered {
     is_founding: bool,
 }
 
-/// A classroom with the items of this batch.
+/// A classroom with the changes of this batch.
 pub(super) struct Pending {
     pub(super) classroom: Arc<Classroom>,
     /// The last position given out; 0 if it is not even founded.
     pub(super) last: u64,
-    items: Vec<Arc<Placed>>,
+    /// Of all items, as far as known.
+    pub(super) bytes: u64,
+    changes: Vec<Change>,
     /// With the entries of this batch; `None` while there are none.
     changed_roster: Option<Roster>,
-    committed_roster: Arc<Roster>,
+    pub(super) committed_roster: Arc<Roster>,
+    pub(super) catalog: Catalog,
     pub(super) tails: HashMap<Log, Option<Tail>>,
+    /// The segments of this batch.
     pub(super) segments: HashMap<(Log, u64), SegmentHash>,
+    /// The pieces of this batch.
+    pub(super) pieces: BTreeSet<PieceHash>,
 }
 
 impl<'a> Batch<'a> {
     /// `now` is in seconds since 1970.
-    pub(crate) fn new(store: &'a dyn Store, now: u64) -> Self {
+    pub(crate) fn new(shared: &'a Shared, now: u64) -> Self {
         Self {
-            store,
-            now,
+            terms: Terms {
+                store: shared.store.as_ref(),
+                limits: &shared.limits,
+                now,
+            },
             jobs: 0,
             bytes: 0,
-            items: Vec::new(),
             pending: BTreeMap::new(),
             answers: Vec::new(),
         }
@@ -105,32 +142,33 @@ impl<'a> Batch<'a> {
         self.jobs >= BATCH_JOBS || self.bytes >= BATCH_BYTES
     }
 
-    pub(crate) fn take(&mut self, job: Job) {
-        self.jobs += 1;
-        let Job {
-            classroom,
-            candidate,
-            from,
-        } = job;
-        let is_founding =
-            matches!(&candidate, Candidate::Entry { entry, .. } if entry.hash().0 == classroom.id().0);
-        let answer = match self.decide(&classroom, candidate, &from.member) {
-            Ok(answer) => answer,
-            Err(refusal) => Answer::Refused(refusal),
+    /// Takes a job, or gives it back if it has to wait for the next batch.
+    pub(crate) fn take(&mut self, job: Job) -> Option<Job> {
+        let back = match job {
+            Job::Submit {
+                classroom,
+                candidate,
+                from,
+            } => self.submit(classroom, candidate, from),
+            Job::Tidy { classroom } => self.tidy(classroom),
         };
-        self.answers.push(Answered {
-            from,
-            answer,
-            is_founding,
-        });
+        if back.is_none() {
+            self.jobs += 1;
+        }
+        back
     }
 
     /// Commits, answers, publishes. Tells which inboxes to wake, and whether the commit worked.
     pub(crate) fn commit(self) -> (Vec<Arc<Inbox>>, Result<(), Error>) {
-        let committed = if self.items.is_empty() {
+        let changes: Vec<(ClassroomId, Change)> = self
+            .pending
+            .iter()
+            .flat_map(|(id, pending)| pending.changes.iter().map(|change| (*id, change.clone())))
+            .collect();
+        let committed = if changes.is_empty() {
             Ok(())
         } else {
-            self.store.commit(&self.items)
+            self.terms.store.commit(&changes, self.terms.now)
         };
         let stored = committed.is_ok();
         let mut to_wake: Vec<Arc<Inbox>> = Vec::new();
@@ -157,15 +195,11 @@ impl<'a> Batch<'a> {
             }
         }
         for pending in self.pending.into_values() {
-            if pending.items.is_empty() {
+            if pending.changes.is_empty() {
                 continue;
             }
             if stored {
-                to_wake.extend(
-                    pending
-                        .classroom
-                        .publish(pending.items, pending.changed_roster.map(Arc::new)),
-                );
+                to_wake.extend(pending.publish(self.terms));
             } else {
                 pending.classroom.doubt();
             }
@@ -173,30 +207,64 @@ impl<'a> Batch<'a> {
         (to_wake, committed)
     }
 
-    fn decide(
-        &mut self,
-        classroom: &Arc<Classroom>,
-        candidate: Candidate,
-        submitter: &MemberId,
-    ) -> Result<Answer, Refusal> {
-        let (store, now) = (self.store, self.now);
-        let pending = self.pending(classroom)?;
-        let decision = match &candidate {
-            Candidate::Entry { entry, .. } => pending.judge_entry(entry, submitter, now),
-            Candidate::Segment { segment, hash } => pending.judge_segment(segment, *hash, submitter, store),
-        };
-        Ok(match decision? {
-            Decision::Store => {
-                let item = candidate.into_item();
-                let size = item.size();
-                let placed = pending.place(item);
-                let position = placed.position;
-                self.bytes += size;
-                self.items.push((*classroom.id(), placed));
+    fn submit(&mut self, classroom: Arc<Classroom>, candidate: Candidate, from: Submitter) -> Option<Job> {
+        let is_founding =
+            matches!(&candidate, Candidate::Entry { entry, .. } if entry.hash().0 == classroom.id().0);
+        let terms = self.terms;
+        let decided = self
+            .pending(&classroom)
+            .and_then(|pending| pending.decide(candidate, &from, terms));
+        let answer = match decided {
+            Ok(Decided::Stored { position, bytes }) => {
+                self.bytes += bytes;
                 Answer::Stored { position }
             }
-            Decision::Held => Answer::Held,
-        })
+            Ok(Decided::Held { bytes }) => {
+                self.bytes += bytes;
+                Answer::Held
+            }
+            Ok(Decided::Wait(candidate)) => {
+                return Some(Job::Submit {
+                    classroom,
+                    candidate,
+                    from,
+                });
+            }
+            Err(refusal) => {
+                tracing::debug!(code = u16::from(refusal), "refused");
+                Answer::Refused(refusal)
+            }
+        };
+        self.answers.push(Answered {
+            from,
+            answer,
+            is_founding,
+        });
+        None
+    }
+
+    fn tidy(&mut self, classroom: Arc<Classroom>) -> Option<Job> {
+        if self
+            .pending
+            .get(classroom.id())
+            .is_some_and(|pending| !pending.changes.is_empty())
+        {
+            return Some(Job::Tidy { classroom });
+        }
+        let terms = self.terms;
+        let Ok(pending) = self.pending(&classroom) else {
+            return None;
+        };
+        match pending.tidy(terms) {
+            Ok(changes) => pending.changes.extend(changes),
+            Err(error) => {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "cannot tidy a classroom"
+                );
+            }
+        }
+        None
     }
 
     fn pending(&mut self, classroom: &Arc<Classroom>) -> Result<&mut Pending, Refusal> {
@@ -205,23 +273,36 @@ impl<'a> Batch<'a> {
             Occupied(known) => Ok(known.into_mut()),
             Vacant(place) => {
                 // After a commit that failed, the store may hold more than anybody was told.
-                classroom.settle(self.store).map_err(|error| storage(&error))?;
+                classroom
+                    .settle(self.terms.store)
+                    .map_err(|error| storage(&error))?;
                 Ok(place.insert(Pending::new(classroom)))
             }
         }
     }
 }
 
+/// What became of a candidate; how many bytes are to be written.
+enum Decided {
+    Stored { position: u64, bytes: usize },
+    Held { bytes: usize },
+    Wait(Candidate),
+}
+
 impl Pending {
     fn new(classroom: &Arc<Classroom>) -> Self {
+        let at_hand = classroom.at_hand();
         Self {
             classroom: Arc::clone(classroom),
-            last: classroom.last(),
-            items: Vec::new(),
+            last: at_hand.last,
+            bytes: at_hand.bytes,
+            changes: Vec::new(),
             changed_roster: None,
-            committed_roster: classroom.roster(),
+            committed_roster: at_hand.roster,
+            catalog: at_hand.catalog,
             tails: HashMap::new(),
             segments: HashMap::new(),
+            pieces: BTreeSet::new(),
         }
     }
 
@@ -235,39 +316,151 @@ impl Pending {
             .get_or_insert_with(|| (*self.committed_roster).clone())
     }
 
-    /// Gives an item the next position.
-    fn place(&mut self, item: Item) -> Arc<Placed> {
-        self.last += 1;
-        if let Item::Segment { hash, segment } = &item {
-            let (log, index) = (segment.header.log, segment.header.last);
-            self.tails.insert(log, Some(Tail { index, hash: *hash }));
-            self.segments.insert((log, index), *hash);
+    /// Whether segments with such a header were found to fit before, by the roster as it is now.
+    pub(super) fn is_known_to_fit(&self, header: &Header) -> bool {
+        self.changed_roster.is_none() && self.classroom.is_known_to_fit(&self.committed_roster, header)
+    }
+
+    pub(super) fn remember_fit(&self, header: &Header) {
+        if self.changed_roster.is_none() {
+            self.classroom.remember_fit(&self.committed_roster, header);
         }
-        let placed = Arc::new(Placed {
-            position: self.last,
-            item,
-        });
-        self.items.push(Arc::clone(&placed));
-        placed
+    }
+
+    /// Forgets what this batch knows of a document's logs.
+    pub(super) fn forget_logs(&mut self, document: &DocumentId) {
+        self.tails.retain(|log, _| log.document != *document);
+        self.segments.retain(|(log, _), _| log.document != *document);
+    }
+
+    fn decide(
+        &mut self,
+        candidate: Candidate,
+        from: &Submitter,
+        terms: Terms<'_>,
+    ) -> Result<Decided, Refusal> {
+        let member = &from.member;
+        let decision = match &candidate {
+            Candidate::Entry { entry, .. } => self.judge_entry(entry, from, terms),
+            Candidate::Segment { segment, hash } => self.judge_segment(segment, *hash, member, terms),
+            Candidate::Snapshot { snapshot, hash, .. } => self.judge_snapshot(snapshot, *hash, member, terms),
+            Candidate::Piece { hash, bytes } => self.judge_piece(*hash, bytes, member, terms),
+            Candidate::Verdict { verdict, .. } => self.judge_verdict(verdict, member, terms),
+            Candidate::Receipt { receipt, hash, .. } => self.judge_receipt(receipt, *hash, member, terms),
+        };
+        match decision? {
+            Decision::Store(before) => {
+                let item = candidate.into_item(&self.catalog)?;
+                self.changes.extend(before);
+                let bytes = item.size();
+                let position = self.place(item)?;
+                Ok(Decided::Stored { position, bytes })
+            }
+            Decision::Keep(changes) => {
+                self.changes.extend(changes);
+                let bytes = match candidate {
+                    Candidate::Piece { bytes, .. } => bytes.len(),
+                    _ => 0,
+                };
+                Ok(Decided::Held { bytes })
+            }
+            Decision::Held => Ok(Decided::Held { bytes: 0 }),
+            Decision::Wait => Ok(Decided::Wait(candidate)),
+        }
+    }
+
+    /// Makes known what was committed; answers with the inboxes to wake.
+    fn publish(self, terms: Terms<'_>) -> Vec<Arc<Inbox>> {
+        let Self {
+            classroom,
+            changes,
+            changed_roster,
+            catalog,
+            ..
+        } = self;
+        let mut to_wake = classroom.publish(&changes, changed_roster.map(Arc::new), catalog);
+        let gives_back = |change: &Change| !matches!(change, Change::Place(_) | Change::Piece { .. });
+        let weighed = if changes.iter().any(gives_back) {
+            terms.store.totals(classroom.id()).map(|totals| {
+                classroom.weigh(totals.unwrap_or_default().bytes);
+            })
+        } else {
+            Ok(())
+        };
+        let asked = classroom.ask_for_snapshots(terms.limits.snapshot_after, terms.store);
+        match weighed.and(asked) {
+            Ok(asked) => to_wake.extend(asked),
+            Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "the store failed"),
+        }
+        to_wake
+    }
+
+    /// Gives an item the next position.
+    fn place(&mut self, item: Item) -> Result<u64, Refusal> {
+        let position = self.last + 1;
+        let placed = Placed { position, item };
+        self.catalog.add(&placed).map_err(|error| storage(&error))?;
+        if let (Item::Segment { segment, hash }, Some(held)) = (&placed.item, placed.item.held()) {
+            let log = segment.header.log;
+            let tail = Tail {
+                index: held.last,
+                hash: held.chain_hash,
+            };
+            let end = self.tails.entry(log).or_insert(None);
+            if end.is_none_or(|end| end.index < tail.index) {
+                *end = Some(tail);
+            }
+            self.segments.insert((log, held.last), *hash);
+        }
+        self.last = position;
+        self.bytes += placed.item.size() as u64;
+        self.changes.push(Change::Place(Arc::new(placed)));
+        Ok(position)
     }
 }
 
 impl Candidate {
-    fn into_item(self) -> Item {
-        match self {
+    /// What is stored of it, in the space that its document is in.
+    fn into_item(self, catalog: &Catalog) -> Result<Item, Refusal> {
+        Ok(match self {
             Self::Entry { entry, bytes } => Item::Entry {
                 hash: entry.hash(),
                 bytes,
             },
             Self::Segment { segment, hash } => Item::Segment { hash, segment },
-        }
+            Self::Snapshot {
+                snapshot,
+                hash,
+                bytes,
+            } => Item::Snapshot {
+                hash,
+                space: snapshot.header.space,
+                bytes,
+            },
+            Self::Verdict { verdict, bytes } => Item::Verdict {
+                space: catalog
+                    .snapshot(&verdict.statement.snapshot)
+                    .map(|snapshot| snapshot.space)
+                    .ok_or(Refusal::UnknownParent)?,
+                bytes,
+            },
+            Self::Receipt { receipt, hash, bytes } => Item::Receipt {
+                hash,
+                space: receipt.header.space,
+                bytes,
+            },
+            // A piece has no place among the items.
+            Self::Piece { .. } => return Err(Refusal::Malformed),
+        })
     }
 }
 
 impl Job {
     /// Answers without deciding, for want of whoever could.
     pub(crate) fn refuse(self, reason: Refusal) {
-        self.from.inbox.put(self.from.note(Answer::Refused(reason)));
+        if let Self::Submit { from, .. } = self {
+            from.inbox.put(from.note(Answer::Refused(reason)));
+        }
     }
 }
 

@@ -5,42 +5,54 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
-use protocol::roster::{Entry, Role, Roster};
-use protocol::{ClassroomId, EntryHash, MemberId};
+use protocol::roster::{Entry, Roster};
+use protocol::segment::{Header, Log};
+use protocol::{ClassroomId, DocumentId, EntryHash, MemberId, SpaceId};
 
-use super::inbox::{ChannelKey, Inbox, Whispered};
+use super::catalog::Catalog;
+use super::inbox::{ChannelKey, Inbox, Note, Whispered};
 use crate::Error;
-use crate::store::{Item, Placed, Store};
+use crate::store::{Change, Item, Placed, Store};
 
 /// How much of a classroom's log is kept at hand for those who are up to date.
 const RECENT_ITEMS: usize = 1024;
 const RECENT_BYTES: usize = 1024 * 1024;
 
-/// How much is read at a time of what a failed commit may have left.
-const SETTLED_BYTES: usize = 1024 * 1024;
-
-/// How many answers to "which role had who at these heads" are remembered.
-const MAX_ROLES: usize = 4096;
+/// Of how many logs it is remembered that their segments count.
+const MAX_FITS: usize = 4096;
 
 /// See the [module](self).
 #[derive(Debug)]
 pub(crate) struct Classroom {
     id: ClassroomId,
     state: Mutex<State>,
-    roles: Mutex<Roles>,
+    fits: Mutex<Fits>,
 }
 
 #[derive(Debug)]
 struct State {
-    roster: Arc<Roster>,
-    /// The position of the newest item; 0 while nothing is committed.
-    last: u64,
+    at_hand: AtHand,
     recent: VecDeque<Arc<Placed>>,
     recent_bytes: usize,
     listeners: BTreeMap<u64, Listener>,
     next_listener: u64,
+    /// How many segments each document got since a snapshot, or since somebody was asked for one.
+    grown: HashMap<DocumentId, u64>,
+    /// Who was asked last.
+    asked: u64,
     /// A commit failed: the store may hold more than is known here.
     is_doubtful: bool,
+}
+
+/// What is committed, as far as it is at hand.
+#[derive(Debug, Clone)]
+pub(crate) struct AtHand {
+    pub(crate) roster: Arc<Roster>,
+    pub(crate) catalog: Catalog,
+    /// The position of the newest item; 0 as long as the founding entry is not committed.
+    pub(crate) last: u64,
+    /// Of all items, about.
+    pub(crate) bytes: u64,
 }
 
 #[derive(Debug)]
@@ -50,8 +62,12 @@ struct Listener {
     member: MemberId,
 }
 
-/// A role at given heads never changes, for the heads name all that it depends on.
-type Roles = HashMap<MemberId, HashMap<Vec<EntryHash>, Option<Role>>>;
+/// Logs whose segments count by this roster, if they name the same space, epoch and heads.
+#[derive(Debug)]
+struct Fits {
+    roster: Arc<Roster>,
+    known: HashMap<Log, (SpaceId, u32, Vec<EntryHash>)>,
+}
 
 /// What follows a position.
 pub(crate) enum Following {
@@ -61,10 +77,10 @@ pub(crate) enum Following {
     Older,
 }
 
-impl Classroom {
-    /// Reads a classroom from the store. Blocks.
-    fn load(id: &ClassroomId, store: &dyn Store) -> Result<Option<Arc<Self>>, Error> {
-        let Some(last) = store.last(id)? else {
+impl AtHand {
+    /// Reads it from the store. Blocks.
+    fn load(id: &ClassroomId, store: &dyn Store) -> Result<Option<Self>, Error> {
+        let Some(totals) = store.totals(id)? else {
             return Ok(None);
         };
         let damaged = |_| Error::Damaged("roster");
@@ -76,22 +92,34 @@ impl Classroom {
                 .add(Entry::decode(&entry).map_err(damaged)?)
                 .map_err(damaged)?;
         }
-        Ok(Some(Self::new(roster, last)))
+        Ok(Some(Self {
+            roster: Arc::new(roster),
+            catalog: Catalog::load(id, store)?,
+            last: totals.last,
+            bytes: totals.bytes,
+        }))
     }
+}
 
-    fn new(roster: Roster, last: u64) -> Arc<Self> {
+impl Classroom {
+    fn new(id: ClassroomId, at_hand: AtHand) -> Arc<Self> {
+        let roster = Arc::clone(&at_hand.roster);
         Arc::new(Self {
-            id: roster.classroom(),
+            id,
             state: Mutex::new(State {
-                roster: Arc::new(roster),
-                last,
+                at_hand,
                 recent: VecDeque::new(),
                 recent_bytes: 0,
                 listeners: BTreeMap::new(),
                 next_listener: 0,
+                grown: HashMap::new(),
+                asked: 0,
                 is_doubtful: false,
             }),
-            roles: Mutex::default(),
+            fits: Mutex::new(Fits {
+                roster,
+                known: HashMap::new(),
+            }),
         })
     }
 
@@ -99,35 +127,55 @@ impl Classroom {
         &self.id
     }
 
+    pub(crate) fn at_hand(&self) -> AtHand {
+        self.state.lock().at_hand.clone()
+    }
+
     /// The roster as far as it is committed.
     pub(crate) fn roster(&self) -> Arc<Roster> {
-        Arc::clone(&self.state.lock().roster)
+        Arc::clone(&self.state.lock().at_hand.roster)
+    }
+
+    pub(crate) fn catalog(&self) -> Catalog {
+        self.state.lock().at_hand.catalog.clone()
     }
 
     /// The position of the newest item; 0 as long as the founding entry is not committed.
     pub(crate) fn last(&self) -> u64 {
-        self.state.lock().last
+        self.state.lock().at_hand.last
     }
 
-    /// [`Roster::role_at`], remembered. `roster` is this classroom's, perhaps with uncommitted entries, and knows
-    /// `heads`.
-    pub(crate) fn role_at(&self, roster: &Roster, member: &MemberId, heads: &[EntryHash]) -> Option<Role> {
-        if let Some(role) = self.roles.lock().get(member).and_then(|roles| roles.get(heads)) {
-            return *role;
+    /// Whether a segment with this header counts, for sure, by `roster`.
+    pub(crate) fn is_known_to_fit(&self, roster: &Arc<Roster>, header: &Header) -> bool {
+        let fits = self.fits.lock();
+        Arc::ptr_eq(&fits.roster, roster)
+            && fits.known.get(&header.log).is_some_and(|(space, epoch, heads)| {
+                *space == header.space && *epoch == header.epoch && *heads == header.roster
+            })
+    }
+
+    /// Remembers that a segment with this header counts by `roster`.
+    pub(crate) fn remember_fit(&self, roster: &Arc<Roster>, header: &Header) {
+        // Other indices of a log that is cut may not count.
+        if roster.cutoff(&header.log).is_some() {
+            return;
         }
-        let role = roster.role_at(member, heads);
-        let mut roles = self.roles.lock();
-        if roles.values().map(HashMap::len).sum::<usize>() >= MAX_ROLES {
-            roles.clear();
+        let mut fits = self.fits.lock();
+        if !Arc::ptr_eq(&fits.roster, roster) {
+            fits.roster = Arc::clone(roster);
+            fits.known.clear();
         }
-        roles.entry(*member).or_default().insert(heads.to_vec(), role);
-        role
+        if fits.known.len() >= MAX_FITS {
+            fits.known.clear();
+        }
+        fits.known
+            .insert(header.log, (header.space, header.epoch, header.roster.clone()));
     }
 
     /// What follows position `after`, up to position `until` and about `bytes`.
     pub(crate) fn following(&self, after: u64, until: u64, bytes: usize) -> Following {
         let state = self.state.lock();
-        if after >= state.last.min(until) {
+        if after >= state.at_hand.last.min(until) {
             return Following::Recent(Vec::new());
         }
         match state.recent.front() {
@@ -149,29 +197,80 @@ impl Classroom {
         Following::Recent(items)
     }
 
-    /// Makes committed items known; answers with the inboxes to wake. The answers to who submitted them must be in
+    /// Makes committed changes known; answers with the inboxes to wake. The answers to who submitted them must be in
     /// their inboxes already.
-    pub(crate) fn publish(&self, items: Vec<Arc<Placed>>, roster: Option<Arc<Roster>>) -> Vec<Arc<Inbox>> {
+    pub(crate) fn publish(
+        &self,
+        changes: &[Change],
+        roster: Option<Arc<Roster>>,
+        catalog: Catalog,
+    ) -> Vec<Arc<Inbox>> {
         let mut state = self.state.lock();
         if let Some(roster) = roster {
-            state.roster = roster;
+            state.at_hand.roster = roster;
         }
-        for placed in items {
-            state.last = placed.position;
-            state.recent_bytes += placed.item.size();
-            state.recent.push_back(placed);
+        state.at_hand.catalog = catalog;
+        for change in changes {
+            state.apply(change);
         }
-        while state.recent.len() > RECENT_ITEMS || state.recent_bytes > RECENT_BYTES {
-            let Some(oldest) = state.recent.pop_front() else {
-                break;
+        state.listening().collect()
+    }
+
+    /// Corrects how many bytes there are.
+    pub(crate) fn weigh(&self, bytes: u64) {
+        self.state.lock().at_hand.bytes = bytes;
+    }
+
+    /// Asks a writer who listens for a snapshot of each document that has got `after` segments since the last one.
+    /// Answers with the inboxes to wake. Blocks if there is such a document.
+    pub(crate) fn ask_for_snapshots(&self, after: u64, store: &dyn Store) -> Result<Vec<Arc<Inbox>>, Error> {
+        let (mut due, catalog, roster): (Vec<DocumentId>, _, _) = {
+            let mut state = self.state.lock();
+            let due: Vec<_> = state
+                .grown
+                .extract_if(|_, grown| *grown >= after)
+                .map(|(document, _)| document)
+                .collect();
+            if due.is_empty() {
+                return Ok(Vec::new());
+            }
+            let AtHand { catalog, roster, .. } = state.at_hand.clone();
+            (due, catalog, roster)
+        };
+        due.sort_unstable();
+        let mut asked = Vec::new();
+        for document in due {
+            let Some(space) = catalog.space_of(&document) else {
+                continue;
             };
-            state.recent_bytes -= oldest.item.size();
+            let newest = catalog.snapshots_of(&document).next();
+            let covered = newest.map_or(0, |(_, snapshot)| snapshot.position);
+            if store.count(&self.id, &document, covered)? < after {
+                continue;
+            }
+            let mut state = self.state.lock();
+            let may_write = |listener: &Listener| {
+                roster
+                    .member(&listener.member)
+                    .is_some_and(|member| member.role.may_write())
+                    && roster.is_in_space(&listener.member, &space)
+            };
+            // In turn, so that nobody is asked all the time.
+            let after_last = state.listeners.range(state.asked + 1..);
+            let chosen = after_last
+                .chain(state.listeners.iter())
+                .find(|(_, listener)| may_write(listener));
+            if let Some((number, listener)) = chosen {
+                let number = *number;
+                listener.inbox.leave(Note::WantSnapshot {
+                    key: listener.key,
+                    document,
+                });
+                asked.push(Arc::clone(&listener.inbox));
+                state.asked = number;
+            }
         }
-        state
-            .listeners
-            .values()
-            .map(|listener| Arc::clone(&listener.inbox))
-            .collect()
+        Ok(asked)
     }
 
     /// A commit failed: it is not known what the store holds until [`Classroom::settle`] looks.
@@ -185,35 +284,35 @@ impl Classroom {
         if !self.state.lock().is_doubtful {
             return Ok(());
         }
-        loop {
-            let items = store.page(&self.id, self.last(), SETTLED_BYTES)?;
-            if items.is_empty() {
-                break;
-            }
-            let mut roster = self.roster();
-            for placed in &items {
-                if let Item::Entry { bytes, .. } = &placed.item {
-                    let damaged = |_| Error::Damaged("roster");
-                    let entry = Entry::decode(bytes).map_err(damaged)?;
-                    if !roster.knows(&[entry.hash()]) {
-                        Arc::make_mut(&mut roster).add(entry).map_err(damaged)?;
-                    }
-                }
-            }
-            for inbox in self.publish(items.into_iter().map(Arc::new).collect(), Some(roster)) {
-                inbox.wake();
-            }
+        let loaded = AtHand::load(&self.id, store)?;
+        let mut state = self.state.lock();
+        if let Some(at_hand) = loaded {
+            state.at_hand = at_hand;
         }
-        self.state.lock().is_doubtful = false;
+        state.recent.clear();
+        state.recent_bytes = 0;
+        state.is_doubtful = false;
+        let listening: Vec<_> = state.listening().collect();
+        drop(state);
+        for inbox in listening {
+            inbox.wake();
+        }
         Ok(())
     }
 
-    /// Puts a whisper into the inboxes of all members who listen, except on the channel it came from.
-    pub(crate) fn whisper(&self, inbox: &Arc<Inbox>, key: ChannelKey, whisper: &Arc<[u8]>, max: usize) {
+    /// Puts a whisper into the inboxes of all members of its space who listen, except on the channel it came from.
+    pub(crate) fn whisper(
+        &self,
+        inbox: &Arc<Inbox>,
+        key: ChannelKey,
+        space: &SpaceId,
+        whisper: &Arc<[u8]>,
+        max: usize,
+    ) {
         let state = self.state.lock();
         for listener in state.listeners.values() {
             let is_sender = listener.key == key && Arc::ptr_eq(&listener.inbox, inbox);
-            if !is_sender && state.roster.member(&listener.member).is_some() {
+            if !is_sender && state.at_hand.roster.is_in_space(&listener.member, space) {
                 listener.inbox.whisper(
                     Whispered {
                         key: listener.key,
@@ -241,6 +340,66 @@ impl Classroom {
             classroom: Arc::clone(self),
             number,
         }
+    }
+}
+
+impl State {
+    fn listening(&self) -> impl Iterator<Item = Arc<Inbox>> {
+        self.listeners
+            .values()
+            .map(|listener| Arc::clone(&listener.inbox))
+    }
+
+    fn apply(&mut self, change: &Change) {
+        match change {
+            Change::Place(placed) => {
+                self.at_hand.last = placed.position;
+                self.at_hand.bytes += placed.item.size() as u64;
+                self.recent_bytes += placed.item.size();
+                self.recent.push_back(Arc::clone(placed));
+                if let Some(header) = segment_of(placed) {
+                    *self.grown.entry(header.log.document).or_default() += 1;
+                }
+                while self.recent.len() > RECENT_ITEMS || self.recent_bytes > RECENT_BYTES {
+                    let Some(oldest) = self.recent.pop_front() else {
+                        break;
+                    };
+                    self.recent_bytes -= oldest.item.size();
+                }
+            }
+            Change::Remove { position } => self.forget_recent(|placed| placed.position == *position),
+            Change::RemoveSegments { log, from, to } => self.forget_recent(|placed| {
+                segment_of(placed)
+                    .is_some_and(|header| header.log == *log && (*from..=*to).contains(&header.last))
+            }),
+            Change::Erase { document } => {
+                self.grown.remove(document);
+                self.forget_recent(|placed| {
+                    segment_of(placed).is_some_and(|header| header.log.document == *document)
+                });
+            }
+            Change::Piece { bytes, .. } => self.at_hand.bytes += bytes.len() as u64,
+            Change::RemovePiece { .. } => {}
+        }
+    }
+
+    fn forget_recent(&mut self, is_gone: impl Fn(&Placed) -> bool) {
+        let mut freed = 0;
+        self.recent.retain(|placed| {
+            let goes = is_gone(placed);
+            if goes {
+                freed += placed.item.size();
+            }
+            !goes
+        });
+        self.recent_bytes -= freed;
+    }
+}
+
+fn segment_of(placed: &Placed) -> Option<&Header> {
+    match &placed.item {
+        Item::Segment { segment, .. } => Some(&segment.header),
+        _ => None,
     }
 }
 
@@ -297,7 +456,15 @@ impl Classrooms {
         if let Some(classroom) = self.load_once(&roster.classroom())? {
             return Ok(classroom);
         }
-        let classroom = Classroom::new(roster.clone(), 0);
+        let classroom = Classroom::new(
+            roster.classroom(),
+            AtHand {
+                roster: Arc::new(roster.clone()),
+                catalog: Catalog::default(),
+                last: 0,
+                bytes: 0,
+            },
+        );
         self.remember(&classroom);
         Ok(classroom)
     }
@@ -306,7 +473,8 @@ impl Classrooms {
         if let Some(classroom) = self.at_hand(id) {
             return Ok(Some(classroom));
         }
-        let loaded = Classroom::load(id, self.store.as_ref())?;
+        let loaded = AtHand::load(id, self.store.as_ref())?;
+        let loaded = loaded.map(|at_hand| Classroom::new(*id, at_hand));
         if let Some(classroom) = &loaded {
             self.remember(classroom);
         }

@@ -6,13 +6,18 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use parking_lot::Mutex;
-use protocol::Refusal;
 use protocol::frame::Channel;
+use protocol::inventory::Wanted;
+use protocol::{DocumentId, MemberId, Refusal};
 
+use super::access::Access;
 use super::classroom::Classroom;
 
 /// Names one opening of a channel: unlike a channel number it is never used again on the connection.
 pub(crate) type ChannelKey = u64;
+
+/// Inventories and fetches that may wait; more are not read from the client.
+const MAX_ERRANDS: usize = 4;
 
 /// Notes that may wait apart from answers to submissions, which have their own bound.
 const MAX_NOTES: usize = 256;
@@ -20,12 +25,14 @@ const MAX_NOTES: usize = 256;
 /// Something to do or tell, in order.
 #[derive(Debug)]
 pub(crate) enum Note {
-    /// A classroom was opened: what is behind `from` must come.
+    /// A classroom was opened.
     Opened {
         key: ChannelKey,
         channel: Channel,
         classroom: Arc<Classroom>,
-        from: u64,
+        member: MemberId,
+        access: Access,
+        start: Start,
     },
     /// The client closed the channel.
     Forget {
@@ -43,9 +50,34 @@ pub(crate) enum Note {
         submission: u32,
         answer: Answer,
     },
+    /// The client asks what there is.
+    Inventory {
+        key: ChannelKey,
+    },
+    /// The client asks for these.
+    Fetch {
+        key: ChannelKey,
+        wanted: Box<Wanted>,
+    },
+    /// The relay asks for a snapshot.
+    WantSnapshot {
+        key: ChannelKey,
+        document: DocumentId,
+    },
     Pong {
         nonce: u32,
     },
+}
+
+/// What comes first when a classroom was opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Start {
+    /// What is behind this position.
+    Behind(u64),
+    /// Snapshots, and everything that they do not cover.
+    Empty,
+    /// The names of what there is: the client knows positions of another incarnation.
+    Compared,
 }
 
 /// What became of a submission.
@@ -75,6 +107,8 @@ struct Waiting {
     whispers: VecDeque<Whispered>,
     /// Submissions whose answer has not been sent.
     unanswered: usize,
+    /// Inventories and fetches that were not answered whole.
+    errands: usize,
     /// The connection ends once every submission was answered.
     ending: Option<Refusal>,
     /// There is something new, here or in an open classroom.
@@ -160,6 +194,22 @@ impl Inbox {
         }
     }
 
+    /// Counts an inventory or a fetch.
+    pub(crate) fn expect_errand(&self) {
+        self.waiting.lock().errands += 1;
+    }
+
+    /// Counts inventories and fetches that were answered, or that nobody waits for any more.
+    pub(crate) fn ran_errands(&self, errands: usize) {
+        let mut waiting = self.waiting.lock();
+        waiting.errands = waiting.errands.saturating_sub(errands);
+        let waker = waiting.on_room.take();
+        drop(waiting);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
     /// Whether there is room for what one more frame of the client brings.
     pub(crate) fn has_room(&self, max_unanswered: usize) -> bool {
         self.waiting.lock().has_room(max_unanswered)
@@ -188,6 +238,8 @@ impl Inbox {
 
 impl Waiting {
     fn has_room(&self, max_unanswered: usize) -> bool {
-        self.unanswered < max_unanswered && self.notes.len() < MAX_NOTES + self.unanswered
+        self.unanswered < max_unanswered
+            && self.errands < MAX_ERRANDS
+            && self.notes.len() < MAX_NOTES + self.unanswered
     }
 }

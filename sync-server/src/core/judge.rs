@@ -1,147 +1,168 @@
-//! What may be stored: the rules that need to know what came before.
+//! What may be stored: the rules that need to know what came before. Whatever an item is, its author's rights are
+//! judged by the roster, and who submits it must belong to the classroom: members bring back what others wrote, and so
+//! heal a relay that lost something.
 
-use protocol::roster::{Action, Added, Entry, Role, Roster};
-use protocol::segment::Segment;
-use protocol::{EntryHash, MemberId, Refusal, SegmentHash};
+mod extras;
+mod segments;
+mod tidy;
 
-use super::batch::Pending;
+use protocol::roster::{Action, Added, Entry, Roster, Unfit};
+use protocol::segment::Header;
+use protocol::{EntryHash, MemberId, Refusal};
+
+pub(super) use segments::check_kind;
+pub(super) use tidy::holds_what_is_gone;
+
+use super::batch::{Pending, Submitter};
 use crate::Error;
-use crate::store::Store;
+use crate::settings::Limits;
+use crate::store::{Change, Store};
 
 /// What becomes of a submission that is not refused.
 pub(super) enum Decision {
-    Store,
+    /// It gets the next position, after these changes.
+    Store(Vec<Change>),
+    /// It gets no position, only these changes.
+    Keep(Vec<Change>),
+    /// It is here already, or something that holds it.
     Held,
+    /// It can only be decided on when what came before it is committed.
+    Wait,
+}
+
+/// What a decision needs beside the classroom.
+#[derive(Clone, Copy)]
+pub(super) struct Terms<'a> {
+    pub(super) store: &'a dyn Store,
+    pub(super) limits: &'a Limits,
+    /// Seconds since 1970.
+    pub(super) now: u64,
 }
 
 impl Pending {
     pub(super) fn judge_entry(
         &mut self,
         entry: &Entry,
-        submitter: &MemberId,
-        now: u64,
+        from: &Submitter,
+        terms: Terms<'_>,
     ) -> Result<Decision, Refusal> {
         let hash = entry.hash();
         let is_founding = hash.0 == self.classroom.id().0;
         if self.last == 0 {
             // The only entry that a roster of a classroom without items has.
             return if is_founding {
-                Ok(Decision::Store)
+                Ok(Decision::Store(Vec::new()))
             } else {
                 Err(Refusal::UnknownClassroom)
             };
         }
-        if self.roster().knows(&[hash]) {
+        let roster = self.roster();
+        if roster.knows(&[hash]) {
             return Ok(Decision::Held);
         }
-        let is_member = self.roster().member(submitter).is_some();
-        if let Action::Admit { invite, .. } = entry.action() {
-            check_invite(self.roster(), invite, now)?;
-            if !is_member && entry.author() != *submitter {
-                return Err(Refusal::NotAMember);
-            }
-        } else if !is_member {
-            return Err(Refusal::NotAMember);
+        if roster.len() >= terms.limits.classroom_entries {
+            return Err(Refusal::TooManyEntries);
+        }
+        let is_own = entry.author() == from.member;
+        let joins_by = match entry.action() {
+            Action::Admit { invite, .. } | Action::Request { invite, .. } => Some(invite),
+            _ => None,
+        };
+        // What others submit was taken in time somewhere else: they vouch for it.
+        match joins_by {
+            Some(invite) if is_own => check_invite(roster, invite, terms.now)?,
+            _ if from.has_founding || roster.member(&from.member).is_some() => {}
+            _ => return Err(Refusal::NotAMember),
+        }
+        if is_own && roster.leaves_out(entry) {
+            return Err(Refusal::LeavesOut);
         }
         match self.roster_mut().add(entry.clone()) {
-            Ok(Added::New) => Ok(Decision::Store),
+            Ok(Added::New) => Ok(Decision::Store(self.erase_what_is_gone())),
             Ok(Added::Known) => Ok(Decision::Held),
             Err(error) => Err(refusal_of(&error)),
         }
     }
 
-    pub(super) fn judge_segment(
-        &mut self,
-        segment: &Segment,
-        hash: SegmentHash,
-        submitter: &MemberId,
-        store: &dyn Store,
-    ) -> Result<Decision, Refusal> {
-        let header = &segment.header;
+    /// Forgets the documents that the roster says are gone.
+    fn erase_what_is_gone(&mut self) -> Vec<Change> {
+        let mut changes = Vec::new();
+        for (document, _) in self.roster().erased_documents() {
+            if self.catalog.space_of(&document).is_none() {
+                continue;
+            }
+            let extras = self.catalog.erase(&document);
+            changes.extend(extras.into_iter().map(|position| Change::Remove { position }));
+            changes.push(Change::Erase { document });
+            self.forget_logs(&document);
+        }
+        changes
+    }
+
+    /// Whether somebody may submit what is not theirs.
+    fn check_submitter(&self, submitter: &MemberId) -> Result<(), Refusal> {
         if self.last == 0 {
             return Err(Refusal::UnknownClassroom);
         }
-        let roster = self.roster();
-        if roster.member(submitter).is_none() {
-            return Err(Refusal::NotAMember);
+        match self.roster().member(submitter) {
+            Some(_) => Ok(()),
+            None => Err(Refusal::NotAMember),
         }
-        if !roster.knows(&header.roster) {
-            return Err(Refusal::UnknownParent);
+    }
+
+    /// Whether there is room for so many bytes.
+    fn check_room(&self, bytes: usize, limits: &Limits) -> Result<(), Refusal> {
+        if self.bytes.saturating_add(bytes as u64) > limits.classroom_bytes {
+            return Err(Refusal::QuotaFull);
         }
-        let role = self.classroom.role_at(roster, &header.log.member, &header.roster);
-        check_author(role)?;
-        check_space(segment, self.roster())?;
-        let id = *self.classroom.id();
-        let tail = match self.tails.get(&header.log) {
-            Some(tail) => *tail,
-            None => {
-                let tail = store.tail(&id, &header.log).map_err(|error| storage(&error))?;
-                self.tails.insert(header.log, tail);
-                tail
-            }
-        };
-        let next = tail.map_or(0, |tail| tail.index + 1);
-        if header.first > next {
-            return Err(Refusal::IndexGap);
-        }
-        if header.first < next {
-            let held = match self.segments.get(&(header.log, header.first)) {
-                Some(held) => Some(*held),
-                None => store
-                    .segment(&id, &header.log, header.first)
-                    .map_err(|error| storage(&error))?,
-            };
-            return if held == Some(hash) {
-                Ok(Decision::Held)
-            } else {
-                Err(Refusal::Fork)
-            };
-        }
-        if segment.previous != tail.map_or(SegmentHash::NONE, |tail| tail.hash) {
-            return Err(Refusal::Fork);
-        }
-        Ok(Decision::Store)
+        Ok(())
     }
 }
 
 /// Whether an invite still lets somebody in, as far as this relay knows.
-pub(crate) fn check_invite(roster: &Roster, invite: &EntryHash, now: u64) -> Result<(), Refusal> {
-    let Some(Action::Invite { uses, expires, .. }) = roster.entry(invite).map(Entry::action) else {
-        return Err(Refusal::UnknownInvite);
-    };
-    if *expires <= now {
+pub(super) fn check_invite(roster: &Roster, invite: &EntryHash, now: u64) -> Result<(), Refusal> {
+    let invite = roster.invite_by(invite).ok_or(Refusal::UnknownInvite)?;
+    if invite.ended {
+        return Err(Refusal::InviteEnded);
+    }
+    if invite.expires <= now {
         return Err(Refusal::InviteExpired);
     }
-    if roster.uses_of(invite) >= *uses as usize {
+    if invite.used >= invite.uses as usize {
         return Err(Refusal::InviteUsedUp);
     }
     Ok(())
 }
 
-/// Whether somebody with this role may write segments.
-pub(crate) fn check_author(role: Option<Role>) -> Result<(), Refusal> {
-    match role {
-        Some(role) if role.may_write() => Ok(()),
-        Some(_) => Err(Refusal::NotAllowed),
-        None => Err(Refusal::NotAMember),
+/// Whether a segment counts, or may at least be kept because of who brings it: members keep what others of them may
+/// have built on, and who leads or teaches also what was written before a lock. Tells whether it counts.
+pub(super) fn check_header(roster: &Roster, header: &Header, submitter: &MemberId) -> Result<bool, Refusal> {
+    let vouches = *submitter != header.log.member;
+    let is_staff = || {
+        roster
+            .member(submitter)
+            .is_some_and(|member| member.role.is_staff())
+    };
+    match roster.check_segment(header) {
+        Ok(()) => Ok(true),
+        Err(Unfit::BeyondCutoff) if vouches => Ok(false),
+        Err(Unfit::Locked | Unfit::Closed) if vouches && is_staff() => Ok(false),
+        Err(unfit) => Err(match unfit {
+            Unfit::UnknownRoster => Refusal::UnknownParent,
+            Unfit::NotAMember => Refusal::NotAMember,
+            Unfit::NotAllowed => Refusal::NotAllowed,
+            Unfit::WrongSpace => Refusal::NotInSpace,
+            Unfit::WrongEpoch => Refusal::WrongEpoch,
+            Unfit::BeyondCutoff => Refusal::BeyondCutoff,
+            Unfit::Locked => Refusal::Locked,
+            Unfit::Closed => Refusal::ClassroomClosed,
+            Unfit::Erased => Refusal::Erased,
+        }),
     }
-}
-
-/// Whether a segment's space and epoch are there.
-pub(crate) fn check_space(segment: &Segment, roster: &Roster) -> Result<(), Refusal> {
-    let header = &segment.header;
-    let keys = roster.keys_in(&header.space);
-    if keys.is_empty() {
-        return Err(Refusal::WrongSpace);
-    }
-    if keys.iter().all(|key| key.epoch != header.epoch) {
-        return Err(Refusal::WrongEpoch);
-    }
-    Ok(())
 }
 
 /// The reason to give for what `protocol` did not accept.
-pub(crate) fn refusal_of(error: &protocol::Error) -> Refusal {
+pub(super) fn refusal_of(error: &protocol::Error) -> Refusal {
     match error {
         protocol::Error::UnsupportedVersion { .. } => Refusal::UnsupportedVersion,
         protocol::Error::TooLarge { .. } => Refusal::TooLarge,
@@ -152,7 +173,7 @@ pub(crate) fn refusal_of(error: &protocol::Error) -> Refusal {
     }
 }
 
-pub(crate) fn storage(error: &Error) -> Refusal {
+pub(super) fn storage(error: &Error) -> Refusal {
     tracing::error!(error = error as &dyn std::error::Error, "the store failed");
     Refusal::Storage
 }

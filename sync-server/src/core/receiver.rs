@@ -7,17 +7,20 @@ use std::time::Duration;
 use protocol::frame::{Channel, ClientFrame, Position};
 use protocol::identity::{Challenge, verify_answer};
 use protocol::invite::InviteProof;
+use protocol::receipt::Receipt;
 use protocol::roster::{Action, Entry, Roster};
-use protocol::segment::Kind;
+use protocol::snapshot::{Piece, Snapshot};
+use protocol::verdict::Verdict;
 use protocol::whisper::Whisper;
 use protocol::wire::{Unpacker, WireSegment};
 use protocol::{ClassroomId, EntryHash, MemberId, Refusal};
 
+use super::access::Access;
 use super::batch::{Candidate, Job, Submitter};
 use super::bucket::Bucket;
 use super::classroom::{Classroom, Classrooms, Listening};
-use super::inbox::{Answer, ChannelKey, Inbox, Note};
-use super::judge::{check_author, check_invite, check_space, refusal_of, storage};
+use super::inbox::{Answer, ChannelKey, Inbox, Note, Start};
+use super::judge::{check_header, check_invite, check_kind, refusal_of, storage};
 use super::{Moment, Shared};
 
 /// See the [module](self).
@@ -110,6 +113,17 @@ struct Open {
     invite: Option<EntryHash>,
     /// They submitted their own admission: what follows it may count.
     admitting: bool,
+    /// They brought the founding entry, and may bring the rest of the roster.
+    has_founding: bool,
+}
+
+/// How a classroom is opened.
+#[derive(Clone, Copy)]
+struct Opening {
+    access: Access,
+    start: Start,
+    invite: Option<EntryHash>,
+    has_founding: bool,
 }
 
 impl Receiver {
@@ -231,16 +245,27 @@ impl Receiver {
             ClientFrame::Whisper { channel, whisper } => self.whisper(member, channel, &whisper, now),
             ClientFrame::Close { channel } => self.close(channel, now),
             ClientFrame::Ping { nonce } => self.inbox.put(Note::Pong { nonce }),
-            ClientFrame::Snapshot { channel, .. }
-            | ClientFrame::Piece { channel, .. }
-            | ClientFrame::Verdict { channel, .. }
-            | ClientFrame::Receipt { channel, .. } => {
-                let submission = self.next_submission(channel)?;
-                let reason = Refusal::UnsupportedVersion;
-                self.answer(0, channel, submission, Answer::Refused(reason));
+            ClientFrame::Inventory { channel } => self.ask(channel, |key| Note::Inventory { key }),
+            ClientFrame::Fetch { channel, wanted } => {
+                self.ask(channel, |key| Note::Fetch { key, wanted });
             }
-            ClientFrame::Inventory { .. } | ClientFrame::Fetch { .. } => {
-                return Err(Refusal::UnsupportedVersion);
+            ClientFrame::Snapshot { channel, snapshot } => {
+                return self.submit_extra(member, channel, |classroom| {
+                    snapshot_of(snapshot.into_vec(), classroom)
+                });
+            }
+            ClientFrame::Piece { channel, piece } => {
+                return self.submit_extra(member, channel, |_| piece_of(piece.into_vec()));
+            }
+            ClientFrame::Verdict { channel, verdict } => {
+                return self.submit_extra(member, channel, |classroom| {
+                    verdict_of(verdict.into_vec(), classroom)
+                });
+            }
+            ClientFrame::Receipt { channel, receipt } => {
+                return self.submit_extra(member, channel, |classroom| {
+                    receipt_of(receipt.into_vec(), classroom)
+                });
             }
         }
         Ok(Taken::Done)
@@ -280,13 +305,20 @@ impl Receiver {
                     self.refuse_founding(channel, Refusal::FoundToken);
                     Ok(Taken::Done)
                 }
-                Ok(classroom) if classroom.roster().member(&member).is_none() => {
-                    self.refuse_founding(channel, Refusal::NotAMember);
-                    Ok(Taken::Done)
-                }
                 Ok(classroom) => {
-                    self.listen(member, channel, classroom, 0, None);
+                    let opening = Opening {
+                        access: Access::Visitor,
+                        start: Start::Empty,
+                        invite: None,
+                        has_founding: true,
+                    };
+                    let is_known = classroom.last() > 0;
+                    self.listen(member, channel, classroom, opening);
                     self.channel(channel)?.submissions = 1;
+                    if is_known {
+                        self.answer(self.last_key, channel, 0, Answer::Held);
+                        return Ok(Taken::Done);
+                    }
                     Ok(self.submit(member, channel, 0, Candidate::Entry { entry, bytes }))
                 }
                 Err(reason) => {
@@ -336,21 +368,42 @@ impl Receiver {
             return Err(Refusal::UnknownClassroom);
         }
         let roster = classroom.roster();
-        let invite = match (roster.member(&member), invite) {
-            (Some(_), _) => None,
+        let (access, invite) = match (roster.member(&member), invite) {
+            (Some(_), _) => (Access::Member, None),
+            (None, None) if roster.former_members().contains(&member) => (Access::Former, None),
             (None, None) => return Err(Refusal::NotAMember),
-            (None, Some(proof)) => Some(self.check_proof(&roster, &proof, now)?),
+            (None, Some(proof)) => {
+                let (access, invite) = self.check_proof(&roster, &proof, now)?;
+                (access, Some(invite))
+            }
         };
-        let since = since
-            .filter(|since| since.incarnation == self.shared.store.incarnation())
-            .map(|since| since.index)
-            .filter(|index| *index <= last);
-        self.listen(member, channel, classroom, since.unwrap_or(0), invite);
+        let incarnation = self.shared.store.incarnation();
+        let start = match since {
+            None => Start::Empty,
+            Some(since) if since.incarnation == incarnation && since.index <= last => {
+                Start::Behind(since.index)
+            }
+            // Nothing that is named could be asked for.
+            Some(_) if access == Access::Former => Start::Empty,
+            Some(_) => Start::Compared,
+        };
+        let opening = Opening {
+            access,
+            start,
+            invite,
+            has_founding: false,
+        };
+        self.listen(member, channel, classroom, opening);
         Ok(())
     }
 
     /// Lets somebody read who proves to hold an invite that still counts.
-    fn check_proof(&self, roster: &Roster, proof: &InviteProof, now: Moment) -> Result<EntryHash, Refusal> {
+    fn check_proof(
+        &self,
+        roster: &Roster,
+        proof: &InviteProof,
+        now: Moment,
+    ) -> Result<(Access, EntryHash), Refusal> {
         let is_right = self
             .origins
             .iter()
@@ -360,7 +413,12 @@ impl Receiver {
         }
         let invite = roster.invite(&proof.key).ok_or(Refusal::UnknownInvite)?;
         check_invite(roster, &invite.entry, now.clock)?;
-        Ok(invite.entry)
+        let access = if invite.ask_first {
+            Access::Visitor
+        } else {
+            Access::Invited
+        };
+        Ok((access, invite.entry))
     }
 
     fn founding(
@@ -398,14 +456,13 @@ impl Receiver {
         });
     }
 
-    fn listen(
-        &mut self,
-        member: MemberId,
-        channel: Channel,
-        classroom: Arc<Classroom>,
-        from: u64,
-        invite: Option<EntryHash>,
-    ) {
+    fn listen(&mut self, member: MemberId, channel: Channel, classroom: Arc<Classroom>, opening: Opening) {
+        let Opening {
+            access,
+            start,
+            invite,
+            has_founding,
+        } = opening;
         self.last_key += 1;
         let key = self.last_key;
         let listening = classroom.listen(Arc::clone(&self.inbox), key, member);
@@ -419,6 +476,7 @@ impl Receiver {
                     unpacker: Unpacker::default(),
                     invite,
                     admitting: false,
+                    has_founding,
                 }),
             },
         );
@@ -426,7 +484,9 @@ impl Receiver {
             key,
             channel,
             classroom,
-            from,
+            member,
+            access,
+            start,
         });
     }
 
@@ -477,9 +537,12 @@ impl Receiver {
         let open = self.opened(channel)?;
         let entry = Entry::decode(&bytes).map_err(|error| refusal_of(&error))?;
         if !open.is_member(&member) {
-            let is_own_admission = entry.author() == member
-                && matches!(entry.action(), Action::Admit { invite, .. } if open.invite == Some(*invite));
-            if !is_own_admission {
+            let joins_by = match entry.action() {
+                Action::Admit { invite, .. } | Action::Request { invite, .. } => Some(*invite),
+                _ => None,
+            };
+            let is_own_admission = entry.author() == member && joins_by.is_some() && joins_by == open.invite;
+            if !is_own_admission && !open.has_founding {
                 return Err(Refusal::NotAMember);
             }
             open.admitting = true;
@@ -506,15 +569,12 @@ impl Receiver {
             .unpacker
             .unpack(wire, classroom.id())
             .map_err(|error| refusal_of(&error))?;
-        if segment.header.kind != Kind::Run {
-            return Err(Refusal::UnsupportedVersion);
-        }
+        check_kind(segment.header.kind)?;
         // Heads that are not here may be those of an entry that waits for the writer, which checks again.
         let (roster, header) = (classroom.roster(), &segment.header);
-        if roster.knows(&header.roster) {
-            check_author(classroom.role_at(&roster, &header.log.member, &header.roster))?;
+        if !classroom.is_known_to_fit(&roster, header) && roster.knows(&header.roster) {
+            check_header(&roster, header, &member)?;
         }
-        check_space(&segment, &roster)?;
         let hash = segment
             .verify(classroom.id())
             .map_err(|error| refusal_of(&error))?;
@@ -525,14 +585,18 @@ impl Receiver {
     }
 
     fn submit(&mut self, member: MemberId, channel: Channel, submission: u32, candidate: Candidate) -> Taken {
-        let (key, classroom) = match self.opened(channel) {
-            Ok(open) => (open.key, Arc::clone(open.listening.classroom())),
+        let (key, has_founding, classroom) = match self.opened(channel) {
+            Ok(open) => (
+                open.key,
+                open.has_founding,
+                Arc::clone(open.listening.classroom()),
+            ),
             Err(reason) => {
                 self.answer(0, channel, submission, Answer::Refused(reason));
                 return Taken::Done;
             }
         };
-        Taken::Job(Job {
+        Taken::Job(Job::Submit {
             classroom,
             candidate,
             from: Submitter {
@@ -541,8 +605,44 @@ impl Receiver {
                 key,
                 channel,
                 submission,
+                has_founding,
             },
         })
+    }
+
+    /// Submits what is neither an entry nor a segment, if `read` takes it.
+    fn submit_extra(
+        &mut self,
+        member: MemberId,
+        channel: Channel,
+        read: impl FnOnce(&ClassroomId) -> Result<Candidate, protocol::Error>,
+    ) -> Result<Taken, Refusal> {
+        let submission = self.next_submission(channel)?;
+        let checked = self.opened(channel).and_then(|open| {
+            if !open.admitting && !open.is_member(&member) {
+                return Err(Refusal::NotAMember);
+            }
+            read(open.listening.classroom().id()).map_err(|error| refusal_of(&error))
+        });
+        Ok(match checked {
+            Ok(candidate) => self.submit(member, channel, submission, candidate),
+            Err(reason) => {
+                self.answer(0, channel, submission, Answer::Refused(reason));
+                Taken::Done
+            }
+        })
+    }
+
+    /// Passes on what the client wants to know.
+    fn ask(&mut self, channel: Channel, note: impl FnOnce(ChannelKey) -> Note) {
+        match self.opened(channel) {
+            Ok(open) => {
+                let key = open.key;
+                self.inbox.expect_errand();
+                self.inbox.put(note(key));
+            }
+            Err(reason) => self.say_closed(channel, reason),
+        }
     }
 
     fn answer(&self, key: ChannelKey, channel: Channel, submission: u32, answer: Answer) {
@@ -557,17 +657,21 @@ impl Receiver {
     /// Passes a whisper on. One that may not be is dropped without a word: whispers are worth no more than that.
     fn whisper(&mut self, member: MemberId, channel: Channel, bytes: &[u8], now: Moment) {
         let max = self.shared.limits.whispers;
-        let is_own = Whisper::decode(bytes).is_ok_and(|whisper| whisper.member == member);
-        if !is_own || !self.whispers.take(now.elapsed) {
+        let Some(whisper) = Whisper::decode(bytes)
+            .ok()
+            .filter(|whisper| whisper.member == member)
+        else {
+            return;
+        };
+        if !self.whispers.take(now.elapsed) {
             return;
         }
         let inbox = Arc::clone(&self.inbox);
-        if let Ok(open) = self.opened(channel)
-            && open.is_member(&member)
-        {
-            open.listening
-                .classroom()
-                .whisper(&inbox, open.key, &Arc::from(bytes), max);
+        if let Ok(open) = self.opened(channel) {
+            let classroom = open.listening.classroom();
+            if classroom.roster().is_in_space(&member, &whisper.space) {
+                classroom.whisper(&inbox, open.key, &whisper.space, &Arc::from(bytes), max);
+            }
         }
     }
 }
@@ -585,4 +689,34 @@ fn may_found(wanted: Option<&str>, given: Option<&[u8]>) -> bool {
         (Some(wanted), Some(given)) => blake3::hash(wanted.as_bytes()) == blake3::hash(given),
         (Some(_), None) => false,
     }
+}
+
+fn snapshot_of(bytes: Vec<u8>, classroom: &ClassroomId) -> Result<Candidate, protocol::Error> {
+    let snapshot = Box::new(Snapshot::decode(&bytes)?);
+    let hash = snapshot.verify(classroom)?;
+    Ok(Candidate::Snapshot {
+        snapshot,
+        hash,
+        bytes,
+    })
+}
+
+fn piece_of(bytes: Vec<u8>) -> Result<Candidate, protocol::Error> {
+    let piece = Piece::decode(bytes)?;
+    Ok(Candidate::Piece {
+        hash: piece.hash(),
+        bytes: piece.into_bytes(),
+    })
+}
+
+fn verdict_of(bytes: Vec<u8>, classroom: &ClassroomId) -> Result<Candidate, protocol::Error> {
+    let verdict = Box::new(Verdict::decode(&bytes)?);
+    verdict.verify(classroom)?;
+    Ok(Candidate::Verdict { verdict, bytes })
+}
+
+fn receipt_of(bytes: Vec<u8>, classroom: &ClassroomId) -> Result<Candidate, protocol::Error> {
+    let receipt = Box::new(Receipt::decode(&bytes)?);
+    let hash = receipt.verify(classroom)?;
+    Ok(Candidate::Receipt { receipt, hash, bytes })
 }

@@ -1,29 +1,22 @@
 //! The half that tells. Each open classroom has a position here; what follows it comes from the classroom's recent
 //! items, or in pages from the store for whoever is far behind. Nothing queues up but positions and short notes.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
+use protocol::Refusal;
 use protocol::bounded::Bytes;
 use protocol::frame::{self, Channel, Position, RelayFrame};
 use protocol::identity::Challenge;
-use protocol::wire::Packer;
-use protocol::{ClassroomId, Refusal};
 
-use super::classroom::{Classroom, Following};
 use super::inbox::{Answer, ChannelKey, Inbox, Note, Whispered};
+use super::outbound::{Errand, Outbound};
+use super::reading::{Done, Read};
 use super::{Moment, Shared};
-use crate::Error;
-use crate::store::{Item, Placed, Store};
+use crate::store::Placed;
 
 /// Frames are collected into one message until it has so many bytes. The socket keeps a buffer of that size.
 const MESSAGE: usize = 4 * 1024;
-
-/// How much is read from a classroom at a time, so that other channels get their turn.
-const PAGE: usize = 128 * 1024;
-
-/// A packer that learnt more segments than this while catching up is forgotten with all it remembers.
-const KEPT_PACKED: usize = 64;
 
 /// See the [module](self).
 ///
@@ -36,29 +29,17 @@ pub(crate) struct Sender {
     message: Vec<u8>,
     notes: VecDeque<Note>,
     whispers: VecDeque<Whispered>,
+    /// Frames of the channel that has its turn.
+    frames: VecDeque<RelayFrame>,
     /// The connection ends after the notes and whispers that were taken.
     ending: Option<Refusal>,
     /// The place of the channel that has its turn in this round.
     turn: usize,
-    /// What that channel still has to tell of its page; `None` if it did not look yet.
+    /// What that channel still has to tell of its page.
     page: Option<std::vec::IntoIter<Arc<Placed>>>,
+    /// That channel ran an errand in this round.
+    ran_errand: bool,
     has_ended: bool,
-}
-
-struct Outbound {
-    key: ChannelKey,
-    channel: Channel,
-    classroom: Arc<Classroom>,
-    /// Everything up to here was sent.
-    position: u64,
-    /// Everything up to here may be sent: the answers to own submissions up to here are known.
-    until: u64,
-    /// Where the client has caught up with what was there when it opened the classroom.
-    goal: Option<u64>,
-    packer: Packer,
-    packed: usize,
-    /// Submissions of this channel, by the positions they got, that must still be told.
-    own: HashMap<u64, u32>,
 }
 
 /// What is to do now.
@@ -73,20 +54,6 @@ pub(crate) enum Next {
     Ended,
 }
 
-/// A page that is wanted from the store.
-#[derive(Debug)]
-pub(crate) struct Read {
-    classroom: ClassroomId,
-    after: u64,
-}
-
-impl Read {
-    /// Blocks.
-    pub(crate) fn run(&self, store: &dyn Store) -> Result<Vec<Placed>, Error> {
-        store.page(&self.classroom, self.after, PAGE)
-    }
-}
-
 impl Sender {
     pub(crate) fn new(inbox: Arc<Inbox>, shared: Arc<Shared>, challenge: Challenge, now: Moment) -> Self {
         let mut sender = Self {
@@ -96,9 +63,11 @@ impl Sender {
             message: Vec::new(),
             notes: VecDeque::new(),
             whispers: VecDeque::new(),
+            frames: VecDeque::new(),
             ending: None,
             turn: 0,
             page: None,
+            ran_errand: false,
             has_ended: false,
         };
         sender.put(&RelayFrame::Challenge {
@@ -114,7 +83,9 @@ impl Sender {
             if self.message.len() >= MESSAGE {
                 return self.flush();
             }
-            if let Some(note) = self.notes.pop_front() {
+            if let Some(frame) = self.frames.pop_front() {
+                self.put(&frame);
+            } else if let Some(note) = self.notes.pop_front() {
                 self.tell(note);
             } else if let Some(whispered) = self.whispers.pop_front() {
                 self.whisper(&whispered);
@@ -145,26 +116,42 @@ impl Sender {
     }
 
     /// Gives what [`Next::Read`] asked for.
-    pub(crate) fn give(&mut self, page: Result<Vec<Placed>, Error>) {
-        let page = match page {
-            Ok(page) => page.into_iter().map(Arc::new).collect(),
-            Err(error) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "cannot read a page");
-                Vec::new()
-            }
+    pub(crate) fn give(&mut self, done: Done) {
+        let Some(outbound) = self.channels.get_mut(self.turn) else {
+            return;
         };
-        self.turn_to(page);
+        match done {
+            Done::Page(page) if page.is_empty() => {
+                // All that was there is gone by now.
+                outbound.skip(&mut self.frames, &self.inbox);
+                self.end_turn();
+            }
+            Done::Page(page) => {
+                let page: Vec<_> = page.into_iter().map(Arc::new).collect();
+                self.page = Some(page.into_iter());
+            }
+            Done::Failed => {
+                let (key, channel, reason) = (outbound.key, outbound.channel, Refusal::Storage);
+                self.frames.push_back(RelayFrame::Closed { channel, reason });
+                self.forget(key);
+            }
+            done => {
+                let finished = outbound.run(done, &mut self.frames);
+                self.inbox.ran_errands(finished);
+            }
+        }
     }
 
     /// Looks what is new. Tells whether there was anything.
     fn begin_round(&mut self) -> bool {
         // In this order: the answers for all positions up to `until` are in the inbox by then.
         for outbound in &mut self.channels {
-            outbound.until = outbound.classroom.last();
+            outbound.look();
         }
         (self.notes, self.whispers) = self.inbox.take();
         self.ending = self.inbox.ending();
         self.turn = 0;
+        self.ran_errand = false;
         !self.notes.is_empty()
             || !self.whispers.is_empty()
             || self.ending.is_some()
@@ -173,52 +160,46 @@ impl Sender {
 
     /// Finds what the channel whose turn it is has to tell. Answers with what must be read first.
     fn look(&mut self) -> Option<Read> {
-        let outbound = &self.channels[self.turn];
-        if outbound.position >= outbound.until {
+        let outbound = &mut self.channels[self.turn];
+        if outbound.is_over() {
+            let (key, channel, reason) = (outbound.key, outbound.channel, Refusal::NotAMember);
+            self.put(&RelayFrame::Closed { channel, reason });
+            self.forget(key);
+            return None;
+        }
+        if !self.ran_errand
+            && let Some(read) = outbound.next_errand()
+        {
+            self.ran_errand = true;
+            return Some(read);
+        }
+        if !outbound.has_items() {
             self.end_turn();
             return None;
         }
-        match outbound
-            .classroom
-            .following(outbound.position, outbound.until, PAGE)
-        {
-            Following::Recent(items) => {
-                self.turn_to(items);
+        match outbound.following() {
+            Ok(items) if items.is_empty() => {
+                outbound.skip(&mut self.frames, &self.inbox);
+                self.end_turn();
                 None
             }
-            Following::Older => Some(Read {
-                classroom: *outbound.classroom.id(),
-                after: outbound.position,
-            }),
-        }
-    }
-
-    /// The channel whose turn it is tells these; if there are none although there must be, it is closed.
-    fn turn_to(&mut self, items: Vec<Arc<Placed>>) {
-        let Some(outbound) = self.channels.get(self.turn) else {
-            return;
-        };
-        if items.is_empty() {
-            let (key, channel, reason) = (outbound.key, outbound.channel, Refusal::Storage);
-            self.put(&RelayFrame::Closed { channel, reason });
-            self.forget(key);
-        } else {
-            self.page = Some(items.into_iter());
+            Ok(items) => {
+                self.page = Some(items.into_iter());
+                None
+            }
+            Err(read) => Some(read),
         }
     }
 
     /// Says that the channel has caught up, if so, and goes on with the next one.
     fn end_turn(&mut self) {
         self.page = None;
+        self.ran_errand = false;
         if let Some(outbound) = self.channels.get_mut(self.turn)
-            && outbound.goal.is_some_and(|goal| goal <= outbound.position)
+            && outbound.catch_up()
         {
-            outbound.goal = None;
-            if outbound.packed > KEPT_PACKED {
-                outbound.packer = Packer::default();
-            }
             let channel = outbound.channel;
-            self.put(&RelayFrame::CaughtUp { channel });
+            self.frames.push_back(RelayFrame::CaughtUp { channel });
         }
         self.turn += 1;
     }
@@ -229,25 +210,16 @@ impl Sender {
                 key,
                 channel,
                 classroom,
-                from,
+                member,
+                access,
+                start,
             } => {
-                // A classroom that is being founded has nothing yet, but will.
-                let goal = classroom.last().max(1);
-                self.channels.push(Outbound {
-                    key,
-                    channel,
-                    classroom,
-                    position: from,
-                    until: from,
-                    goal: Some(goal),
-                    packer: Packer::default(),
-                    packed: 0,
-                    own: HashMap::new(),
-                });
+                let outbound = Outbound::new(key, channel, classroom, member, access, start);
                 let from = Position {
                     incarnation: self.shared.store.incarnation(),
-                    index: from,
+                    index: outbound.position(),
                 };
+                self.channels.push(outbound);
                 self.put(&RelayFrame::Opened { channel, from });
             }
             Note::Forget { key } => self.forget(key),
@@ -261,7 +233,23 @@ impl Sender {
                 submission,
                 answer,
             } => self.answer(key, channel, submission, answer),
+            Note::Inventory { key } => self.add_errand(key, Errand::Inventory { is_asked_for: true }),
+            Note::Fetch { key, wanted } => self.add_errand(key, Errand::Fetch(wanted)),
+            Note::WantSnapshot { key, document } => {
+                if let Some(outbound) = self.channels.iter().find(|outbound| outbound.key == key) {
+                    let channel = outbound.channel;
+                    self.put(&RelayFrame::WantSnapshot { channel, document });
+                }
+            }
             Note::Pong { nonce } => self.put(&RelayFrame::Pong { nonce }),
+        }
+    }
+
+    fn add_errand(&mut self, key: ChannelKey, errand: Errand) {
+        match self.channels.iter_mut().find(|outbound| outbound.key == key) {
+            Some(outbound) => outbound.add_errand(errand),
+            // The channel was closed: nobody waits for this.
+            None => self.inbox.ran_errands(1),
         }
     }
 
@@ -303,14 +291,8 @@ impl Sender {
 
     /// Tells an item of the channel whose turn it is.
     fn item(&mut self, placed: &Placed) {
-        let Some(outbound) = self.channels.get_mut(self.turn) else {
-            return;
-        };
-        if placed.position > outbound.until {
-            return;
-        }
-        if let Some(frame) = outbound.frame(placed, &self.inbox) {
-            self.put(&frame);
+        if let Some(outbound) = self.channels.get_mut(self.turn) {
+            outbound.tell(placed, &mut self.frames, &self.inbox);
         }
     }
 
@@ -318,6 +300,7 @@ impl Sender {
         if let Some(place) = self.channels.iter().position(|outbound| outbound.key == key) {
             let outbound = self.channels.remove(place);
             self.inbox.answered(outbound.own.len());
+            self.inbox.ran_errands(outbound.asked_for());
         }
     }
 
@@ -333,43 +316,5 @@ impl Sender {
 
     fn flush(&mut self) -> Next {
         Next::Message(std::mem::take(&mut self.message))
-    }
-}
-
-impl Outbound {
-    fn has_more(&self) -> bool {
-        self.position < self.until || self.goal.is_some_and(|goal| goal <= self.position)
-    }
-
-    /// The frame for an item, or for the place that an own submission took.
-    fn frame(&mut self, placed: &Placed, inbox: &Inbox) -> Option<RelayFrame> {
-        let channel = self.channel;
-        let advance = placed.position - self.position;
-        self.position = placed.position;
-        Some(if let Some(submission) = self.own.remove(&placed.position) {
-            inbox.answered(1);
-            RelayFrame::Stored {
-                channel,
-                advance,
-                submission,
-            }
-        } else {
-            match &placed.item {
-                Item::Entry { bytes, .. } => RelayFrame::Entry {
-                    channel,
-                    advance,
-                    // It came in a frame of the same size.
-                    entry: Bytes::new("roster entry", bytes.clone()).ok()?,
-                },
-                Item::Segment { hash, segment } => {
-                    self.packed += 1;
-                    RelayFrame::Segment {
-                        channel,
-                        advance,
-                        segment: Box::new(self.packer.pack(segment, *hash)),
-                    }
-                }
-            }
-        })
     }
 }

@@ -5,10 +5,11 @@ use std::io;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use protocol::inventory::LogState;
 use protocol::segment::Log;
-use protocol::{ClassroomId, SegmentHash};
+use protocol::{ClassroomId, DocumentId, PieceHash, SpaceId};
 
-use super::{Item, Placed, Store, Tail};
+use super::{Change, Changes, Held, HeldPiece, Item, Placed, Store, Tail, Totals};
 use crate::Error;
 
 /// See the [module](self). Clones are the same store, as a file is when it is opened again: a relay that crashes is
@@ -19,20 +20,34 @@ pub struct Memory(Arc<Mutex<State>>);
 #[derive(Debug, Clone, Default)]
 struct State {
     incarnation: u64,
-    /// Every committed batch.
-    batches: Vec<Batch>,
+    /// Every committed batch, and when it was.
+    batches: Vec<(Vec<(ClassroomId, Change)>, u64)>,
     /// What they come to.
     classrooms: BTreeMap<ClassroomId, Classroom>,
     failures: VecDeque<Failure>,
 }
 
-type Batch = Vec<(ClassroomId, Arc<Placed>)>;
-
 #[derive(Debug, Clone, Default)]
 struct Classroom {
-    last: u64,
-    items: BTreeMap<u64, Arc<Placed>>,
-    logs: BTreeMap<Log, BTreeMap<u64, SegmentHash>>,
+    totals: Totals,
+    items: BTreeMap<u64, Kept>,
+    documents: BTreeMap<DocumentId, SpaceId>,
+    logs: BTreeMap<Log, Segments>,
+    pieces: BTreeMap<PieceHash, (Arc<[u8]>, u64)>,
+}
+
+#[derive(Debug, Clone)]
+struct Kept {
+    placed: Arc<Placed>,
+    stored: u64,
+    bytes: u64,
+}
+
+#[derive(Debug, Clone)]
+struct Segments {
+    tail: Tail,
+    /// Positions, by the last index of each.
+    held: BTreeMap<u64, u64>,
 }
 
 /// How a commit goes wrong.
@@ -81,90 +96,7 @@ impl Memory {
     pub fn fail(&self, failure: Failure) {
         self.0.lock().failures.push_back(failure);
     }
-}
 
-impl Store for Memory {
-    fn incarnation(&self) -> u64 {
-        self.0.lock().incarnation
-    }
-
-    fn last(&self, classroom: &ClassroomId) -> Result<Option<u64>, Error> {
-        Ok(self.read(classroom, |found| Some(found.last)))
-    }
-
-    fn entries(&self, classroom: &ClassroomId) -> Result<Vec<Vec<u8>>, Error> {
-        Ok(self.read(classroom, |found| {
-            let entries = found.items.values().filter_map(|placed| match &placed.item {
-                Item::Entry { bytes, .. } => Some(bytes.clone()),
-                Item::Segment { .. } => None,
-            });
-            entries.collect()
-        }))
-    }
-
-    fn page(&self, classroom: &ClassroomId, after: u64, bytes: usize) -> Result<Vec<Placed>, Error> {
-        Ok(self.read(classroom, |found| {
-            let mut size = 0;
-            let mut page = Vec::new();
-            for placed in found
-                .items
-                .range(after.saturating_add(1)..)
-                .map(|(_, placed)| placed)
-            {
-                size += placed.item.size();
-                page.push(placed.as_ref().clone());
-                if size >= bytes {
-                    break;
-                }
-            }
-            page
-        }))
-    }
-
-    fn tail(&self, classroom: &ClassroomId, log: &Log) -> Result<Option<Tail>, Error> {
-        Ok(self.read(classroom, |found| {
-            let (index, hash) = found.logs.get(log)?.last_key_value()?;
-            Some(Tail {
-                index: *index,
-                hash: *hash,
-            })
-        }))
-    }
-
-    fn segment(&self, classroom: &ClassroomId, log: &Log, index: u64) -> Result<Option<SegmentHash>, Error> {
-        Ok(self.read(classroom, |found| found.logs.get(log)?.get(&index).copied()))
-    }
-
-    fn commit(&self, batch: &[(ClassroomId, Arc<Placed>)]) -> Result<(), Error> {
-        let mut state = self.0.lock();
-        let failure = state.failures.pop_front();
-        let failed = || Error::Io {
-            doing: "commit",
-            source: io::ErrorKind::StorageFull.into(),
-        };
-        if failure == Some(Failure::Full) {
-            return Err(failed());
-        }
-        let fits = batch
-            .iter()
-            .all(|(id, placed)| state.classrooms.entry(*id).or_default().insert(placed));
-        if !fits {
-            state.replay();
-            return Err(Error::Conflict);
-        }
-        state.batches.push(batch.to_vec());
-        match failure {
-            Some(_) => Err(failed()),
-            None => Ok(()),
-        }
-    }
-
-    fn check(&self) -> Result<(), Error> {
-        Ok(())
-    }
-}
-
-impl Memory {
     /// What is read from a classroom; nothing from one that is not there.
     fn read<T: Default>(&self, classroom: &ClassroomId, read: impl FnOnce(&Classroom) -> T) -> T {
         self.0
@@ -176,31 +108,330 @@ impl Memory {
     }
 }
 
+impl Store for Memory {
+    fn incarnation(&self) -> u64 {
+        self.0.lock().incarnation
+    }
+
+    fn classrooms(&self) -> Result<Vec<ClassroomId>, Error> {
+        Ok(self.0.lock().classrooms.keys().copied().collect())
+    }
+
+    fn totals(&self, classroom: &ClassroomId) -> Result<Option<Totals>, Error> {
+        Ok(self.read(classroom, |found| Some(found.totals)))
+    }
+
+    fn entries(&self, classroom: &ClassroomId) -> Result<Vec<Vec<u8>>, Error> {
+        Ok(self.read(classroom, |found| {
+            let entries = found.placed(0).filter_map(|placed| match &placed.item {
+                Item::Entry { bytes, .. } => Some(bytes.clone()),
+                _ => None,
+            });
+            entries.collect()
+        }))
+    }
+
+    fn extras(&self, classroom: &ClassroomId) -> Result<Vec<Placed>, Error> {
+        Ok(self.read(classroom, |found| {
+            let extras = found
+                .placed(0)
+                .filter(|placed| !matches!(placed.item, Item::Entry { .. } | Item::Segment { .. }));
+            extras.cloned().collect()
+        }))
+    }
+
+    fn documents(&self, classroom: &ClassroomId) -> Result<Vec<(DocumentId, SpaceId)>, Error> {
+        Ok(self.read(classroom, |found| {
+            let documents = found.documents.iter();
+            documents.map(|(document, space)| (*document, *space)).collect()
+        }))
+    }
+
+    fn page(&self, classroom: &ClassroomId, after: u64, bytes: usize) -> Result<Vec<Placed>, Error> {
+        Ok(self.read(classroom, |found| {
+            up_to(bytes, found.placed(after.saturating_add(1)))
+        }))
+    }
+
+    fn at(&self, classroom: &ClassroomId, position: u64) -> Result<Option<Placed>, Error> {
+        Ok(self.read(classroom, |found| {
+            found
+                .items
+                .get(&position)
+                .map(|kept| kept.placed.as_ref().clone())
+        }))
+    }
+
+    fn tail(&self, classroom: &ClassroomId, log: &Log) -> Result<Option<Tail>, Error> {
+        Ok(self.read(classroom, |found| {
+            found.logs.get(log).map(|segments| segments.tail)
+        }))
+    }
+
+    fn held(&self, classroom: &ClassroomId, log: &Log, index: u64) -> Result<Option<Held>, Error> {
+        Ok(self.read(classroom, |found| {
+            let held = found.held(log, index, u64::MAX).next()?;
+            held.filter(|held| held.first <= index)
+        }))
+    }
+
+    fn log(
+        &self,
+        classroom: &ClassroomId,
+        log: &Log,
+        from: u64,
+        to: u64,
+        bytes: usize,
+    ) -> Result<Vec<Placed>, Error> {
+        Ok(self.read(classroom, |found| {
+            let Some(segments) = found.logs.get(log) else {
+                return Vec::new();
+            };
+            let placed = segments
+                .held
+                .range(from..)
+                .filter_map(|(_, position)| found.items.get(position))
+                .map(|kept| kept.placed.as_ref())
+                .take_while(|placed| placed.item.held().is_some_and(|held| held.first < to));
+            up_to(bytes, placed)
+        }))
+    }
+
+    fn logs(&self, classroom: &ClassroomId) -> Result<Vec<LogState>, Error> {
+        Ok(self.read(classroom, |found| {
+            let state = |(log, segments): (&Log, &Segments)| LogState {
+                log: *log,
+                first: found
+                    .held(log, 0, u64::MAX)
+                    .next()
+                    .flatten()
+                    .map_or(segments.tail.index + 1, |held| held.first),
+                next: segments.tail.index + 1,
+                hash: segments.tail.hash,
+            };
+            found.logs.iter().map(state).collect()
+        }))
+    }
+
+    fn count(&self, classroom: &ClassroomId, document: &DocumentId, after: u64) -> Result<u64, Error> {
+        Ok(self.read(classroom, |found| {
+            let logs = found.logs.iter().filter(|(log, _)| log.document == *document);
+            let positions = logs.flat_map(|(_, segments)| segments.held.values());
+            positions.filter(|position| **position > after).count() as u64
+        }))
+    }
+
+    fn stored_before(
+        &self,
+        classroom: &ClassroomId,
+        log: &Log,
+        next: u64,
+        before: u64,
+    ) -> Result<Option<u64>, Error> {
+        Ok(self.read(classroom, |found| {
+            let old =
+                found.logs.get(log)?.held.range(..next).filter(|(_, position)| {
+                    found.items.get(position).is_some_and(|kept| kept.stored < before)
+                });
+            old.map(|(last, _)| *last).next_back()
+        }))
+    }
+
+    fn piece(&self, classroom: &ClassroomId, hash: &PieceHash) -> Result<Option<Vec<u8>>, Error> {
+        Ok(self.read(classroom, |found| {
+            found.pieces.get(hash).map(|(bytes, _)| bytes.to_vec())
+        }))
+    }
+
+    fn has_piece(&self, classroom: &ClassroomId, hash: &PieceHash) -> Result<bool, Error> {
+        Ok(self.read(classroom, |found| found.pieces.contains_key(hash)))
+    }
+
+    fn pieces(&self, classroom: &ClassroomId) -> Result<Vec<HeldPiece>, Error> {
+        Ok(self.read(classroom, |found| {
+            let pieces = found.pieces.iter();
+            pieces
+                .map(|(hash, (_, stored))| HeldPiece {
+                    hash: *hash,
+                    stored: *stored,
+                })
+                .collect()
+        }))
+    }
+
+    fn commit(&self, changes: &Changes, now: u64) -> Result<(), Error> {
+        let mut state = self.0.lock();
+        let failure = state.failures.pop_front();
+        let failed = || Error::Io {
+            doing: "commit",
+            source: io::ErrorKind::StorageFull.into(),
+        };
+        if failure == Some(Failure::Full) {
+            return Err(failed());
+        }
+        if !state.apply(changes, now) {
+            state.replay();
+            return Err(Error::Conflict);
+        }
+        state.batches.push((changes.to_vec(), now));
+        match failure {
+            Some(_) => Err(failed()),
+            None => Ok(()),
+        }
+    }
+
+    fn shrink(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
 impl State {
+    /// Makes the changes; false if one does not fit, with those before it made.
+    fn apply(&mut self, changes: &Changes, now: u64) -> bool {
+        changes.iter().all(|(id, change)| {
+            let classroom = self.classrooms.entry(*id).or_default();
+            classroom.change(change, now)
+        })
+    }
+
     /// Makes the classrooms what the batches come to.
     fn replay(&mut self) {
         self.classrooms.clear();
-        for (id, placed) in self.batches.iter().flatten() {
+        let batches = std::mem::take(&mut self.batches);
+        for (changes, now) in &batches {
             // Each was accepted once, after the same batches.
-            self.classrooms.entry(*id).or_default().insert(placed);
+            self.apply(changes, *now);
         }
+        self.batches = batches;
     }
 }
 
 impl Classroom {
-    /// Takes an item in; false if its position or index was given before.
-    fn insert(&mut self, placed: &Arc<Placed>) -> bool {
-        if placed.position <= self.last {
-            return false;
-        }
-        if let Item::Segment { hash, segment } = &placed.item {
-            let log = self.logs.entry(segment.header.log).or_default();
-            if log.insert(segment.header.last, *hash).is_some() {
-                return false;
+    fn placed(&self, from: u64) -> impl Iterator<Item = &Placed> {
+        self.items.range(from..).map(|(_, kept)| kept.placed.as_ref())
+    }
+
+    /// The segments of a log whose last index is in the range.
+    fn held(&self, log: &Log, from: u64, to: u64) -> impl Iterator<Item = Option<Held>> {
+        self.logs
+            .get(log)
+            .into_iter()
+            .flat_map(move |segments| segments.held.range(from..=to))
+            .map(|(_, position)| self.items.get(position).and_then(|kept| kept.placed.item.held()))
+    }
+
+    fn change(&mut self, change: &Change, now: u64) -> bool {
+        match change {
+            Change::Place(placed) => return self.place(placed, now),
+            Change::Remove { position } => self.remove(*position),
+            Change::RemoveSegments { log, from, to } => {
+                let Some(segments) = self.logs.get_mut(log) else {
+                    return true;
+                };
+                let covered: Vec<(u64, u64)> = segments
+                    .held
+                    .range(from..=to)
+                    .map(|(last, position)| (*last, *position))
+                    .collect();
+                for (last, position) in covered {
+                    segments.held.remove(&last);
+                    let Some(kept) = self.items.remove(&position) else {
+                        continue;
+                    };
+                    self.totals.bytes -= kept.bytes;
+                }
+            }
+            Change::Erase { document } => {
+                let logs: Vec<Log> = self
+                    .logs
+                    .keys()
+                    .filter(|log| log.document == *document)
+                    .copied()
+                    .collect();
+                for log in logs {
+                    let positions = self.logs.remove(&log).map(|segments| segments.held);
+                    for position in positions.into_iter().flat_map(BTreeMap::into_values) {
+                        self.remove(position);
+                    }
+                }
+                self.documents.remove(document);
+            }
+            Change::Piece { .. } if self.totals.last == 0 => return false,
+            Change::Piece { hash, bytes } => {
+                if !self.pieces.contains_key(hash) {
+                    self.totals.bytes += bytes.len() as u64;
+                }
+                self.pieces.insert(*hash, (Arc::clone(bytes), now));
+            }
+            Change::RemovePiece { hash } => {
+                if let Some((bytes, _)) = self.pieces.remove(hash) {
+                    self.totals.bytes -= bytes.len() as u64;
+                }
             }
         }
-        self.last = placed.position;
-        self.items.insert(placed.position, Arc::clone(placed));
         true
     }
+
+    fn place(&mut self, placed: &Arc<Placed>, now: u64) -> bool {
+        let position = placed.position;
+        let Ok(bytes) = placed.item.bytes() else {
+            return false;
+        };
+        if position <= self.totals.last {
+            return false;
+        }
+        if let (Item::Segment { segment, .. }, Some(held)) = (&placed.item, placed.item.held()) {
+            let header = &segment.header;
+            let tail = Tail {
+                index: held.last,
+                hash: held.chain_hash,
+            };
+            let segments = self.logs.entry(header.log).or_insert_with(|| Segments {
+                tail,
+                held: BTreeMap::new(),
+            });
+            if segments.held.insert(held.last, position).is_some() {
+                return false;
+            }
+            if segments.tail.index < held.last {
+                segments.tail = tail;
+            }
+            self.documents.entry(header.log.document).or_insert(header.space);
+        }
+        self.totals.last = position;
+        let bytes = bytes.len() as u64;
+        self.totals.bytes += bytes;
+        self.items.insert(
+            position,
+            Kept {
+                placed: Arc::clone(placed),
+                stored: now,
+                bytes,
+            },
+        );
+        true
+    }
+
+    fn remove(&mut self, position: u64) {
+        if let Some(kept) = self.items.remove(&position) {
+            self.totals.bytes -= kept.bytes;
+        }
+    }
+}
+
+/// The first of them, and more until so many bytes are full.
+fn up_to<'a>(bytes: usize, items: impl Iterator<Item = &'a Placed>) -> Vec<Placed> {
+    let (mut page, mut size) = (Vec::new(), 0);
+    for placed in items {
+        size += placed.item.size();
+        page.push(placed.clone());
+        if size >= bytes {
+            break;
+        }
+    }
+    page
 }

@@ -37,13 +37,14 @@ impl Classroom {
     pub(crate) fn new() -> Self {
         let founder = member();
         let key = EpochKey::random(&mut rng());
-        let sealed =
-            SealedKey::seal(&key, SpaceId::EVERYONE, 0, &founder.exchange_key(), &mut rng()).unwrap();
+        // One key does for both spaces here.
+        let sealed = [SpaceId::EVERYONE, SpaceId::STAFF]
+            .map(|space| SealedKey::seal(&key, space, 0, &founder.exchange_key(), &mut rng()).unwrap());
         let founding = Entry::found(
             &founder,
             SchoolId([1; 16]),
             DocumentId([2; 16]),
-            vec![sealed],
+            sealed.to_vec(),
             &mut rng(),
         )
         .unwrap();
@@ -132,6 +133,21 @@ impl Lane<'_> {
         self.previous = segment.hash(&self.classroom.id).unwrap();
         self.next += 1;
         segment
+    }
+
+    /// A fold of the segments from `first` to `last`, which were written like this.
+    pub(crate) fn fold(&self, written: &[Segment], first: usize, last: usize) -> Segment {
+        let Classroom { id, key, .. } = self.classroom;
+        let header = Header {
+            kind: Kind::Fold {
+                covered: written[last].hash(id).unwrap(),
+            },
+            first: first as u64,
+            last: last as u64,
+            ..written[first].header.clone()
+        };
+        let previous = written[first].previous;
+        Segment::seal_fold(self.author, id, header, previous, key, vec![7; 40], &mut rng()).unwrap()
     }
 
     /// A segment at the next index, without going on.

@@ -1,131 +1,15 @@
-//! The relay's logic without sockets: driven by hand, failing as told, crashing where it hurts.
+//! The relay's logic without sockets: failing as told, crashing where it hurts.
 
-use std::sync::Arc;
-
-use protocol::bounded::Bytes;
-use protocol::frame::{self, ClientFrame, RelayFrame};
-use protocol::identity::{Challenge, MemberKeys, answer_challenge};
-use protocol::segment::Segment;
-use protocol::wire::{Packer, Unpacker};
-use protocol::{ClassroomId, Refusal};
+use protocol::Refusal;
+use protocol::frame::{self, RelayFrame};
 use sync_server::Limits;
-use sync_server::core::{Moment, Relay, Rules, Sent, SessionId};
+use sync_server::core::{Moment, Sent};
 use sync_server::store::Memory;
 use sync_server::store::memory::Failure;
 
 use crate::classroom::Classroom;
 use crate::client::CHANNEL;
-
-const ORIGIN: &str = "https://relay.example";
-const NOW: Moment = Moment {
-    elapsed: std::time::Duration::ZERO,
-    clock: 1_800_000_000,
-};
-
-fn start(store: &Memory) -> Relay {
-    Relay::new(Arc::new(store.clone()), Rules::new(Limits::default()))
-}
-
-/// A client of a relay that runs here.
-struct Client {
-    session: SessionId,
-    classroom: ClassroomId,
-    packer: Packer,
-    unpacker: Unpacker,
-}
-
-impl Client {
-    fn connect(relay: &mut Relay, keys: &MemberKeys, classroom: ClassroomId) -> Self {
-        let challenge: Challenge = [5; 32];
-        let session = relay.connect(vec![ORIGIN.to_owned()], challenge, NOW);
-        let mut client = Self {
-            session,
-            classroom,
-            packer: Packer::default(),
-            unpacker: Unpacker::default(),
-        };
-        client.send(
-            relay,
-            &ClientFrame::Answer {
-                member: keys.id(),
-                signature: answer_challenge(keys, ORIGIN, &challenge),
-            },
-        );
-        assert!(matches!(
-            client.hear(relay)[..],
-            [RelayFrame::Challenge {
-                now: 1_800_000_000,
-                ..
-            }]
-        ));
-        client
-    }
-
-    fn found(relay: &mut Relay, classroom: &Classroom) -> Self {
-        let mut client = Self::connect(relay, &classroom.founder, classroom.id);
-        let entry = Bytes::new("entry", classroom.founding.encode().unwrap()).unwrap();
-        client.send(
-            relay,
-            &ClientFrame::Found {
-                channel: CHANNEL,
-                entry,
-                token: None,
-            },
-        );
-        client
-    }
-
-    fn open(relay: &mut Relay, keys: &MemberKeys, classroom: ClassroomId) -> Self {
-        let mut client = Self::connect(relay, keys, classroom);
-        client.send(
-            relay,
-            &ClientFrame::Open {
-                channel: CHANNEL,
-                classroom,
-                since: None,
-                roster: Vec::new(),
-                invite: None,
-            },
-        );
-        client
-    }
-
-    fn send(&mut self, relay: &mut Relay, frame: &ClientFrame) {
-        relay.receive(self.session, frame::encode(frame).unwrap(), NOW);
-    }
-
-    fn submit(&mut self, relay: &mut Relay, segment: &Segment) {
-        let hash = segment.hash(&self.classroom).unwrap();
-        let segment = Box::new(self.packer.pack(segment, hash));
-        self.send(
-            relay,
-            &ClientFrame::Segment {
-                channel: CHANNEL,
-                segment,
-            },
-        );
-    }
-
-    /// Everything that the relay has to say by now.
-    fn hear(&mut self, relay: &mut Relay) -> Vec<RelayFrame> {
-        let mut frames = Vec::new();
-        while let Sent::Message(message) = relay.send(self.session) {
-            frames.extend(frame::decode(&message).map(|frame| frame.unwrap()));
-        }
-        frames
-    }
-
-    /// The segments among what the relay has to say.
-    fn segments(&mut self, relay: &mut Relay) -> Vec<Segment> {
-        let mut segments = Vec::new();
-        for frame in self.hear(relay) {
-            if let RelayFrame::Segment { segment, .. } = frame {
-                segments.push(self.unpacker.unpack(*segment, &self.classroom).unwrap());
-            }
-        }
-        segments
-    }
-}
+use crate::driven::{Client, NOW, ORIGIN, start};
 
 #[test]
 fn nothing_is_answered_or_shown_before_the_commit() {

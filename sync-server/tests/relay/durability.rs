@@ -38,7 +38,7 @@ async fn positions_go_on_after_a_restart() {
 
 /// A backup gives out positions again that clients have seen already: under a new incarnation they mean nothing.
 #[tokio::test]
-async fn a_restored_relay_is_read_from_the_beginning() {
+async fn a_restored_relay_is_compared_and_gets_back_what_it_lost() {
     let data = tempfile::tempdir().unwrap();
     let classroom = Classroom::new();
     let heads = vec![classroom.founding.hash()];
@@ -81,20 +81,32 @@ async fn a_restored_relay_is_read_from_the_beginning() {
     let RelayFrame::Opened { from: again, .. } = client.next().await else {
         panic!("not opened");
     };
-    assert_eq!(again.index, 0);
+    assert_eq!(again.index, 3);
     assert_ne!(again.incarnation, from.incarnation);
-    client.expect_segment(&kept).await;
-    client.expect_segment(&new).await;
+    // Names, so that each side sees what the other lacks.
+    let told = client.catch_up().await;
+    let [RelayFrame::Inventory { part, last: true, .. }] = &told[..] else {
+        panic!("not an inventory: {told:?}");
+    };
+    assert_eq!(part.entries, [classroom.founding.hash()]);
+    let mut next: Vec<_> = part.logs.iter().map(|state| (state.log, state.next)).collect();
+    let mut wanted = [(kept.header.log, 1), (new.header.log, 1)];
+    next.sort_unstable();
+    wanted.sort_unstable();
+    assert_eq!(next, wanted);
+    client.submit(&lost).await;
+    client.expect_stored(0).await;
+    writer.expect_segment(&lost).await;
     relay.shut_down().await.unwrap();
 
     // Once is enough.
     let relay = start(Settings::new(data.path())).await;
     let mut client = Client::connect(relay.address(), &classroom.founder).await;
     client
-        .submit_open(classroom.id, Some(Position { index: 3, ..again }), None)
+        .submit_open(classroom.id, Some(Position { index: 4, ..again }), None)
         .await;
     let channel = CHANNEL;
-    let from = Position { index: 3, ..again };
+    let from = Position { index: 4, ..again };
     assert_eq!(client.next().await, RelayFrame::Opened { channel, from });
     assert_eq!(client.catch_up().await, []);
 }

@@ -55,22 +55,22 @@ async fn catching_up_gives_everything_since() {
             30,
             11,
         ),
-        // Positions that this store never gave out.
+        // Positions that this store never gave out: an inventory.
         (
             Position {
                 incarnation,
                 index: 42,
             },
-            0,
             41,
+            1,
         ),
         (
             Position {
                 incarnation: !incarnation,
                 index: 41,
             },
-            0,
             41,
+            1,
         ),
     ] {
         let mut client = Client::connect(relay.address(), &classroom.founder).await;

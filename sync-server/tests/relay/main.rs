@@ -5,7 +5,11 @@
 mod classroom;
 mod client;
 mod core;
+mod driven;
 mod durability;
+mod extras;
 mod fan_out;
 mod files;
+mod healing;
 mod refusals;
+mod rights;

@@ -1,0 +1,58 @@
+//! What somebody may read of a classroom.
+
+use protocol::roster::{Role, Roster};
+use protocol::{MemberId, SpaceId};
+
+/// As what somebody opened a classroom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    Member,
+    /// With the secret of an open invite, which holds the keys of everyone's space.
+    Invited,
+    /// With the secret of an invite that asks first, or with the founding entry: reads the roster only.
+    Visitor,
+    /// Somebody who was removed, or left: reads the roster once more, to see that.
+    Former,
+}
+
+/// The spaces whose items somebody may read. Roster entries are read by whoever reads anything.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Sees {
+    /// A hub carries everything, and can open nothing.
+    all: bool,
+    spaces: Vec<SpaceId>,
+}
+
+impl Sees {
+    pub(crate) fn new(roster: &Roster, member: &MemberId, access: Access) -> Self {
+        let everyone = || Self {
+            all: false,
+            spaces: vec![SpaceId::EVERYONE],
+        };
+        match (roster.member(member), access) {
+            (Some(member), _) if member.role == Role::Carrier => Self {
+                all: true,
+                spaces: Vec::new(),
+            },
+            (Some(_), _) => {
+                let mut spaces = roster.spaces();
+                spaces.extend([SpaceId::EVERYONE, SpaceId::STAFF]);
+                spaces.retain(|space| roster.is_in_space(member, space));
+                spaces.sort_unstable();
+                spaces.dedup();
+                Self { all: false, spaces }
+            }
+            (None, Access::Invited) => everyone(),
+            (None, _) => Self::default(),
+        }
+    }
+
+    pub(crate) fn space(&self, space: &SpaceId) -> bool {
+        self.all || self.spaces.contains(space)
+    }
+
+    /// Of an item's space; entries have none.
+    pub(crate) fn item(&self, space: Option<&SpaceId>) -> bool {
+        space.is_none_or(|space| self.space(space))
+    }
+}

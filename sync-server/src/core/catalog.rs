@@ -1,0 +1,236 @@
+//! What of a classroom is at hand as long as it is open, beside its roster: which documents, snapshots, verdicts and
+//! receipts there are. Copies share what neither changed.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use protocol::inventory::{ReceiptName, VerdictName};
+use protocol::receipt::Receipt;
+use protocol::roster::{Role, Roster};
+use protocol::snapshot::Snapshot;
+use protocol::verdict::Verdict;
+use protocol::{ClassroomId, DocumentId, MemberId, PieceHash, ReceiptHash, SnapshotHash, SpaceId};
+
+use crate::Error;
+use crate::store::{Item, Placed, Store};
+
+/// See the [module](self).
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Catalog {
+    documents: Arc<BTreeMap<DocumentId, SpaceId>>,
+    snapshots: Arc<BTreeMap<SnapshotHash, SnapshotPlace>>,
+    verdicts: Arc<BTreeMap<VerdictName, VerdictPlace>>,
+    receipts: Arc<BTreeMap<ReceiptName, ReceiptPlace>>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct SnapshotPlace {
+    pub(crate) position: u64,
+    pub(crate) document: DocumentId,
+    pub(crate) space: SpaceId,
+    pub(crate) member: MemberId,
+    pub(crate) pieces: Vec<PieceHash>,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct VerdictPlace {
+    pub(crate) position: u64,
+    pub(crate) matches: bool,
+    pub(crate) space: SpaceId,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ReceiptPlace {
+    pub(crate) position: u64,
+    pub(crate) count: u64,
+    pub(crate) hash: ReceiptHash,
+}
+
+impl Catalog {
+    /// Reads it from the store. Blocks.
+    pub(crate) fn load(id: &ClassroomId, store: &dyn Store) -> Result<Self, Error> {
+        let mut catalog = Self {
+            documents: Arc::new(store.documents(id)?.into_iter().collect()),
+            ..Self::default()
+        };
+        for placed in store.extras(id)? {
+            catalog.add(&placed)?;
+        }
+        Ok(catalog)
+    }
+
+    /// Takes an item in.
+    pub(crate) fn add(&mut self, placed: &Placed) -> Result<(), Error> {
+        let position = placed.position;
+        match &placed.item {
+            Item::Entry { .. } => {}
+            Item::Segment { segment, .. } => {
+                let header = &segment.header;
+                if !self.documents.contains_key(&header.log.document) {
+                    Arc::make_mut(&mut self.documents).insert(header.log.document, header.space);
+                }
+            }
+            Item::Snapshot { hash, space, bytes } => {
+                let snapshot = Snapshot::decode(bytes).map_err(|_| Error::Damaged("snapshot"))?;
+                let place = SnapshotPlace {
+                    position,
+                    document: snapshot.header.document,
+                    space: *space,
+                    member: snapshot.header.member,
+                    pieces: snapshot.pieces().to_vec(),
+                };
+                Arc::make_mut(&mut self.snapshots).insert(*hash, place);
+            }
+            Item::Verdict { space, bytes } => {
+                let statement = Verdict::decode(bytes)
+                    .map_err(|_| Error::Damaged("verdict"))?
+                    .statement;
+                let name = VerdictName {
+                    snapshot: statement.snapshot,
+                    member: statement.member,
+                };
+                let place = VerdictPlace {
+                    position,
+                    matches: statement.matches,
+                    space: *space,
+                };
+                Arc::make_mut(&mut self.verdicts).insert(name, place);
+            }
+            Item::Receipt { hash, space, bytes } => {
+                let header = Receipt::decode(bytes)
+                    .map_err(|_| Error::Damaged("receipt"))?
+                    .header;
+                let name = ReceiptName {
+                    space: *space,
+                    member: header.member,
+                };
+                let place = ReceiptPlace {
+                    position,
+                    count: header.count,
+                    hash: *hash,
+                };
+                Arc::make_mut(&mut self.receipts).insert(name, place);
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets a snapshot with its verdicts; answers with their positions.
+    pub(crate) fn remove_snapshot(&mut self, hash: &SnapshotHash) -> Vec<u64> {
+        let mut positions: Vec<u64> = self
+            .verdicts_on(hash)
+            .map(|(_, verdict)| verdict.position)
+            .collect();
+        if !positions.is_empty() {
+            Arc::make_mut(&mut self.verdicts).retain(|name, _| name.snapshot != *hash);
+        }
+        let removed = Arc::make_mut(&mut self.snapshots).remove(hash);
+        positions.extend(removed.map(|snapshot| snapshot.position));
+        positions
+    }
+
+    /// Forgets a document with its snapshots and their verdicts; answers with the positions of these.
+    pub(crate) fn erase(&mut self, document: &DocumentId) -> Vec<u64> {
+        Arc::make_mut(&mut self.documents).remove(document);
+        let snapshots: Vec<SnapshotHash> = self.snapshots_of(document).map(|(hash, _)| *hash).collect();
+        snapshots
+            .iter()
+            .flat_map(|hash| self.remove_snapshot(hash))
+            .collect()
+    }
+
+    pub(crate) fn space_of(&self, document: &DocumentId) -> Option<SpaceId> {
+        self.documents.get(document).copied()
+    }
+
+    pub(crate) fn documents(&self) -> impl Iterator<Item = &DocumentId> {
+        self.documents.keys()
+    }
+
+    /// The space of each document.
+    pub(crate) fn spaces(&self) -> impl Iterator<Item = &SpaceId> {
+        self.documents.values()
+    }
+
+    pub(crate) fn document_count(&self) -> usize {
+        self.documents.len()
+    }
+
+    pub(crate) fn snapshot(&self, hash: &SnapshotHash) -> Option<&SnapshotPlace> {
+        self.snapshots.get(hash)
+    }
+
+    pub(crate) fn snapshots(&self) -> impl Iterator<Item = (&SnapshotHash, &SnapshotPlace)> {
+        self.snapshots.iter()
+    }
+
+    /// The snapshots of a document, the newest first.
+    pub(crate) fn snapshots_of(
+        &self,
+        document: &DocumentId,
+    ) -> impl Iterator<Item = (&SnapshotHash, &SnapshotPlace)> {
+        let mut snapshots: Vec<_> = self
+            .snapshots
+            .iter()
+            .filter(|(_, snapshot)| snapshot.document == *document)
+            .collect();
+        snapshots.sort_unstable_by_key(|(_, snapshot)| std::cmp::Reverse(snapshot.position));
+        snapshots.into_iter()
+    }
+
+    /// The snapshot of this document, or of another of its space, that has the piece.
+    pub(crate) fn with_piece(&self, piece: &PieceHash) -> impl Iterator<Item = &SnapshotPlace> {
+        self.snapshots
+            .values()
+            .filter(move |snapshot| snapshot.pieces.contains(piece))
+    }
+
+    pub(crate) fn verdict(&self, name: &VerdictName) -> Option<&VerdictPlace> {
+        self.verdicts.get(name)
+    }
+
+    pub(crate) fn verdicts(&self) -> impl Iterator<Item = (&VerdictName, &VerdictPlace)> {
+        self.verdicts.iter()
+    }
+
+    pub(crate) fn receipt(&self, name: &ReceiptName) -> Option<&ReceiptPlace> {
+        self.receipts.get(name)
+    }
+
+    pub(crate) fn receipts(&self) -> impl Iterator<Item = (&ReceiptName, &ReceiptPlace)> {
+        self.receipts.iter()
+    }
+
+    fn verdicts_on(&self, hash: &SnapshotHash) -> impl Iterator<Item = (&MemberId, &VerdictPlace)> {
+        let any_member = |member| VerdictName {
+            snapshot: *hash,
+            member: MemberId(member),
+        };
+        self.verdicts
+            .range(any_member([0; 32])..=any_member([0xff; 32]))
+            .map(|(name, verdict)| (&name.member, verdict))
+    }
+
+    /// Whether a member says that the snapshot does not match.
+    pub(crate) fn is_disputed(&self, hash: &SnapshotHash) -> bool {
+        self.verdicts_on(hash).any(|(_, verdict)| !verdict.matches)
+    }
+
+    /// Whether members of two schools, or two leads, compared the snapshot that somebody else made, and nobody says
+    /// that it does not match.
+    pub(crate) fn is_confirmed(&self, hash: &SnapshotHash, roster: &Roster) -> bool {
+        let Some(snapshot) = self.snapshots.get(hash) else {
+            return false;
+        };
+        if self.is_disputed(hash) {
+            return false;
+        }
+        let members: Vec<_> = self
+            .verdicts_on(hash)
+            .filter(|(member, _)| **member != snapshot.member)
+            .filter_map(|(member, _)| roster.member(member))
+            .collect();
+        let leads = members.iter().filter(|member| member.role == Role::Lead).count();
+        leads >= 2 || members.iter().any(|member| member.school != members[0].school)
+    }
+}

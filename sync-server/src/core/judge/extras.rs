@@ -1,0 +1,201 @@
+//! Snapshots, their pieces, verdicts and receipts.
+
+use std::sync::Arc;
+
+use protocol::inventory::{ReceiptName, VerdictName};
+use protocol::receipt::Receipt;
+use protocol::segment::{Header, Kind, Log};
+use protocol::snapshot::Snapshot;
+use protocol::verdict::Verdict;
+use protocol::{
+    DocumentId, EntryHash, LaneId, MemberId, PieceHash, ReceiptHash, Refusal, SnapshotHash, SpaceId,
+};
+
+use super::{Decision, Terms, check_header, storage};
+use crate::core::batch::Pending;
+use crate::store::Change;
+
+/// How many snapshots of a document are kept that are not confirmed.
+const KEPT_SNAPSHOTS: usize = 3;
+
+impl Pending {
+    pub(in crate::core) fn judge_snapshot(
+        &mut self,
+        snapshot: &Snapshot,
+        hash: SnapshotHash,
+        submitter: &MemberId,
+        terms: Terms<'_>,
+    ) -> Result<Decision, Refusal> {
+        self.check_submitter(submitter)?;
+        if self.catalog.is_disputed(&hash) {
+            return Err(Refusal::Disputed);
+        }
+        if self.catalog.snapshot(&hash).is_some() {
+            return Ok(Decision::Held);
+        }
+        let header = &snapshot.header;
+        self.check_author(
+            &header.member,
+            &header.document,
+            header.space,
+            header.epoch,
+            &header.roster,
+        )?;
+        match self.catalog.space_of(&header.document) {
+            Some(space) if space != header.space => return Err(Refusal::WrongSpace),
+            // All its segments may be gone, here and elsewhere: then the snapshot is all there is.
+            Some(_) | None => {}
+        }
+        self.check_room(0, terms.limits)?;
+        for piece in snapshot.pieces() {
+            if !self.has_piece(piece, terms)? {
+                return Err(Refusal::MissingPiece);
+            }
+        }
+        let roster = Arc::clone(&self.committed_roster);
+        let superseded: Vec<SnapshotHash> = self
+            .catalog
+            .snapshots_of(&header.document)
+            .filter(|(hash, _)| !self.catalog.is_confirmed(hash, &roster))
+            .skip(KEPT_SNAPSHOTS - 1)
+            .map(|(hash, _)| *hash)
+            .collect();
+        let removed = superseded
+            .iter()
+            .flat_map(|hash| self.catalog.remove_snapshot(hash));
+        Ok(Decision::Store(
+            removed.map(|position| Change::Remove { position }).collect(),
+        ))
+    }
+
+    pub(in crate::core) fn judge_piece(
+        &mut self,
+        hash: PieceHash,
+        bytes: &[u8],
+        submitter: &MemberId,
+        terms: Terms<'_>,
+    ) -> Result<Decision, Refusal> {
+        self.check_submitter(submitter)?;
+        if self.catalog.with_piece(&hash).next().is_some() || self.pieces.contains(&hash) {
+            return Ok(Decision::Held);
+        }
+        self.check_room(bytes.len(), terms.limits)?;
+        self.pieces.insert(hash);
+        Ok(Decision::Keep(vec![Change::Piece {
+            hash,
+            bytes: bytes.into(),
+        }]))
+    }
+
+    pub(in crate::core) fn judge_verdict(
+        &mut self,
+        verdict: &Verdict,
+        submitter: &MemberId,
+        terms: Terms<'_>,
+    ) -> Result<Decision, Refusal> {
+        self.check_submitter(submitter)?;
+        let statement = &verdict.statement;
+        let Some(snapshot) = self.catalog.snapshot(&statement.snapshot) else {
+            return Err(Refusal::UnknownParent);
+        };
+        if snapshot.document != statement.document {
+            return Err(Refusal::Malformed);
+        }
+        let roster = self.roster();
+        if roster.member(&statement.member).is_none() {
+            return Err(Refusal::NotAMember);
+        }
+        if !roster.is_in_space(&statement.member, &snapshot.space) {
+            return Err(Refusal::NotInSpace);
+        }
+        let name = VerdictName {
+            snapshot: statement.snapshot,
+            member: statement.member,
+        };
+        self.check_room(0, terms.limits)?;
+        match self.catalog.verdict(&name) {
+            // Somebody who found a difference does not take it back.
+            Some(known) if known.matches && !statement.matches => Ok(Decision::Store(vec![Change::Remove {
+                position: known.position,
+            }])),
+            Some(_) => Ok(Decision::Held),
+            None => Ok(Decision::Store(Vec::new())),
+        }
+    }
+
+    pub(in crate::core) fn judge_receipt(
+        &mut self,
+        receipt: &Receipt,
+        hash: ReceiptHash,
+        submitter: &MemberId,
+        terms: Terms<'_>,
+    ) -> Result<Decision, Refusal> {
+        self.check_submitter(submitter)?;
+        let header = &receipt.header;
+        let roster = self.roster();
+        if roster.member(&header.member).is_none() {
+            return Err(Refusal::NotAMember);
+        }
+        if !roster.is_in_space(&header.member, &header.space) {
+            return Err(Refusal::NotInSpace);
+        }
+        let is_stated = |key: &protocol::key::KeyName| key.epoch == header.epoch;
+        if !roster.keys_in(&header.space).iter().any(is_stated) {
+            return Err(Refusal::WrongEpoch);
+        }
+        let name = ReceiptName {
+            space: header.space,
+            member: header.member,
+        };
+        match self.catalog.receipt(&name) {
+            Some(known) if (known.count, known.hash) >= (header.count, hash) => Ok(Decision::Held),
+            Some(known) => Ok(Decision::Store(vec![Change::Remove {
+                position: known.position,
+            }])),
+            None => {
+                self.check_room(0, terms.limits)?;
+                Ok(Decision::Store(Vec::new()))
+            }
+        }
+    }
+
+    /// Whether somebody may write in a document, as if it were on a new lane.
+    fn check_author(
+        &self,
+        member: &MemberId,
+        document: &DocumentId,
+        space: SpaceId,
+        epoch: u32,
+        roster: &[EntryHash],
+    ) -> Result<(), Refusal> {
+        let header = Header {
+            kind: Kind::Run,
+            log: Log {
+                document: *document,
+                member: *member,
+                lane: LaneId([0; 16]),
+            },
+            first: 0,
+            last: 0,
+            space,
+            epoch,
+            roster: roster.to_vec(),
+        };
+        match check_header(self.roster(), &header, member) {
+            // A snapshot writes nothing.
+            Ok(_) | Err(Refusal::Locked | Refusal::ClassroomClosed) => Ok(()),
+            Err(refusal) => Err(refusal),
+        }
+    }
+
+    fn has_piece(&self, piece: &PieceHash, terms: Terms<'_>) -> Result<bool, Refusal> {
+        if self.pieces.contains(piece) || self.catalog.with_piece(piece).next().is_some() {
+            return Ok(true);
+        }
+        let held = terms
+            .store
+            .has_piece(self.classroom.id(), piece)
+            .map_err(|error| storage(&error))?;
+        Ok(held)
+    }
+}

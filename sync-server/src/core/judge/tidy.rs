@@ -1,0 +1,119 @@
+//! What a relay throws away by itself: pieces that no snapshot names, and after the classroom's time segments that a
+//! confirmed snapshot holds.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use protocol::inventory::LogState;
+use protocol::segment::Log;
+use protocol::snapshot::{Header, Snapshot};
+use protocol::{DocumentId, PieceHash, SnapshotHash};
+
+use super::Terms;
+use crate::Error;
+use crate::core::batch::Pending;
+use crate::store::{Change, Item};
+
+/// For how long a piece may wait for a snapshot that names it.
+const PIECES: Duration = Duration::from_secs(60 * 60);
+
+impl Pending {
+    /// What may go now. Nothing else of the classroom may be in the batch.
+    pub(in crate::core) fn tidy(&mut self, terms: Terms<'_>) -> Result<Vec<Change>, Error> {
+        let mut changes = Vec::new();
+        if let Some(retention) = terms.limits.retention {
+            let logs = terms.store.logs(self.classroom.id())?;
+            let documents: Vec<DocumentId> = self.catalog.documents().copied().collect();
+            let before = terms.now.saturating_sub(retention.as_secs());
+            for document in documents {
+                let of_document = logs.iter().filter(|state| state.log.document == document);
+                changes.extend(self.drop_covered(
+                    &document,
+                    &of_document.copied().collect::<Vec<_>>(),
+                    before,
+                    terms,
+                )?);
+            }
+        }
+        let named: BTreeSet<PieceHash> = self
+            .catalog
+            .snapshots()
+            .flat_map(|(_, snapshot)| snapshot.pieces.iter().copied())
+            .collect();
+        let before = terms.now.saturating_sub(PIECES.as_secs());
+        for piece in terms.store.pieces(self.classroom.id())? {
+            if piece.stored < before && !named.contains(&piece.hash) {
+                changes.push(Change::RemovePiece { hash: piece.hash });
+            }
+        }
+        Ok(changes)
+    }
+
+    /// Drops what the newest confirmed snapshot of a document holds, and the confirmed ones before it.
+    fn drop_covered(
+        &mut self,
+        document: &DocumentId,
+        logs: &[LogState],
+        before: u64,
+        terms: Terms<'_>,
+    ) -> Result<Vec<Change>, Error> {
+        let roster = Arc::clone(&self.committed_roster);
+        let confirmed: Vec<(SnapshotHash, u64)> = self
+            .catalog
+            .snapshots_of(document)
+            .filter(|(hash, _)| self.catalog.is_confirmed(hash, &roster))
+            .map(|(hash, snapshot)| (*hash, snapshot.position))
+            .collect();
+        let mut changes = Vec::new();
+        for (at, (_, position)) in confirmed.iter().enumerate() {
+            let Some(header) = self.snapshot_header(*position, terms)? else {
+                continue;
+            };
+            if !holds_what_is_gone(&header, logs) {
+                continue;
+            }
+            for state in logs {
+                let Some(covered) = header.covered(&state.log) else {
+                    continue;
+                };
+                let id = self.classroom.id();
+                let log: &Log = &state.log;
+                if let Some(to) = terms.store.stored_before(id, log, covered.next, before)? {
+                    changes.push(Change::RemoveSegments {
+                        log: *log,
+                        from: 0,
+                        to,
+                    });
+                }
+            }
+            for (older, _) in &confirmed[at + 1..] {
+                let removed = self.catalog.remove_snapshot(older);
+                changes.extend(removed.into_iter().map(|position| Change::Remove { position }));
+            }
+            break;
+        }
+        Ok(changes)
+    }
+
+    fn snapshot_header(&self, position: u64, terms: Terms<'_>) -> Result<Option<Header>, Error> {
+        let placed = terms.store.at(self.classroom.id(), position)?;
+        Ok(match placed.map(|placed| placed.item) {
+            Some(Item::Snapshot { bytes, .. }) => {
+                Snapshot::decode(&bytes).ok().map(|snapshot| snapshot.header)
+            }
+            _ => None,
+        })
+    }
+}
+
+/// Whether a snapshot holds all segments of its document that are here no more.
+pub(in crate::core) fn holds_what_is_gone(header: &Header, logs: &[LogState]) -> bool {
+    logs.iter()
+        .filter(|state| state.log.document == header.document && state.first > 0)
+        .all(|state| {
+            header
+                .covered(&state.log)
+                .is_some_and(|lane| lane.next >= state.first)
+        })
+}

@@ -1,0 +1,325 @@
+//! Questions to the tables.
+
+use std::ops::Range;
+
+use protocol::inventory::LogState;
+use protocol::segment::{Log, Segment};
+use protocol::{
+    ClassroomId, DocumentId, EntryHash, LaneId, MemberId, PieceHash, ReceiptHash, SegmentHash, SnapshotHash,
+    SpaceId,
+};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+
+use super::{signed, unsigned};
+use crate::Error;
+use crate::store::{Held, HeldPiece, Item, Placed, Tail, Totals};
+
+/// How many rows a page has at most.
+const PAGE_ROWS: i64 = 1024;
+
+/// What `item` reads.
+const ITEM: &str = "position, kind, hash, space, bytes";
+
+const CLASSROOM: &str = "(SELECT number FROM classrooms WHERE id = ?1)";
+
+const LOG: &str = "(SELECT number FROM logs
+                    WHERE classroom = (SELECT number FROM classrooms WHERE id = ?1)
+                      AND document = ?2 AND member = ?3 AND lane = ?4)";
+
+pub(super) fn classrooms(connection: &Connection) -> Result<Vec<ClassroomId>, Error> {
+    let mut statement = connection.prepare_cached("SELECT id FROM classrooms ORDER BY id")?;
+    let ids = statement.query_map([], |row| Ok(ClassroomId(row.get(0)?)))?;
+    Ok(ids.collect::<Result<_, _>>()?)
+}
+
+pub(super) fn totals(connection: &Connection, classroom: &ClassroomId) -> Result<Option<Totals>, Error> {
+    let totals: Option<(i64, i64)> = connection
+        .prepare_cached("SELECT last, bytes FROM classrooms WHERE id = ?1")?
+        .query_row([classroom.0], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    totals
+        .map(|(last, bytes)| {
+            Ok(Totals {
+                last: unsigned(last)?,
+                bytes: unsigned(bytes)?,
+            })
+        })
+        .transpose()
+}
+
+pub(super) fn entries(connection: &Connection, classroom: &ClassroomId) -> Result<Vec<Vec<u8>>, Error> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT bytes FROM items WHERE classroom = {CLASSROOM} AND kind = 0 ORDER BY position"
+    ))?;
+    let entries = statement.query_map([classroom.0], |row| row.get(0))?;
+    Ok(entries.collect::<Result<_, _>>()?)
+}
+
+pub(super) fn extras(connection: &Connection, classroom: &ClassroomId) -> Result<Vec<Placed>, Error> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {ITEM} FROM items WHERE classroom = {CLASSROOM} AND kind > 1 ORDER BY position"
+    ))?;
+    let mut rows = statement.query([classroom.0])?;
+    let mut extras = Vec::new();
+    while let Some(row) = rows.next()? {
+        extras.push(item(row)?);
+    }
+    Ok(extras)
+}
+
+pub(super) fn documents(
+    connection: &Connection,
+    classroom: &ClassroomId,
+) -> Result<Vec<(DocumentId, SpaceId)>, Error> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT document, space FROM documents WHERE classroom = {CLASSROOM}"
+    ))?;
+    let documents = statement.query_map([classroom.0], |row| {
+        Ok((DocumentId(row.get(0)?), SpaceId(row.get(1)?)))
+    })?;
+    Ok(documents.collect::<Result<_, _>>()?)
+}
+
+pub(super) fn page(
+    connection: &Connection,
+    classroom: &ClassroomId,
+    after: u64,
+    bytes: usize,
+) -> Result<Vec<Placed>, Error> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {ITEM} FROM items WHERE classroom = {CLASSROOM} AND position > ?2 ORDER BY position LIMIT ?3"
+    ))?;
+    up_to(
+        bytes,
+        statement.query(params![classroom.0, signed(after)?, PAGE_ROWS])?,
+    )
+}
+
+pub(super) fn at(
+    connection: &Connection,
+    classroom: &ClassroomId,
+    position: u64,
+) -> Result<Option<Placed>, Error> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {ITEM} FROM items WHERE classroom = {CLASSROOM} AND position = ?2"
+    ))?;
+    let mut rows = statement.query(params![classroom.0, signed(position)?])?;
+    rows.next()?.map(item).transpose()
+}
+
+pub(super) fn tail(
+    connection: &Connection,
+    classroom: &ClassroomId,
+    log: &Log,
+) -> Result<Option<Tail>, Error> {
+    let tail: Option<(i64, [u8; 32])> = connection
+        .prepare_cached(&format!("SELECT last, last_hash FROM logs WHERE number = {LOG}"))?
+        .query_row(
+            params![classroom.0, log.document.0, log.member.0, log.lane.0],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
+        .optional()?;
+    tail.map(|(index, hash)| {
+        Ok(Tail {
+            index: unsigned(index)?,
+            hash: SegmentHash(hash),
+        })
+    })
+    .transpose()
+}
+
+pub(super) fn held(
+    connection: &Connection,
+    classroom: &ClassroomId,
+    log: &Log,
+    index: u64,
+) -> Result<Option<Held>, Error> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {ITEM} FROM items WHERE log = {LOG} AND log_index >= ?5 ORDER BY log_index LIMIT 1"
+    ))?;
+    let mut rows = statement.query(params![
+        classroom.0,
+        log.document.0,
+        log.member.0,
+        log.lane.0,
+        signed(index)?
+    ])?;
+    let held = rows.next()?.map(item).transpose()?;
+    Ok(held
+        .and_then(|placed| placed.item.held())
+        .filter(|held| held.first <= index))
+}
+
+pub(super) fn log(
+    connection: &Connection,
+    classroom: &ClassroomId,
+    log: &Log,
+    wanted: Range<u64>,
+    bytes: usize,
+) -> Result<Vec<Placed>, Error> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {ITEM} FROM items WHERE log = {LOG} AND log_index >= ?5 AND log_first < ?6
+         ORDER BY log_index LIMIT ?7"
+    ))?;
+    // No index is larger than what SQLite can hold.
+    let from = signed(wanted.start).unwrap_or(i64::MAX);
+    let to = signed(wanted.end).unwrap_or(i64::MAX);
+    let key = (classroom.0, log.document.0, log.member.0, log.lane.0);
+    up_to(
+        bytes,
+        statement.query(params![key.0, key.1, key.2, key.3, from, to, PAGE_ROWS])?,
+    )
+}
+
+pub(super) fn logs(connection: &Connection, classroom: &ClassroomId) -> Result<Vec<LogState>, Error> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT document, member, lane, last, last_hash,
+                (SELECT log_first FROM items WHERE log = logs.number ORDER BY log_index LIMIT 1)
+         FROM logs WHERE classroom = {CLASSROOM} ORDER BY document, member, lane"
+    ))?;
+    let mut rows = statement.query([classroom.0])?;
+    let mut logs = Vec::new();
+    while let Some(row) = rows.next()? {
+        let next = unsigned(row.get(3)?)? + 1;
+        logs.push(LogState {
+            log: Log {
+                document: DocumentId(row.get(0)?),
+                member: MemberId(row.get(1)?),
+                lane: LaneId(row.get(2)?),
+            },
+            first: row.get::<_, Option<i64>>(5)?.map_or(Ok(next), unsigned)?,
+            next,
+            hash: SegmentHash(row.get(4)?),
+        });
+    }
+    Ok(logs)
+}
+
+pub(super) fn count(
+    connection: &Connection,
+    classroom: &ClassroomId,
+    document: &DocumentId,
+    after: u64,
+) -> Result<u64, Error> {
+    let count: i64 = connection
+        .prepare_cached(&format!(
+            "SELECT count(*) FROM items WHERE position > ?3 AND log IN
+                (SELECT number FROM logs WHERE classroom = {CLASSROOM} AND document = ?2)"
+        ))?
+        .query_row(params![classroom.0, document.0, signed(after)?], |row| row.get(0))?;
+    unsigned(count)
+}
+
+pub(super) fn stored_before(
+    connection: &Connection,
+    classroom: &ClassroomId,
+    log: &Log,
+    next: u64,
+    before: u64,
+) -> Result<Option<u64>, Error> {
+    let last: Option<i64> = connection
+        .prepare_cached(&format!(
+            "SELECT max(log_index) FROM items WHERE log = {LOG} AND log_index < ?5 AND stored < ?6"
+        ))?
+        .query_row(
+            params![
+                classroom.0,
+                log.document.0,
+                log.member.0,
+                log.lane.0,
+                signed(next)?,
+                signed(before)?
+            ],
+            |row| row.get(0),
+        )?;
+    last.map(unsigned).transpose()
+}
+
+pub(super) fn piece(
+    connection: &Connection,
+    classroom: &ClassroomId,
+    hash: &PieceHash,
+) -> Result<Option<Vec<u8>>, Error> {
+    Ok(connection
+        .prepare_cached(&format!(
+            "SELECT bytes FROM pieces WHERE classroom = {CLASSROOM} AND hash = ?2"
+        ))?
+        .query_row(params![classroom.0, hash.0], |row| row.get(0))
+        .optional()?)
+}
+
+pub(super) fn has_piece(
+    connection: &Connection,
+    classroom: &ClassroomId,
+    hash: &PieceHash,
+) -> Result<bool, Error> {
+    Ok(connection
+        .prepare_cached(&format!(
+            "SELECT 1 FROM pieces WHERE classroom = {CLASSROOM} AND hash = ?2"
+        ))?
+        .exists(params![classroom.0, hash.0])?)
+}
+
+pub(super) fn pieces(connection: &Connection, classroom: &ClassroomId) -> Result<Vec<HeldPiece>, Error> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT hash, stored FROM pieces WHERE classroom = {CLASSROOM} ORDER BY hash"
+    ))?;
+    let mut rows = statement.query([classroom.0])?;
+    let mut pieces = Vec::new();
+    while let Some(row) = rows.next()? {
+        pieces.push(HeldPiece {
+            hash: PieceHash(row.get(0)?),
+            stored: unsigned(row.get(1)?)?,
+        });
+    }
+    Ok(pieces)
+}
+
+fn up_to(bytes: usize, mut rows: rusqlite::Rows<'_>) -> Result<Vec<Placed>, Error> {
+    let (mut page, mut size) = (Vec::new(), 0);
+    while let Some(row) = rows.next()? {
+        let placed = item(row)?;
+        size += placed.item.size();
+        page.push(placed);
+        if size >= bytes {
+            break;
+        }
+    }
+    Ok(page)
+}
+
+/// Reads [`ITEM`].
+fn item(row: &Row<'_>) -> Result<Placed, Error> {
+    let position = unsigned(row.get(0)?)?;
+    let hash = row.get(2)?;
+    let space = || -> Result<_, Error> { Ok(SpaceId(row.get(3)?)) };
+    let item = match row.get::<_, i64>(1)? {
+        0 => Item::Entry {
+            hash: EntryHash(hash),
+            bytes: row.get(4)?,
+        },
+        1 => {
+            let bytes = row.get_ref(4)?.as_blob().map_err(|_| Error::Damaged("segment"))?;
+            Item::Segment {
+                hash: SegmentHash(hash),
+                segment: Box::new(Segment::decode(bytes).map_err(|_| Error::Damaged("segment"))?),
+            }
+        }
+        2 => Item::Snapshot {
+            hash: SnapshotHash(hash),
+            space: space()?,
+            bytes: row.get(4)?,
+        },
+        3 => Item::Verdict {
+            space: space()?,
+            bytes: row.get(4)?,
+        },
+        4 => Item::Receipt {
+            hash: ReceiptHash(hash),
+            space: space()?,
+            bytes: row.get(4)?,
+        },
+        _ => return Err(Error::Damaged("item")),
+    };
+    Ok(Placed { position, item })
+}

@@ -1,0 +1,62 @@
+//! The tables, from version to version.
+
+use protocol::SpaceId;
+use rusqlite::Connection;
+
+use crate::Error;
+
+/// The version of the schema, kept in `user_version`.
+const VERSION: i64 = 2;
+
+/// The first version, which every store begins with.
+const VERSION_1: &str = include_str!("version_1.sql");
+
+/// Folds, snapshots, verdicts, receipts and pieces; what a log's end is without its segments; how much there is.
+const VERSION_2: &str = include_str!("version_2.sql");
+
+/// Brings the file to the newest version.
+pub(super) fn prepare(connection: &mut Connection) -> Result<(), Error> {
+    // Only heeded while the file is empty.
+    connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
+    // What is erased is not to be found in the file.
+    connection.pragma_update(None, "secure_delete", true)?;
+    let transaction = connection.transaction()?;
+    let found: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if !(0..=VERSION).contains(&found) {
+        return Err(Error::NewerStore {
+            found,
+            known: VERSION,
+        });
+    }
+    if found < 1 {
+        transaction.execute_batch(VERSION_1)?;
+        transaction.execute(
+            "INSERT INTO relay (incarnation) VALUES (?1)",
+            [random_incarnation()?],
+        )?;
+    }
+    if found < 2 {
+        transaction.execute_batch(VERSION_2)?;
+        // In version 1 there was no other space.
+        transaction.execute(
+            "INSERT INTO documents (classroom, document, space) SELECT DISTINCT classroom, document, ?1 FROM logs",
+            [SpaceId::EVERYONE.0],
+        )?;
+    }
+    transaction.pragma_update(None, "user_version", VERSION)?;
+    transaction.commit()?;
+    if found == 1 {
+        // So that the file can shrink, which it could not before.
+        connection.execute_batch("PRAGMA auto_vacuum = INCREMENTAL; VACUUM;")?;
+    }
+    Ok(())
+}
+
+pub(super) fn random_incarnation() -> Result<[u8; 8], Error> {
+    let mut incarnation = [0; 8];
+    getrandom::fill(&mut incarnation).map_err(Error::Random)?;
+    Ok(incarnation)
+}

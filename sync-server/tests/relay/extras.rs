@@ -1,0 +1,332 @@
+//! Snapshots, pieces, verdicts and receipts.
+
+use std::time::Duration;
+
+use protocol::frame::RelayFrame;
+use protocol::identity::MemberKeys;
+use protocol::inventory::Wanted;
+use protocol::receipt::{self, Receipt};
+use protocol::roster::Role;
+use protocol::segment::Segment;
+use protocol::snapshot::{self, Piece, Snapshot, coverage};
+use protocol::verdict::{Statement, Verdict};
+use protocol::{DocumentId, Refusal, SnapshotHash, SpaceId};
+use sync_server::Limits;
+use sync_server::core::Moment;
+
+use crate::classroom::rng;
+use crate::client::CHANNEL;
+use crate::driven::{Client, NOW, Outcome, World};
+
+const DOCUMENT: DocumentId = DocumentId([9; 16]);
+
+/// So many segments of the founder on the page, stored.
+fn written(world: &mut World, count: usize) -> Vec<Segment> {
+    let heads = world.heads();
+    let mut lane = world.classroom.lane(&world.classroom.founder, heads);
+    let segments: Vec<_> = (0..count)
+        .map(|number| lane.write(&format!("word {number}")))
+        .collect();
+    for segment in &segments {
+        assert_eq!(world.founder.store(&mut world.relay, segment), Outcome::Stored);
+    }
+    segments
+}
+
+/// A snapshot by `author` of what these segments come to.
+fn snapshot(world: &World, author: &MemberKeys, segments: &[Segment]) -> (Snapshot, Vec<Piece>) {
+    let id = world.classroom.id;
+    let last = segments.last().unwrap();
+    let covers = coverage(
+        &DOCUMENT,
+        [(
+            last.header.log,
+            last.header.last + 1,
+            last.chain_hash(&id).unwrap(),
+        )],
+    );
+    let header = snapshot::Header {
+        document: DOCUMENT,
+        member: author.id(),
+        space: SpaceId::EVERYONE,
+        epoch: 0,
+        roster: world.heads(),
+        covers,
+    };
+    Snapshot::seal(
+        author,
+        &id,
+        header,
+        &world.classroom.key,
+        &[1; 300_000],
+        &mut rng(),
+    )
+    .unwrap()
+}
+
+fn store(world: &mut World, snapshot: &Snapshot, pieces: &[Piece]) -> SnapshotHash {
+    for piece in pieces {
+        assert_eq!(world.founder.store_piece(&mut world.relay, piece), Outcome::Held);
+    }
+    assert_eq!(
+        world.founder.store_snapshot(&mut world.relay, snapshot),
+        Outcome::Stored
+    );
+    snapshot.hash(&world.classroom.id).unwrap()
+}
+
+fn verdict(world: &World, by: &MemberKeys, snapshot: SnapshotHash, matches: bool) -> Verdict {
+    let statement = Statement {
+        document: DOCUMENT,
+        snapshot,
+        member: by.id(),
+        roster: world.heads(),
+        matches,
+    };
+    Verdict::sign(by, &world.classroom.id, statement).unwrap()
+}
+
+fn later(seconds: u64) -> Moment {
+    Moment {
+        elapsed: Duration::from_secs(seconds),
+        clock: NOW.clock + seconds,
+    }
+}
+
+#[test]
+fn a_newcomer_gets_a_snapshot_and_a_short_tail() {
+    let mut world = World::new();
+    let segments = written(&mut world, 5);
+    let founder = world.classroom.founder.clone();
+    let (snapshot, pieces) = snapshot(&world, &founder, &segments[..4]);
+    assert_eq!(pieces.len(), 2);
+    assert_eq!(
+        world.founder.store_snapshot(&mut world.relay, &snapshot),
+        Outcome::Refused(Refusal::MissingPiece)
+    );
+    let hash = store(&mut world, &snapshot, &pieces);
+    assert_eq!(
+        world.founder.store_snapshot(&mut world.relay, &snapshot),
+        Outcome::Held
+    );
+    assert_eq!(
+        world.founder.store_piece(&mut world.relay, &pieces[0]),
+        Outcome::Held
+    );
+
+    let mut late = Client::open(&mut world.relay, &founder, world.classroom.id);
+    let told = late.hear(&mut world.relay);
+    let encoded = snapshot.encode().unwrap();
+    assert!(
+        matches!(&told[1], RelayFrame::Snapshot { advance: 0, snapshot, .. } if snapshot.as_ref() == encoded)
+    );
+    let segments_told = told
+        .iter()
+        .filter(|frame| matches!(frame, RelayFrame::Segment { .. }));
+    assert_eq!(segments_told.count(), 1);
+    assert!(matches!(told.last(), Some(RelayFrame::CaughtUp { .. })));
+    let wanted = Wanted {
+        snapshots: vec![DOCUMENT],
+        pieces: snapshot.pieces().to_vec(),
+        ..Wanted::default()
+    };
+    let fetched = late.fetch(&mut world.relay, wanted);
+    assert!(matches!(&fetched[0], RelayFrame::Snapshot { advance: 0, .. }));
+    let got: Vec<&[u8]> = fetched
+        .iter()
+        .filter_map(|frame| match frame {
+            RelayFrame::Piece { piece, .. } => Some(piece.as_ref()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(got, [pieces[0].as_bytes(), pieces[1].as_bytes()]);
+
+    // Somebody compared and found that it does not match: it is served no more.
+    let student = world.join(Role::Student);
+    let mut own = Client::open(&mut world.relay, &student, world.classroom.id);
+    own.hear(&mut world.relay);
+    let unknown = verdict(&world, &student, SnapshotHash([1; 32]), true);
+    assert_eq!(
+        own.store_verdict(&mut world.relay, &unknown),
+        Outcome::Refused(Refusal::UnknownParent)
+    );
+    let dispute = verdict(&world, &student, hash, false);
+    assert_eq!(own.store_verdict(&mut world.relay, &dispute), Outcome::Stored);
+    assert_eq!(own.store_verdict(&mut world.relay, &dispute), Outcome::Held);
+    assert_eq!(
+        world.founder.store_snapshot(&mut world.relay, &snapshot),
+        Outcome::Refused(Refusal::Disputed)
+    );
+    let mut late = Client::open(&mut world.relay, &founder, world.classroom.id);
+    assert_eq!(late.segments(&mut world.relay), segments);
+}
+
+#[test]
+fn segments_go_only_when_two_compared_and_their_time_is_over() {
+    let day = 24 * 60 * 60;
+    let mut world = World::with(Limits {
+        retention: Some(Duration::from_secs(30 * day)),
+        ..Limits::default()
+    });
+    let (student, other) = (world.join(Role::Student), world.join(Role::Lead));
+    let segments = written(&mut world, 5);
+    let (snapshot, pieces) = snapshot(&world, &student, &segments[..4]);
+    let hash = store(&mut world, &snapshot, &pieces);
+    let firsts = |world: &mut World, at: u64| {
+        world.relay.tidy().unwrap();
+        while world.relay.commit(later(at)).unwrap() > 0 {}
+        world.founder.inventory(&mut world.relay).logs[0].first
+    };
+    let founder = world.classroom.founder.clone();
+    assert_eq!(firsts(&mut world, 60 * day), 0);
+    // One is not enough, nor is the word of who made it.
+    for by in [&founder, &student] {
+        let verdict = verdict(&world, by, hash, true);
+        assert_eq!(
+            world.founder.store_verdict(&mut world.relay, &verdict),
+            Outcome::Stored
+        );
+    }
+    assert_eq!(firsts(&mut world, 60 * day), 0);
+    let second = verdict(&world, &other, hash, true);
+    assert_eq!(
+        world.founder.store_verdict(&mut world.relay, &second),
+        Outcome::Stored
+    );
+    assert_eq!(firsts(&mut world, 29 * day), 0);
+    assert_eq!(firsts(&mut world, 31 * day), 4);
+
+    // Whoever still has them need not send them again, and newcomers have all they need.
+    assert_eq!(world.founder.store(&mut world.relay, &segments[1]), Outcome::Held);
+    let mut late = Client::open(&mut world.relay, &founder, world.classroom.id);
+    let told = late.hear(&mut world.relay);
+    assert!(
+        told.iter()
+            .any(|frame| matches!(frame, RelayFrame::Snapshot { .. }))
+    );
+    // An empty relay takes the snapshot, and the tail behind it.
+    let mut relay = crate::driven::start(&sync_server::store::Memory::new(9));
+    let mut client = Client::found(&mut relay, &world.classroom);
+    relay.commit(NOW).unwrap();
+    client.hear(&mut relay);
+    for entry in world.roster.entries_in_order().into_iter().skip(1) {
+        assert_eq!(client.store_entry(&mut relay, entry), Outcome::Stored);
+    }
+    assert_eq!(
+        client.store(&mut relay, &segments[4]),
+        Outcome::Refused(Refusal::IndexGap)
+    );
+    for piece in &pieces {
+        assert_eq!(client.store_piece(&mut relay, piece), Outcome::Held);
+    }
+    assert_eq!(client.store_snapshot(&mut relay, &snapshot), Outcome::Stored);
+    assert_eq!(client.store(&mut relay, &segments[4]), Outcome::Stored);
+}
+
+#[test]
+fn pieces_that_nothing_names_go_after_an_hour() {
+    let mut world = World::new();
+    let segments = written(&mut world, 1);
+    let founder = world.classroom.founder.clone();
+    let (kept, named) = snapshot(&world, &founder, &segments);
+    store(&mut world, &kept, &named);
+    let (_, orphans) = snapshot(&world, &founder, &segments);
+    assert_eq!(
+        world.founder.store_piece(&mut world.relay, &orphans[0]),
+        Outcome::Held
+    );
+    let id = world.classroom.id;
+    let has = |world: &World, piece: &Piece| {
+        use sync_server::store::Store as _;
+        world.store.has_piece(&id, &piece.hash()).unwrap()
+    };
+    for (seconds, is_there) in [(3600, true), (3601, false)] {
+        world.relay.tidy().unwrap();
+        world.relay.commit(later(seconds)).unwrap();
+        assert_eq!(has(&world, &orphans[0]), is_there);
+        assert!(has(&world, &named[0]));
+    }
+}
+
+#[test]
+fn a_writer_is_asked_for_a_snapshot_when_a_document_grew_long() {
+    let mut world = World::with(Limits {
+        snapshot_after: 4,
+        ..Limits::default()
+    });
+    let guest = world.join(Role::Guest);
+    let student = world.join(Role::Student);
+    let id = world.classroom.id;
+    let [mut reader, mut writer] = [&guest, &student].map(|keys| Client::open(&mut world.relay, keys, id));
+    reader.hear(&mut world.relay);
+    writer.hear(&mut world.relay);
+    let segments = written(&mut world, 8);
+    let wants = |client: &mut Client, world: &mut World| {
+        let document = DOCUMENT;
+        let want = RelayFrame::WantSnapshot {
+            channel: CHANNEL,
+            document,
+        };
+        let told = client.hear(&mut world.relay);
+        told.iter().filter(|frame| **frame == want).count()
+    };
+    // Each time the next one, but never who may not write.
+    assert_eq!(wants(&mut reader, &mut world), 0);
+    assert_eq!(wants(&mut writer, &mut world), 1);
+    // As soon as there is one, it takes as many again.
+    let founder = world.classroom.founder.clone();
+    let (snapshot, pieces) = snapshot(&world, &founder, &segments);
+    store(&mut world, &snapshot, &pieces);
+    written(&mut world, 3);
+    assert_eq!(wants(&mut writer, &mut world), 0);
+}
+
+#[test]
+fn the_newest_receipt_of_a_member_takes_the_place_of_older_ones() {
+    let mut world = World::new();
+    let student = world.join(Role::Student);
+    let mut own = Client::open(&mut world.relay, &student, world.classroom.id);
+    own.hear(&mut world.relay);
+    let receipt = |world: &World, count, space, epoch| {
+        let header = receipt::Header {
+            member: student.id(),
+            space,
+            epoch,
+            roster: world.heads(),
+            count,
+        };
+        let id = world.classroom.id;
+        Receipt::seal(
+            &student,
+            &id,
+            header,
+            &world.classroom.key,
+            Vec::new(),
+            &mut rng(),
+        )
+        .unwrap()
+    };
+    let everyone = SpaceId::EVERYONE;
+    let (first, second) = (receipt(&world, 1, everyone, 0), receipt(&world, 2, everyone, 0));
+    assert_eq!(own.store_receipt(&mut world.relay, &first), Outcome::Stored);
+    assert_eq!(own.store_receipt(&mut world.relay, &second), Outcome::Stored);
+    assert_eq!(own.store_receipt(&mut world.relay, &first), Outcome::Held);
+    for (receipt, reason) in [
+        (receipt(&world, 3, SpaceId::STAFF, 0), Refusal::NotInSpace),
+        (receipt(&world, 3, everyone, 1), Refusal::WrongEpoch),
+    ] {
+        assert_eq!(
+            own.store_receipt(&mut world.relay, &receipt),
+            Outcome::Refused(reason)
+        );
+    }
+    let names = own.inventory(&mut world.relay).receipts;
+    assert_eq!((names.len(), names[0].count), (1, 2));
+    let wanted = Wanted {
+        receipts: vec![names[0].name],
+        ..Wanted::default()
+    };
+    let fetched = own.fetch(&mut world.relay, wanted);
+    let encoded = second.encode().unwrap();
+    assert!(matches!(&fetched[..], [RelayFrame::Receipt { receipt, .. }] if receipt.as_ref() == encoded));
+}

@@ -1,0 +1,245 @@
+//! Relays that lost something, and folds.
+
+use protocol::Refusal;
+use protocol::frame::{Position, RelayFrame};
+use protocol::inventory::{LogRange, Wanted};
+use protocol::roster::Role;
+use protocol::segment::Segment;
+use sync_server::store::Memory;
+
+use crate::classroom::{Classroom, member};
+use crate::driven::{Client, NOW, Outcome, World, start};
+
+/// So many segments of the founder, stored.
+fn written(world: &mut World, count: usize) -> Vec<Segment> {
+    let mut lane = world
+        .classroom
+        .lane(&world.classroom.founder, world.roster.heads().copied().collect());
+    let segments: Vec<_> = (0..count)
+        .map(|number| lane.write(&format!("word {number}")))
+        .collect();
+    for segment in &segments {
+        assert_eq!(world.founder.store(&mut world.relay, segment), Outcome::Stored);
+    }
+    segments
+}
+
+fn fold(classroom: &Classroom, segments: &[Segment], first: usize, last: usize) -> Segment {
+    classroom
+        .lane(&classroom.founder, segments[0].header.roster.clone())
+        .fold(segments, first, last)
+}
+
+#[test]
+fn a_fold_takes_the_place_of_what_it_covers() {
+    let mut world = World::new();
+    let segments = written(&mut world, 6);
+    let id = world.classroom.id;
+    let mut reader = Client::open(&mut world.relay, &world.classroom.founder, id);
+    assert_eq!(reader.segments(&mut world.relay), segments);
+    let small = fold(&world.classroom, &segments, 1, 2);
+    let large = fold(&world.classroom, &segments, 0, 3);
+    assert_eq!(world.founder.store(&mut world.relay, &small), Outcome::Stored);
+    assert_eq!(world.founder.store(&mut world.relay, &small), Outcome::Held);
+    assert_eq!(world.founder.store(&mut world.relay, &segments[2]), Outcome::Held);
+    assert_eq!(world.founder.store(&mut world.relay, &large), Outcome::Stored);
+    // Smaller ones, and what it holds, are here already.
+    for held in [&small, &large, &segments[0], &segments[3], &segments[5]] {
+        assert_eq!(world.founder.store(&mut world.relay, held), Outcome::Held);
+    }
+    // What went before it was told is told no more.
+    assert_eq!(reader.segments(&mut world.relay), std::slice::from_ref(&large));
+    let mut late = Client::open(&mut world.relay, &world.classroom.founder, id);
+    assert_eq!(
+        late.segments(&mut world.relay),
+        [segments[4].clone(), segments[5].clone(), large.clone()]
+    );
+    // The log goes on as if nothing had been folded.
+    let mut lane = world
+        .classroom
+        .lane(&world.classroom.founder, segments[0].header.roster.clone());
+    lane.log = segments[0].header.log;
+    lane.next = 6;
+    lane.previous = segments[5].hash(&id).unwrap();
+    assert_eq!(
+        world.founder.store(&mut world.relay, &lane.write("next")),
+        Outcome::Stored
+    );
+    let state = world.founder.inventory(&mut world.relay).logs[0];
+    assert_eq!((state.first, state.next), (0, 7));
+}
+
+#[test]
+fn folds_that_fit_nothing_are_refused() {
+    let mut world = World::new();
+    let segments = written(&mut world, 4);
+    let id = world.classroom.id;
+    let stored = fold(&world.classroom, &segments, 0, 1);
+    assert_eq!(world.founder.store(&mut world.relay, &stored), Outcome::Stored);
+    // It begins within another one.
+    let within = fold(&world.classroom, &segments, 1, 2);
+    // It says that it covers something else.
+    let mut other = segments.clone();
+    other[3] = segments[2].clone();
+    let other = fold(&world.classroom, &other, 2, 3);
+    for wrong in [within, other] {
+        assert_eq!(
+            world.founder.store(&mut world.relay, &wrong),
+            Outcome::Refused(Refusal::FoldMismatch)
+        );
+    }
+    // One that was never sent in parts goes behind the last; one that extends the log covers some and adds some.
+    let mut lane = world
+        .classroom
+        .lane(&world.classroom.founder, segments[0].header.roster.clone());
+    lane.log = segments[0].header.log;
+    lane.next = 4;
+    lane.previous = segments[3].hash(&id).unwrap();
+    let mut all = segments.clone();
+    all.extend((0..4).map(|number| lane.write(&format!("offline {number}"))));
+    let (behind, extending) = (
+        fold(&world.classroom, &all, 4, 5),
+        fold(&world.classroom, &all, 4, 7),
+    );
+    assert_eq!(world.founder.store(&mut world.relay, &behind), Outcome::Stored);
+    assert_eq!(world.founder.store(&mut world.relay, &extending), Outcome::Stored);
+    let gap = fold(&world.classroom, &all, 6, 7);
+    assert_eq!(world.founder.store(&mut world.relay, &gap), Outcome::Held);
+    let state = world.founder.inventory(&mut world.relay).logs[0];
+    assert_eq!((state.first, state.next), (0, 8));
+    assert_eq!(state.hash, all[7].hash(&id).unwrap());
+}
+
+#[test]
+fn runs_and_their_fold_in_one_flight_are_all_answered() {
+    let mut world = World::new();
+    let heads = world.heads();
+    let mut lane = world.classroom.lane(&world.classroom.founder, heads);
+    let segments: Vec<_> = (0..3)
+        .map(|number| lane.write(&format!("word {number}")))
+        .collect();
+    let folded = fold(&world.classroom, &segments, 0, 2);
+    for segment in segments.iter().chain([&folded]) {
+        world.founder.submit(&mut world.relay, segment);
+    }
+    // The fold waits for the commit of what it covers; by then nobody was told of that.
+    while world.relay.commit(NOW).unwrap() > 0 {}
+    let told = world.founder.hear(&mut world.relay);
+    let positions: Vec<u64> = told
+        .iter()
+        .map(|frame| match frame {
+            RelayFrame::Stored { advance, .. } => *advance,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(positions, [1, 1, 1, 1]);
+}
+
+#[test]
+fn an_empty_relay_gets_everything_back_from_whoever_comes() {
+    let mut world = World::new();
+    let student = world.join(Role::Student);
+    let segments = written(&mut world, 3);
+    let id = world.classroom.id;
+
+    // Somebody who is no member there yet: the relay is empty.
+    let empty = Memory::new(8);
+    let mut relay = start(&empty);
+    let mut client = Client::found_as(&mut relay, &world.classroom, &student);
+    relay.commit(NOW).unwrap();
+    client.hear(&mut relay);
+    assert_eq!(
+        client.store(&mut relay, &segments[0]),
+        Outcome::Refused(Refusal::NotAMember)
+    );
+    for entry in world.roster.entries_in_order().into_iter().skip(1) {
+        assert_eq!(client.store_entry(&mut relay, entry), Outcome::Stored);
+    }
+    for segment in &segments {
+        assert_eq!(client.store(&mut relay, segment), Outcome::Stored);
+    }
+    // Then nothing is missing, whichever relay is asked.
+    assert_eq!(
+        client.inventory(&mut relay),
+        world.founder.inventory(&mut world.relay)
+    );
+    // Whoever knew the old relay compares once, and goes on from there.
+    let seen = Position {
+        incarnation: 7,
+        index: 6,
+    };
+    let mut founder = Client::open_since(&mut relay, &world.classroom.founder, id, Some(seen));
+    let told = founder.hear(&mut relay);
+    let [
+        RelayFrame::Opened { from, .. },
+        RelayFrame::Inventory { last: true, .. },
+        RelayFrame::CaughtUp { .. },
+    ] = told[..]
+    else {
+        panic!("not compared: {told:?}");
+    };
+    assert_eq!((from.incarnation, from.index), (8, 6));
+}
+
+#[test]
+fn items_are_fetched_by_name() {
+    let mut world = World::new();
+    let segments = written(&mut world, 6);
+    let folded = fold(&world.classroom, &segments, 1, 3);
+    assert_eq!(world.founder.store(&mut world.relay, &folded), Outcome::Stored);
+    let log = segments[0].header.log;
+    let names = world.founder.inventory(&mut world.relay);
+    assert_eq!(names.entries, [world.classroom.founding.hash()]);
+    let range = |from, to| Wanted {
+        logs: vec![LogRange { log, from, to }],
+        ..Wanted::default()
+    };
+    let frames = world.founder.fetch(&mut world.relay, range(2, 5));
+    assert_eq!(
+        world.founder.unpack(frames),
+        [folded.clone(), segments[4].clone()]
+    );
+    let entries = Wanted {
+        entries: vec![world.classroom.founding.hash(), protocol::EntryHash([3; 32])],
+        ..Wanted::default()
+    };
+    let frames = world.founder.fetch(&mut world.relay, entries);
+    assert!(
+        matches!(&frames[..], [RelayFrame::Entry { advance: 0, entry, .. }]
+        if entry.as_ref() == world.classroom.founding.encode().unwrap())
+    );
+    assert!(
+        world
+            .founder
+            .fetch(&mut world.relay, Wanted::default())
+            .is_empty()
+    );
+
+    // Who has only the founding entry gets no segment by its name.
+    let stranger = member();
+    let mut visitor = Client::found_as(&mut world.relay, &world.classroom, &stranger);
+    world.relay.commit(NOW).unwrap();
+    assert!(visitor.inventory(&mut world.relay).logs.is_empty());
+    assert!(visitor.fetch(&mut world.relay, range(0, 9)).is_empty());
+}
+
+#[test]
+fn many_items_are_fetched_in_parts() {
+    let mut world = World::new();
+    let heads = world.heads();
+    let mut lane = world.classroom.lane(&world.classroom.founder, heads);
+    let segments: Vec<_> = (0..6).map(|_| lane.write_bytes(vec![7; 100_000])).collect();
+    for segment in &segments {
+        assert_eq!(world.founder.store(&mut world.relay, segment), Outcome::Stored);
+    }
+    let wanted = Wanted {
+        logs: vec![LogRange {
+            log: lane.log,
+            from: 0,
+            to: u64::MAX,
+        }],
+        ..Wanted::default()
+    };
+    let frames = world.founder.fetch(&mut world.relay, wanted);
+    assert_eq!(world.founder.unpack(frames), segments);
+}

@@ -1,0 +1,325 @@
+//! Who may write and read what, by the roster.
+
+use protocol::frame::RelayFrame;
+use protocol::key::EpochKey;
+use protocol::roster::{Action, Cutoff, Entry, Role};
+use protocol::{DocumentId, LaneId, Refusal, SpaceId};
+use sync_server::core::Relay;
+
+use crate::classroom::{member, rng};
+use crate::client::CHANNEL;
+use crate::driven::{Client, Outcome, World, rotation};
+
+fn hears_segment(client: &mut Client, relay: &mut Relay) -> bool {
+    !client.segments(relay).is_empty()
+}
+
+#[test]
+fn locked_documents_take_what_staff_writes_or_vouches_for() {
+    let mut world = World::new();
+    let (student, teacher) = (world.join(Role::Student), world.join(Role::Teacher));
+    let document = DocumentId([9; 16]);
+    let mut lane = world.classroom.lane(&student, world.heads());
+    let (before, late, third) = (lane.write("before"), lane.write("late"), lane.write("third"));
+    let mut own = Client::open(&mut world.relay, &student, world.classroom.id);
+    let mut staff = Client::open(&mut world.relay, &teacher, world.classroom.id);
+    own.hear(&mut world.relay);
+    assert_eq!(own.store(&mut world.relay, &before), Outcome::Stored);
+    world.lead(Action::Lock {
+        document,
+        locked: true,
+    });
+    assert_eq!(
+        own.store(&mut world.relay, &late),
+        Outcome::Refused(Refusal::Locked)
+    );
+    let lesson = world.classroom.lane(&teacher, world.heads()).write("lesson");
+    assert_eq!(staff.store(&mut world.relay, &lesson), Outcome::Stored);
+    // A teacher brings it back to a relay that had lost it.
+    assert_eq!(staff.store(&mut world.relay, &late), Outcome::Stored);
+    world.lead(Action::Lock {
+        document,
+        locked: false,
+    });
+    assert_eq!(own.store(&mut world.relay, &third), Outcome::Stored);
+}
+
+#[test]
+fn nobody_writes_in_a_closed_classroom() {
+    let mut world = World::new();
+    let words = world
+        .classroom
+        .lane(&world.classroom.founder, world.heads())
+        .write("words");
+    world.lead(Action::Close { closed: true });
+    let closed = Outcome::Refused(Refusal::ClassroomClosed);
+    assert_eq!(world.founder.store(&mut world.relay, &words), closed);
+    world.lead(Action::Close { closed: false });
+    assert_eq!(world.founder.store(&mut world.relay, &words), Outcome::Stored);
+}
+
+#[test]
+fn who_was_removed_hears_no_more_and_is_cut_off_where_the_remover_said() {
+    let mut world = World::new();
+    let (student, other) = (world.join(Role::Student), world.join(Role::Student));
+    let mut lane = world.classroom.lane(&student, world.heads());
+    let log = lane.log;
+    let (seen, unseen) = (lane.write("seen"), lane.write("unseen"));
+    let mut own = Client::open(&mut world.relay, &student, world.classroom.id);
+    own.hear(&mut world.relay);
+    assert_eq!(own.store(&mut world.relay, &seen), Outcome::Stored);
+    let cutoff = Cutoff {
+        document: log.document,
+        lane: log.lane,
+        next: 1,
+    };
+    let removal = world.removal(student.id(), vec![cutoff]);
+    world.lead(removal);
+    // They see the entry that says so, then nothing; and again if they come back.
+    let mut back = Client::open(&mut world.relay, &student, world.classroom.id);
+    for (client, entries) in [(&mut own, 1), (&mut back, world.roster.len())] {
+        let mut told = client.hear(&mut world.relay);
+        let (channel, reason) = (CHANNEL, Refusal::NotAMember);
+        assert_eq!(told.pop(), Some(RelayFrame::Closed { channel, reason }));
+        let is_entry = |frame: &&RelayFrame| matches!(frame, RelayFrame::Entry { .. });
+        assert_eq!(told.iter().filter(is_entry).count(), entries);
+        assert!(
+            !told
+                .iter()
+                .any(|frame| matches!(frame, RelayFrame::Segment { .. }))
+        );
+    }
+
+    // What the remover had not seen comes in only by somebody who may have built on it.
+    let mut friend = Client::open(&mut world.relay, &other, world.classroom.id);
+    assert_eq!(friend.store(&mut world.relay, &seen), Outcome::Held);
+    assert_eq!(friend.store(&mut world.relay, &unseen), Outcome::Stored);
+}
+
+#[test]
+fn a_demoted_member_is_cut_off_but_reads_on() {
+    let mut world = World::new();
+    let student = world.join(Role::Student);
+    let mut lane = world.classroom.lane(&student, world.heads());
+    let words = lane.write("words");
+    world.lead(Action::ChangeRole {
+        member: student.id(),
+        role: Role::Guest,
+        cutoffs: Vec::new(),
+        keys: Vec::new(),
+        rotations: Vec::new(),
+    });
+    let mut own = Client::open(&mut world.relay, &student, world.classroom.id);
+    own.hear(&mut world.relay);
+    assert_eq!(
+        own.store(&mut world.relay, &words),
+        Outcome::Refused(Refusal::BeyondCutoff)
+    );
+    let mut later = world.classroom.lane(&student, world.heads());
+    later.log.lane = LaneId([8; 16]);
+    assert_eq!(
+        own.store(&mut world.relay, &later.write("now")),
+        Outcome::Refused(Refusal::NotAllowed)
+    );
+    let lesson = world
+        .classroom
+        .lane(&world.classroom.founder, world.heads())
+        .write("lesson");
+    assert_eq!(world.founder.store(&mut world.relay, &lesson), Outcome::Stored);
+    assert!(hears_segment(&mut own, &mut world.relay));
+}
+
+#[test]
+fn a_space_is_read_and_written_by_who_is_in_it() {
+    let mut world = World::new();
+    let (student, teacher, hub) = (
+        world.join(Role::Student),
+        world.join(Role::Teacher),
+        world.join(Role::Carrier),
+    );
+    let id = world.classroom.id;
+    let mut clients = [&student, &teacher, &hub].map(|keys| Client::open(&mut world.relay, keys, id));
+    for client in &mut clients {
+        client.hear(&mut world.relay);
+    }
+    let mut lane = world.classroom.lane(&world.classroom.founder, world.heads());
+    lane.log.document = DocumentId([4; 16]);
+    let secret = lane.seal(SpaceId::STAFF, 0, vec![1; 20]);
+    assert_eq!(world.founder.store(&mut world.relay, &secret), Outcome::Stored);
+    let heard = clients
+        .each_mut()
+        .map(|client| hears_segment(client, &mut world.relay));
+    assert_eq!(heard, [false, true, true]);
+    // Nor later, by name, or from the beginning.
+    let listed = clients
+        .each_mut()
+        .map(|client| client.inventory(&mut world.relay).logs.len());
+    assert_eq!(listed, [0, 1, 1]);
+    let again = [&student, &teacher, &hub].map(|keys| {
+        let mut client = Client::open(&mut world.relay, keys, id);
+        hears_segment(&mut client, &mut world.relay)
+    });
+    assert_eq!(again, [false, true, true]);
+
+    // A document stays in its space, and a student is not in that of staff.
+    let everyone = world.classroom.lane(&world.classroom.founder, world.heads());
+    let mut moved = everyone.clone();
+    moved.log.document = DocumentId([4; 16]);
+    let moved = moved.seal(SpaceId::EVERYONE, 0, vec![1]);
+    assert_eq!(
+        world.founder.store(&mut world.relay, &moved),
+        Outcome::Refused(Refusal::WrongSpace)
+    );
+    let mut foreign = world.classroom.lane(&student, world.heads());
+    foreign.log.document = DocumentId([4; 16]);
+    let foreign = foreign.seal(SpaceId::STAFF, 0, vec![1]);
+    assert_eq!(
+        clients[0].store(&mut world.relay, &foreign),
+        Outcome::Refused(Refusal::NotInSpace)
+    );
+
+    // Items that a reader may not see do not keep them from catching up.
+    let words = everyone.clone().write("words");
+    assert_eq!(world.founder.store(&mut world.relay, &words), Outcome::Stored);
+    assert_eq!(clients[0].segments(&mut world.relay), [words]);
+}
+
+#[test]
+fn who_comes_to_read_more_is_told_what_went_by() {
+    let mut world = World::new();
+    let student = world.join(Role::Student);
+    let mut own = Client::open(&mut world.relay, &student, world.classroom.id);
+    own.hear(&mut world.relay);
+    let mut lane = world.classroom.lane(&world.classroom.founder, world.heads());
+    lane.log.document = DocumentId([4; 16]);
+    let secret = lane.seal(SpaceId::STAFF, 0, vec![1; 20]);
+    assert_eq!(world.founder.store(&mut world.relay, &secret), Outcome::Stored);
+    assert!(own.hear(&mut world.relay).is_empty());
+    world.lead(Action::ChangeRole {
+        member: student.id(),
+        role: Role::Teacher,
+        cutoffs: Vec::new(),
+        keys: Vec::new(),
+        rotations: Vec::new(),
+    });
+    let told = own.hear(&mut world.relay);
+    let names = told.iter().find_map(|frame| match frame {
+        RelayFrame::Inventory { part, .. } => Some(part.logs.len()),
+        _ => None,
+    });
+    assert_eq!(names, Some(1));
+}
+
+#[test]
+fn an_erased_document_is_gone_and_stays_so() {
+    let mut world = World::new();
+    let document = DocumentId([9; 16]);
+    let mut lane = world.classroom.lane(&world.classroom.founder, world.heads());
+    let (one, two) = (lane.write("one"), lane.write("two"));
+    assert_eq!(world.founder.store(&mut world.relay, &one), Outcome::Stored);
+    world.lead(Action::Erase {
+        document,
+        successor: DocumentId([10; 16]),
+    });
+    assert_eq!(
+        world.founder.store(&mut world.relay, &two),
+        Outcome::Refused(Refusal::Erased)
+    );
+    assert!(world.founder.inventory(&mut world.relay).logs.is_empty());
+    let id = world.classroom.id;
+    let mut late = Client::open(&mut world.relay, &world.classroom.founder, id);
+    assert!(!hears_segment(&mut late, &mut world.relay));
+    let mut again = world.classroom.lane(&world.classroom.founder, world.heads());
+    assert_eq!(
+        world.founder.store(&mut world.relay, &again.write("anew")),
+        Outcome::Refused(Refusal::Erased)
+    );
+    again.log.document = DocumentId([10; 16]);
+    let anew = again.write("anew");
+    assert_eq!(anew.header.first, 1);
+    let fresh = world.classroom.lane(&world.classroom.founder, world.heads());
+    let mut fresh = fresh.clone();
+    fresh.log.document = DocumentId([10; 16]);
+    assert_eq!(
+        world.founder.store(&mut world.relay, &fresh.write("anew")),
+        Outcome::Stored
+    );
+}
+
+#[test]
+fn an_invite_that_was_ended_lets_nobody_in() {
+    let mut world = World::new();
+    let invite = world.classroom.invite(Role::Student, 5, crate::classroom::FAR);
+    world.roster.add(invite.entry.clone()).unwrap();
+    assert_eq!(
+        world.founder.store_entry(&mut world.relay, &invite.entry),
+        Outcome::Stored
+    );
+    let action = Action::EndInvite {
+        invite: invite.entry.hash(),
+        rotations: Vec::new(),
+    };
+    let author = world.classroom.founder.id();
+    let recipients = world
+        .roster
+        .recipients_after(&author, &action, &SpaceId::EVERYONE);
+    let action = Action::EndInvite {
+        invite: invite.entry.hash(),
+        rotations: vec![rotation(&world.classroom, SpaceId::EVERYONE, recipients)],
+    };
+    world.lead(action);
+    let late = member();
+    let mut joining = Client::connect(&mut world.relay, &late, world.classroom.id);
+    let proof = protocol::invite::InviteProof::new(
+        &invite.keys,
+        crate::driven::ORIGIN,
+        &[5; 32],
+        &world.classroom.id,
+    );
+    joining.send(
+        &mut world.relay,
+        &protocol::frame::ClientFrame::Open {
+            channel: CHANNEL,
+            classroom: world.classroom.id,
+            since: None,
+            roster: Vec::new(),
+            invite: Some(proof),
+        },
+    );
+    let (channel, reason) = (CHANNEL, Refusal::InviteEnded);
+    assert_eq!(
+        joining.hear(&mut world.relay),
+        [RelayFrame::Closed { channel, reason }]
+    );
+}
+
+#[test]
+fn a_rotation_that_leaves_a_member_out_is_refused() {
+    let mut world = World::new();
+    let key = EpochKey::random(&mut rng());
+    let founder = world.classroom.founder.exchange_key();
+    let alone = protocol::roster::Rotation::new(
+        &key,
+        SpaceId::EVERYONE,
+        1,
+        [&world.classroom.key],
+        [founder],
+        &mut rng(),
+    )
+    .unwrap();
+    let parents = vec![world.classroom.founding.hash()];
+    let action = Action::Rotate {
+        rotations: vec![alone],
+    };
+    // Made by somebody who did not know that somebody else had come.
+    let entry = Entry::act(&world.classroom.founder, world.classroom.id, parents, action).unwrap();
+    let student = world.join(Role::Student);
+    assert_eq!(
+        world.founder.store_entry(&mut world.relay, &entry),
+        Outcome::Refused(Refusal::LeavesOut)
+    );
+    // Others bring what some relay took in time.
+    let mut own = Client::open(&mut world.relay, &student, world.classroom.id);
+    own.hear(&mut world.relay);
+    assert_eq!(own.store_entry(&mut world.relay, &entry), Outcome::Stored);
+}
