@@ -4,10 +4,11 @@ use std::io::{IsTerminal as _, Write as _};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand};
-use sync_server::{Error, Settings};
+use sync_server::{Error, Limits, Settings};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -57,6 +58,84 @@ struct Serve {
     /// after that only; without it they would miss what is written from now on.
     #[arg(long)]
     restored: bool,
+    #[command(flatten)]
+    limits: LimitOptions,
+}
+
+/// What the relay takes at most.
+#[derive(Args)]
+#[command(next_help_heading = "Limits")]
+struct LimitOptions {
+    /// Connections at once.
+    #[arg(long, value_name = "COUNT", default_value_t = Limits::default().connections)]
+    connections: usize,
+    /// Connections at once from one address, or one /64 network of IPv6. A whole school may share one.
+    #[arg(long, value_name = "COUNT", default_value_t = Limits::default().connections_per_address)]
+    connections_per_address: usize,
+    /// Classrooms that one connection has open.
+    #[arg(long, value_name = "COUNT", default_value_t = Limits::default().channels)]
+    channels: usize,
+    /// Bytes of one message of a client.
+    #[arg(long, value_name = "BYTES", default_value_t = Limits::default().message)]
+    message_bytes: usize,
+    /// How long a client may take to answer the challenge.
+    #[arg(long, value_name = "SECONDS", default_value_t = Limits::default().handshake.as_secs())]
+    handshake: u64,
+    /// How long a connection may have no classroom open.
+    #[arg(long, value_name = "SECONDS", default_value_t = Limits::default().unopened.as_secs())]
+    unopened: u64,
+    /// How long a client may say nothing.
+    #[arg(long, value_name = "SECONDS", default_value_t = Limits::default().idle.as_secs())]
+    idle: u64,
+    /// How long a client may take nothing of what waits for it.
+    #[arg(long, value_name = "SECONDS", default_value_t = Limits::default().stalled.as_secs())]
+    stalled: u64,
+    /// Submissions of one connection that wait for their answer.
+    #[arg(long, value_name = "COUNT", default_value_t = Limits::default().unanswered)]
+    unanswered: usize,
+    /// Whispers of one connection in a second.
+    #[arg(long, value_name = "COUNT", default_value_t = Limits::default().whispers_per_second)]
+    whispers_per_second: u32,
+    /// Bytes of all that is kept of one classroom.
+    #[arg(long, value_name = "BYTES", default_value_t = Limits::default().classroom_bytes)]
+    classroom_bytes: u64,
+    /// Documents of one classroom.
+    #[arg(long, value_name = "COUNT", default_value_t = Limits::default().classroom_documents)]
+    classroom_documents: usize,
+    /// Roster entries of one classroom.
+    #[arg(long, value_name = "COUNT", default_value_t = Limits::default().classroom_entries)]
+    classroom_entries: usize,
+    /// Segments that a document may get before a member is asked for a snapshot.
+    #[arg(long, value_name = "COUNT", default_value_t = Limits::default().snapshot_after)]
+    snapshot_after: u64,
+    /// How long segments are kept that a confirmed snapshot holds; for ever if not given.
+    #[arg(long, value_name = "DAYS")]
+    retention: Option<u32>,
+}
+
+impl LimitOptions {
+    fn limits(&self) -> Limits {
+        Limits {
+            connections: self.connections,
+            connections_per_address: self.connections_per_address,
+            channels: self.channels,
+            message: self.message_bytes,
+            handshake: Duration::from_secs(self.handshake),
+            unopened: Duration::from_secs(self.unopened),
+            idle: Duration::from_secs(self.idle),
+            stalled: Duration::from_secs(self.stalled),
+            unanswered: self.unanswered,
+            whispers_per_second: self.whispers_per_second,
+            classroom_bytes: self.classroom_bytes,
+            classroom_documents: self.classroom_documents,
+            classroom_entries: self.classroom_entries,
+            snapshot_after: self.snapshot_after,
+            retention: self
+                .retention
+                .map(|days| Duration::from_secs(u64::from(days) * 24 * 60 * 60)),
+            ..Limits::default()
+        }
+    }
 }
 
 #[tokio::main]
@@ -85,6 +164,7 @@ async fn serve(arguments: Serve) -> Result<(), Error> {
         app: arguments.app,
         origins: arguments.origin,
         found_token: arguments.found_token,
+        limits: arguments.limits.limits(),
         ..Settings::new(arguments.data)
     };
     settings.proxies.extend(arguments.proxy);

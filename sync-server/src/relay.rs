@@ -16,6 +16,7 @@ use crate::clock::Clock;
 use crate::connection::{Phase, Server};
 use crate::core::{Rules, Shared};
 use crate::error::Error;
+use crate::housekeeping::keep_house;
 use crate::http;
 use crate::origin::Origins;
 use crate::places::{Place, Places};
@@ -40,6 +41,7 @@ pub struct Relay {
     address: SocketAddr,
     phase: Option<watch::Sender<Phase>>,
     accepting: JoinHandle<()>,
+    housekeeping: JoinHandle<()>,
     /// Closed when the last connection has ended.
     alive: mpsc::Receiver<()>,
     writer: Option<Writer>,
@@ -80,6 +82,7 @@ pub async fn start(listener: TcpListener, settings: Settings) -> Result<Relay, E
     });
     let (phase, watching) = watch::channel(Phase::Serving);
     let (living, alive) = mpsc::channel(1);
+    let housekeeping = tokio::spawn(keep_house(Arc::clone(&server), watching.clone()));
     let service = http::service(http::Context {
         server,
         origins,
@@ -93,6 +96,7 @@ pub async fn start(listener: TcpListener, settings: Settings) -> Result<Relay, E
         address,
         phase: Some(phase),
         accepting,
+        housekeeping,
         alive,
         writer: Some(writer),
         _lock: lock,
@@ -126,6 +130,9 @@ impl Relay {
         if (&mut self.accepting).await.is_err() {
             return Err(Error::Ended("accepting connections"));
         }
+        if (&mut self.housekeeping).await.is_err() {
+            return Err(Error::Ended("keeping house"));
+        }
         match self.writer.take() {
             Some(writer) => tokio::task::spawn_blocking(move || writer.finish())
                 .await
@@ -139,6 +146,7 @@ impl Drop for Relay {
     fn drop(&mut self) {
         self.phase = None;
         self.accepting.abort();
+        self.housekeeping.abort();
         if let Some(Err(error)) = self.writer.take().map(Writer::stop) {
             tracing::error!(error = &error as &dyn std::error::Error, "not ended cleanly");
         }

@@ -11,5 +11,6 @@ mod extras;
 mod fan_out;
 mod files;
 mod healing;
+mod limits;
 mod refusals;
 mod rights;
