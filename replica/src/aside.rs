@@ -12,6 +12,7 @@ use protocol::{ClassroomId, DocumentId, MemberId};
 use crate::classroom::{Classroom, Copy};
 use crate::command::{Answer, Problem};
 use crate::event::Effect;
+use crate::incoming::Source;
 use crate::loading::What;
 use crate::store::{self, AsideReason, AsideRecord, Changes, Table};
 use crate::view::{self, Update};
@@ -112,7 +113,7 @@ impl<R: CryptoRng> Replica<R> {
 
     fn retry(&mut self, id: &ClassroomId, aside: Aside) -> Result<(), Error> {
         let reason = if let Ok(segment) = Segment::decode(&aside.item) {
-            self.take_segment(id, &segment, false)?
+            self.take_segment(id, &segment, Source::Relay)?
         } else if Entry::decode(&aside.item).is_ok() {
             // It keeps aside by itself what still can't be taken.
             self.batch(id).delete(Table::Aside, aside.key);
@@ -168,7 +169,7 @@ impl<R: CryptoRng> Replica<R> {
         Ok(())
     }
 
-    fn show_part(&mut self, request: u32, part: Vec<u8>) {
+    pub(crate) fn show_part(&mut self, request: u32, part: Vec<u8>) {
         if !part.is_empty() {
             self.effects
                 .push(Effect::Show(Update::Exported { request, part }));

@@ -97,8 +97,12 @@ pub(crate) struct Joining {
     pub(crate) requests: Vec<u32>,
     /// When waiting for the relay ends, in milliseconds since 1970.
     pub(crate) deadline: u64,
-    /// Whether everything that the relay has is here.
+    /// Whether everything that the relay has is here, or what a file brought shows what there is.
     pub(crate) arrived: bool,
+    /// Whether what files brought of it is still being read.
+    pub(crate) looking: bool,
+    /// Whether a file brought it: the relay need not know it.
+    pub(crate) imported: bool,
     /// What is stored once this person joins.
     pub(crate) kept: Batch,
 }

@@ -101,6 +101,11 @@ pub enum Command {
         document: DocumentId,
         cursor: Option<CursorRange>,
     },
+    /// Exports a classroom, or all, as a bundle: [`crate::view::Update::Exported`] brings its parts. → [`Answer::Exported`]
+    Export { classroom: Option<ClassroomId> },
+    /// The next part of a bundle; give the one after it when this is answered. → [`Answer::Done`], and for the last part
+    /// [`Answer::Imported`]
+    Import { part: Vec<u8>, last: bool },
     /// Shows the login card's words. → [`Answer::Card`]
     Card,
     /// The card was printed or copied: no more reminders. → [`Answer::Done`]
@@ -123,6 +128,21 @@ pub struct Profile {
 pub struct CursorRange {
     pub anchor: String,
     pub head: String,
+}
+
+/// What a bundle brought.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Imported {
+    /// How many items were not here, were here already, and were kept aside.
+    pub new: u64,
+    pub known: u64,
+    pub aside: u64,
+    /// How many parts of the file belong to no whole item.
+    pub damaged: u64,
+    /// Whether the file was whole.
+    pub complete: bool,
+    /// What it brought of these classrooms shows once an invite to them is opened.
+    pub classrooms: Vec<ClassroomId>,
 }
 
 /// What became of a command.
@@ -148,6 +168,7 @@ pub enum Answer {
     },
     /// The twelve words.
     Card(String),
+    Imported(Imported),
 }
 
 /// Why a command could not be carried out. The app has a sentence for each.

@@ -69,6 +69,8 @@ impl<R: CryptoRng> Replica<R> {
                 Ok(())
             }
             Command::CardKept => self.card_kept(request),
+            Command::Export { classroom } => self.export(request, classroom),
+            Command::Import { part, last } => self.import(request, &part, last),
             Command::Invite { .. }
             | Command::EndInvite { .. }
             | Command::Approve { .. }

@@ -142,7 +142,10 @@ impl<R: CryptoRng> Replica<R> {
         let mut waiting = Vec::new();
         for knocking in self.knocking.values_mut() {
             knocking.channel = None;
-            waiting.append(&mut knocking.joining.requests);
+            // What a file brought may still show what is there.
+            if !knocking.joining.looking {
+                waiting.append(&mut knocking.joining.requests);
+            }
         }
         self.answer_all(waiting, Problem::NeedsConnection);
     }

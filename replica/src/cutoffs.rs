@@ -12,6 +12,7 @@ use protocol::{ClassroomId, DocumentId, SegmentHash};
 
 use crate::aside::Aside;
 use crate::classroom::{Classroom, Copy};
+use crate::incoming::Source;
 use crate::loading::What;
 use crate::store::{self, AsideReason, LogRecord, Table};
 use crate::{Error, Replica};
@@ -187,7 +188,7 @@ impl<R: CryptoRng> Replica<R> {
             for (id, document) in due {
                 for segment in self.needed_beyond(&id, document) {
                     let item = segment.encode()?;
-                    if self.take_segment(&id, &segment, true)?.is_none() {
+                    if self.take_segment(&id, &segment, Source::Needed)?.is_none() {
                         self.let_in(&id, &item);
                     }
                 }

@@ -237,15 +237,24 @@ impl<R: CryptoRng> Replica<R> {
         let mut frames = Vec::new();
         for entry in classroom.roster.entries_in_order() {
             let hash = entry.hash();
-            let is_lost = healing.entries.binary_search(&hash).is_err();
-            if is_lost
-                && !classroom.entries.contains_key(&hash)
-                && let Some(channel) = &mut classroom.channel
+            if healing.entries.binary_search(&hash).is_ok() {
+                continue;
+            }
+            let submission = match classroom.entries.get_mut(&hash) {
+                Some(unsent) if unsent.way == Way::Sent || !unsent.durable => continue,
+                // It may have been refused for want of one of the others.
+                Some(unsent) => {
+                    unsent.way = Way::Sent;
+                    Submission::Entry(hash)
+                }
+                None => Submission::Lost,
+            };
+            if let Some(channel) = &mut classroom.channel
                 && let Ok(encoded) = entry.encode()
                 && let Ok(entry) = Bytes::new("roster entry", encoded)
             {
-                channel.submit(Submission::Lost);
-                healing.unanswered += 1;
+                channel.submit(submission);
+                healing.unanswered += usize::from(matches!(submission, Submission::Lost));
                 frames.push(ClientFrame::Entry {
                     channel: channel.number,
                     entry,
@@ -415,7 +424,17 @@ impl<R: CryptoRng> Replica<R> {
 impl Classroom {
     /// From where on the relay is asked for everything.
     pub(crate) fn since_to_tell(&self) -> Option<Position> {
-        if self.unhealed { Some(UNKNOWN) } else { self.since }
+        if self.unhealed && self.joining.is_none() {
+            Some(UNKNOWN)
+        } else {
+            self.since
+        }
+    }
+
+    /// Whether it is not known yet what the relay has: most of what it got now it would refuse.
+    pub(crate) fn is_looking(&self) -> bool {
+        let step = self.healing.as_ref().map(|healing| &healing.step);
+        self.unhealed && matches!(step, None | Some(Step::Looking | Step::Fetching(..)))
     }
 
     /// What the relay lacks of what is here, apart from what was not sent yet.

@@ -18,6 +18,17 @@ use crate::view::Update;
 /// The most roster entries that wait for their parents.
 const MOST_WAITING: usize = 1_000;
 
+/// Where a segment comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// From the relay, or from what of it was kept aside.
+    Relay,
+    /// The same, and others built on it, so that it counts wherever its log ends.
+    Needed,
+    /// From a file: the relay may not have it.
+    File,
+}
+
 /// What became of a segment.
 enum Taken {
     /// New: here are its changes.
@@ -84,7 +95,7 @@ impl<R: CryptoRng> Replica<R> {
                 };
                 let segment = channel.unpacker.unpack(*segment, &id)?;
                 self.advance(&id, advance)?;
-                match self.take_segment(&id, &segment, false)? {
+                match self.take_segment(&id, &segment, Source::Relay)? {
                     Some(reason) => self.keep_aside(&id, reason, segment.encode()?),
                     None => Ok(()),
                 }
@@ -263,13 +274,12 @@ impl<R: CryptoRng> Replica<R> {
         Ok(())
     }
 
-    /// Takes a segment of anybody, in any state of the document; says why if it can't be taken. One that others need counts
-    /// wherever its log ends.
+    /// Takes a segment of anybody, in any state of the document; says why if it can't be taken.
     pub(crate) fn take_segment(
         &mut self,
         id: &ClassroomId,
         segment: &Segment,
-        is_needed: bool,
+        source: Source,
     ) -> Result<Option<AsideReason>, crate::Error> {
         let log = segment.header.log;
         let is_mine =
@@ -285,9 +295,9 @@ impl<R: CryptoRng> Replica<R> {
         let Some(classroom) = self.classrooms.get_mut(id) else {
             return Ok(None);
         };
-        let mut taken = classroom.take(segment, is_needed)?;
+        let mut taken = classroom.take(segment, source == Source::Needed)?;
         if matches!(taken, Taken::Foreign) {
-            if !is_mine {
+            if !is_mine || source == Source::File {
                 // The tab that holds the lane sees to it, and tells.
                 return Ok(Some(AsideReason::OutOfOrder));
             }
@@ -295,13 +305,14 @@ impl<R: CryptoRng> Replica<R> {
             let Some(classroom) = self.classrooms.get_mut(id) else {
                 return Ok(None);
             };
-            taken = classroom.take(segment, is_needed)?;
+            taken = classroom.take(segment, source == Source::Needed)?;
         }
         if matches!(taken, Taken::Changes(_)) && is_mine && log.lane == self.lane {
             // Somebody else writes on this lane: this machine was restored to an earlier state while it ran.
             self.change_lane();
         }
         match taken {
+            Taken::Known if source == Source::File => {}
             Taken::Known => self.segments_on_relay(id, log, segment.header.first..=segment.header.last),
             Taken::Overlapping => return Ok(self.compare(id, segment)),
             Taken::Changes(changes) => self.keep_segment(id, segment, changes)?,

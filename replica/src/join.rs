@@ -126,6 +126,8 @@ impl<R: CryptoRng> Replica<R> {
                     requests: vec![request],
                     deadline,
                     arrived: false,
+                    looking: true,
+                    imported: false,
                     kept: Batch::default(),
                 };
                 self.classrooms.remove(&id);
@@ -138,6 +140,7 @@ impl<R: CryptoRng> Replica<R> {
                 );
                 self.connect_if_due();
                 self.knock();
+                self.read_imported(&id);
             }
         }
         Ok(())
@@ -240,7 +243,7 @@ impl<R: CryptoRng> Replica<R> {
         Ok(())
     }
 
-    fn answer_previews(&mut self, id: &ClassroomId) {
+    pub(crate) fn answer_previews(&mut self, id: &ClassroomId) {
         let preview = self.preview_of(id);
         let Some(joining) = self
             .classrooms
@@ -259,7 +262,7 @@ impl<R: CryptoRng> Replica<R> {
         }
     }
 
-    fn preview_of(&self, id: &ClassroomId) -> Option<Preview> {
+    pub(crate) fn preview_of(&self, id: &ClassroomId) -> Option<Preview> {
         let classroom = self.classrooms.get(id)?;
         let (role, ask_first) = match &classroom.joining {
             Some(joining) => {
@@ -379,12 +382,19 @@ impl<R: CryptoRng> Replica<R> {
         if let Some(joining) = classroom.joining.take() {
             self.writes.next().append(joining.kept);
         }
+        // What a file brought the relay may lack.
+        let is_unhealed = std::mem::take(&mut classroom.unhealed);
         // Everyone's documents came while this person looked behind the invite.
         classroom.since_spaces = vec![SpaceId::EVERYONE];
         classroom.record.invite = Some(link.to_fragment());
         classroom.roster_grew();
         store_classroom(self.writes.next(), classroom).map_err(|_| Problem::Internal)?;
         self.keep_entry(&id, &entry).map_err(|_| Problem::Internal)?;
+        if is_unhealed {
+            self.mark_unhealed(&id).map_err(|_| Problem::Internal)?;
+            self.open_channel(&id);
+        }
+        self.read_imported(&id);
         self.tell_tabs_of(&id);
         let joined = (request, Answer::Classroom(id));
         match change {
@@ -424,6 +434,10 @@ impl<R: CryptoRng> Replica<R> {
         else {
             return;
         };
+        if joining.imported && reason == Refusal::UnknownClassroom {
+            // It was carried here by hand, and gets there once somebody belongs to it.
+            return;
+        }
         let requests = std::mem::take(&mut joining.requests);
         self.classrooms.remove(id);
         self.answer_all(requests, problem_of(reason));

@@ -20,9 +20,11 @@ mod connection;
 mod cutoffs;
 mod erasing;
 pub mod event;
+mod exporting;
 mod folding;
 mod healing;
 mod identity;
+mod importing;
 mod incoming;
 mod join;
 mod keys;
@@ -52,7 +54,9 @@ use classroom::{Classroom, Coming, Knocking};
 use command::{Answer, Problem};
 use connection::Connection;
 pub use event::{Effect, Event};
+use exporting::Exporting;
 use identity::Claiming;
+use importing::Importing;
 pub use lanes::lanes_left;
 use loading::Reading;
 use store::Table;
@@ -98,6 +102,10 @@ pub struct Replica<R> {
     /// What is being read, by ticket.
     reads: BTreeMap<u64, Reading>,
     next_ticket: u64,
+    /// Exports under way, by the command's number.
+    exports: BTreeMap<u32, Exporting>,
+    /// The file that is being imported.
+    importing: Option<Importing>,
     /// When to answer those who asked who is here.
     answer_due: BTreeMap<ClassroomId, u64>,
     /// The number of the newest command.
@@ -154,6 +162,7 @@ impl<R: CryptoRng> Replica<R> {
             self.give_up_connection();
         }
         self.send_ready();
+        self.exports_ready();
         if let Some(batch) = self.writes.start(self.now) {
             self.effects.push(Effect::Write(batch));
         }

@@ -51,6 +51,10 @@ pub(crate) enum What {
     Compare(Box<Segment>, LogRecord),
     /// A part of a log that the relay lacks.
     Lost(Log),
+    /// A page of segments that the export with this number wants, from this key on.
+    Export(u32, Vec<u8>),
+    /// What a file brought of a classroom before it was known.
+    Imported,
 }
 
 impl Reading {
@@ -143,6 +147,16 @@ impl<R: CryptoRng> Replica<R> {
             }
             What::Aside(_) => {}
             What::Erased(_) => self.erased_read(&reading.complete(records)),
+            What::Export(request, _) => {
+                let (found, next) = reading.page(records);
+                self.page_to_export(*request, &found, next);
+            }
+            What::Imported => {
+                let (found, next) = reading.page(records);
+                if self.imported_read(&id, found, next).is_err() {
+                    self.shown_home = None;
+                }
+            }
             What::Whole(document) => self.whole_read(&id, *document, &reading.complete(records)),
             What::Rest(document, whole) => {
                 let found = reading.complete(records);
@@ -178,6 +192,9 @@ impl<R: CryptoRng> Replica<R> {
             What::Aside(exporting) => self.answer(exporting.request, Err(Problem::Internal)),
             // It comes again: from aside, or as a fold of the relay's at the next look.
             What::Compare(..) => {}
+            What::Export(request, from) => self.export_again(request, from),
+            // It stays where it is, and shows at the next look behind the invite.
+            What::Imported => self.looked_up(&reading.classroom),
             What::Lost(_) => self.look_again(&reading.classroom),
             What::Whole(document) | What::Rest(document, _) => {
                 if let Some(Copy::Loading { again_at, .. }) = self

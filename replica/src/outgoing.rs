@@ -369,6 +369,9 @@ impl Classroom {
     }
 
     fn frames_to_send(&mut self, now: u64, mut send: impl FnMut(ClientFrame)) {
+        if self.is_looking() {
+            return;
+        }
         let Some(channel) = &mut self.channel else { return };
         // Until this person's own admission is with the relay nothing of theirs counts there.
         let own = if self.entries.is_empty() {

@@ -53,6 +53,8 @@ impl<R: CryptoRng> Replica<R> {
             coming: BTreeMap::new(),
             reads: BTreeMap::new(),
             next_ticket: 0,
+            exports: BTreeMap::new(),
+            importing: None,
             last_request: None,
             answer_due: BTreeMap::new(),
             place: None,

@@ -11,20 +11,22 @@
 use std::collections::BTreeMap;
 
 use protocol::bounded::{self, Bytes};
+use protocol::bundle;
 use protocol::frame::Position;
+use protocol::roster::Entry;
 use protocol::segment::{Header, Kind, Log};
 use protocol::{ClassroomId, DocumentId, EntryHash, LaneId, MemberId, SegmentHash, SpaceId};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::Error;
 use crate::command::Profile;
+use crate::{Error, importing};
 
 const VERSION: u8 = 1;
 
 /// The version of the tables. 1 had a table `lanes` besides, and wrote to [`Table::Pending`]; whoever opens such a store
-/// drops the one and leaves the other as it is.
-pub const SCHEMA: u32 = 2;
+/// drops the one and leaves the other as it is. 2 had no table [`Table::Imported`].
+pub const SCHEMA: u32 = 3;
 
 /// Raised with each version of the app that can take what an earlier one kept aside: all of it is tried once more.
 pub(crate) const READER: u32 = 1;
@@ -57,10 +59,12 @@ pub enum Table {
     Titles,
     /// [`AsideRecord`] by classroom and a hash: what arrived and could not be applied.
     Aside,
+    /// [`ImportedRecord`] by classroom, kind and name: what files brought of classrooms that are not known here.
+    Imported,
 }
 
 impl Table {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Profile,
         Self::Classrooms,
         Self::Entries,
@@ -71,6 +75,7 @@ impl Table {
         Self::Documents,
         Self::Titles,
         Self::Aside,
+        Self::Imported,
     ];
 
     /// The tables that are read whole at the start.
@@ -100,6 +105,7 @@ impl Table {
             Self::Documents => "documents",
             Self::Titles => "titles",
             Self::Aside => "aside",
+            Self::Imported => "imported",
         }
     }
 }
@@ -310,6 +316,26 @@ pub enum AsideReason {
 pub(crate) struct AsideRecord {
     pub(crate) reason: AsideReason,
     pub(crate) item: Vec<u8>,
+}
+
+/// An item of a bundle.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct ImportedRecord {
+    /// The number of its kind.
+    pub(crate) kind: u8,
+    pub(crate) item: Vec<u8>,
+}
+
+/// For an item that a file brought. Entries come first, and of these the founding, without which nothing can be looked at.
+pub(crate) fn imported_key(classroom: &ClassroomId, kind: bundle::Kind, item: &[u8]) -> Vec<u8> {
+    let is_founding =
+        kind == bundle::Kind::Entry && Entry::decode(item).is_ok_and(|entry| entry.hash().0 == classroom.0);
+    let name = if is_founding {
+        [0; 32]
+    } else {
+        protocol::content_name(item)
+    };
+    [classroom.0.as_slice(), &[importing::number(kind)], &name].concat()
 }
 
 pub(crate) fn entry_key(classroom: &ClassroomId, entry: &EntryHash) -> Vec<u8> {

@@ -57,6 +57,11 @@ impl Writes {
         self.retry_at.is_some()
     }
 
+    /// Whether all that was noted is written.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.in_flight.is_none() && self.next.is_empty()
+    }
+
     /// The batch to write now, if there is one and none is under way.
     pub(crate) fn start(&mut self, now: u64) -> Option<Batch> {
         let nothing = self.next.is_empty() && self.after.is_empty();

@@ -4,6 +4,7 @@
 
 mod aside;
 mod asking;
+mod bundles;
 mod cutoffs;
 mod faults;
 mod folding;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use documents::page::edit::Edit;
 use protocol::roster::Role;
 use protocol::{ClassroomId, DocumentId, LaneId};
-use replica::command::{Answer, Command, Problem, Profile as Person};
+use replica::command::{Answer, Command, Imported, Problem, Profile as Person};
 use replica::store::Table;
 use replica::view::{self, Update, Work};
 use replica::{Effect, Event, Replica, lanes_left};
@@ -501,6 +501,7 @@ impl World {
                 | Command::NewPage { .. }
                 | Command::Change { .. }
                 | Command::CardKept
+                | Command::Import { .. }
         );
         let written = self.tab(tab).written;
         if is_kept {
@@ -578,6 +579,37 @@ impl World {
         {
             Ok(Answer::Document(document)) => (classroom, document),
             other => panic!("no page: {other:?}"),
+        }
+    }
+
+    /// Exports everything, or one classroom: the file, and how many items it says it has.
+    pub(crate) async fn export(&mut self, tab: usize, classroom: Option<ClassroomId>) -> (Vec<u8>, u64) {
+        let request = self.give(tab, Command::Export { classroom });
+        self.until("it is exported", |world| {
+            world.tab(tab).answers.contains_key(&request)
+        })
+        .await;
+        let tab = self.tab_mut(tab);
+        match tab.answers.remove(&request) {
+            Some(Ok(Answer::Exported { items })) => (tab.exported.remove(&request).unwrap(), items),
+            other => panic!("not exported: {other:?}"),
+        }
+    }
+
+    /// Imports a file, in parts of this length.
+    pub(crate) async fn import(&mut self, tab: usize, file: &[u8], length: usize) -> Imported {
+        for part in file.chunks(length) {
+            let part = part.to_vec();
+            let answer = self.ask(tab, Command::Import { part, last: false }).await;
+            assert_eq!(answer, Ok(Answer::Done));
+        }
+        let end = Command::Import {
+            part: Vec::new(),
+            last: true,
+        };
+        match self.ask(tab, end).await {
+            Ok(Answer::Imported(imported)) => imported,
+            other => panic!("not imported: {other:?}"),
         }
     }
 
@@ -668,8 +700,8 @@ impl World {
     /// A fresh connection finds nothing to send, either way.
     pub(crate) async fn check_nothing_to_send(&mut self) {
         self.until_on_relay().await;
-        // Whoever sent something is told that it is there; others may still be receiving it.
-        self.pass(3).await;
+        // Whoever sent something is told that it is there; others may still be receiving it. What is quiet is folded.
+        self.pass(35).await;
         for profile in 0..self.profiles.len() {
             self.cut(profile);
         }

@@ -1,0 +1,185 @@
+//! A classroom in a file, to carry by hand: everything that is here of it, as it is stored, page by page from the store, so
+//! that it needs little memory and no room on the disk. What can be folded is folded before, unless nothing can be written.
+
+use protocol::ClassroomId;
+use protocol::bundle::{Kind, Writer};
+use protocol::rand_core::CryptoRng;
+use protocol::segment::Segment;
+
+use crate::command::{Answer, Problem};
+use crate::loading::What;
+use crate::store::{self, Changes, Table};
+use crate::{Error, Replica};
+
+/// How long folding may take before an export goes on without, in milliseconds.
+const FOLD_WITHIN: u64 = 5_000;
+/// How many rows are read at once.
+const ROWS: u32 = 32;
+/// How many bytes of entries are handed over at once.
+const PART: usize = 64 * 1024;
+
+/// An export under way.
+pub(crate) struct Exporting {
+    writer: Writer,
+    /// What is still to be exported, the last first, and what of the last.
+    rest: Vec<ClassroomId>,
+    step: Step,
+    items: u64,
+}
+
+enum Step {
+    /// Folds are being made and written, until then at most.
+    Folding { until: u64 },
+    /// A page is being read.
+    Reading,
+    /// The next page begins there, and is read then, for it could not be read before.
+    Again { from: Vec<u8>, at: u64 },
+}
+
+impl<R: CryptoRng> Replica<R> {
+    /// Begins an export of one classroom, or of all.
+    pub(crate) fn export(&mut self, request: u32, classroom: Option<ClassroomId>) -> Result<(), Problem> {
+        let mut rest = Vec::new();
+        for (id, held) in &self.classrooms {
+            if held.joining.is_none() && classroom.is_none_or(|classroom| classroom == *id) {
+                rest.push(*id);
+            }
+        }
+        if rest.is_empty() && classroom.is_some() {
+            return Err(Problem::UnknownClassroom);
+        }
+        self.fold_now(&rest);
+        let (writer, begin) = Writer::begin();
+        self.show_part(request, begin);
+        let step = Step::Folding {
+            until: self.now + FOLD_WITHIN,
+        };
+        let exporting = Exporting {
+            writer,
+            rest,
+            step,
+            items: 0,
+        };
+        self.exports.insert(request, exporting);
+        Ok(())
+    }
+
+    /// Goes on with what need not wait any more.
+    pub(crate) fn exports_ready(&mut self) {
+        let is_folded = !self.reads.values().any(crate::loading::Reading::is_folding)
+            && (self.writes.is_idle() || self.writes.is_failing());
+        let mut ready = Vec::new();
+        for (request, exporting) in &self.exports {
+            match &exporting.step {
+                Step::Folding { until } if is_folded || self.now >= *until => ready.push((*request, None)),
+                Step::Again { from, at } if self.now >= *at => ready.push((*request, Some(from.clone()))),
+                _ => {}
+            }
+        }
+        for (request, from) in ready {
+            match from {
+                None => self.export_classroom(request),
+                Some(from) => self.export_page(request, from),
+            }
+        }
+    }
+
+    /// The entries of the next classroom, and the first page of its segments; or the end.
+    fn export_classroom(&mut self, request: u32) {
+        let Some(exporting) = self.exports.get_mut(&request) else {
+            return;
+        };
+        let Some(id) = exporting.rest.last().copied() else {
+            self.end_export(request);
+            return;
+        };
+        let mut parts: Vec<Vec<u8>> = Vec::new();
+        let mut part = Vec::new();
+        if let Some(classroom) = self.classrooms.get(&id) {
+            for entry in classroom
+                .roster
+                .entries_in_order()
+                .into_iter()
+                .chain(&classroom.waiting)
+            {
+                let record = entry
+                    .encode()
+                    .and_then(|item| exporting.writer.record(&id, Kind::Entry, &item));
+                // One that was read once can be written again.
+                part.extend(record.unwrap_or_default());
+                exporting.items += 1;
+                if part.len() >= PART {
+                    parts.push(std::mem::take(&mut part));
+                }
+            }
+        }
+        parts.push(part);
+        for part in parts {
+            self.show_part(request, part);
+        }
+        let (_, from, _) = store::range_of(Table::Segments, &id);
+        self.export_page(request, from);
+    }
+
+    fn export_page(&mut self, request: u32, from: Vec<u8>) {
+        if let Some(exporting) = self.exports.get_mut(&request)
+            && let Some(id) = exporting.rest.last().copied()
+        {
+            exporting.step = Step::Reading;
+            let (table, _, to) = store::range_of(Table::Segments, &id);
+            self.read_page(id, What::Export(request, from.clone()), (table, from, to), ROWS);
+        }
+    }
+
+    /// A page of segments was read; the next one begins at `next`.
+    pub(crate) fn page_to_export(&mut self, request: u32, found: &Changes, next: Option<Vec<u8>>) {
+        let Some(exporting) = self.exports.get_mut(&request) else {
+            return;
+        };
+        let Some(id) = exporting.rest.last().copied() else {
+            return;
+        };
+        let mut part = Vec::new();
+        for row in found.values().flatten() {
+            if let Some(classroom) = self.classrooms.get(&id)
+                && Segment::decode(row)
+                    .is_ok_and(|segment| classroom.roster.erased(&segment.header.log.document).is_some())
+            {
+                continue;
+            }
+            if let Ok(record) = exporting.writer.record(&id, Kind::Segment, row) {
+                part.extend(record);
+                exporting.items += 1;
+            }
+        }
+        if next.is_none() {
+            exporting.rest.pop();
+        }
+        self.show_part(request, part);
+        match next {
+            Some(next) => self.export_page(request, next),
+            None => self.export_classroom(request),
+        }
+    }
+
+    /// A page could not be read.
+    pub(crate) fn export_again(&mut self, request: u32, from: Vec<u8>) {
+        let at = self.now + crate::loading::READ_AGAIN;
+        if let Some(exporting) = self.exports.get_mut(&request) {
+            exporting.step = Step::Again { from, at };
+        }
+    }
+
+    fn end_export(&mut self, request: u32) {
+        let Some(Exporting { writer, items, .. }) = self.exports.remove(&request) else {
+            return;
+        };
+        match writer.end().map_err(Error::from) {
+            Ok(end) => {
+                self.show_part(request, end);
+                self.answer(request, Ok(Answer::Exported { items }));
+            }
+            Err(_) => self.answer(request, Err(Problem::Internal)),
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! Classrooms in files, carried by hand.
+
+use std::collections::BTreeSet;
+
+use protocol::bundle::{Event, Kind, Reader, Writer};
+use protocol::roster::Role;
+use protocol::{ClassroomId, SegmentHash};
+use replica::command::{Answer, Command};
+use replica::store::Table;
+use replica::view::Work;
+
+use crate::tab::{PageKey, words};
+use crate::world::{World, person};
+
+const PART: usize = 1000;
+
+/// A founder with a page of thirty words and an invite, who never had a connection.
+async fn alone(seed: &str) -> (World, usize, PageKey, String) {
+    let mut world = World::new(seed).await;
+    let profile = world.profile();
+    let amina = world.open_tab(profile);
+    world.cut(profile);
+    let classroom = world.found(amina).await;
+    let page = world.new_page(amina, classroom).await;
+    world.open_page(amina, page).await;
+    for word in 0..30 {
+        world.write_word(amina, page, &format!("[{word}]"));
+        world.drain().await;
+    }
+    let link = world.invite(amina, classroom, Role::Student).await;
+    (world, amina, page, link)
+}
+
+/// Another device that never had a connection.
+fn another(world: &mut World) -> usize {
+    let profile = world.profile();
+    let tab = world.open_tab(profile);
+    world.cut(profile);
+    tab
+}
+
+fn thirty() -> BTreeSet<String> {
+    (0..30).map(|word| format!("[{word}]")).collect()
+}
+
+fn records(file: &[u8]) -> Vec<(ClassroomId, Kind, Vec<u8>)> {
+    let mut reader = Reader::new();
+    reader.push(file);
+    let mut records = Vec::new();
+    for event in reader.by_ref() {
+        match event {
+            Event::Record {
+                classroom,
+                kind,
+                item,
+            } => records.push((classroom, kind, item)),
+            Event::Damaged(damage) => panic!("{damage:?}"),
+        }
+    }
+    assert!(reader.finish().complete);
+    records
+}
+
+fn bundle(records: &[(ClassroomId, Kind, Vec<u8>)]) -> Vec<u8> {
+    let (mut writer, mut file) = Writer::begin();
+    for (classroom, kind, item) in records {
+        file.extend(writer.record(classroom, *kind, item).unwrap());
+    }
+    file.extend(writer.end().unwrap());
+    file
+}
+
+#[tokio::test]
+async fn a_classroom_is_carried_there_and_back_with_no_connection() {
+    let (mut world, amina, page, link) = alone("carried").await;
+    let (file, items) = world.export(amina, None).await;
+    assert_eq!(records(&file).len() as u64, items);
+    for secret in ["[7]", "Amina", "Kilimo", "Water"] {
+        let is_there = file.windows(secret.len()).any(|part| part == secret.as_bytes());
+        assert!(!is_there, "{secret} is there to read");
+    }
+
+    let ben = another(&mut world);
+    let imported = world.import(ben, &file, PART).await;
+    assert_eq!(imported.classrooms, [page.0]);
+    assert_eq!(
+        (imported.new, imported.damaged, imported.complete),
+        (items, 0, true)
+    );
+    // It waits there for the invite, across a restart.
+    let ben = world.restart_tab(ben);
+    world.cut(1);
+    assert!(world.tab(ben).classrooms.is_empty());
+    let joined = world.join(ben, &link, person("Ben", "Hill School", "GB")).await;
+    assert_eq!(joined, page.0);
+    world.open_page(ben, page).await;
+    assert_eq!(words(&world.tab(ben).text(&page)), thirty());
+    assert_eq!(world.tab(ben).classroom(&page.0).work, Work::OnThisDevice);
+    assert!(world.store(1).table(Table::Imported).is_empty());
+
+    // And back.
+    world.write_word(ben, page, "[ben]");
+    world.drain().await;
+    let (file, items) = world.export(ben, Some(page.0)).await;
+    let imported = world.import(amina, &file, 7 * PART).await;
+    assert_eq!((imported.new + imported.known, imported.aside), (items, 0));
+    assert!(imported.classrooms.is_empty());
+    world
+        .until("Ben is there", |world| {
+            let classroom = world.tab(amina).classroom(&page.0);
+            classroom.members.iter().any(|member| member.name == "Ben")
+        })
+        .await;
+    assert!(words(&world.tab(amina).text(&page)).contains("[ben]"));
+    // Once more is nothing new.
+    let again = world.import(amina, &file, PART).await;
+    assert_eq!((again.new, again.known, again.aside), (0, items, 0));
+    let amina = world.restart_tab(amina);
+    world.cut(0);
+    world.open_page(amina, page).await;
+    assert_eq!(words(&world.tab(amina).text(&page)).len(), 31);
+    assert_eq!(world.tab(amina).classroom(&page.0).kept_aside, 0);
+}
+
+#[tokio::test]
+async fn a_damaged_file_gives_back_what_is_whole_in_any_order() {
+    let (mut world, amina, page, link) = alone("damaged").await;
+    let (file, items) = world.export(amina, Some(page.0)).await;
+    let ben = another(&mut world);
+    let half = world.import(ben, &file[..file.len() / 2], PART).await;
+    assert!(half.new < items && !half.complete);
+    let mut flipped = file.clone();
+    for at in [file.len() / 3, file.len() / 2] {
+        flipped[at] ^= 0x40;
+    }
+    let flipped = world.import(ben, &flipped, PART).await;
+    assert!(!flipped.complete && flipped.damaged > 0);
+    assert_eq!(flipped.new, items - 2);
+    // What is missing comes with the same file in another order, after somebody has joined by what there is, or not.
+    let mut reversed = records(&file);
+    reversed.reverse();
+    let whole = world.import(ben, &bundle(&reversed), PART).await;
+    assert_eq!((whole.new + whole.known, whole.complete), (items, true));
+    world.join(ben, &link, person("Ben", "Hill School", "GB")).await;
+    world.open_page(ben, page).await;
+    assert_eq!(words(&world.tab(ben).text(&page)), thirty());
+    let again = world.import(ben, &bundle(&reversed), PART).await;
+    assert_eq!((again.known, again.aside), (items, 0));
+    assert_eq!(world.tab(ben).classroom(&page.0).kept_aside, 0);
+}
+
+#[tokio::test]
+async fn what_is_no_bundle_brings_nothing() {
+    let (mut world, amina, page, _) = alone("nothing").await;
+    let imported = world.import(amina, &[7; 5000], PART).await;
+    assert_eq!((imported.new, imported.known, imported.complete), (0, 0, false));
+    assert_eq!(imported.damaged, 1);
+    // Items of a known classroom that are none are kept aside.
+    let strange = [
+        (page.0, Kind::Entry, vec![1; 50]),
+        (page.0, Kind::Segment, vec![2; 50]),
+        (page.0, Kind::Other(99), vec![3; 50]),
+    ];
+    let imported = world.import(amina, &bundle(&strange), PART).await;
+    assert_eq!((imported.new, imported.aside), (0, 3));
+    world
+        .until("they show", |world| {
+            world.tab(amina).classroom(&page.0).kept_aside == 3
+        })
+        .await;
+    let unknown = ClassroomId(SegmentHash::NONE.0);
+    let answer = world
+        .ask(
+            amina,
+            Command::Export {
+                classroom: Some(unknown),
+            },
+        )
+        .await;
+    assert!(answer.is_err());
+}
+
+#[tokio::test]
+async fn a_full_disk_can_still_be_exported() {
+    let (mut world, amina, page, link) = alone("full").await;
+    world.profiles[0].store.failing = true;
+    world.write_word(amina, page, "[unsaved]");
+    world.drain().await;
+    let (file, _) = world.export(amina, Some(page.0)).await;
+    let ben = another(&mut world);
+    world.import(ben, &file, PART).await;
+    world.join(ben, &link, person("Ben", "Hill School", "GB")).await;
+    world.open_page(ben, page).await;
+    let mut wanted = thirty();
+    wanted.insert("[unsaved]".to_owned());
+    assert_eq!(words(&world.tab(ben).text(&page)), wanted);
+    assert!(matches!(world.ask(ben, Command::Card).await, Ok(Answer::Card(_))));
+}
