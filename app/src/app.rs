@@ -7,6 +7,7 @@ use leptos_router::path;
 use replica::view::Work;
 use web_sys::{BeforeUnloadEvent, Event};
 
+use crate::components::dialog::{AskedQuestion, Questions};
 use crate::components::header::Header;
 use crate::components::notices::Notices;
 use crate::envelope::ToWorker;
@@ -43,6 +44,7 @@ fn App() -> impl IntoView {
     provide_context(link);
     provide_context(sessions);
     provide_context(MadeInvites::new());
+    provide_context(Questions::new());
     provide_context(NewVersion::watch());
     keep_what_is_there(link);
     watch_the_network(link);
@@ -63,6 +65,7 @@ fn App() -> impl IntoView {
                     <Route path=path!("/classroom/:id/page/:document") view=PageScreen />
                 </Routes>
             </main>
+            <AskedQuestion />
         </Router>
     }
 }

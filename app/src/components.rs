@@ -3,9 +3,11 @@
 pub(crate) mod avatar;
 pub(crate) mod copy_button;
 pub(crate) mod country_select;
+pub(crate) mod dialog;
 pub(crate) mod header;
 pub(crate) mod icon;
 pub(crate) mod local_time;
+pub(crate) mod menu;
 pub(crate) mod notices;
 pub(crate) mod profile_fields;
 pub(crate) mod qr_code;

@@ -58,9 +58,18 @@ pub(crate) fn country_names(language: &str, codes: &[&str]) -> Vec<String> {
 
 /// Sorts by what `text` gives, as a dictionary of the language would.
 pub(crate) fn sort_by_text<T>(language: &str, items: &mut [T], text: impl Fn(&T) -> &str) {
-    match Collator::new(&language.into()) {
-        Ok(collator) => items.sort_by(|left, right| collator.compare(text(left), text(right)).cmp(&0)),
-        Err(_) => items.sort_by(|left, right| text(left).cmp(text(right))),
+    let collator = Collator::new(&language.into()).ok();
+    // By hand: the general sort is several kilobytes of the first load.
+    for index in 1..items.len() {
+        let (sorted, rest) = items.split_at(index);
+        let wanted = text(&rest[0]);
+        let place = sorted.partition_point(|item| match &collator {
+            Some(collator) => collator.compare(text(item), wanted) <= 0,
+            None => text(item) <= wanted,
+        });
+        for place in (place..index).rev() {
+            items.swap(place, place + 1);
+        }
     }
 }
 
@@ -77,8 +86,8 @@ pub(crate) fn time_zones(own: &str) -> Vec<String> {
     let known = supported_values_of("timeZone").unwrap_or_default();
     let mut zones: Vec<String> = known.iter().filter_map(|zone| zone.as_string()).collect();
     if !own.is_empty() && !zones.iter().any(|zone| zone == own) {
-        zones.push(own.to_owned());
-        zones.sort();
+        let place = zones.partition_point(|zone| zone.as_str() <= own);
+        zones.insert(place, own.to_owned());
     }
     zones
 }
@@ -103,6 +112,16 @@ pub(crate) fn time_in_zone(language: &str, zone: &str, milliseconds: f64) -> Opt
         .ok()?
         .format(milliseconds)
         .ok()
+}
+
+/// A day, as written in `language`; `seconds` are since 1970.
+pub(crate) fn date(language: &str, seconds: u64) -> String {
+    // Exact for as long as there are dates.
+    #[allow(clippy::cast_precision_loss)]
+    let milliseconds = seconds as f64 * 1000.0;
+    DateTimeFormat::new(&language.into(), &options(&[("dateStyle", "medium")]))
+        .and_then(|format| format.format(milliseconds))
+        .unwrap_or_default()
 }
 
 fn options(pairs: &[(&str, &str)]) -> JsValue {

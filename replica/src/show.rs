@@ -256,6 +256,11 @@ impl Classroom {
                 .filter(changes)
                 .collect(),
             consents_missing: u32::try_from(missing).unwrap_or(u32::MAX),
+            agreed: roster
+                .consents(&member.id)
+                .into_iter()
+                .map(|(_, school)| school)
+                .collect(),
         }
     }
 

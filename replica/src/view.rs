@@ -188,6 +188,8 @@ pub struct Rights {
     pub may_change_role: Vec<Role>,
     /// How many schools must agree besides, before they can be removed or given less power.
     pub consents_missing: u32,
+    /// The schools whose leads agree by now that they be removed or given less power.
+    pub agreed: Vec<SchoolId>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

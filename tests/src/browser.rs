@@ -185,6 +185,35 @@ impl Browser {
         self.element(node).await
     }
 
+    /// The element with this role and name whose description contains `part`, as soon as there is one: it tells elements of one
+    /// name apart.
+    ///
+    /// # Errors
+    /// If none appears.
+    pub async fn find_described(&self, role: &str, name: &str, part: &str) -> Result<WebElement> {
+        let mut found = None;
+        let what = format!("there is a {role} named {name:?} that is described by {part:?}");
+        wait_until(&what, async || {
+            let nodes = self
+                .accessible_nodes(json!({ "role": role, "accessibleName": name }))
+                .await?;
+            let described = |node: &&Value| {
+                let description = node["description"]["value"].as_str();
+                description.is_some_and(|description| description.contains(part))
+            };
+            let node = nodes.iter().find(described);
+            found = match node.and_then(|node| node["backendDOMNodeId"].as_i64()) {
+                Some(node) => self.element(node).await?,
+                None => None,
+            };
+            Ok(found.is_some())
+        })
+        .await?;
+        found.ok_or(Error::Answer {
+            method: "Accessibility.queryAXTree",
+        })
+    }
+
     /// The names of all elements with this role, in the order of the page.
     ///
     /// # Errors

@@ -41,13 +41,33 @@ impl Browser {
     pub async fn invite(&self, role: &str) -> Result<String> {
         self.press("Invite").await?;
         self.choose("Role", role).await?;
+        let link = self.made_invite("").await?;
+        self.press("Close").await?;
+        Ok(link)
+    }
+
+    /// The same for an invite by which people ask to be let in.
+    ///
+    /// # Errors
+    /// If a screen has not what it should have.
+    pub async fn invite_who_asks_first(&self, role: &str) -> Result<String> {
+        self.press("Invite").await?;
+        self.choose("Role", role).await?;
+        let open = self.made_invite("").await?;
+        self.find("checkbox", "Ask first").await?.click().await?;
+        let link = self.made_invite(&open).await?;
+        self.press("Close").await?;
+        Ok(link)
+    }
+
+    /// The link in the dialog, once it is another than `before`.
+    async fn made_invite(&self, before: &str) -> Result<String> {
         let mut link = String::new();
         wait_until("there is an invite link", async || {
             link = self.text("textbox", "Invite link").await?.unwrap_or_default();
-            Ok(link.contains('#'))
+            Ok(link.contains('#') && link != before)
         })
         .await?;
-        self.press("Close").await?;
         Ok(link)
     }
 
@@ -127,6 +147,45 @@ impl Browser {
             Ok(false)
         })
         .await
+    }
+
+    /// Chooses from the menu that the button of this name opens.
+    ///
+    /// # Errors
+    /// If there is no such menu, or nothing of this name in it.
+    pub async fn choose_from_menu(&self, menu: &str, item: &str) -> Result<()> {
+        self.find("button", menu).await?.click().await?;
+        self.find("menuitem", item).await?.click().await?;
+        Ok(())
+    }
+
+    /// Opens the menu `Manage` of a member, on the classroom's screen.
+    ///
+    /// # Errors
+    /// If they are not in the list, or there is nothing that one may do.
+    pub async fn manage(&self, member: &str) -> Result<()> {
+        let button = self.find_described("button", "Manage", member).await?;
+        Ok(button.click().await?)
+    }
+
+    /// Presses a button of the dialog that is open, and waits until it is done: the dialog closes.
+    ///
+    /// # Errors
+    /// If there is no such button, or the dialog stays.
+    pub async fn confirm(&self, name: &str) -> Result<()> {
+        self.press(name).await?;
+        wait_until("the dialog closes", async || {
+            Ok(self.run("return !document.querySelector('dialog[open]')").await? == true)
+        })
+        .await
+    }
+
+    /// Chooses one of a group of radio buttons.
+    ///
+    /// # Errors
+    /// If there is none of this name.
+    pub async fn pick(&self, name: &str) -> Result<()> {
+        Ok(self.find("radio", name).await?.click().await?)
     }
 
     /// Types into the field of this name, in place of what was there.
@@ -274,6 +333,23 @@ impl Browser {
         })
         .await;
         waited.map_err(|error| error.instead(&said))
+    }
+
+    /// Waits until this stands somewhere on the screen.
+    ///
+    /// # Errors
+    /// If it does not come to that.
+    pub async fn wait_for_words(&self, words: &str) -> Result<()> {
+        let mut shown = String::new();
+        let waited = wait_until(&format!("the screen says {words:?}"), async || {
+            let text = self
+                .run("return document.querySelector('main')?.innerText ?? ''")
+                .await?;
+            shown = text.as_str().unwrap_or_default().to_owned();
+            Ok(shown.contains(words))
+        })
+        .await;
+        waited.map_err(|error| error.instead(&shown))
     }
 
     /// What the region `Sync` says.

@@ -40,10 +40,10 @@ pub(crate) fn Announcements() -> impl IntoView {
     let said = RwSignal::new("");
     Effect::new(move |before: Option<Option<view::Link>>| {
         let now = connection.get();
-        let went = before.flatten() == Some(view::Link::Online) && now == Some(view::Link::Offline);
+        let is_there = |link: Option<view::Link>| link.is_some_and(|link| link != view::Link::Offline);
+        let went = is_there(before.flatten()) && now == Some(view::Link::Offline);
         // At the start there is no connection for a moment; that is no news.
-        let came_back =
-            now == Some(view::Link::Online) && said.with_untracked(|said| *said == say().now_offline());
+        let came_back = is_there(now) && said.with_untracked(|said| *said == say().now_offline());
         if went {
             said.set(say().now_offline());
         } else if came_back {

@@ -2,21 +2,28 @@
 
 mod documents;
 mod invite_dialog;
+mod invites;
+mod manage;
 mod members;
+mod more;
 mod refused;
+mod waiting;
 
 use leptos::prelude::*;
 use leptos_router::hooks::{use_navigate, use_params_map};
-use protocol::ClassroomId;
 use protocol::roster::Role;
+use protocol::{ClassroomId, SpaceId};
 use replica::command::{Answer, Command, Problem};
 use replica::view::{Classroom, School};
 
 use self::documents::Documents;
 pub(crate) use self::invite_dialog::MadeInvites;
 use self::invite_dialog::{InviteDialog, roles_to_invite};
+use self::invites::{Invites, Requests};
 use self::members::Members;
+use self::more::More;
 use self::refused::Refused;
+use self::waiting::WaitingToBeLetIn;
 use super::create::ProblemLine;
 use crate::components::icon::{Letter, Plus};
 use crate::components::local_time::{Clock, LocalTime};
@@ -44,10 +51,17 @@ pub(crate) fn ClassroomScreen() -> impl IntoView {
             classrooms.any(|classroom| Some(classroom.id) == id.get())
         })
     });
-    move || match known.get() {
-        Some(id) => view! { <Known id /> }.into_any(),
-        None if started.get() && !listed.get() => view! { <Unknown /> }.into_any(),
-        None => view! { <p class="screen waiting">{say().opening_classroom()}</p> }.into_any(),
+    let waiting = Memo::new(move |_| {
+        link.home.with(|home| {
+            let mut waiting = home.iter().flat_map(|home| &home.waiting);
+            waiting.find(|waiting| Some(waiting.id) == id.get()).cloned()
+        })
+    });
+    move || match (known.get(), waiting.get()) {
+        (Some(id), _) => view! { <Known id /> }.into_any(),
+        (None, Some(waiting)) => view! { <WaitingToBeLetIn waiting /> }.into_any(),
+        (None, None) if started.get() && !listed.get() => view! { <Unknown /> }.into_any(),
+        (None, None) => view! { <p class="screen waiting">{say().opening_classroom()}</p> }.into_any(),
     }
 }
 
@@ -75,8 +89,13 @@ fn Known(id: ClassroomId) -> impl IntoView {
     let role = part(id, |classroom| Some(classroom.role));
     let refused = part(id, |classroom| classroom.refused);
     let kept_aside = part(id, |classroom| classroom.kept_aside);
-    let may_write = Memo::new(move |_| role.get().is_some_and(Role::may_write));
-    let may_invite = Memo::new(move |_| role.get().is_some_and(|role| !roles_to_invite(role).is_empty()));
+    let closed = part(id, |classroom| classroom.closed);
+    let removed = part(id, |classroom| classroom.removed);
+    let may_write =
+        Memo::new(move |_| role.get().is_some_and(Role::may_write) && !closed.get() && !removed.get());
+    let may_invite = Memo::new(move |_| {
+        role.get().is_some_and(|role| !roles_to_invite(role).is_empty()) && !removed.get()
+    });
     let inviting = RwSignal::new(false);
     let problem = RwSignal::new(None::<Problem>);
 
@@ -96,18 +115,34 @@ fn Known(id: ClassroomId) -> impl IntoView {
                             {say().invite()}
                         </button>
                     </Show>
+                    <More id problem />
                 </div>
             </div>
             <ProblemLine problem />
             {move || refused.get().map(|refusal| view! { <Refused id refusal /> })}
+            {move || {
+                let sentence = if removed.get() {
+                    Some(say().you_left())
+                } else {
+                    closed.get().then(|| say().classroom_closed())
+                };
+                sentence.map(|sentence| view! { <p class="notice notice-inline">{sentence}</p> })
+            }}
             <Schools id />
+            <Requests id />
             <div class="columns">
                 <Documents id may_write />
-                <Members id />
+                <div class="column">
+                    <Members id />
+                    <Invites id />
+                </div>
             </div>
             {move || {
                 let count = kept_aside.get();
-                (count > 0).then(|| view! { <p class="hint">{say().kept_aside(&count.to_string())}</p> })
+                (count > 0)
+                    .then(|| {
+                        view! { <p class="hint">{say().kept_aside(&count.to_string())}</p> }
+                    })
             }}
             <Show when=move || inviting.get()>
                 {move || role.get().map(|role| view! { <InviteDialog id name role open=inviting /> })}
@@ -130,38 +165,43 @@ where
 
 #[component]
 fn NewPage(id: ClassroomId, problem: RwSignal<Option<Problem>>) -> impl IntoView {
-    let link = use_link();
-    let navigate = use_navigate();
-    let busy = RwSignal::new(false);
-    let make = move |_| {
-        if busy.get_untracked() {
-            return;
-        }
-        busy.set(true);
-        problem.set(None);
-        let navigate = navigate.clone();
-        link.ask(
-            Command::NewPage {
-                classroom: id,
-                space: None,
-            },
-            move |answer| {
-                busy.try_set(false);
-                match answer {
-                    Ok(Answer::Document(document)) => {
-                        navigate(&paths::page(id, document), Default::default());
-                    }
-                    Ok(_) => problem.set(Some(Problem::Internal)),
-                    Err(reason) => problem.set(Some(reason)),
-                }
-            },
-        );
-    };
+    let make = make_page(id, None, problem);
     view! {
-        <button type="button" class="button button-main" aria-disabled=move || busy.get().to_string() on:click=make>
+        <button type="button" class="button button-main" on:click=move |_| make()>
             <Plus />
             {say().new_page()}
         </button>
+    }
+}
+
+/// Makes a page in a space, or in everyone's, and goes there.
+fn make_page(
+    id: ClassroomId,
+    space: Option<SpaceId>,
+    problem: RwSignal<Option<Problem>>,
+) -> impl Fn() + Clone {
+    let link = use_link();
+    let navigate = use_navigate();
+    let busy = StoredValue::new(false);
+    move || {
+        if busy.get_value() {
+            return;
+        }
+        busy.set_value(true);
+        problem.set(None);
+        let navigate = navigate.clone();
+        link.ask(Command::NewPage { classroom: id, space }, move |answer| {
+            busy.try_set_value(false);
+            match answer {
+                Ok(Answer::Document(document)) => navigate(&paths::page(id, document), Default::default()),
+                Ok(_) => {
+                    problem.try_set(Some(Problem::Internal));
+                }
+                Err(reason) => {
+                    problem.try_set(Some(reason));
+                }
+            }
+        });
     }
 }
 

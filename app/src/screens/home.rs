@@ -1,26 +1,34 @@
 //! One's classrooms; for a newcomer, what Meridian is.
 
 use leptos::prelude::*;
-use replica::view::Summary;
+use replica::view::{Summary, Waiting};
 
 use crate::components::icon::{Letter, Meridians, Plus};
 use crate::components::work_badge::WorkBadge;
 use crate::link::use_link;
 use crate::messages::say;
-use crate::paths;
+use crate::{paths, reasons};
 
 #[component]
 pub(crate) fn HomeScreen() -> impl IntoView {
     let link = use_link();
-    let classrooms = Memo::new(move |_| {
-        link.home
-            .with(|home| home.as_ref().map(|home| home.classrooms.clone()))
+    let own = Memo::new(move |_| {
+        link.home.with(|home| {
+            home.as_ref()
+                .map(|home| (home.classrooms.clone(), home.waiting.clone()))
+        })
     });
-    move || match classrooms.get() {
+    let is_new = Memo::new(move |_| {
+        own.with(|own| {
+            own.as_ref()
+                .map(|(classrooms, waiting)| classrooms.is_empty() && waiting.is_empty())
+        })
+    });
+    move || match is_new.get() {
         // A moment, while the replica starts.
         None => ().into_any(),
-        Some(classrooms) if classrooms.is_empty() => view! { <Welcome /> }.into_any(),
-        Some(classrooms) => view! { <Classrooms classrooms /> }.into_any(),
+        Some(true) => view! { <Welcome /> }.into_any(),
+        Some(false) => view! { <Classrooms own /> }.into_any(),
     }
 }
 
@@ -42,7 +50,7 @@ fn Welcome() -> impl IntoView {
 #[component]
 fn Actions() -> impl IntoView {
     view! {
-        <div class="actions">
+        <div class="actions home-actions">
             <a class="button button-main" href=paths::NEW>
                 <Plus />
                 {say().create_a_classroom()}
@@ -56,7 +64,18 @@ fn Actions() -> impl IntoView {
 }
 
 #[component]
-fn Classrooms(classrooms: Vec<Summary>) -> impl IntoView {
+fn Classrooms(own: Memo<Option<(Vec<Summary>, Vec<Waiting>)>>) -> impl IntoView {
+    let cards = move || {
+        let (classrooms, waiting) = own.get().unwrap_or_default();
+        let mut cards: Vec<AnyView> = Vec::new();
+        for classroom in classrooms {
+            cards.push(view! { <ClassroomCard classroom /> }.into_any());
+        }
+        for waiting in waiting {
+            cards.push(view! { <WaitingCard waiting /> }.into_any());
+        }
+        cards
+    };
     view! {
         <section class="screen">
             <div class="screen-head">
@@ -64,9 +83,22 @@ fn Classrooms(classrooms: Vec<Summary>) -> impl IntoView {
                 <Actions />
             </div>
             <ul class="cards" aria-labelledby="classrooms">
-                {classrooms.into_iter().map(|classroom| view! { <ClassroomCard classroom /> }).collect_view()}
+                {cards}
             </ul>
         </section>
+    }
+}
+
+/// A classroom that this person asked to be let into; its name shows only when they are in.
+#[component]
+fn WaitingCard(waiting: Waiting) -> impl IntoView {
+    view! {
+        <li class="card card-link">
+            <h2>
+                <a href=paths::classroom(waiting.id)>{say().waiting_card()}</a>
+            </h2>
+            <p class="card-foot">{say().invited_as(reasons::role(waiting.role))}</p>
+        </li>
     }
 }
 

@@ -51,7 +51,7 @@ pub(crate) fn JoinScreen() -> impl IntoView {
     let online = Memo::new(move |_| {
         link.home.with(|home| {
             home.as_ref()
-                .is_some_and(|home| home.link == replica::view::Link::Online)
+                .is_some_and(|home| home.link != replica::view::Link::Offline)
         })
     });
     Effect::new(move || {
@@ -173,7 +173,7 @@ fn Found(invite: String, preview: Preview) -> impl IntoView {
         role,
         schools,
         already_member,
-        ..
+        ask_first,
     } = preview;
     let school_names: Vec<String> = schools.iter().map(|school| school.name.clone()).collect();
     let there = schools
@@ -191,11 +191,18 @@ fn Found(invite: String, preview: Preview) -> impl IntoView {
     view! {
         <p class="kicker">{say().invited_to()}</p>
         <h1>
-            <bdi>{name}</bdi>
+            <bdi>{if ask_first { say().some_classroom().to_owned() } else { name }}</bdi>
         </h1>
         <p>{say().invited_as(reasons::role(role))} " · " {reasons::role_hint(role)}</p>
-        <h2 class="small-heading">{say().schools_there()}</h2>
-        <ul class="school-names">{there}</ul>
+        {if ask_first {
+            view! { <p>{say().join_asks_first()}</p> }.into_any()
+        } else {
+            view! {
+                <h2 class="small-heading">{say().schools_there()}</h2>
+                <ul class="school-names">{there}</ul>
+            }
+                .into_any()
+        }}
         {if already_member {
             view! {
                 <p>{say().already_member()}</p>
@@ -205,13 +212,13 @@ fn Found(invite: String, preview: Preview) -> impl IntoView {
             }
                 .into_any()
         } else {
-            view! { <JoinForm invite school_names /> }.into_any()
+            view! { <JoinForm invite school_names ask_first /> }.into_any()
         }}
     }
 }
 
 #[component]
-fn JoinForm(invite: String, school_names: Vec<String>) -> impl IntoView {
+fn JoinForm(invite: String, school_names: Vec<String>, ask_first: bool) -> impl IntoView {
     let link = use_link();
     let navigate = use_navigate();
     let form = ProfileForm::new(link);
@@ -255,7 +262,11 @@ fn JoinForm(invite: String, school_names: Vec<String>) -> impl IntoView {
             <ProblemLine problem />
             <div class="form-foot">
                 <button type="submit" class="button button-main" disabled=busy>
-                    {move || if busy.get() { say().joining() } else { say().join() }}
+                    {move || match (busy.get(), ask_first) {
+                        (true, _) => say().joining(),
+                        (false, true) => say().ask_to_join(),
+                        (false, false) => say().join(),
+                    }}
                 </button>
             </div>
         </form>

@@ -1,5 +1,6 @@
 //! A page: its title, its text, and who is on it.
 
+mod document_menu;
 mod people;
 mod title_field;
 mod toolbar;
@@ -10,7 +11,9 @@ use leptos::html::Div;
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 use protocol::{ClassroomId, DocumentId};
+use replica::view::Classroom;
 
+use self::document_menu::DocumentMenu;
 use self::people::People;
 use self::title_field::TitleField;
 use self::toolbar::Toolbar;
@@ -51,11 +54,12 @@ fn OpenPage(place: Place) -> impl IntoView {
     });
 
     let (classroom, document) = place;
-    let role = Memo::new(move |_| {
+    let access = Memo::new(move |_| {
         link.classrooms
-            .with(|classrooms| classrooms.get(&classroom).map(|classroom| classroom.role))
+            .with(|classrooms| classrooms.get(&classroom).map(|view| Access::of(view, document)))
     });
-    let editable = Memo::new(move |_| role.get().map(protocol::roster::Role::may_write));
+    let editable = Memo::new(move |_| access.get().map(|access| access.writes));
+    let note = Memo::new(move |_| access.get().and_then(|access| access.note));
     let classroom_name = Memo::new(move |_| {
         let name = link
             .classrooms
@@ -88,10 +92,11 @@ fn OpenPage(place: Place) -> impl IntoView {
                     <bdi class="back-name">{classroom_name}</bdi>
                 </a>
                 <People open />
+                <DocumentMenu place />
             </div>
             {move || match (known_kind.get(), phase.get(), editable.get()) {
                 (false, ..) => waiting(say().page_newer()).into_any(),
-                (_, Phase::Ready, Some(editable)) => view! { <Sheet open editable /> }.into_any(),
+                (_, Phase::Ready, Some(editable)) => view! { <Sheet open editable note /> }.into_any(),
                 (_, Phase::NotHere, _) => waiting(say().page_not_arrived()).into_any(),
                 (_, Phase::Failed(problem), _) => waiting(reasons::problem(problem)).into_any(),
                 (_, Phase::Broken, _) => waiting(say().page_broken()).into_any(),
@@ -101,13 +106,45 @@ fn OpenPage(place: Place) -> impl IntoView {
     }
 }
 
+/// What this person may do on a page.
+#[derive(Clone, Copy, PartialEq)]
+struct Access {
+    writes: bool,
+    /// What there is to say of it.
+    note: Option<&'static str>,
+}
+
+impl Access {
+    fn of(classroom: &Classroom, id: DocumentId) -> Self {
+        let document = classroom.documents.iter().find(|document| document.id == id);
+        let locked = document.is_some_and(|document| document.locked);
+        let note = if classroom.removed {
+            Some(say().you_left())
+        } else if classroom.closed {
+            Some(say().classroom_closed())
+        } else if !classroom.role.may_write() {
+            Some(say().read_only())
+        } else if locked && classroom.role.is_staff() {
+            Some(say().page_locked_staff())
+        } else if locked {
+            Some(say().page_locked())
+        } else {
+            None
+        };
+        Self {
+            writes: document.map_or(classroom.role.may_write(), |document| document.may_write),
+            note,
+        }
+    }
+}
+
 fn waiting(sentence: &'static str) -> impl IntoView {
     view! { <p class="waiting">{sentence}</p> }
 }
 
 /// The sheet of paper.
 #[component]
-fn Sheet(open: Open, editable: bool) -> impl IntoView {
+fn Sheet(open: Open, editable: bool, note: Memo<Option<&'static str>>) -> impl IntoView {
     let host = NodeRef::<Div>::new();
     let failed = RwSignal::new(false);
     Effect::new(move || {
@@ -121,7 +158,7 @@ fn Sheet(open: Open, editable: bool) -> impl IntoView {
     view! {
         {editable.then(|| view! { <Toolbar open /> })}
         <div class="sheet">
-            {(!editable).then(|| view! { <p class="hint read-only">{say().read_only()}</p> })}
+            {move || note.get().map(|note| view! { <p class="hint read-only">{note}</p> })}
             <TitleField open editable />
             <Show when=move || failed.get()>
                 <p class="problem" role="alert">{say().editor_missing()}</p>

@@ -1,5 +1,5 @@
 use leptos::prelude::*;
-use protocol::{ClassroomId, DocumentId};
+use protocol::{ClassroomId, DocumentId, SpaceId};
 use replica::view::Document;
 
 use super::part;
@@ -49,6 +49,8 @@ fn Row(id: ClassroomId, document: DocumentId) -> impl IntoView {
     let known_kind = of(|view| view.known_kind);
     let arrived = of(|view| view.arrived);
     let untitled = of(|view| view.title.is_empty());
+    let locked = of(|view| view.locked);
+    let for_staff = of(|view| view.space == SpaceId::STAFF);
     let title = move || {
         let title = view.with(|view| view.as_ref().map(|view| view.title.clone()));
         title
@@ -81,6 +83,8 @@ fn Row(id: ClassroomId, document: DocumentId) -> impl IntoView {
                         .into_any()
                 }
             }}
+            {move || for_staff.get().then(|| view! { <span class="badge">{say().for_staff()}</span> })}
+            {move || locked.get().then(|| view! { <span class="badge">{say().locked()}</span> })}
             {move || {
                 if arrived.get() {
                     view! { <WorkBadge work=work.get() /> }.into_any()

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use leptos::html::Dialog;
 use leptos::prelude::*;
 use protocol::ClassroomId;
 use protocol::roster::Role;
@@ -10,6 +9,7 @@ use replica::command::{Answer, Command, Problem};
 use web_sys::HtmlInputElement;
 
 use crate::components::copy_button::CopyButton;
+use crate::components::dialog::Dialog;
 use crate::components::qr_code::QrCode;
 use crate::link::use_link;
 use crate::messages::say;
@@ -29,7 +29,10 @@ pub(super) fn roles_to_invite(inviter: Role) -> Vec<Role> {
 
 /// The links made in this tab: looking at a role again makes no further invite.
 #[derive(Clone, Copy)]
-pub(crate) struct MadeInvites(RwSignal<HashMap<(ClassroomId, usize), String>>);
+pub(crate) struct MadeInvites(RwSignal<HashMap<Made, String>>);
+
+/// What a link is for: the classroom, the place of the role in what is offered, and whether it asks first.
+type Made = (ClassroomId, usize, bool);
 
 impl MadeInvites {
     pub(crate) fn new() -> Self {
@@ -46,7 +49,6 @@ pub(super) fn InviteDialog(
 ) -> impl IntoView {
     let link = use_link();
     let MadeInvites(made) = expect_context();
-    let dialog = NodeRef::<Dialog>::new();
     let problem = RwSignal::new(None::<Problem>);
     let roles = roles_to_invite(role);
     // An index into what is offered: an option's value must be text.
@@ -56,35 +58,28 @@ pub(super) fn InviteDialog(
             .position(|role| roles.first() == Some(role))
             .unwrap_or_default(),
     );
-    let asked = StoredValue::new(Vec::<usize>::new());
+    let ask_first = RwSignal::new(false);
+    let asked = StoredValue::new(Vec::<Made>::new());
 
     Effect::new(move || {
-        if let Some(dialog) = dialog.get()
-            && !dialog.open()
-            && let Err(error) = dialog.show_modal()
-        {
-            leptos::logging::error!("the dialog does not open: {error:?}");
-        }
-    });
-    Effect::new(move || {
-        let chosen = chosen.get();
-        let known = made.with_untracked(|made| made.contains_key(&(id, chosen)));
-        if known || asked.with_value(|asked| asked.contains(&chosen)) {
+        let wanted = (id, chosen.get(), ask_first.get());
+        let known = made.with_untracked(|made| made.contains_key(&wanted));
+        if known || asked.with_value(|asked| asked.contains(&wanted)) {
             return;
         }
-        asked.update_value(|asked| asked.push(chosen));
+        asked.update_value(|asked| asked.push(wanted));
         problem.set(None);
         link.ask(
             Command::Invite {
                 classroom: id,
-                role: OFFERED[chosen],
-                ask_first: false,
+                role: OFFERED[wanted.1],
+                ask_first: wanted.2,
             },
             move |answer| {
-                asked.try_update_value(|asked| asked.retain(|role| *role != chosen));
+                asked.try_update_value(|asked| asked.retain(|other| *other != wanted));
                 match answer {
                     Ok(Answer::Invite(fragment)) => made.update(|made| {
-                        made.insert((id, chosen), fragment);
+                        made.insert(wanted, fragment);
                     }),
                     Ok(_) => {
                         problem.try_set(Some(Problem::Internal));
@@ -98,7 +93,7 @@ pub(super) fn InviteDialog(
     });
 
     let invite = Memo::new(move |_| {
-        let fragment = made.with(|made| made.get(&(id, chosen.get())).cloned())?;
+        let fragment = made.with(|made| made.get(&(id, chosen.get(), ask_first.get())).cloned())?;
         let origin = window().location().origin().ok()?;
         Some(paths::invite(&origin, &fragment))
     });
@@ -127,10 +122,7 @@ pub(super) fn InviteDialog(
         .collect_view();
 
     view! {
-        <dialog class="dialog" aria-labelledby="invite-title" node_ref=dialog on:close=move |_| open.set(false)>
-            <h2 id="invite-title">
-                <bdi>{move || say().invite_title(&name.get())}</bdi>
-            </h2>
+        <Dialog title=name.with_untracked(|name| say().invite_title(name)) on_close=move || open.set(false)>
             <div class="field">
                 <label for="role">{say().role()}</label>
                 <select id="role" on:change=choose aria-describedby="role-hint">
@@ -138,6 +130,20 @@ pub(super) fn InviteDialog(
                 </select>
                 <p class="hint" id="role-hint">{move || reasons::role_hint(OFFERED[chosen.get()])}</p>
             </div>
+            <label class="choice">
+                <input
+                    type="checkbox"
+                    aria-labelledby="ask-first"
+                    aria-describedby="ask-first-hint"
+                    on:change=move |event| ask_first.set(event_target_checked(&event))
+                />
+                <span>
+                    <span id="ask-first">{say().ask_first()}</span>
+                    <span class="hint" id="ask-first-hint">
+                        {say().ask_first_hint()}
+                    </span>
+                </span>
+            </label>
             <div class="field">
                 <label for="made-invite">{say().invite_link()}</label>
                 <div class="field-with-button">
@@ -152,7 +158,9 @@ pub(super) fn InviteDialog(
                     />
                     <CopyButton text=move || invite.get_untracked().unwrap_or_default() on_copied=|| () />
                 </div>
-                <p class="hint">{say().invite_text()}</p>
+                <p class="hint">
+                    {move || if ask_first.get() { say().invite_text_ask_first() } else { say().invite_text() }}
+                </p>
             </div>
             <ProblemLine problem />
             <div class="dialog-qr">
@@ -163,7 +171,7 @@ pub(super) fn InviteDialog(
                     {say().close()}
                 </button>
             </form>
-        </dialog>
+        </Dialog>
     }
 }
 

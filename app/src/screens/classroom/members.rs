@@ -1,18 +1,21 @@
 use leptos::prelude::*;
-use protocol::ClassroomId;
-use replica::view::{Member, School};
+use protocol::{ClassroomId, MemberId};
+use replica::view::{Classroom, Member, School};
 
+use super::manage::manage_items;
 use super::part;
 use crate::components::avatar::{Avatar, shown_name};
+use crate::components::dialog::use_questions;
+use crate::components::menu::{Menu, menu_items};
+use crate::link::use_link;
 use crate::messages::say;
 use crate::reasons;
 
 /// Who belongs, school by school, and who is here now.
 #[component]
 pub(super) fn Members(id: ClassroomId) -> impl IntoView {
-    let members = part(id, |classroom| by_school(&classroom.members, &classroom.schools));
+    let members = part(id, |classroom| in_order(&classroom.members, &classroom.schools));
     let count = Memo::new(move |_| members.with(Vec::len));
-    let row = |(school, member): (String, Member)| view! { <Row school member /> };
     view! {
         <section class="panel members">
             <h2>
@@ -22,40 +25,80 @@ pub(super) fn Members(id: ClassroomId) -> impl IntoView {
                 </span>
             </h2>
             <ul class="rows" aria-labelledby="members">
-                {move || members.get().into_iter().map(row).collect_view()}
+                <For each=move || members.get() key=|member| *member let:member>
+                    <Row id member />
+                </For>
             </ul>
         </section>
     }
 }
 
-/// Members with their school's name, in the order of the schools, those who are here first.
-fn by_school(members: &[Member], schools: &[School]) -> Vec<(String, Member)> {
-    let order = |member: &Member| schools.iter().position(|school| school.id == member.school);
-    let mut members = members.to_vec();
-    members.sort_by_key(|member| {
-        (
-            order(member).unwrap_or(usize::MAX),
-            !member.here,
-            member.name.clone(),
-        )
-    });
-    let named = members.into_iter().map(|member| {
-        let school = schools.iter().find(|school| school.id == member.school);
-        let name = school.map_or_else(|| say().unnamed_school().to_owned(), |school| school.name.clone());
-        (name, member)
-    });
-    named.collect()
+/// The members in the order of the schools, those who are here first, then by name.
+fn in_order(members: &[Member], schools: &[School]) -> Vec<MemberId> {
+    let school = |member: &Member| schools.iter().position(|school| school.id == member.school);
+    let place = |member: &Member| (school(member).unwrap_or(usize::MAX), !member.here);
+    let mut ordered: Vec<&Member> = Vec::with_capacity(members.len());
+    for member in members {
+        let before = |other: &&Member| (place(other), &other.name) <= (place(member), &member.name);
+        ordered.insert(ordered.partition_point(before), member);
+    }
+    ordered.into_iter().map(|member| member.id).collect()
 }
 
+fn school_name(classroom: &Classroom, member: &Member) -> String {
+    let school = classroom.schools.iter().find(|school| school.id == member.school);
+    school.map_or_else(|| say().unnamed_school().to_owned(), |school| school.name.clone())
+}
+
+/// Who agrees by now that a lead or teacher be removed or given less power; empty if that is not proposed.
+fn proposal(classroom: &Classroom, member: &Member) -> String {
+    let agreed = &member.rights.agreed;
+    let mut names = String::new();
+    for school in classroom
+        .schools
+        .iter()
+        .filter(|school| agreed.contains(&school.id))
+    {
+        if !names.is_empty() {
+            names.push_str(", ");
+        }
+        names.push_str(&school.name);
+    }
+    if names.is_empty() {
+        names
+    } else {
+        say().consent_open(&names)
+    }
+}
+
+/// Follows its member by itself: a menu must not go away while somebody chooses from it.
 #[component]
-fn Row(school: String, member: Member) -> impl IntoView {
-    let name = shown_name(&member.name);
-    view! {
-        <li class="row member" class:here=member.here>
-            <Avatar name=member.name colour=member.colour />
-            <span class="member-words">
+fn Row(id: ClassroomId, member: MemberId) -> impl IntoView {
+    let link = use_link();
+    let questions = use_questions();
+    let view = part(id, move |classroom| {
+        let member = classroom.members.iter().find(|other| other.id == member)?;
+        Some((
+            school_name(classroom, member),
+            proposal(classroom, member),
+            member.clone(),
+        ))
+    });
+    let words_id = format!("member-{member}");
+    let described_by = words_id.clone();
+    let here = Memo::new(move |_| view.with(|view| view.as_ref().is_some_and(|(.., member)| member.here)));
+    let manageable = Memo::new(move |_| {
+        view.with(|view| {
+            view.as_ref().is_some_and(|(.., member)| {
+                member.me || member.rights.may_remove || !member.rights.may_change_role.is_empty()
+            })
+        })
+    });
+    let words = move || {
+        view.get().map(|(school, agreed, member)| {
+            view! {
                 <span class="member-name">
-                    <bdi>{name}</bdi>
+                    <bdi>{shown_name(&member.name)}</bdi>
                     {member.me.then(|| view! { " (" {say().you()} ")" })}
                 </span>
                 <span class="member-facts">
@@ -63,16 +106,41 @@ fn Row(school: String, member: Member) -> impl IntoView {
                     " · "
                     {reasons::role(member.role)}
                 </span>
+                {(!agreed.is_empty()).then(|| view! { <span class="member-proposal">{agreed}</span> })}
+            }
+        })
+    };
+    let avatar = move || {
+        view.get()
+            .map(|(.., member)| view! { <Avatar name=member.name colour=member.colour /> })
+    };
+    let menu = move || {
+        let described_by = described_by.clone();
+        manageable.get().then(|| {
+            let items = menu_items(move || match view.get() {
+                Some((.., member)) => manage_items(link, questions, id, &member),
+                None => Vec::new(),
+            });
+            view! { <Menu name=say().manage() class="button button-small" described_by items /> }
+        })
+    };
+    view! {
+        <li class="row member" class:here=here>
+            {avatar}
+            <span class="member-words" id=words_id>
+                {words}
             </span>
-            {member.here.then(|| view! { <span class="badge badge-here">{say().here_now()}</span> })}
+            {move || here.get().then(|| view! { <span class="badge badge-here">{say().here_now()}</span> })}
+            {menu}
         </li>
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use protocol::SchoolId;
     use protocol::roster::Role;
-    use protocol::{MemberId, SchoolId};
+    use replica::view::Rights;
     use wasm_bindgen_test::wasm_bindgen_test;
 
     use super::*;
@@ -86,7 +154,7 @@ mod tests {
             here,
             me: false,
             colour: 0,
-            rights: replica::view::Rights::default(),
+            rights: Rights::default(),
         }
     }
 
@@ -103,21 +171,13 @@ mod tests {
             member(1, 2, "Anna", false),
             member(2, 9, "Nobody's", true),
             member(3, 1, "Zawadi", true),
-            member(4, 1, "Amina", false),
+            member(4, 1, "Mwangi", false),
+            member(5, 1, "Amina", false),
         ];
-        let sorted = by_school(&members, &schools);
-        let names: Vec<(&str, &str)> = sorted
+        let ordered: Vec<u8> = in_order(&members, &schools)
             .iter()
-            .map(|(school, member)| (school.as_str(), member.name.as_str()))
+            .map(|member| member.0[0])
             .collect();
-        assert_eq!(
-            names,
-            [
-                ("Nairobi", "Zawadi"),
-                ("Nairobi", "Amina"),
-                ("Bremen", "Anna"),
-                (say().unnamed_school(), "Nobody's")
-            ]
-        );
+        assert_eq!(ordered, [3, 5, 4, 1, 2]);
     }
 }

@@ -1,0 +1,261 @@
+//! Who belongs, who is let in, who may do what: members, roles, invites, locks.
+
+use tests::{AMINA, CLASSROOM, JONAS, Journey, Pair, Profile, Result, TITLE, same_page, wait_until};
+use thirtyfour::Key;
+
+/// Waits until the list of members says this of somebody.
+async fn wait_for_member(browser: &tests::Browser, words: &str) -> Result<()> {
+    browser.wait_for_text("list", "Members", words).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_removed_is_told_and_writes_no_more() -> Result<()> {
+    let pair = Pair::meet().await?;
+    let (amina, jonas) = (&pair.amina, &pair.jonas);
+    jonas.write("Before. ").await?;
+    amina.wait_for_page("Before.").await?;
+    amina.press(&format!("Back to {CLASSROOM}")).await?;
+    amina.manage(JONAS.name).await?;
+    amina.find("menuitem", "Remove").await?.click().await?;
+    amina.confirm("Remove member").await?;
+    wait_until("Jonas is not in the list", async || {
+        let members = amina.text("list", "Members").await?.unwrap_or_default();
+        Ok(members.contains(AMINA.name) && !members.contains(JONAS.name))
+    })
+    .await?;
+
+    // His app says so; what is there stays readable, and nothing can be typed.
+    jonas
+        .wait_for_words("You no longer belong to this classroom.")
+        .await?;
+    assert!(jonas.page().await?.contains("Before."));
+    let page = jonas.find("textbox", "Page").await?;
+    assert_eq!(page.attr("aria-readonly").await?.as_deref(), Some("true"));
+
+    // Hers goes on, and his work so far is in it.
+    amina.open_page(TITLE).await?;
+    amina.write("After. ").await?;
+    amina.wait_for_status("On the relay").await?;
+    assert_eq!(amina.page().await?, "<p>Before. After. </p>");
+    assert!(!jonas.page().await?.contains("After."));
+    pair.part().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_role_changes_what_one_may_do() -> Result<()> {
+    let pair = Pair::meet().await?;
+    let (amina, jonas) = (&pair.amina, &pair.jonas);
+    amina.press(&format!("Back to {CLASSROOM}")).await?;
+    for (role, may_write) in [("Teacher", true), ("Guest", false)] {
+        amina.manage(JONAS.name).await?;
+        amina.find("menuitem", "Change role").await?.click().await?;
+        amina.pick(role).await?;
+        amina.confirm("Change role").await?;
+        amina.wait_for_text("list", "Members", role).await?;
+        wait_until("Jonas may do what his role permits", async || {
+            let writes = jonas.look_for("toolbar", "Formatting").await?.is_some();
+            let locks = jonas.look_for("button", "Document").await?.is_some();
+            Ok(writes == may_write && locks == may_write)
+        })
+        .await?;
+    }
+    let page = jonas.find("textbox", "Page").await?;
+    assert_eq!(page.attr("aria-readonly").await?.as_deref(), Some("true"));
+    amina.open_page(TITLE).await?;
+    amina.write("For all to read.").await?;
+    jonas.wait_for_page("For all to read.").await?;
+    pair.part().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_locked_page_is_read_until_it_is_unlocked() -> Result<()> {
+    let pair = Pair::meet().await?;
+    let (amina, jonas) = (&pair.amina, &pair.jonas);
+    jonas.write("Before. ").await?;
+    amina.wait_for_page("Before.").await?;
+    amina.choose_from_menu("Document", "Lock").await?;
+    amina.confirm("Lock").await?;
+    amina
+        .wait_for_words("This page is locked: only leads and teachers write here.")
+        .await?;
+    jonas
+        .wait_for_words("This page is locked: you read along until a teacher unlocks it.")
+        .await?;
+    let page = jonas.find("textbox", "Page").await?;
+    assert_eq!(page.attr("aria-readonly").await?.as_deref(), Some("true"));
+    amina.write("A teacher writes. ").await?;
+    jonas.wait_for_page("<p>Before. A teacher writes. </p>").await?;
+
+    amina.choose_from_menu("Document", "Unlock").await?;
+    amina.confirm("Unlock").await?;
+    jonas.find("toolbar", "Formatting").await?;
+    jonas.write("After. ").await?;
+    amina.wait_for_page("After.").await?;
+    same_page(&[amina, jonas]).await?;
+    pair.part().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_first_waits_and_is_let_in() -> Result<()> {
+    let journey = Journey::start(2).await?;
+    let (profile, other_profile) = (Profile::new()?, Profile::new()?);
+    let (amina, jonas) = tokio::try_join!(journey.open(0, &profile), journey.open(1, &other_profile))?;
+    amina.create_classroom(CLASSROOM, AMINA).await?;
+    let invite = amina.invite_who_asks_first("Student").await?;
+    amina.wait_for_text("list", "Invites", "asks first").await?;
+
+    jonas.open_invite(&invite).await?;
+    jonas.find("button", "Ask to join").await?;
+    // The name of the classroom is for members.
+    assert!(jonas.look_for("heading", CLASSROOM).await?.is_none());
+    jonas.introduce(JONAS).await?;
+    jonas.press("Ask to join").await?;
+    jonas.press("Later").await?;
+    jonas.find("heading", "Waiting to be let in").await?;
+    jonas.reload().await?;
+    jonas.find("heading", "Waiting to be let in").await?;
+
+    amina.wait_for_text("list", "Asking to join", JONAS.name).await?;
+    amina
+        .wait_for_text("list", "Asking to join", JONAS.school)
+        .await?;
+    amina
+        .find_described("button", "Approve", JONAS.name)
+        .await?
+        .click()
+        .await?;
+    jonas.find("heading", CLASSROOM).await?;
+    wait_for_member(&amina, JONAS.name).await?;
+    wait_for_member(&jonas, AMINA.name).await?;
+
+    amina
+        .find_described("button", "End invite", "asks first")
+        .await?
+        .click()
+        .await?;
+    amina.confirm("End invite").await?;
+    wait_until("the invite is gone", async || {
+        let invites = amina.text("list", "Invites").await?.unwrap_or_default();
+        Ok(!invites.contains("asks first"))
+    })
+    .await?;
+    amina.close().await?;
+    jonas.close().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_closed_classroom_is_read_until_it_is_opened_again() -> Result<()> {
+    let pair = Pair::meet().await?;
+    let (amina, jonas) = (&pair.amina, &pair.jonas);
+    jonas.press(&format!("Back to {CLASSROOM}")).await?;
+    amina.press(&format!("Back to {CLASSROOM}")).await?;
+    amina.choose_from_menu("More", "Close the classroom").await?;
+    amina.confirm("Close the classroom").await?;
+    for browser in [amina, jonas] {
+        browser.wait_for_words("This classroom is closed").await?;
+        assert!(browser.look_for("button", "New page").await?.is_none());
+    }
+    amina.choose_from_menu("More", "Open it again").await?;
+    amina.confirm("Open it again").await?;
+    jonas.find("button", "New page").await?;
+
+    // Students see nothing of what is for staff.
+    amina.choose_from_menu("More", "New page for staff").await?;
+    amina.fill("Title", "Marks").await?;
+    amina.wait_for_status("On the relay").await?;
+    amina.press(&format!("Back to {CLASSROOM}")).await?;
+    amina.wait_for_text("list", "Documents", "Staff only").await?;
+    jonas.new_page("For all").await?;
+    amina.wait_for_text("list", "Documents", "For all").await?;
+    jonas.press(&format!("Back to {CLASSROOM}")).await?;
+    let documents = jonas.text("list", "Documents").await?.unwrap_or_default();
+    assert!(
+        documents.contains("For all") && !documents.contains("Marks"),
+        "{documents}"
+    );
+
+    // Who leaves alone is told so here, and is gone there.
+    jonas.choose_from_menu("More", "Leave").await?;
+    jonas.confirm("Leave").await?;
+    jonas
+        .wait_for_words("You no longer belong to this classroom.")
+        .await?;
+    wait_until("Jonas is gone", async || {
+        let members = amina.text("list", "Members").await?.unwrap_or_default();
+        Ok(members.contains(AMINA.name) && !members.contains(JONAS.name))
+    })
+    .await?;
+    pair.part().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn menus_and_questions_by_keyboard_alone() -> Result<()> {
+    let pair = Pair::meet().await?;
+    let (amina, jonas) = (&pair.amina, &pair.jonas);
+    amina.press(&format!("Back to {CLASSROOM}")).await?;
+    // One's own menu comes first: it has nothing but leaving.
+    amina.find_described("button", "Manage", JONAS.name).await?;
+    for name in [AMINA.name, JONAS.name] {
+        tab_to_manage(amina, name).await?;
+    }
+    amina.keys(Key::Enter + "").await?;
+    wait_for_focus(amina, "Change role").await?;
+    for (key, item) in [
+        (Key::Down, "Remove"),
+        (Key::Down, "Change role"),
+        (Key::Up, "Remove"),
+        (Key::Home, "Change role"),
+        (Key::End, "Remove"),
+    ] {
+        amina.keys(key + "").await?;
+        wait_for_focus(amina, item).await?;
+    }
+    // Escape closes it and gives the focus back; an arrow opens it again.
+    amina.keys(Key::Escape + "").await?;
+    wait_for_focus(amina, "Manage").await?;
+    assert!(amina.look_for("menuitem", "Remove").await?.is_none());
+    amina.keys(Key::Up + "").await?;
+    wait_for_focus(amina, "Remove").await?;
+    // A question that can't be undone does nothing for who presses Enter too soon.
+    amina.keys(Key::Enter + "").await?;
+    amina.find("button", "Remove member").await?;
+    wait_for_focus(amina, "Cancel").await?;
+    amina.keys(Key::Enter + "").await?;
+    wait_for_focus(amina, "Manage").await?;
+    wait_for_member(amina, JONAS.name).await?;
+    // Tab leaves the menu, and closes it.
+    amina.keys(Key::Down + "").await?;
+    wait_for_focus(amina, "Change role").await?;
+    amina.keys(Key::Tab + "").await?;
+    wait_until("the menu is closed", async || {
+        Ok(amina.look_for("menu", "Manage").await?.is_none())
+    })
+    .await?;
+    jonas.write("Still here. ").await?;
+    jonas.wait_for_status("On the relay").await?;
+    pair.part().await
+}
+
+async fn wait_for_focus(browser: &tests::Browser, name: &str) -> Result<()> {
+    wait_until(&format!("the focus is on {name:?}"), async || {
+        Ok(browser.focused().await? == name)
+    })
+    .await
+}
+
+/// Presses Tab until the focus is on the button `Manage` of this member.
+async fn tab_to_manage(browser: &tests::Browser, member: &str) -> Result<()> {
+    let described = "const id = document.activeElement.getAttribute('aria-describedby');
+         return document.getElementById(id)?.innerText ?? ''";
+    for _ in 0..10 {
+        browser.tab_to("Manage").await?;
+        let words = browser.run(described).await?;
+        if words.as_str().is_some_and(|words| words.contains(member)) {
+            return Ok(());
+        }
+    }
+    Err(tests::Error::NotReached {
+        name: format!("Manage of {member}"),
+        passed: Vec::new(),
+    })
+}
