@@ -13,6 +13,7 @@ use crate::components::notices::Notices;
 use crate::envelope::ToWorker;
 use crate::link::Link;
 use crate::page::session::Sessions;
+use crate::screens::aside::AsideScreen;
 use crate::screens::card::CardScreen;
 use crate::screens::classroom::{ClassroomScreen, MadeInvites};
 use crate::screens::create::CreateScreen;
@@ -62,6 +63,7 @@ fn App() -> impl IntoView {
                     <Route path=path!("/card") view=CardScreen />
                     <Route path=path!("/card/:id") view=CardScreen />
                     <Route path=path!("/classroom/:id") view=ClassroomScreen />
+                    <Route path=path!("/classroom/:id/aside") view=AsideScreen />
                     <Route path=path!("/classroom/:id/page/:document") view=PageScreen />
                 </Routes>
             </main>

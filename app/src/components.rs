@@ -1,6 +1,7 @@
 //! Parts that several screens share.
 
 pub(crate) mod avatar;
+pub(crate) mod carry;
 pub(crate) mod copy_button;
 pub(crate) mod country_select;
 pub(crate) mod dialog;

@@ -32,6 +32,7 @@ pub(crate) enum PageUpdate {
 }
 
 type OnAnswer = Box<dyn FnOnce(Result<Answer, Problem>)>;
+type OnPart = Rc<dyn Fn(Vec<u8>)>;
 type OnPage = Rc<dyn Fn(PageUpdate)>;
 
 /// The link. Copies are the same link.
@@ -52,8 +53,15 @@ pub(crate) struct Link {
 struct Inner {
     worker: Option<Worker>,
     next_request: RefCell<u32>,
-    waiting: RefCell<HashMap<u32, OnAnswer>>,
+    waiting: RefCell<HashMap<u32, Waiting>>,
     pages: RefCell<HashMap<Place, OnPage>>,
+}
+
+/// What waits for a command's answer.
+struct Waiting {
+    /// Takes the parts that come before it.
+    on_part: Option<OnPart>,
+    on_answer: OnAnswer,
 }
 
 impl Link {
@@ -84,7 +92,12 @@ impl Link {
 
     /// Sends a command; `on_answer` is called when it was carried out, or could not be.
     pub(crate) fn ask(self, command: Command, on_answer: impl FnOnce(Result<Answer, Problem>) + 'static) {
-        self.ask_numbered(command, |_, answer| on_answer(answer));
+        self.send(command, None, move |_| Box::new(on_answer));
+    }
+
+    /// The same for a command that is answered in parts, before its answer.
+    pub(crate) fn ask_in_parts(self, command: Command, on_part: OnPart, on_answer: OnAnswer) {
+        self.send(command, Some(on_part), move |_| on_answer);
     }
 
     /// The same for who needs to know the command's number.
@@ -93,16 +106,23 @@ impl Link {
         command: Command,
         on_answer: impl FnOnce(u32, Result<Answer, Problem>) + 'static,
     ) -> u32 {
+        self.send(command, None, move |request| {
+            Box::new(move |answer| on_answer(request, answer))
+        })
+    }
+
+    fn send(self, command: Command, on_part: Option<OnPart>, on_answer: impl FnOnce(u32) -> OnAnswer) -> u32 {
         let inner = self.inner();
         let request = inner.next_request.replace_with(|next| next.wrapping_add(1));
         let sent = match &inner.worker {
             Some(worker) => post(worker, &ToWorker::Command(request, command)),
             None => Err("there is no worker".into()),
         };
-        let on_answer: OnAnswer = Box::new(move |answer| on_answer(request, answer));
+        let on_answer = on_answer(request);
         match sent {
             Ok(()) => {
-                inner.waiting.borrow_mut().insert(request, on_answer);
+                let waiting = Waiting { on_part, on_answer };
+                inner.waiting.borrow_mut().insert(request, waiting);
             }
             Err(error) => {
                 leptos::logging::error!("a command could not be sent: {error:?}");
@@ -165,7 +185,7 @@ impl Link {
     pub(crate) fn is_online(self) -> bool {
         self.home.with_untracked(|home| {
             home.as_ref()
-                .is_some_and(|home| home.link == replica::view::Link::Online)
+                .is_some_and(|home| home.link != replica::view::Link::Offline)
         })
     }
 
@@ -195,8 +215,19 @@ impl Link {
         match update {
             Update::Answered { request, result } => {
                 let waiting = self.inner().waiting.borrow_mut().remove(&request);
-                if let Some(on_answer) = waiting {
-                    on_answer(result);
+                if let Some(waiting) = waiting {
+                    (waiting.on_answer)(result);
+                }
+            }
+            Update::Exported { request, part } => {
+                let inner = self.inner();
+                let on_part = inner
+                    .waiting
+                    .borrow()
+                    .get(&request)
+                    .and_then(|waiting| waiting.on_part.clone());
+                if let Some(on_part) = on_part {
+                    on_part(part);
                 }
             }
             Update::Home(home) => self.home.set(Some(home)),
@@ -217,8 +248,6 @@ impl Link {
             } => {
                 self.hand_on((classroom, document), PageUpdate::Changes(changes));
             }
-            // No screen asks for an export yet.
-            Update::Exported { .. } => {}
             Update::Presence {
                 classroom,
                 document,

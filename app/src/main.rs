@@ -13,6 +13,7 @@ mod app;
 mod components;
 mod countries;
 mod envelope;
+mod files;
 mod intl;
 mod link;
 mod messages;

@@ -15,6 +15,11 @@ pub(crate) fn page(classroom: ClassroomId, document: DocumentId) -> String {
     format!("/classroom/{classroom}/page/{document}")
 }
 
+/// What arrived in a classroom and does not fit.
+pub(crate) fn aside(classroom: ClassroomId) -> String {
+    format!("/classroom/{classroom}/aside")
+}
+
 /// The login card, on the way into a classroom.
 pub(crate) fn card_then(classroom: ClassroomId) -> String {
     format!("{CARD}/{classroom}")
@@ -60,6 +65,7 @@ mod tests {
         let document = DocumentId([8; 16]);
         assert_eq!(screen(&classroom(id)), Screen::Classroom(id));
         assert_eq!(screen(&page(id, document)), Screen::Page((id, document)));
+        assert_eq!(screen(&aside(id)), Screen::Classroom(id));
         for path in [HOME, JOIN, NEW, "/classroom/zz", &card_then(id)] {
             assert_eq!(screen(path), Screen::Other);
         }

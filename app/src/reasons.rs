@@ -2,7 +2,8 @@
 
 use protocol::Refusal;
 use protocol::roster::Role;
-use replica::command::Problem;
+use replica::command::{Answer, Problem};
+use replica::store::AsideReason;
 
 use crate::messages::say;
 
@@ -27,6 +28,11 @@ pub(crate) fn problem(problem: Problem) -> &'static str {
         Problem::LaneEnded => say.problem_lane_ended(),
         Problem::Internal => say.problem_internal(),
     }
+}
+
+/// What is wrong with an answer that is not the one that was asked for.
+pub(crate) fn of_answer(answer: Result<Answer, Problem>) -> String {
+    problem(answer.err().unwrap_or(Problem::Internal)).to_owned()
 }
 
 pub(crate) fn refusal(refusal: Refusal) -> String {
@@ -73,6 +79,32 @@ pub(crate) fn refusal(refusal: Refusal) -> String {
         other => return say.refusal_other(&u16::from(other).to_string()),
     };
     sentence.to_owned()
+}
+
+/// Why something was kept aside, and what to do.
+pub(crate) fn kept_aside(reason: AsideReason) -> (&'static str, &'static str) {
+    let say = say();
+    match reason {
+        AsideReason::Unreadable => (say.aside_unreadable(), say.aside_export()),
+        AsideReason::BadSignature => (say.aside_bad_signature(), say.aside_export()),
+        AsideReason::UnknownRoster => (say.aside_unknown_roster(), say.aside_wait()),
+        AsideReason::NotAllowed => (say.aside_not_allowed(), say.aside_write_again()),
+        AsideReason::UnknownKey => (say.aside_unknown_key(), say.aside_wait()),
+        AsideReason::CannotOpen => (say.aside_cannot_open(), say.aside_export()),
+        AsideReason::MissingDependency => (say.aside_missing_dependency(), say.aside_wait()),
+        AsideReason::OutOfOrder => (say.aside_out_of_order(), say.aside_wait()),
+        AsideReason::WrongActor => (say.aside_wrong_actor(), say.aside_export()),
+        AsideReason::BadChange => (say.aside_bad_change(), say.aside_export()),
+        AsideReason::Forked => (say.aside_forked(), say.aside_export()),
+        AsideReason::FoldDiffers => (say.aside_fold_differs(), say.aside_export()),
+        AsideReason::NewerVersion => (say.aside_newer_version(), say.aside_update()),
+        AsideReason::NotMember => (say.aside_not_member(), say.aside_export()),
+        AsideReason::WrongSpace => (say.aside_wrong_space(), say.aside_export()),
+        AsideReason::BeyondCutoff => (say.aside_beyond_cutoff(), say.aside_write_again()),
+        AsideReason::Locked => (say.aside_locked(), say.aside_unlock()),
+        AsideReason::Closed => (say.aside_closed(), say.aside_reopen()),
+        AsideReason::Erased => (say.aside_erased(), say.aside_write_again()),
+    }
 }
 
 pub(crate) fn role(role: Role) -> &'static str {

@@ -1,5 +1,6 @@
 //! One module for each screen.
 
+pub(crate) mod aside;
 pub(crate) mod card;
 pub(crate) mod classroom;
 pub(crate) mod create;

@@ -295,6 +295,17 @@ impl Browser {
             .collect())
     }
 
+    /// Lets files be downloaded into a folder, as for somebody whose browser lets no page write files.
+    ///
+    /// # Errors
+    /// If the browser refuses.
+    pub async fn download_to(&self, folder: &Path) -> Result<()> {
+        let behavior = json!({ "behavior": "allow", "downloadPath": folder });
+        self.command("Browser.setDownloadBehavior", behavior).await?;
+        self.run("globalThis.showSaveFilePicker = undefined").await?;
+        Ok(())
+    }
+
     /// Shows the page as on a screen of this many CSS pixels.
     ///
     /// # Errors

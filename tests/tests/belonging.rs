@@ -42,6 +42,68 @@ async fn who_is_removed_is_told_and_writes_no_more() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_the_remover_had_not_seen_is_kept_aside_and_can_be_exported() -> Result<()> {
+    let pair = Pair::meet().await?;
+    let (amina, jonas) = (&pair.amina, &pair.jonas);
+    jonas.write("Before. ").await?;
+    amina.wait_for_page("Before.").await?;
+    amina.press(&format!("Back to {CLASSROOM}")).await?;
+    pair.journey.link(0).cut();
+    amina.wait_for_status("Offline · On the relay").await?;
+    jonas.write("Later. ").await?;
+    jonas.wait_for_status("On the relay").await?;
+    amina.manage(JONAS.name).await?;
+    amina.find("menuitem", "Remove").await?.click().await?;
+    amina.confirm("Remove member").await?;
+    pair.journey.link(0).restore();
+    jonas
+        .wait_for_words("You no longer belong to this classroom.")
+        .await?;
+
+    amina.wait_for_words("Kept aside: ").await?;
+    amina.open_page(TITLE).await?;
+    assert_eq!(amina.page().await?, "<p>Before. </p>");
+    amina.press(&format!("Back to {CLASSROOM}")).await?;
+    let mut name = String::new();
+    wait_until("there is a link to what is kept aside", async || {
+        let links = amina.names("link").await?;
+        name = links
+            .into_iter()
+            .find(|name| name.starts_with("Kept aside: "))
+            .unwrap_or_default();
+        Ok(!name.is_empty())
+    })
+    .await?;
+    amina.press(&name).await?;
+    amina
+        .wait_for_text(
+            "list",
+            "Kept aside",
+            "It was written after its author lost the right to write here.",
+        )
+        .await?;
+    amina.wait_for_text("list", "Kept aside", TITLE).await?;
+
+    let folder = Profile::new()?;
+    amina.download_to(folder.path()).await?;
+    amina.press("Export to file").await?;
+    amina
+        .wait_for_text("status", "Files", "The file is written. Items in it: ")
+        .await?;
+    let mut bundles = Vec::new();
+    wait_until("the file is there", async || {
+        bundles = tests::files_under(folder.path())?;
+        Ok(bundles
+            .iter()
+            .any(|file| file.extension().is_some_and(|extension| extension == "bundle")))
+    })
+    .await?;
+    // Who finds it reads nothing.
+    assert!(tests::files_with(folder.path(), &["Later", TITLE, JONAS.name])?.is_empty());
+    pair.part().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_changed_role_changes_what_one_may_do() -> Result<()> {
     let pair = Pair::meet().await?;
     let (amina, jonas) = (&pair.amina, &pair.jonas);

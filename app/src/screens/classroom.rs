@@ -141,7 +141,11 @@ fn Known(id: ClassroomId) -> impl IntoView {
                 let count = kept_aside.get();
                 (count > 0)
                     .then(|| {
-                        view! { <p class="hint">{say().kept_aside(&count.to_string())}</p> }
+                        view! {
+                            <a class="button button-quiet" href=paths::aside(id)>
+                                {say().kept_aside(&count.to_string())}
+                            </a>
+                        }
                     })
             }}
             <Show when=move || inviting.get()>

@@ -28,7 +28,7 @@ pub(super) fn manage_items(
     }
     if member.me {
         items.push(MenuItem::new(say().leave(), move || {
-            questions.ask(leave(link, id))
+            questions.ask(leave(link, id));
         }));
     } else if member.rights.may_remove {
         let member = member.clone();
