@@ -81,6 +81,11 @@ impl Item {
         }
     }
 
+    /// Whether every store can keep it.
+    pub fn fits(&self) -> bool {
+        self.held().is_none_or(|held| held.last <= MAX_INDEX)
+    }
+
     /// What is there if it is a segment.
     pub fn held(&self) -> Option<Held> {
         let Self::Segment { hash, segment } = self else {
@@ -131,6 +136,21 @@ pub enum Change {
     RemovePiece {
         hash: PieceHash,
     },
+}
+
+/// The greatest index that every store can keep, and count one further from.
+pub const MAX_INDEX: u64 = i64::MAX as u64 - 1;
+
+impl Change {
+    /// Whether every store can keep what it says. One that does not would fail a whole commit.
+    pub fn fits(&self) -> bool {
+        match self {
+            Self::Place(placed) => placed.position <= MAX_INDEX && placed.item.fits(),
+            Self::Remove { position } => *position <= MAX_INDEX,
+            Self::RemoveSegments { to, .. } => *to <= MAX_INDEX,
+            Self::Erase { .. } | Self::Piece { .. } | Self::RemovePiece { .. } => true,
+        }
+    }
 }
 
 /// A commit's changes, each with its classroom.

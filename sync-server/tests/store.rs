@@ -15,7 +15,9 @@ use protocol::{
 };
 use sync_server::Error;
 use sync_server::store::memory::Failure;
-use sync_server::store::{Change, Held, HeldPiece, Item, Memory, Placed, Sqlite, Store, Tail, Totals};
+use sync_server::store::{
+    Change, Held, HeldPiece, Item, MAX_INDEX, Memory, Placed, Sqlite, Store, Tail, Totals,
+};
 
 /// Seconds since 1970.
 const NOW: u64 = 1_800_000_000;
@@ -24,12 +26,14 @@ const NOW: u64 = 1_800_000_000;
 fn sqlite_conforms() {
     let folder = tempfile::tempdir().unwrap();
     conforms(&mut || Box::new(Sqlite::open(&folder.path().join("store")).unwrap()));
+    bounds_conform(&Sqlite::open(&folder.path().join("store")).unwrap(), 9);
 }
 
 #[test]
 fn memory_conforms() {
     let memory = Memory::new(7);
     conforms(&mut || Box::new(memory.clone()));
+    bounds_conform(&memory, 9);
 }
 
 #[test]
@@ -269,6 +273,33 @@ fn conforms(open: &mut dyn FnMut() -> Box<dyn Store>) {
         .iter()
         .map(|placed| placed.item.bytes().unwrap().len() as u64);
     assert_eq!(store.totals(&one).unwrap().unwrap().bytes, bytes.sum::<u64>());
+}
+
+/// A number that a store cannot keep is known before, so that nothing else has to fail with it.
+fn bounds_conform(store: &dyn Store, number: u8) {
+    let classroom = ClassroomId([number; 32]);
+    let (hash, written) = segments(classroom, 1).remove(0);
+    let ending_at = |position, last| {
+        let mut written = written.clone();
+        written.header.last = last;
+        segment(position, &(hash, written))
+    };
+    store.commit(&[(classroom, entry(1, 1))], NOW).unwrap();
+    assert!(!ending_at(2, MAX_INDEX + 1).fits());
+    for last in [MAX_INDEX + 2, u64::MAX] {
+        let change = ending_at(2, last);
+        assert!(!change.fits());
+        assert!(store.commit(&[(classroom, change)], NOW).is_err());
+    }
+    let change = ending_at(2, MAX_INDEX);
+    assert!(change.fits());
+    store.commit(&[(classroom, change)], NOW).unwrap();
+    let log = written.header.log;
+    assert_eq!(store.tail(&classroom, &log).unwrap().unwrap().index, MAX_INDEX);
+    assert_eq!(store.logs(&classroom).unwrap()[0].next, MAX_INDEX + 1);
+    // A snapshot may say anything about how far a log goes.
+    let all = store.stored_before(&classroom, &log, u64::MAX, NOW + 1).unwrap();
+    assert_eq!(all, Some(MAX_INDEX));
 }
 
 fn logs_conform(store: &dyn Store, one: ClassroomId, segments: &[(SegmentHash, Segment)]) {

@@ -351,6 +351,10 @@ impl Pending {
         match decision? {
             Decision::Store(before) => {
                 let item = candidate.into_item(&self.catalog)?;
+                // One that no store can keep would take the others of the batch with it.
+                if !item.fits() || !before.iter().all(Change::fits) {
+                    return Err(Refusal::Malformed);
+                }
                 self.changes.extend(before);
                 let bytes = item.size();
                 let position = self.place(item)?;

@@ -205,8 +205,8 @@ impl Store for Memory {
                     .held(log, 0, u64::MAX)
                     .next()
                     .flatten()
-                    .map_or(segments.tail.index + 1, |held| held.first),
-                next: segments.tail.index + 1,
+                    .map_or(segments.tail.index.saturating_add(1), |held| held.first),
+                next: segments.tail.index.saturating_add(1),
                 hash: segments.tail.hash,
             };
             found.logs.iter().map(state).collect()
@@ -294,7 +294,7 @@ impl State {
     fn apply(&mut self, changes: &Changes, now: u64) -> bool {
         changes.iter().all(|(id, change)| {
             let classroom = self.classrooms.entry(*id).or_default();
-            classroom.change(change, now)
+            change.fits() && classroom.change(change, now)
         })
     }
 

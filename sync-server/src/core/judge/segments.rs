@@ -27,7 +27,7 @@ impl Pending {
             None => true,
         };
         let tail = self.tail(header, terms)?;
-        let next = tail.map_or(0, |tail| tail.index + 1);
+        let next = tail.map_or(0, |tail| tail.index.saturating_add(1));
         let decision = if header.first > next {
             if !self.follows_a_snapshot(segment, terms)? {
                 return Err(Refusal::IndexGap);

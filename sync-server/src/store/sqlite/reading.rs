@@ -227,8 +227,8 @@ pub(super) fn stored_before(
                 log.document.0,
                 log.member.0,
                 log.lane.0,
-                signed(next)?,
-                signed(before)?
+                signed(next).unwrap_or(i64::MAX),
+                signed(before).unwrap_or(i64::MAX)
             ],
             |row| row.get(0),
         )?;
