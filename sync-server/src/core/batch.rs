@@ -111,7 +111,7 @@ pub(super) struct Pending {
     pub(super) committed_roster: Arc<Roster>,
     pub(super) catalog: Catalog,
     pub(super) tails: HashMap<Log, Option<Tail>>,
-    /// The segments of this batch.
+    /// The chain hashes of the segments of this batch, by their last indices.
     pub(super) segments: HashMap<(Log, u64), SegmentHash>,
     /// The pieces of this batch.
     pub(super) pieces: BTreeSet<PieceHash>,
@@ -404,7 +404,7 @@ impl Pending {
         let position = self.last + 1;
         let placed = Placed { position, item };
         self.catalog.add(&placed).map_err(|error| storage(&error))?;
-        if let (Item::Segment { segment, hash }, Some(held)) = (&placed.item, placed.item.held()) {
+        if let (Item::Segment { segment, .. }, Some(held)) = (&placed.item, placed.item.held()) {
             let log = segment.header.log;
             let tail = Tail {
                 index: held.last,
@@ -414,7 +414,7 @@ impl Pending {
             if end.is_none_or(|end| end.index < tail.index) {
                 *end = Some(tail);
             }
-            self.segments.insert((log, held.last), *hash);
+            self.segments.insert((log, held.last), held.chain_hash);
         }
         self.last = position;
         self.bytes += placed.item.size() as u64;

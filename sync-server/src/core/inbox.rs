@@ -76,8 +76,9 @@ pub(crate) enum Start {
     Behind(u64),
     /// Snapshots, and everything that they do not cover.
     Empty,
-    /// The names of what there is: the client knows positions of another incarnation.
-    Compared,
+    /// The names of what there is: the client knows positions of another incarnation. What is behind this position may
+    /// have come by the client itself, which is told of that.
+    Compared(u64),
 }
 
 /// What became of a submission.

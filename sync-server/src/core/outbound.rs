@@ -96,9 +96,9 @@ impl Outbound {
                 errands.extend(documents.into_iter().map(Errand::Snapshot));
                 0
             }
-            Start::Compared => {
+            Start::Compared(last) => {
                 errands.push_back(Errand::Inventory { is_asked_for: false });
-                at_hand.last
+                last
             }
         };
         Self {

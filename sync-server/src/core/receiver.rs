@@ -385,7 +385,7 @@ impl Receiver {
             }
             // Nothing that is named could be asked for.
             Some(_) if access == Access::Former => Start::Empty,
-            Some(_) => Start::Compared,
+            Some(_) => Start::Compared(last),
         };
         let opening = Opening {
             access,

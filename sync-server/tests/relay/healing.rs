@@ -182,6 +182,54 @@ fn an_empty_relay_gets_everything_back_from_whoever_comes() {
 }
 
 #[test]
+fn who_heals_in_the_flight_that_opens_is_answered() {
+    let mut world = World::new();
+    let heads = world.heads();
+    let words = world
+        .classroom
+        .lane(&world.classroom.founder, heads)
+        .write("words");
+    let seen = Position {
+        incarnation: 6,
+        index: 5,
+    };
+    let (founder, id) = (&world.classroom.founder, world.classroom.id);
+    let mut client = Client::open_since(&mut world.relay, founder, id, Some(seen));
+    client.submit(&mut world.relay, &words);
+    // It is stored before the client was told how far the relay has come.
+    world.relay.commit(NOW).unwrap();
+    let told = client.hear(&mut world.relay);
+    let from = told.iter().find_map(|frame| match frame {
+        RelayFrame::Opened { from, .. } => Some(from.index),
+        _ => None,
+    });
+    let stored = told.iter().find_map(|frame| match frame {
+        RelayFrame::Stored { advance, .. } => Some(*advance),
+        _ => None,
+    });
+    assert_eq!((from, stored), (Some(1), Some(1)));
+}
+
+#[test]
+fn a_run_that_a_fold_of_the_same_flight_ends_with_is_held() {
+    let mut world = World::new();
+    let heads = world.heads();
+    let mut lane = world.classroom.lane(&world.classroom.founder, heads);
+    let segments: Vec<_> = (0..3)
+        .map(|number| lane.write(&format!("word {number}")))
+        .collect();
+    let folded = fold(&world.classroom, &segments, 0, 2);
+    world.founder.submit(&mut world.relay, &folded);
+    world.founder.submit(&mut world.relay, &segments[2]);
+    world.relay.commit(NOW).unwrap();
+    let told = world.founder.hear(&mut world.relay);
+    assert!(
+        matches!(told[..], [RelayFrame::Held { .. }, RelayFrame::Stored { .. }]),
+        "{told:?}"
+    );
+}
+
+#[test]
 fn items_are_fetched_by_name() {
     let mut world = World::new();
     let segments = written(&mut world, 6);
