@@ -106,6 +106,8 @@ pub(super) struct Pending {
     /// Of all items, as far as known.
     pub(super) bytes: u64,
     changes: Vec<Change>,
+    /// Something was thrown away that the store still has: nothing more can be decided on in this batch.
+    is_tidied: bool,
     /// With the entries of this batch; `None` while there are none.
     changed_roster: Option<Roster>,
     pub(super) committed_roster: Arc<Roster>,
@@ -256,7 +258,10 @@ impl<'a> Batch<'a> {
             return None;
         };
         match pending.tidy(terms) {
-            Ok(changes) => pending.changes.extend(changes),
+            Ok(changes) => {
+                pending.is_tidied = !changes.is_empty();
+                pending.changes.extend(changes);
+            }
             Err(error) => {
                 tracing::error!(
                     error = &error as &dyn std::error::Error,
@@ -297,6 +302,7 @@ impl Pending {
             last: at_hand.last,
             bytes: at_hand.bytes,
             changes: Vec::new(),
+            is_tidied: false,
             changed_roster: None,
             committed_roster: at_hand.roster,
             catalog: at_hand.catalog,
@@ -339,6 +345,9 @@ impl Pending {
         from: &Submitter,
         terms: Terms<'_>,
     ) -> Result<Decided, Refusal> {
+        if self.is_tidied {
+            return Ok(Decided::Wait(candidate));
+        }
         let member = &from.member;
         let decision = match &candidate {
             Candidate::Entry { entry, .. } => self.judge_entry(entry, from, terms),

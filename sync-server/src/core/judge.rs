@@ -88,7 +88,9 @@ impl Pending {
     fn erase_what_is_gone(&mut self) -> Vec<Change> {
         let mut changes = Vec::new();
         for (document, _) in self.roster().erased_documents() {
-            if self.catalog.space_of(&document).is_none() {
+            // Of a document whose segments are all gone, or never came, there may still be snapshots.
+            let has_snapshots = self.catalog.snapshots_of(&document).next().is_some();
+            if self.catalog.space_of(&document).is_none() && !has_snapshots {
                 continue;
             }
             let extras = self.catalog.erase(&document);

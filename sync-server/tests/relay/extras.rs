@@ -2,21 +2,23 @@
 
 use std::time::Duration;
 
-use protocol::frame::RelayFrame;
+use protocol::bounded::Bytes;
+use protocol::frame::{ClientFrame, RelayFrame};
 use protocol::identity::MemberKeys;
 use protocol::inventory::Wanted;
 use protocol::receipt::{self, Receipt};
-use protocol::roster::Role;
+use protocol::roster::{Action, Role};
 use protocol::segment::Segment;
 use protocol::snapshot::{self, Piece, Snapshot, coverage};
 use protocol::verdict::{Statement, Verdict};
 use protocol::{DocumentId, Refusal, SnapshotHash, SpaceId};
 use sync_server::Limits;
 use sync_server::core::Moment;
+use sync_server::store::Memory;
 
 use crate::classroom::rng;
 use crate::client::CHANNEL;
-use crate::driven::{Client, NOW, Outcome, World};
+use crate::driven::{Client, NOW, Outcome, World, start};
 
 const DOCUMENT: DocumentId = DocumentId([9; 16]);
 
@@ -246,6 +248,59 @@ fn pieces_that_nothing_names_go_after_an_hour() {
         assert_eq!(has(&world, &orphans[0]), is_there);
         assert!(has(&world, &named[0]));
     }
+}
+
+#[test]
+fn a_snapshot_is_not_taken_while_its_pieces_go() {
+    let mut world = World::new();
+    let segments = written(&mut world, 1);
+    let founder = world.classroom.founder.clone();
+    let (late, pieces) = snapshot(&world, &founder, &segments);
+    for piece in &pieces {
+        assert_eq!(world.founder.store_piece(&mut world.relay, piece), Outcome::Held);
+    }
+    world.relay.tidy().unwrap();
+    let encoded = Bytes::new("snapshot", late.encode().unwrap()).unwrap();
+    world.founder.send(
+        &mut world.relay,
+        &ClientFrame::Snapshot {
+            channel: CHANNEL,
+            snapshot: encoded,
+        },
+    );
+    while world.relay.commit(later(3601)).unwrap() > 0 {}
+    let told = world.founder.hear(&mut world.relay);
+    assert!(
+        matches!(
+            told[..],
+            [RelayFrame::Refused {
+                reason: Refusal::MissingPiece,
+                ..
+            }]
+        ),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn an_erased_document_takes_its_snapshots_along_even_without_segments() {
+    let mut world = World::new();
+    let segments = written(&mut world, 1);
+    let founder = world.classroom.founder.clone();
+    let (only, pieces) = snapshot(&world, &founder, &segments);
+    // A relay that was emptied, and got the snapshot back only.
+    world.store = Memory::new(8);
+    world.relay = start(&world.store);
+    world.founder = Client::found(&mut world.relay, &world.classroom);
+    world.relay.commit(NOW).unwrap();
+    world.founder.hear(&mut world.relay);
+    store(&mut world, &only, &pieces);
+    assert_eq!(world.founder.inventory(&mut world.relay).snapshots.len(), 1);
+    world.lead(Action::Erase {
+        document: DOCUMENT,
+        successor: DocumentId([10; 16]),
+    });
+    assert!(world.founder.inventory(&mut world.relay).snapshots.is_empty());
 }
 
 #[test]
