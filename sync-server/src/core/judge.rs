@@ -137,7 +137,8 @@ pub(super) fn check_invite(roster: &Roster, invite: &EntryHash, now: u64) -> Res
 }
 
 /// Whether a segment counts, or may at least be kept because of who brings it: members keep what others of them may
-/// have built on, and who leads or teaches also what was written before a lock. Tells whether it counts.
+/// have built on, and who leads or teaches also what was written before a lock. Tells whether it counts, whoever brings
+/// it.
 pub(super) fn check_header(roster: &Roster, header: &Header, submitter: &MemberId) -> Result<bool, Refusal> {
     let vouches = *submitter != header.log.member;
     let is_staff = || {
@@ -146,6 +147,14 @@ pub(super) fn check_header(roster: &Roster, header: &Header, submitter: &MemberI
             .is_some_and(|member| member.role.is_staff())
     };
     match roster.check_segment(header) {
+        // Heads may name a past in which they were in the space: what they wrote then is brought by others, too.
+        Ok(()) if !roster.is_in_space(&header.log.member, &header.space) => {
+            if vouches {
+                Ok(false)
+            } else {
+                Err(Refusal::NotInSpace)
+            }
+        }
         Ok(()) => Ok(true),
         Err(Unfit::BeyondCutoff) if vouches => Ok(false),
         Err(Unfit::Locked | Unfit::Closed) if vouches && is_staff() => Ok(false),

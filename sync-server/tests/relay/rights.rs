@@ -97,6 +97,76 @@ fn who_was_removed_hears_no_more_and_is_cut_off_where_the_remover_said() {
 }
 
 #[test]
+fn a_fold_does_not_reach_across_a_cutoff() {
+    let mut world = World::new();
+    let (student, other) = (world.join(Role::Student), world.join(Role::Student));
+    let lane = world.classroom.lane(&student, world.heads());
+    let log = lane.log;
+    let mut writing = lane.clone();
+    let segments: Vec<_> = (0..4)
+        .map(|number| writing.write(&format!("word {number}")))
+        .collect();
+    let mut own = Client::open(&mut world.relay, &student, world.classroom.id);
+    own.hear(&mut world.relay);
+    for segment in &segments {
+        assert_eq!(own.store(&mut world.relay, segment), Outcome::Stored);
+    }
+    let across = lane.fold(&segments, 1, 2);
+    let (before, behind) = (lane.fold(&segments, 0, 1), lane.fold(&segments, 2, 3));
+    let cutoff = Cutoff {
+        document: log.document,
+        lane: log.lane,
+        next: 2,
+    };
+    let removal = world.removal(student.id(), vec![cutoff]);
+    world.lead(removal);
+    let mut friend = Client::open(&mut world.relay, &other, world.classroom.id);
+    friend.hear(&mut world.relay);
+    assert_eq!(
+        friend.store(&mut world.relay, &across),
+        Outcome::Refused(Refusal::BeyondCutoff)
+    );
+    for fold in [&before, &behind] {
+        assert_eq!(friend.store(&mut world.relay, fold), Outcome::Stored);
+    }
+}
+
+#[test]
+fn who_left_a_space_writes_there_no_more_whatever_past_they_name() {
+    let mut world = World::new();
+    let teacher = world.join(Role::Teacher);
+    let mut lane = world.classroom.lane(&teacher, world.heads());
+    lane.log.document = DocumentId([4; 16]);
+    let plan = lane.seal(SpaceId::STAFF, 0, vec![1; 20]);
+    lane.next = 1;
+    lane.previous = plan.hash(&world.classroom.id).unwrap();
+    let more = lane.seal(SpaceId::STAFF, 0, vec![2; 20]);
+    let demotion = |rotations| Action::ChangeRole {
+        member: teacher.id(),
+        role: Role::Student,
+        cutoffs: Vec::new(),
+        keys: Vec::new(),
+        rotations,
+    };
+    let author = world.classroom.founder.id();
+    let recipients = world
+        .roster
+        .recipients_after(&author, &demotion(Vec::new()), &SpaceId::STAFF);
+    let staff = rotation(&world.classroom, SpaceId::STAFF, recipients);
+    world.lead(demotion(vec![staff]));
+    let mut own = Client::open(&mut world.relay, &teacher, world.classroom.id);
+    own.hear(&mut world.relay);
+    let not_in_space = Outcome::Refused(Refusal::NotInSpace);
+    assert_eq!(own.store(&mut world.relay, &plan), not_in_space);
+    // It was written before, and stored somewhere else: those who are there bring it. That opens no way for others.
+    assert_eq!(world.founder.store(&mut world.relay, &plan), Outcome::Stored);
+    assert_eq!(own.store(&mut world.relay, &more), not_in_space);
+    // Elsewhere they write as before.
+    let words = world.classroom.lane(&teacher, world.heads()).write("words");
+    assert_eq!(own.store(&mut world.relay, &words), Outcome::Stored);
+}
+
+#[test]
 fn a_demoted_member_is_cut_off_but_reads_on() {
     let mut world = World::new();
     let student = world.join(Role::Student);

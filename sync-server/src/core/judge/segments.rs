@@ -109,6 +109,11 @@ impl Pending {
         if begin.first != first || begin.previous != fold.previous {
             return Err(Refusal::FoldMismatch);
         }
+        // Of the runs it covers only those before the cut-off count, and nobody could tell them apart in it.
+        let cutoff = self.roster().cutoff(&log);
+        if begin.last < last && cutoff.is_some_and(|cutoff| first < cutoff && cutoff <= last) {
+            return Err(Refusal::BeyondCutoff);
+        }
         if last < next {
             let end = if begin.last == last {
                 Some(begin)
