@@ -133,12 +133,19 @@ impl Classroom {
                 _ => differs,
             };
         }
-        if last.header.last + 1 != present.next || place_of(&stored, &changes) != Some(0) {
+        if last.header.last + 1 < present.next || place_of(&stored, &changes) != Some(0) {
             return differs;
         }
+        // Another tab of this profile may have stored what this one has not heard of: then all of it is news here.
+        let is_heard = last.header.last + 1 == present.next;
+        let new = if is_heard {
+            &changes[stored.len()..]
+        } else {
+            &changes[..]
+        };
         Ok(Compared::Same {
             rows: within,
-            new: changes[stored.len()..].to_vec(),
+            new: new.to_vec(),
         })
     }
 }

@@ -466,6 +466,10 @@ impl World {
 
     fn describe(&self) -> String {
         let mut lines = String::new();
+        for profile in 0..self.profiles.len() {
+            let aside = self.store(profile).reasons_aside();
+            lines += &format!("profile {profile}: aside {aside:?}\n");
+        }
         for number in self.all_tabs() {
             let tab = self.tab(number);
             lines += &format!("tab {number} of {}: online {}\n", tab.profile, tab.is_online());
