@@ -6,6 +6,7 @@ use protocol::segment::Segment;
 
 use super::{in_a_row, place_of};
 use crate::classroom::Classroom;
+use crate::incoming::Source;
 use crate::loading::What;
 use crate::store::{self, AsideReason, LogRecord, Table};
 use crate::{Error, Replica};
@@ -49,9 +50,11 @@ impl<R: CryptoRng> Replica<R> {
         };
         let present = classroom.logs.get(&log).copied().unwrap_or(LogRecord::EMPTY);
         if present.generation != read.generation || (present != *read && fold.header.last >= read.next) {
-            // Something came meanwhile.
-            self.compare(id, fold);
-            return Ok(());
+            // Something came meanwhile, or went: it may not stand in the place of anything any more.
+            return match self.take_segment(id, fold, Source::Relay)? {
+                Some(reason) => self.keep_aside(id, reason, fold.encode()?),
+                None => Ok(()),
+            };
         }
         let rows = in_a_row(rows);
         match classroom.compared(fold, &present, &rows)? {
@@ -97,55 +100,44 @@ impl Classroom {
                 Err(reason) => return Ok(Compared::Aside(reason)),
             }
         }
+        let is_new = header.last >= present.next;
+        let differs = Ok(Compared::Aside(AsideReason::FoldDiffers));
+        // Another tab of this profile may have stored more than this one has heard of, or given up some of it.
+        let Some(first) = rows.first().filter(|row| row.header.first <= header.first) else {
+            return Ok(Compared::Aside(AsideReason::OutOfOrder));
+        };
         let within = rows
             .iter()
             .take_while(|row| row.header.last <= header.last)
             .count();
-        let differs = Ok(Compared::Aside(AsideReason::FoldDiffers));
-        let (Some(first), Some(last)) = (rows.first(), rows[..within].last()) else {
-            // One that holds more stands there, or nothing by itself.
+        let has_longer = rows
+            .get(within)
+            .is_some_and(|row| row.header.first <= header.last);
+        if first.header.first < header.first || has_longer {
+            // It begins or ends within a row.
             return match place_of(&changes, &stored) {
-                Some(_) if header.last < present.next => Ok(Compared::Known),
-                _ => differs,
-            };
-        };
-        if first.header.first < header.first {
-            return match place_of(&changes, &stored) {
-                Some(_) if header.last < present.next => Ok(Compared::Known),
-                Some(_) | None if header.last >= present.next => Ok(Compared::Aside(AsideReason::OutOfOrder)),
-                _ => differs,
-            };
-        }
-        if first.header.first > header.first || first.previous != fold.previous {
-            return differs;
-        }
-        if header.last < present.next {
-            let is_same = changes.len() == stored.len() && place_of(&changes, &stored).is_some();
-            let ends_there =
-                last.header.last == header.last && last.chain_hash(&self.id)? == fold.chain_hash(&self.id)?;
-            return match place_of(&changes, &stored) {
-                Some(_) if is_same && ends_there => Ok(Compared::Same {
-                    rows: within,
-                    new: Vec::new(),
+                Some(_) if is_new => Ok(Compared::Same {
+                    rows: 0,
+                    new: changes,
                 }),
-                // The last row reaches further.
-                Some(0) if last.header.last < header.last => Ok(Compared::Known),
-                _ => differs,
+                Some(_) => Ok(Compared::Known),
+                None if is_new => Ok(Compared::Aside(AsideReason::OutOfOrder)),
+                None => differs,
             };
         }
-        if last.header.last + 1 < present.next || place_of(&stored, &changes) != Some(0) {
+        let Some(last) = rows[..within].last() else {
             return differs;
-        }
-        // Another tab of this profile may have stored what this one has not heard of: then all of it is news here.
-        let is_heard = last.header.last + 1 == present.next;
-        let new = if is_heard {
-            &changes[stored.len()..]
-        } else {
-            &changes[..]
         };
-        Ok(Compared::Same {
-            rows: within,
-            new: new.to_vec(),
-        })
+        let is_same = if last.header.last == header.last {
+            changes.len() == stored.len() && last.chain_hash(&self.id)? == fold.chain_hash(&self.id)?
+        } else {
+            is_new && last.header.last + 1 >= present.next
+        };
+        if is_same && first.previous == fold.previous && place_of(&stored, &changes) == Some(0) {
+            let new = if is_new { changes } else { Vec::new() };
+            Ok(Compared::Same { rows: within, new })
+        } else {
+            differs
+        }
     }
 }

@@ -123,6 +123,31 @@ async fn a_classroom_is_carried_there_and_back_with_no_connection() {
 }
 
 #[tokio::test]
+async fn whoever_joined_by_a_file_reaches_the_relay_first_or_last() {
+    for first in [0, 1] {
+        let (mut world, amina, page, link) = alone(&format!("route {first}")).await;
+        let (file, _) = world.export(amina, None).await;
+        let ben = another(&mut world);
+        world.import(ben, &file, PART).await;
+        world.join(ben, &link, person("Ben", "Hill School", "GB")).await;
+        world.open_page(ben, page).await;
+        world.write_word(ben, page, "[ben]");
+        world.write_word(amina, page, "[amina]");
+        world.link(first);
+        world.until_on_relay_of([amina, ben][first]).await;
+        world.link(1 - first);
+        let mut wanted = thirty();
+        wanted.extend(["[ben]".to_owned(), "[amina]".to_owned()]);
+        assert_eq!(world.until_equal(page).await, wanted);
+        for tab in [amina, ben] {
+            let classroom = world.tab(tab).classroom(&page.0);
+            assert_eq!((classroom.kept_aside, classroom.refused), (0, None));
+        }
+        world.check_nothing_to_send().await;
+    }
+}
+
+#[tokio::test]
 async fn a_damaged_file_gives_back_what_is_whole_in_any_order() {
     let (mut world, amina, page, link) = alone("damaged").await;
     let (file, items) = world.export(amina, Some(page.0)).await;

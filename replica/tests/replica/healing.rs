@@ -9,6 +9,7 @@ use replica::store::Table;
 use replica::view::Work;
 
 use crate::script::{Author, Script, Submitted};
+use crate::world::{Pair, person};
 
 /// Longer than anybody waits before they look again, in seconds.
 const LOOK: u64 = 31;
@@ -156,6 +157,39 @@ async fn a_relay_that_came_back_empty_gets_everything_once() {
     script.connect().await;
     assert_eq!(script.since.unwrap().incarnation, 9);
     assert!(script.submitted.is_empty());
+}
+
+#[tokio::test]
+async fn an_empty_relay_gets_everything_back_from_whoever_comes() {
+    let Pair {
+        mut world,
+        amina,
+        ben,
+        page,
+        ..
+    } = Pair::new("real").await;
+    for word in 0..20 {
+        world.write_word(amina, page, &format!("[a{word}]"));
+        world.write_word(ben, page, &format!("[b{word}]"));
+        world.drain().await;
+    }
+    let before = world.until_equal(page).await;
+    world.replace_relay().await;
+    // The founder does not come back for now.
+    world.cut(0);
+    world.until_on_relay_of(ben).await;
+    world.link(0);
+    assert_eq!(world.until_equal(page).await, before);
+    let profile = world.profile();
+    let carla = world.open_tab(profile);
+    let link = world.invite(amina, page.0, Role::Student).await;
+    world.until_on_relay_of(amina).await;
+    world
+        .join(carla, &link, person("Carla", "Hill School", "GB"))
+        .await;
+    world.open_page(carla, page).await;
+    assert_eq!(world.until_equal(page).await, before);
+    world.check_nothing_to_send().await;
 }
 
 #[tokio::test]

@@ -102,6 +102,13 @@ impl World {
         self.relay = None;
     }
 
+    /// Another relay in its place, which has nothing.
+    pub(crate) async fn replace_relay(&mut self) {
+        self.kill_relay();
+        self.data = tempfile::tempdir().unwrap();
+        self.start_relay().await;
+    }
+
     // Profiles and tabs
 
     pub(crate) fn profile(&mut self) -> usize {
@@ -704,8 +711,16 @@ impl World {
     /// A fresh connection finds nothing to send, either way.
     pub(crate) async fn check_nothing_to_send(&mut self) {
         self.until_on_relay().await;
-        // Whoever sent something is told that it is there; others may still be receiving it. What is quiet is folded.
-        self.pass(35).await;
+        // Whoever sent something is told that it is there; others may still be receiving it. What is quiet is folded, of
+        // tabs that are gone as well, and that comes to an end.
+        let mut before = Vec::new();
+        let mut rounds = 0;
+        while before != self.counts() {
+            before = self.counts();
+            assert!(rounds < 8, "there is always something more to send: {before:?}");
+            rounds += 1;
+            self.pass(35).await;
+        }
         for profile in 0..self.profiles.len() {
             self.cut(profile);
         }
