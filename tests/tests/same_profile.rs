@@ -95,8 +95,8 @@ async fn both_sides_of_a_copied_profile_keep_their_work() -> Result<()> {
         open_page(&journey, &copied_profile)
     )?;
     let lane = lanes(&first).await?;
-    assert_eq!(lane.as_array().map(Vec::len), Some(1), "{lane}");
-    assert_eq!(lanes(&twin).await?, lane);
+    // A lane is fresh at every start, whatever the copy knew.
+    assert_ne!(lanes(&twin).await?, lane);
 
     // Both give the same place in the log to what they write: the relay can take only one of the two.
     journey.link(0).cut();
