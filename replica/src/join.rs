@@ -130,14 +130,19 @@ impl<R: CryptoRng> Replica<R> {
                     imported: false,
                     kept: Batch::default(),
                 };
-                self.classrooms.remove(&id);
-                self.knocking.insert(
-                    id,
-                    Knocking {
-                        joining,
-                        channel: None,
-                    },
-                );
+                let looking = self
+                    .classrooms
+                    .remove(&id)
+                    .and_then(|classroom| classroom.joining);
+                let knocking = Knocking {
+                    joining,
+                    channel: None,
+                };
+                let before = self.knocking.insert(id, knocking).map(|before| before.joining);
+                // Nobody looks behind another invite to it any more.
+                for joining in looking.into_iter().chain(before) {
+                    self.answer_all(joining.requests, Problem::NeedsConnection);
+                }
                 self.connect_if_due();
                 self.knock();
                 self.read_imported(&id);
@@ -302,7 +307,8 @@ impl<R: CryptoRng> Replica<R> {
         let id = link.classroom;
         let classroom = self.classrooms.get_mut(&id).ok_or(Problem::NeedsConnection)?;
         if classroom.joining.is_none() {
-            self.answer(request, Ok(Answer::Classroom(id)));
+            // It may have been joined just now, and not be stored yet.
+            self.writes.then(After::Answer(request, Answer::Classroom(id)));
             return Ok(());
         }
         let again = Command::Join {
