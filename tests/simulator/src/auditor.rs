@@ -1,0 +1,148 @@
+//! Somebody who holds every member's login card, and so can say what sealed things hold.
+
+use std::collections::BTreeMap;
+
+use documents::change::{self, Hash};
+use documents::fold::{Limits, unfold};
+use protocol::identity::{MemberKeys, Seed};
+use protocol::key::{EpochKey, KeyName};
+use protocol::roster::{Entry, Roster};
+use protocol::segment::{Body, Segment};
+use protocol::{ClassroomId, MemberId, SegmentHash};
+
+#[derive(Default)]
+pub(crate) struct Auditor {
+    members: BTreeMap<MemberId, MemberKeys>,
+    classrooms: BTreeMap<ClassroomId, Known>,
+    opened: BTreeMap<SegmentHash, Vec<Hash>>,
+}
+
+/// What is known of a classroom.
+struct Known {
+    roster: Roster,
+    entries: usize,
+    /// How many entries and members there were when the keys were taken.
+    learnt: (usize, usize),
+    keys: BTreeMap<KeyName, EpochKey>,
+}
+
+impl Auditor {
+    /// Somebody shows their login card.
+    pub(crate) fn card(&mut self, words: &str) {
+        if let Ok(keys) = Seed::from_words(words).and_then(|seed| MemberKeys::from_seed(&seed)) {
+            self.members.insert(keys.id(), keys);
+        }
+    }
+
+    pub(crate) fn members(&self) -> impl Iterator<Item = &MemberKeys> {
+        self.members.values()
+    }
+
+    /// A roster entry, parents first.
+    pub(crate) fn entry(&mut self, classroom: &ClassroomId, bytes: &[u8]) {
+        let Ok(entry) = Entry::decode(bytes) else { return };
+        match self.classrooms.get_mut(classroom) {
+            Some(known) => known.entries += usize::from(known.roster.add(entry).is_ok()),
+            None => {
+                if let Ok(roster) = Roster::found(entry) {
+                    let known = Known {
+                        roster,
+                        learnt: (0, 0),
+                        entries: 1,
+                        keys: BTreeMap::new(),
+                    };
+                    self.classrooms.insert(*classroom, known);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn roster(&self, classroom: &ClassroomId) -> Option<&Roster> {
+        self.classrooms.get(classroom).map(|known| &known.roster)
+    }
+
+    /// Somebody who is not in a segment's space and opens it all the same, though it was written with the newest key.
+    pub(crate) fn opened_by_stranger(&self, classroom: &ClassroomId, segment: &Segment) -> Option<MemberId> {
+        let roster = self.roster(classroom)?;
+        let space = segment.header.space;
+        let newest = roster.current_key(&space)?;
+        if segment.header.epoch != newest.epoch {
+            return None;
+        }
+        let strangers = self
+            .members
+            .values()
+            .filter(|keys| !roster.is_in_space(&keys.id(), &space));
+        let mut opening = strangers.filter(|keys| {
+            let keys = keys_of(roster, keys);
+            keys.get(&newest)
+                .is_some_and(|key| segment.open(classroom, key).is_ok())
+        });
+        opening.next().map(MemberKeys::id)
+    }
+
+    /// The changes that a segment holds; none if nobody's key opens it.
+    pub(crate) fn changes(&mut self, classroom: &ClassroomId, segment: &Segment) -> Vec<Hash> {
+        let Ok(name) = segment.hash(classroom) else {
+            return Vec::new();
+        };
+        if let Some(changes) = self.opened.get(&name) {
+            return changes.clone();
+        }
+        let Some(known) = self.classrooms.get_mut(classroom) else {
+            return Vec::new();
+        };
+        known.learn(&self.members);
+        let Some(body) = known
+            .keys
+            .values()
+            .find_map(|key| segment.open(classroom, key).ok())
+        else {
+            return Vec::new();
+        };
+        let changes = match body {
+            Body::Changes(changes) => changes,
+            Body::Bundle(bundle) => unfold(&bundle, Limits::FOLD).unwrap_or_default(),
+        };
+        let infos = changes.iter().filter_map(|change| change::inspect(change).ok());
+        let changes: Vec<Hash> = infos.map(|info| info.hash).collect();
+        self.opened.insert(name, changes.clone());
+        changes
+    }
+}
+
+impl Known {
+    /// Takes the keys that were handed to anybody.
+    fn learn(&mut self, members: &BTreeMap<MemberId, MemberKeys>) {
+        if self.learnt == (self.entries, members.len()) {
+            return;
+        }
+        self.learnt = (self.entries, members.len());
+        for keys in members.values() {
+            self.keys.extend(keys_of(&self.roster, keys));
+        }
+    }
+}
+
+/// The keys that a member can come by: sealed to them, or wrapped by one that was.
+fn keys_of(roster: &Roster, member: &MemberKeys) -> BTreeMap<KeyName, EpochKey> {
+    let mut keys = BTreeMap::new();
+    for sealed in roster.sealed_for(&member.exchange_key()) {
+        if let Ok(key) = sealed.open(member.exchange_secret(), &member.exchange_key()) {
+            keys.insert(sealed.name(), key);
+        }
+    }
+    for (by, wrapped) in roster.wrapped() {
+        if let Some(wrapping) = keys.get(&by)
+            && let Ok(key) = wrapped.unwrap(wrapping, &by)
+        {
+            let name = KeyName {
+                epoch: wrapped.epoch,
+                id: wrapped.id,
+                ..by
+            };
+            keys.insert(name, key);
+        }
+    }
+    keys
+}

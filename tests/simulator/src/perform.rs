@@ -1,0 +1,536 @@
+//! How each act is carried out on whatever is there by then.
+
+use std::collections::BTreeMap;
+
+use documents::change;
+use documents::page::Page;
+use documents::page::edit::{Edit, Run, Shape, Value};
+use protocol::ClassroomId;
+use protocol::roster::Role;
+use replica::Event;
+use replica::command::{Command, Profile};
+use sync_server::store::memory::Failure;
+
+use crate::act::{Act, Govern, How};
+use crate::broken::Broken;
+use crate::mischief::Mischief;
+use crate::rng::SeededRng;
+use crate::tab::{PageKey, Then};
+use crate::words::{Told, Word};
+use crate::world::{Network, World};
+
+const MOST_DEVICES: usize = 8;
+const MOST_TABS: usize = 3;
+const MOST_PAGES: usize = 4;
+
+impl World {
+    pub(crate) fn perform(&mut self, act: Act) -> Result<(), Broken> {
+        self.story.update(format!("{act:?}").as_bytes());
+        match act {
+            Act::Found { person } => self.found(usize::from(person)),
+            Act::Invite {
+                person,
+                role,
+                ask_first,
+            } => self.invite(usize::from(person), role, ask_first),
+            Act::Join { person, invite } => self.join(usize::from(person), usize::from(invite)),
+            Act::NewPage { device, tab, space } => {
+                self.new_page(self.device(device), tab, usize::from(space))
+            }
+            Act::Govern {
+                device,
+                tab,
+                what,
+                whom,
+            } => {
+                let device = self.device(device);
+                let tab = self.some_tab(device, tab)?;
+                self.govern(tab, what, usize::from(whom))
+            }
+            Act::Edit {
+                device,
+                tab,
+                page,
+                how,
+                at,
+                word,
+            } => {
+                let device = self.device(device);
+                let tab = self.some_tab(device, tab)?;
+                self.edit(tab, usize::from(page), how, usize::from(at), word)
+            }
+            Act::OpenTab { device } => {
+                let device = self.device(device);
+                if self.tabs_of(device).len() < MOST_TABS {
+                    self.open_tab(device)?;
+                }
+                Ok(())
+            }
+            Act::CloseTab { device, tab } => {
+                if let Some(tab) = self.open_tab_of(self.device(device), tab) {
+                    self.handle(tab, Event::Closing)?;
+                    self.crash_tab(tab, true);
+                }
+                Ok(())
+            }
+            Act::CrashTab { device, tab, written } => {
+                if let Some(tab) = self.open_tab_of(self.device(device), tab) {
+                    self.crash_tab(tab, written);
+                }
+                Ok(())
+            }
+            Act::CrashDevice {
+                device,
+                written,
+                surviving,
+            } => {
+                let device = self.device(device);
+                self.crash_device(device, written, usize::from(surviving));
+                Ok(())
+            }
+            Act::Clone { device } => {
+                let device = self.device(device);
+                if self.devices.len() < MOST_DEVICES {
+                    let mut copy = self.devices[device].clone();
+                    copy.locks.clear();
+                    self.devices.push(copy);
+                }
+                Ok(())
+            }
+            Act::Backup { device } => {
+                let device = self.device(device);
+                let store = self.devices[device].store.clone();
+                self.devices[device].backup = Some(Box::new(store));
+                Ok(())
+            }
+            Act::Restore { device } => {
+                let device = self.device(device);
+                self.restore(device);
+                Ok(())
+            }
+            Act::FillDisk { device } => self.set_full(device, true),
+            Act::FreeDisk { device } => self.set_full(device, false),
+            Act::Skew { device, hours } => {
+                let device = self.device(device);
+                self.devices[device].ahead = i64::from(hours) * 3_600_000;
+                Ok(())
+            }
+            Act::Cut {
+                device,
+                arriving,
+                noticed,
+            } => {
+                let device = self.device(device);
+                self.cut(device, usize::from(arriving), noticed)
+            }
+            Act::Stall { device } => {
+                let device = self.device(device);
+                self.devices[device].network = Network::Stalled;
+                Ok(())
+            }
+            Act::Link { device } => {
+                let device = self.device(device);
+                self.link(device)
+            }
+            Act::CrashRelay { arriving } => self.crash_relay(arriving),
+            Act::FailCommit { stored } => {
+                let failure = if stored {
+                    Failure::Unreported
+                } else {
+                    Failure::Full
+                };
+                self.relay.store.fail(failure);
+                Ok(())
+            }
+            Act::Pass { milliseconds } => self.pass(u64::from(milliseconds)),
+            Act::Run { steps, seed } => {
+                let mut rng = SeededRng::new(&format!("{} run {seed}", self.seed));
+                self.run(usize::from(steps), &mut rng)
+            }
+            Act::Settle { seconds } => self.settle(usize::from(seconds)),
+        }
+    }
+
+    fn device(&self, device: u8) -> usize {
+        usize::from(device) % self.devices.len()
+    }
+
+    fn open_tab_of(&self, device: usize, tab: u8) -> Option<usize> {
+        let tabs = self.tabs_of(device);
+        tabs.get(usize::from(tab) % tabs.len().max(1)).copied()
+    }
+
+    /// A tab of a device; one is opened if there is none.
+    fn some_tab(&mut self, device: usize, tab: u8) -> Result<usize, Broken> {
+        match self.open_tab_of(device, tab) {
+            Some(tab) => Ok(tab),
+            None => self.open_tab(device),
+        }
+    }
+
+    // People
+
+    fn tab_of(&mut self, person: usize) -> Result<usize, Broken> {
+        let device = self.people[person % self.people.len()];
+        self.some_tab(device, 0)
+    }
+
+    fn found(&mut self, person: usize) -> Result<(), Broken> {
+        let tab = self.tab_of(person)?;
+        let command = Command::Found {
+            classroom_name: "Water".to_owned(),
+            profile: self.profile(person),
+        };
+        self.ask(tab, command, Then::ShowCard)?;
+        Ok(())
+    }
+
+    fn invite(&mut self, person: usize, role: Role, ask_first: bool) -> Result<(), Broken> {
+        let tab = self.tab_of(person)?;
+        let classroom = self
+            .tabs
+            .get(&tab)
+            .and_then(|tab| tab.classrooms.keys().next().copied());
+        if let Some(classroom) = classroom {
+            self.ask(tab, invitation(classroom, role, ask_first), Then::KeepLink)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn join(&mut self, person: usize, invite: usize) -> Result<(), Broken> {
+        let tab = self.tab_of(person)?;
+        if let Some(link) = self.links.get(invite % self.links.len().max(1)).cloned() {
+            let then = Then::Join(link.clone(), self.profile(person));
+            self.ask(tab, Command::Preview { link }, then)?;
+        }
+        Ok(())
+    }
+
+    /// Two people each belong to a school.
+    fn profile(&self, person: usize) -> Profile {
+        let person = person % self.people.len();
+        Profile {
+            name: format!("Person {person}"),
+            school: format!("School {}", person / 2),
+            country: "KE".to_owned(),
+            time_zone: "Africa/Nairobi".to_owned(),
+        }
+    }
+
+    fn new_page(&mut self, device: usize, tab: u8, space: usize) -> Result<(), Broken> {
+        let tab = self.some_tab(device, tab)?;
+        let Some(shown) = self.tabs.get(&tab) else {
+            return Ok(());
+        };
+        if let Some((id, classroom)) = shown.classrooms.first_key_value()
+            && classroom.role.may_write()
+            && classroom.documents.len() < MOST_PAGES
+        {
+            let command = Command::NewPage {
+                classroom: *id,
+                space: classroom
+                    .spaces
+                    .get(space % classroom.spaces.len().max(1))
+                    .copied(),
+            };
+            self.ask(tab, command, Then::Nothing)?;
+        }
+        Ok(())
+    }
+
+    fn govern(&mut self, number: usize, what: Govern, whom: usize) -> Result<(), Broken> {
+        let Some(room) = self
+            .tabs
+            .get(&number)
+            .and_then(|tab| tab.classrooms.values().next())
+        else {
+            return Ok(());
+        };
+        let classroom = room.id;
+        let member = some(&room.members, whom).map(|member| member.id);
+        let document = some(&room.documents, whom).map(|document| document.id);
+        let request = some(&room.requests, whom).map(|request| request.id);
+        let command = match what {
+            Govern::Remove => member.map(|member| Command::Remove { classroom, member }),
+            Govern::ChangeRole(role) => member.map(|member| Command::ChangeRole {
+                classroom,
+                member,
+                role,
+            }),
+            Govern::Leave { school } => Some(Command::Leave { classroom, school }),
+            Govern::EndInvite => some(&room.invites, whom).map(|invite| Command::EndInvite {
+                classroom,
+                invite: invite.id,
+            }),
+            Govern::Approve => request.map(|request| Command::Approve { classroom, request }),
+            Govern::Decline => request.map(|request| Command::Decline { classroom, request }),
+            Govern::Lock(locked) => document.map(|document| Command::Lock {
+                classroom,
+                document,
+                locked,
+            }),
+            Govern::Close(closed) => Some(Command::Close { classroom, closed }),
+            Govern::RotateKeys => {
+                let space = some(&room.spaces, whom).copied();
+                space.map(|space| Command::RotateKeys { classroom, space })
+            }
+            Govern::NewGroup => Some(Command::NewSpace {
+                classroom,
+                members: member.into_iter().collect(),
+            }),
+        };
+        if let Some(command) = command {
+            self.ask(number, command, Then::Nothing)?;
+        }
+        Ok(())
+    }
+
+    /// Opens a page that the tab lists and has not open.
+    pub(crate) fn open_page(&mut self, number: usize, key: PageKey) -> Result<(), Broken> {
+        if let Some(tab) = self.tabs.get_mut(&number)
+            && !tab.pages.contains_key(&key)
+            && tab.opening.insert(key)
+        {
+            let command = Command::OpenPage {
+                classroom: key.0,
+                document: key.1,
+            };
+            self.ask(number, command, Then::Opened(key))?;
+        }
+        Ok(())
+    }
+
+    fn edit(&mut self, number: usize, page: usize, how: How, at: usize, word: u16) -> Result<(), Broken> {
+        let Some(tab) = self.tabs.get(&number) else {
+            return Ok(());
+        };
+        let listed = tab.listed();
+        let Some(&key) = listed.get(page % listed.len().max(1)) else {
+            return Ok(());
+        };
+        let Some(page) = tab.pages.get(&key) else {
+            return self.open_page(number, key);
+        };
+        let may_write = tab.classrooms.get(&key.0).is_some_and(|classroom| {
+            let mut documents = classroom.documents.iter();
+            documents.any(|document| document.id == key.1 && document.may_write)
+        });
+        if !page.is_present() || !may_write {
+            return Ok(());
+        }
+        let places = tab.places(&key);
+        let Some(&(block, offset)) = places.get(at % places.len().max(1)) else {
+            return Ok(());
+        };
+        let text = page
+            .blocks()
+            .get(block)
+            .map(documents::page::edit::Block::text)
+            .unwrap_or_default();
+        let start = text.get(..offset).and_then(|before| before.rfind('['));
+        let word = format!("[{word}]");
+        let (edit, then) = match (how, start) {
+            (How::Delete, Some(start)) => {
+                self.words.deleted(text[start..offset].to_owned());
+                let deletion = Edit::Text {
+                    block,
+                    offset: start,
+                    delete: offset - start,
+                    insert: Vec::new(),
+                };
+                (deletion, Then::Nothing)
+            }
+            (How::Split, _) => {
+                let shape = Shape::paragraph();
+                (Edit::Split { block, offset, shape }, Then::Nothing)
+            }
+            (How::Join, _) if block > 0 => (Edit::Join { block }, Then::Nothing),
+            (How::Mark, Some(_)) => {
+                let mark = Edit::Mark {
+                    block,
+                    from: 0,
+                    to: offset,
+                    name: "strong".to_owned(),
+                    value: Value::Boolean(at.is_multiple_of(2)),
+                };
+                (mark, Then::Nothing)
+            }
+            (How::Retitle, _) => return self.retitle(number, key, &word),
+            _ if self.words.is_written(&word) => return Ok(()),
+            _ => (word_at(block, offset, &word), Then::SettleWord),
+        };
+        self.change(number, key, &[edit], then, word)
+    }
+
+    fn retitle(&mut self, number: usize, key: PageKey, title: &str) -> Result<(), Broken> {
+        let retitled = self
+            .tabs
+            .get_mut(&number)
+            .and_then(|tab| tab.pages.get_mut(&key))
+            .is_some_and(|page| page.set_title(title).is_ok());
+        if retitled {
+            self.change(number, key, &[], Then::Nothing, String::new())?;
+        }
+        Ok(())
+    }
+
+    fn change(
+        &mut self,
+        number: usize,
+        key: PageKey,
+        edits: &[Edit],
+        then: Then,
+        word: String,
+    ) -> Result<(), Broken> {
+        let Some(device) = self.tabs.get(&number).map(|tab| tab.device) else {
+            return Ok(());
+        };
+        let seconds = self.seconds_of(device);
+        let Some(tab) = self.tabs.get_mut(&number) else {
+            return Ok(());
+        };
+        let Some(command) = tab.edit(&key, edits, seconds)? else {
+            return Ok(());
+        };
+        let is_word = matches!(then, Then::SettleWord);
+        if let Command::Change { change, .. } = &command
+            && let Ok(info) = change::inspect(change)
+            && is_word
+        {
+            // The number that the command gets.
+            let request = self.next_request();
+            let record = Word {
+                page: key,
+                tab: number,
+                device,
+                change: info.hash,
+                told: Told::Nothing,
+                on_relay: false,
+                gone_with_device: false,
+            };
+            self.words.written(word, request, record);
+        }
+        self.ask(number, command, then)?;
+        Ok(())
+    }
+
+    // Devices
+
+    pub(crate) fn crash_device(&mut self, device: usize, written: bool, surviving: usize) {
+        for tab in self.tabs_of(device) {
+            self.crash_tab(tab, written);
+        }
+        self.devices[device].store.crash(surviving);
+    }
+
+    fn restore(&mut self, device: usize) {
+        let Some(backup) = self.devices[device].backup.clone() else {
+            return;
+        };
+        for tab in self.tabs_of(device) {
+            self.crash_tab(tab, true);
+        }
+        let full = self.devices[device].store.full;
+        self.devices[device].store = *backup;
+        self.devices[device].store.full = full;
+        // What the backup holds is not known, so of what was promised here only what somebody else shows counts on.
+        let shown: BTreeMap<&PageKey, Vec<String>> = self
+            .tabs
+            .values()
+            .flat_map(|tab| {
+                tab.pages
+                    .keys()
+                    .map(|key| (key, tab.text(key).unwrap_or_default()))
+            })
+            .fold(BTreeMap::new(), |mut shown, (key, text)| {
+                shown.entry(key).or_default().push(text);
+                shown
+            });
+        self.words.device_went_back(device, |text, word| {
+            shown
+                .get(&word.page)
+                .is_some_and(|pages| pages.iter().any(|page| page.contains(text)))
+        });
+    }
+
+    fn set_full(&mut self, device: u8, full: bool) -> Result<(), Broken> {
+        let device = self.device(device);
+        self.devices[device].store.full = full;
+        Ok(())
+    }
+
+    // The network
+
+    pub(crate) fn cut(&mut self, device: usize, arriving: usize, noticed: bool) -> Result<(), Broken> {
+        self.devices[device].network = Network::Down;
+        for number in self.tabs_of(device) {
+            let wire = self.tabs.get_mut(&number).and_then(|tab| tab.wire.take());
+            if let Some(wire) = wire.and_then(|wire| self.wires.get_mut(&wire)) {
+                wire.tab = None;
+                wire.unnoticed = !noticed;
+                wire.up.truncate(arriving);
+                wire.down.clear();
+                self.handle(number, Event::Disconnected)?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn link(&mut self, device: usize) -> Result<(), Broken> {
+        if self.devices[device].network == Network::Up {
+            return Ok(());
+        }
+        self.devices[device].network = Network::Up;
+        for tab in self.tabs_of(device) {
+            self.handle(tab, Event::NetworkUp)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn crash_relay(&mut self, arriving: bool) -> Result<(), Broken> {
+        match self.mischief {
+            Some(Mischief::RelayAcknowledgesEarly) => self.relay.restart_without(1),
+            Some(Mischief::RelayGoesBack) => self.relay.restart_without(12),
+            _ => self.relay.restart(),
+        }
+        self.relay.news += 1;
+        for wire in self.wires.values_mut() {
+            wire.session = None;
+            wire.unnoticed = false;
+            wire.up.clear();
+            if !arriving {
+                wire.down.clear();
+            }
+        }
+        Ok(())
+    }
+}
+
+fn some<T>(all: &[T], number: usize) -> Option<&T> {
+    all.get(number % all.len().max(1))
+}
+
+fn word_at(block: usize, offset: usize, word: &str) -> Edit {
+    Edit::Text {
+        block,
+        offset,
+        delete: 0,
+        insert: vec![Run {
+            text: word.to_owned(),
+            marks: BTreeMap::new(),
+        }],
+    }
+}
+
+pub(crate) fn invitation(classroom: ClassroomId, role: Role, ask_first: bool) -> Command {
+    Command::Invite {
+        classroom,
+        role,
+        ask_first,
+    }
+}
+
+/// Whether a page can be read.
+pub(crate) fn is_here(page: Option<&Page>) -> bool {
+    page.is_some_and(Page::is_present)
+}

@@ -1,0 +1,371 @@
+//! What can happen next, and what then happens: one write, one message, one commit at a time.
+
+use replica::Event;
+use replica::store::{Batch, Table};
+use sync_server::core::Sent;
+
+use protocol::Refusal;
+use protocol::frame::{self, RelayFrame};
+
+use crate::broken::{Broken, Rule};
+use crate::mischief::Mischief;
+use crate::relay::moment;
+use crate::rng::SeededRng;
+use crate::wire::{Wire, items_in};
+use crate::world::{Network, ORIGIN, World};
+
+/// After so many steps without a pause something goes round in circles.
+const MOST_STEPS: usize = 20_000;
+
+/// Something that can happen next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// A tab's write is done, or fails.
+    Write(usize),
+    Read(usize),
+    Hear(usize),
+    Adopt(usize),
+    Claim(usize),
+    Connect(usize),
+    /// A message reaches the relay.
+    Up(usize),
+    /// The relay says something on a wire.
+    Tell(usize),
+    /// A message reaches a tab.
+    Down(usize),
+    Commit,
+}
+
+impl World {
+    pub(crate) fn steps(&self) -> Vec<Step> {
+        let mut steps = Vec::new();
+        for (&number, tab) in &self.tabs {
+            if tab.writing.is_some() && !tab.untold {
+                steps.push(Step::Write(number));
+            }
+            if !tab.reading.is_empty() {
+                steps.push(Step::Read(number));
+            }
+            if !tab.notes.is_empty() {
+                steps.push(Step::Hear(number));
+            }
+            if !tab.adopting.is_empty() {
+                steps.push(Step::Adopt(number));
+            }
+            if tab.claiming.is_some() {
+                steps.push(Step::Claim(number));
+            }
+            if tab.connecting && self.devices[tab.device].network != Network::Stalled {
+                steps.push(Step::Connect(number));
+            }
+        }
+        for (&number, wire) in &self.wires {
+            if self.is_stalled(wire) {
+                continue;
+            }
+            if !wire.up.is_empty() || (wire.tab.is_none() && !wire.unnoticed) {
+                steps.push(Step::Up(number));
+            }
+            if wire.session.is_some() && wire.told != self.relay.news {
+                steps.push(Step::Tell(number));
+            }
+            if wire.tab.is_some() && (!wire.down.is_empty() || wire.session.is_none()) {
+                steps.push(Step::Down(number));
+            }
+        }
+        if self.relay.core.waiting() > 0 {
+            steps.push(Step::Commit);
+        }
+        steps
+    }
+
+    fn is_stalled(&self, wire: &Wire) -> bool {
+        let device = wire.tab.and_then(|tab| self.tabs.get(&tab)).map(|tab| tab.device);
+        device.is_some_and(|device| self.devices[device].network == Network::Stalled)
+    }
+
+    pub(crate) fn step(&mut self, step: Step) -> Result<(), Broken> {
+        match step {
+            Step::Write(tab) => self.write(tab),
+            Step::Read(tab) => self.read(tab),
+            Step::Hear(number) => {
+                let note = self.tabs.get_mut(&number).and_then(|tab| tab.notes.pop_front());
+                note.map_or(Ok(()), |note| self.handle(number, Event::FromTab(note)))
+            }
+            Step::Adopt(tab) => self.adopt(tab),
+            Step::Claim(tab) => self.claim(tab),
+            Step::Connect(tab) => self.connect(tab),
+            Step::Up(wire) => self.up(wire),
+            Step::Tell(wire) => self.tell(wire),
+            Step::Down(wire) => self.down(wire),
+            Step::Commit => {
+                // If it fails, everybody is told.
+                let committed = self.relay.core.commit(moment(self.now));
+                self.story.update(&[u8::from(committed.is_ok())]);
+                self.relay.news += 1;
+                Ok(())
+            }
+        }
+    }
+
+    fn write(&mut self, number: usize) -> Result<(), Broken> {
+        let Some((batch, device)) = self.tabs.get_mut(&number).and_then(|tab| {
+            tab.written += 1;
+            Some((tab.writing.take()?, tab.device))
+        }) else {
+            return Ok(());
+        };
+        let store = &mut self.devices[device].store;
+        let failed = store.full;
+        if !failed {
+            let strict = batch.strict && self.mischief != Some(Mischief::DeviceLiesAboutDisk);
+            store.write_part(&batch, batch.changes.len(), strict);
+        }
+        if self.does(Mischief::DeviceForgetsToSay) && self.rng("say").percent(2) {
+            if let Some(tab) = self.tabs.get_mut(&number) {
+                tab.writing = Some(Batch::default());
+                tab.untold = true;
+            }
+            return Ok(());
+        }
+        let event = if failed && !self.does(Mischief::DeviceHidesFailure) {
+            Event::WriteFailed
+        } else {
+            Event::Written
+        };
+        self.handle(number, event)
+    }
+
+    fn read(&mut self, number: usize) -> Result<(), Broken> {
+        let Some((device, (ticket, ranges, most))) = self
+            .tabs
+            .get_mut(&number)
+            .and_then(|tab| Some((tab.device, tab.reading.pop_front()?)))
+        else {
+            return Ok(());
+        };
+        let mut records = self.devices[device].store.read(&ranges, most);
+        if self.does(Mischief::DeviceReadsOldRows)
+            && let Some(segments) = records.get_mut(&Table::Segments)
+        {
+            segments.pop();
+        }
+        self.handle(number, Event::Read { ticket, records })
+    }
+
+    fn adopt(&mut self, number: usize) -> Result<(), Broken> {
+        let Some((device, lane)) = self
+            .tabs
+            .get_mut(&number)
+            .and_then(|tab| Some((tab.device, tab.adopting.pop_front()?)))
+        else {
+            return Ok(());
+        };
+        let device = &mut self.devices[device];
+        if device.locks.contains_key(&lane) {
+            return Ok(());
+        }
+        device.locks.insert(lane, number);
+        let records = device.store.read_tables(&Table::UNSENT);
+        self.handle(number, Event::Adopted { lane, records })
+    }
+
+    /// Who the first tab says this is, it is.
+    fn claim(&mut self, number: usize) -> Result<(), Broken> {
+        let Some((device, row)) = self
+            .tabs
+            .get_mut(&number)
+            .and_then(|tab| Some((tab.device, tab.claiming.take()?)))
+        else {
+            return Ok(());
+        };
+        let event = match self.devices[device].store.claim_profile(row) {
+            Some(row) => Event::ProfileClaimed(row),
+            None => Event::ProfileClaimFailed,
+        };
+        self.handle(number, event)
+    }
+
+    fn connect(&mut self, number: usize) -> Result<(), Broken> {
+        let Some(tab) = self.tabs.get_mut(&number) else {
+            return Ok(());
+        };
+        tab.connecting = false;
+        if self.devices[tab.device].network != Network::Up {
+            return self.handle(number, Event::Disconnected);
+        }
+        let name = format!("challenge {}", self.number());
+        let challenge = *blake3::hash(name.as_bytes()).as_bytes();
+        let session = self
+            .relay
+            .core
+            .connect(vec![ORIGIN.to_owned()], challenge, moment(self.now));
+        let wire = self.next_wire;
+        self.next_wire += 1;
+        self.wires.insert(wire, Wire::new(session, number));
+        self.relay.news += 1;
+        if let Some(tab) = self.tabs.get_mut(&number) {
+            tab.wire = Some(wire);
+        }
+        self.handle(number, Event::Connected)
+    }
+
+    fn up(&mut self, number: usize) -> Result<(), Broken> {
+        let Some(wire) = self.wires.get_mut(&number) else {
+            return Ok(());
+        };
+        match (wire.up.pop_front(), wire.session) {
+            (Some(message), Some(session)) => {
+                self.relay.core.receive(session, message, moment(self.now));
+                self.relay.news += 1;
+            }
+            (Some(_), None) => {}
+            (None, session) => {
+                if let Some(session) = session {
+                    self.relay.core.disconnect(session);
+                }
+                self.wires.remove(&number);
+            }
+        }
+        Ok(())
+    }
+
+    fn tell(&mut self, number: usize) -> Result<(), Broken> {
+        let Some((session, wire)) = self
+            .wires
+            .get_mut(&number)
+            .and_then(|wire| Some((wire.session?, wire)))
+        else {
+            return Ok(());
+        };
+        match self.relay.core.send(session) {
+            Sent::Message(message) if wire.tab.is_some() => {
+                wire.down.push_back(message);
+                let waiting = wire.down.len();
+                self.meddle(number, waiting)?;
+            }
+            Sent::Message(_) => {}
+            Sent::Nothing => wire.told = self.relay.news,
+            Sent::Ended => wire.session = None,
+        }
+        Ok(())
+    }
+
+    /// What somebody between relay and tab does to the newest message on its way.
+    fn meddle(&mut self, number: usize, waiting: usize) -> Result<(), Broken> {
+        let mut rng = match self.mischief {
+            None => return Ok(()),
+            Some(_) => self.rng("meddling"),
+        };
+        let mischief = self.mischief;
+        let Some(wire) = self.wires.get_mut(&number) else {
+            return Ok(());
+        };
+        let Some(newest) = wire.down.back_mut() else {
+            return Ok(());
+        };
+        match mischief {
+            Some(Mischief::RelaySwallowsMessage) if items_in(newest) > 0 && rng.percent(5) => {
+                wire.down.pop_back();
+            }
+            Some(Mischief::RelaySwapsMessages) if waiting > 1 => {
+                wire.down.swap(waiting - 1, waiting - 2);
+            }
+            Some(Mischief::RelayHidesFailure) => {
+                let mut changed = Vec::new();
+                for frame in frame::decode::<RelayFrame>(newest) {
+                    let frame = match Rule::Speaks.check(frame)? {
+                        RelayFrame::Refused {
+                            channel,
+                            submission,
+                            reason: Refusal::Storage,
+                        } => RelayFrame::Held { channel, submission },
+                        other => other,
+                    };
+                    Rule::Speaks.check(frame::append(&mut changed, &frame))?;
+                }
+                *newest = changed;
+            }
+            Some(Mischief::RelayFlipsBit) if items_in(newest) > 0 && rng.percent(5) => {
+                if let Some(byte) = newest.last_mut() {
+                    *byte ^= 1;
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn down(&mut self, number: usize) -> Result<(), Broken> {
+        let Some((wire, tab)) = self.wires.get_mut(&number).and_then(|wire| {
+            let tab = wire.tab?;
+            Some((wire, tab))
+        }) else {
+            return Ok(());
+        };
+        match wire.down.pop_front() {
+            Some(message) => {
+                self.story.update(&message);
+                if let Some(tab) = self.tabs.get_mut(&tab) {
+                    tab.received += items_in(&message);
+                }
+                self.handle(tab, Event::Message(message))
+            }
+            None => {
+                self.wires.remove(&number);
+                if let Some(tab) = self.tabs.get_mut(&tab) {
+                    tab.wire = None;
+                }
+                self.handle(tab, Event::Disconnected)
+            }
+        }
+    }
+
+    /// Some of what could happen does, in any order.
+    pub(crate) fn run(&mut self, steps: usize, rng: &mut SeededRng) -> Result<(), Broken> {
+        for _ in 0..steps {
+            match rng.pick(&self.steps()) {
+                Some(step) => self.step(step)?,
+                None => return Ok(()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets everything happen that can without waiting.
+    pub(crate) fn drain(&mut self) -> Result<(), Broken> {
+        let mut taken = 0;
+        loop {
+            let steps = self.steps();
+            if steps.is_empty() {
+                return Ok(());
+            }
+            for step in steps {
+                // It may not be possible any more, and then nothing happens.
+                self.step(step)?;
+                taken += 1;
+            }
+            Rule::ComesToRest.holds(taken < MOST_STEPS, || format!("{:?} still", self.steps()))?;
+        }
+    }
+
+    /// Time goes by for everybody.
+    pub(crate) fn pass(&mut self, milliseconds: u64) -> Result<(), Broken> {
+        self.now += milliseconds;
+        self.relay.core.tick(moment(self.now));
+        self.relay.news += 1;
+        for tab in self.tabs.keys().copied().collect::<Vec<_>>() {
+            self.handle(tab, Event::Tick)?;
+        }
+        Ok(())
+    }
+
+    /// Lets time pass, second by second, and everything happen meanwhile.
+    pub(crate) fn settle(&mut self, seconds: usize) -> Result<(), Broken> {
+        for _ in 0..seconds {
+            self.drain()?;
+            self.pass(1_000)?;
+        }
+        self.drain()
+    }
+}

@@ -1,0 +1,386 @@
+//! Everything there is: devices with their stores, locks and tabs, a relay, wires between them, and a clock.
+
+use std::collections::BTreeMap;
+
+use blake3::Hasher;
+use protocol::segment::Log;
+use protocol::{ClassroomId, LaneId, SegmentHash};
+use replica::command::{Answer, Command, Problem};
+use replica::store::Table;
+use replica::view::{Update, Work};
+use replica::{Effect, Event, Replica, lanes_left};
+
+use crate::auditor::Auditor;
+use crate::broken::{Broken, Rule};
+use crate::mischief::Mischief;
+use crate::relay::Relay;
+use crate::rng::SeededRng;
+use crate::store::Store;
+use crate::tab::{Asked, Tab, Then};
+use crate::wire::{Submitted, Wire};
+use crate::words::Words;
+
+/// When every history begins, in milliseconds since 1970.
+pub(crate) const START: u64 = 1_764_000_000_000;
+
+pub(crate) const ORIGIN: &str = "https://relay.example";
+
+pub(crate) struct World {
+    pub(crate) seed: String,
+    pub(crate) mischief: Option<Mischief>,
+    /// Whether people hear of each other who is here.
+    whispers: bool,
+    /// Milliseconds since 1970.
+    pub(crate) now: u64,
+    /// By person: the number of the device they use first.
+    pub(crate) people: Vec<usize>,
+    pub(crate) devices: Vec<Device>,
+    /// By numbers that are never used again.
+    pub(crate) tabs: BTreeMap<usize, Tab>,
+    pub(crate) wires: BTreeMap<usize, Wire>,
+    pub(crate) relay: Relay,
+    pub(crate) links: Vec<String>,
+    pub(crate) words: Words,
+    pub(crate) auditor: Auditor,
+    /// What stands at each index of each log, ever.
+    indices: BTreeMap<(ClassroomId, Log, u64), SegmentHash>,
+    pub(crate) next_tab: usize,
+    pub(crate) next_wire: usize,
+    pub(crate) next_number: u64,
+    requests: u32,
+    /// Of everything that happened.
+    pub(crate) story: Hasher,
+}
+
+/// A browser profile on some device.
+#[derive(Clone)]
+pub(crate) struct Device {
+    pub(crate) person: usize,
+    pub(crate) store: Store,
+    pub(crate) backup: Option<Box<Store>>,
+    /// Who holds the lock of a lane.
+    pub(crate) locks: BTreeMap<LaneId, usize>,
+    pub(crate) network: Network,
+    /// How far its clock is ahead, in milliseconds.
+    pub(crate) ahead: i64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Network {
+    Up,
+    Down,
+    /// Nothing gets through, and nobody is told.
+    Stalled,
+}
+
+impl World {
+    pub(crate) fn new(seed: &str, people: usize, mischief: Option<Mischief>) -> Self {
+        let device = |person| Device {
+            person,
+            store: Store::default(),
+            backup: None,
+            locks: BTreeMap::new(),
+            network: Network::Up,
+            ahead: 0,
+        };
+        Self {
+            seed: seed.to_owned(),
+            mischief,
+            whispers: SeededRng::new(&format!("{seed} whispers")).percent(20),
+            now: START,
+            people: (0..people).collect(),
+            devices: (0..people).map(device).collect(),
+            tabs: BTreeMap::new(),
+            wires: BTreeMap::new(),
+            relay: Relay::new(1),
+            links: Vec::new(),
+            words: Words::default(),
+            auditor: Auditor::default(),
+            indices: BTreeMap::new(),
+            next_tab: 0,
+            next_wire: 0,
+            next_number: 0,
+            requests: 0,
+            story: Hasher::new(),
+        }
+    }
+
+    pub(crate) fn does(&self, mischief: Mischief) -> bool {
+        self.mischief == Some(mischief)
+    }
+
+    /// A number that was not used before.
+    pub(crate) fn number(&mut self) -> u64 {
+        self.next_number += 1;
+        self.next_number
+    }
+
+    pub(crate) fn rng(&mut self, what: &str) -> SeededRng {
+        let number = self.number();
+        SeededRng::new(&format!("{} {what} {number}", self.seed))
+    }
+
+    pub(crate) fn tabs_of(&self, device: usize) -> Vec<usize> {
+        let tabs = self.tabs.iter().filter(|(_, tab)| tab.device == device);
+        tabs.map(|(number, _)| *number).collect()
+    }
+
+    /// What a device's clock shows.
+    fn clock_of(&self, device: usize) -> u64 {
+        let ahead = self.devices.get(device).map_or(0, |device| device.ahead);
+        self.now.saturating_add_signed(ahead)
+    }
+
+    pub(crate) fn seconds_of(&self, device: usize) -> i64 {
+        i64::try_from(self.clock_of(device) / 1000).unwrap_or(i64::MAX)
+    }
+
+    /// Opens a tab on a device.
+    pub(crate) fn open_tab(&mut self, device: usize) -> Result<usize, Broken> {
+        let number = self.next_tab;
+        self.next_tab += 1;
+        let rng = if self.does(Mischief::DeviceReusesLane) {
+            SeededRng::new(&format!(
+                "{} device of {}",
+                self.seed, self.devices[device].person
+            ))
+        } else {
+            self.rng("tab")
+        };
+        let now = self.clock_of(device);
+        let home = &mut self.devices[device];
+        let records = home.store.read_tables(&Table::AT_START);
+        let left: Vec<LaneId> = lanes_left(&records)
+            .into_iter()
+            .filter(|lane| !home.locks.contains_key(lane))
+            .collect();
+        for lane in &left {
+            home.locks.insert(*lane, number);
+        }
+        let started = Replica::start(rng, now, ORIGIN.to_owned(), &records, &left);
+        let (replica, effects) = Rule::Starts.check(started)?;
+        self.tabs.insert(number, Tab::new(device, replica));
+        self.carry_out(number, effects)?;
+        Ok(number)
+    }
+
+    /// The tab is gone, without a word. What it was writing is stored or not.
+    pub(crate) fn crash_tab(&mut self, number: usize, written: bool) {
+        let Some(tab) = self.tabs.remove(&number) else {
+            return;
+        };
+        let device = &mut self.devices[tab.device];
+        device.locks.retain(|_, holder| *holder != number);
+        if let Some(batch) = tab.writing
+            && !tab.untold
+            && !device.store.full
+        {
+            if self.mischief == Some(Mischief::DeviceTearsWrite) {
+                device.store.write_part(&batch, batch.changes.len() / 2, true);
+            } else if written {
+                device.store.write(&batch);
+            }
+        }
+        if let Some(wire) = tab.wire.and_then(|wire| self.wires.get_mut(&wire)) {
+            wire.tab = None;
+        }
+    }
+
+    /// Tells a tab what happened, and does what it answers.
+    pub(crate) fn handle(&mut self, number: usize, event: Event) -> Result<(), Broken> {
+        let Some(device) = self.tabs.get(&number).map(|tab| tab.device) else {
+            return Ok(());
+        };
+        let now = self.clock_of(device);
+        let Some(tab) = self.tabs.get_mut(&number) else {
+            return Ok(());
+        };
+        let effects = tab.replica.handle(now, event);
+        self.carry_out(number, effects)?;
+        self.check_claims(number)
+    }
+
+    fn carry_out(&mut self, number: usize, effects: Vec<Effect>) -> Result<(), Broken> {
+        for effect in effects {
+            let Some(tab) = self.tabs.get_mut(&number) else {
+                return Ok(());
+            };
+            let device = tab.device;
+            match effect {
+                Effect::Write(batch) => {
+                    for ((_, key), value) in &batch.changes {
+                        self.story
+                            .update(key)
+                            .update(value.as_deref().unwrap_or_default());
+                    }
+                    let before = tab.writing.replace(batch);
+                    Rule::WritesOnce.holds(before.is_none(), || format!("tab {number}"))?;
+                }
+                Effect::Read { ticket, ranges } => tab.reading.push_back((ticket, ranges, None)),
+                Effect::ReadPage { ticket, range, most } => {
+                    tab.reading.push_back((ticket, vec![range], Some(most)));
+                }
+                Effect::Connect => tab.connecting = true,
+                Effect::Send(message) => self.send(number, message)?,
+                Effect::Disconnect => {
+                    tab.connecting = false;
+                    let wire = tab.wire.take();
+                    if let Some(wire) = wire.and_then(|wire| self.wires.get_mut(&wire)) {
+                        wire.tab = None;
+                    }
+                }
+                Effect::Show(Update::Answered { request, result }) => {
+                    self.answered(number, request, result)?;
+                }
+                Effect::Show(update) => tab.show(update)?,
+                Effect::TellTabs(note) => {
+                    for other in self.tabs_of(device) {
+                        if let Some(other) = self.tabs.get_mut(&other).filter(|_| other != number) {
+                            other.notes.push_back(note.clone());
+                        }
+                    }
+                }
+                Effect::HoldLane(lane) => {
+                    let before = self.devices[device].locks.insert(lane, number);
+                    let is_free = before.is_none() || self.does(Mischief::DeviceReusesLane);
+                    Rule::NeverForks.holds(is_free, || "a lane with two writers".to_owned())?;
+                }
+                Effect::Adopt(lane) => tab.adopting.push_back(lane),
+                Effect::ClaimProfile(row) => tab.claiming = Some(row),
+            }
+        }
+        Ok(())
+    }
+
+    // What people ask, and hear
+
+    /// The number that the next command gets.
+    pub(crate) fn next_request(&self) -> u32 {
+        self.requests + 1
+    }
+
+    pub(crate) fn ask(&mut self, number: usize, command: Command, then: Then) -> Result<u32, Broken> {
+        self.requests += 1;
+        let request = self.requests;
+        if let Some(tab) = self.tabs.get_mut(&number) {
+            let asked = Asked::new(&command, then, tab.written);
+            tab.asked.insert(request, asked);
+            self.handle(number, Event::Command { request, command })?;
+        }
+        Ok(request)
+    }
+
+    fn answered(
+        &mut self,
+        number: usize,
+        request: u32,
+        result: Result<Answer, Problem>,
+    ) -> Result<(), Broken> {
+        let Some(tab) = self.tabs.get_mut(&number) else {
+            return Ok(());
+        };
+        match (tab.answered(request, &result)?, result) {
+            (Then::SettleWord, result) => self.words.answered(number, request, result.is_ok()),
+            (Then::Join(link, profile), Ok(Answer::Preview(preview))) if !preview.already_member => {
+                self.ask(number, Command::Join { link, profile }, Then::ShowCard)?;
+            }
+            (Then::ShowCard, Ok(_)) => {
+                self.ask(number, Command::Card, Then::KeepCard)?;
+            }
+            (Then::KeepCard, Ok(Answer::Card(words))) => self.auditor.card(&words),
+            (Then::KeepLink, Ok(Answer::Invite(link))) => self.links.push(link),
+            (Then::Opened(key), Err(_)) => {
+                tab.opening.remove(&key);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Nothing is sent that a crash of the machine could take back, and nothing stands where something else stood.
+    fn send(&mut self, number: usize, message: Vec<u8>) -> Result<(), Broken> {
+        let Some(tab) = self.tabs.get_mut(&number) else {
+            return Ok(());
+        };
+        let Some(wire) = tab.wire.and_then(|wire| self.wires.get_mut(&wire)) else {
+            return Rule::Speaks.broken("a message without a connection");
+        };
+        self.story.update(&message);
+        let Submitted { segments, entries } = wire.send(message, self.whispers)?;
+        tab.submitted += segments.len() + entries.len();
+        let device = tab.device;
+        let store = &self.devices[device].store;
+        let is_honest = !matches!(
+            self.mischief,
+            Some(Mischief::DeviceLiesAboutDisk | Mischief::DeviceHidesFailure)
+        );
+        for (classroom, entry) in entries {
+            let key = [classroom.0, entry.hash().0].concat();
+            let is_kept = store.kept_entry(&key) || !is_honest;
+            Rule::PersistsBeforePublishing.holds(is_kept, || "a roster entry".to_owned())?;
+        }
+        for (classroom, segment) in segments {
+            let header = &segment.header;
+            let encoded = Rule::Speaks.check(segment.encode())?;
+            let is_kept = store.kept_segment(&encoded) || !is_honest;
+            Rule::PersistsBeforePublishing.holds(is_kept, || format!("a segment of {:?}", header.log))?;
+            let hash = Rule::Speaks.check(segment.chain_hash(&classroom))?;
+            let known = self
+                .indices
+                .entry((classroom, header.log, header.last))
+                .or_insert(hash);
+            Rule::NeverForks.holds(*known == hash, || format!("{:?} at {}", header.log, header.last))?;
+        }
+        Ok(())
+    }
+
+    /// What a tab says to be on the relay is there now, as far as it was written in this tab.
+    fn check_claims(&mut self, number: usize) -> Result<(), Broken> {
+        for (text, word) in self.words.unseen(number) {
+            let (classroom, document) = word.page;
+            let Some(tab) = self.tabs.get(&number) else {
+                return Ok(());
+            };
+            let says_so = tab.classrooms.get(&classroom).is_some_and(|classroom| {
+                let mut documents = classroom.documents.iter();
+                // What is shown as kept aside may be this, and its row be on the way.
+                let is_plain = classroom.kept_aside == 0;
+                is_plain
+                    && (classroom.work == Work::OnTheRelay
+                        || documents.any(|shown| shown.id == document && shown.work == Work::OnTheRelay))
+            });
+            if !says_so {
+                continue;
+            }
+            let is_there = self.relay.holds(&mut self.auditor, &classroom, &word.change)?;
+            if is_there {
+                self.words.seen(number, &text);
+            } else if !self.is_aside(word.device, &classroom, &word.change) {
+                return Rule::ClaimsTruly.broken(format!("{text} of tab {number} is not there"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a device keeps a change aside.
+    pub(crate) fn is_aside(
+        &mut self,
+        device: usize,
+        classroom: &ClassroomId,
+        change: &documents::change::Hash,
+    ) -> bool {
+        let rows: Vec<Vec<u8>> = self.devices[device]
+            .store
+            .table(Table::Aside)
+            .filter(|(key, _)| key.starts_with(&classroom.0))
+            .map(|(_, value)| value.clone())
+            .collect();
+        // A version, a reason, and the length of the item before it.
+        rows.iter().any(|row| {
+            let item = row.get(2..).unwrap_or_default();
+            let length = item.iter().take_while(|byte| **byte >= 0x80).count() + 1;
+            protocol::segment::Segment::decode(item.get(length..).unwrap_or_default())
+                .is_ok_and(|segment| self.auditor.changes(classroom, &segment).contains(change))
+        })
+    }
+}

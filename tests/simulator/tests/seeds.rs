@@ -1,0 +1,88 @@
+//! A few hundred fixed histories, and what once went wrong.
+
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use protocol::roster::Role;
+use simulator::{Act, Failure, run, run_acts, run_and_shorten};
+
+const SEEDS: std::ops::Range<usize> = 300..500;
+
+#[test]
+fn everything_promised_holds_in_many_histories() {
+    simulator::catch_panics();
+    let seeds: Vec<String> = SEEDS.map(|seed| seed.to_string()).collect();
+    let next = AtomicUsize::new(0);
+    let work = || -> Result<(), Box<Failure>> {
+        while let Some(seed) = seeds.get(next.fetch_add(1, Ordering::Relaxed)) {
+            run_and_shorten(seed, None)?;
+        }
+        Ok(())
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let failures: Vec<Box<Failure>> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        let ended = threads.into_iter().map(|thread| thread.join().unwrap());
+        ended.filter_map(Result::err).collect()
+    });
+    assert!(failures.is_empty(), "{failures:#?}");
+}
+
+/// Two processes have other hash maps, other addresses and another time.
+#[test]
+fn the_same_seed_gives_the_same_history_in_every_process() {
+    let output = Command::new(env!("CARGO_BIN_EXE_simulator"))
+        .args(["--seeds", "5", "--from", "100", "--threads", "1", "--hashes"])
+        .output()
+        .unwrap();
+    assert!(output.status.success());
+    let told = String::from_utf8(output.stdout).unwrap();
+    for seed in 100..105 {
+        let story = run(&seed.to_string(), None).unwrap();
+        let line = format!("{seed} {}", blake3::Hash::from_bytes(story));
+        assert!(
+            told.lines().any(|other| other == line),
+            "{line} is not in\n{told}"
+        );
+    }
+}
+
+/// Whoever looked behind another invite to the same classroom was never told what became of the first.
+#[test]
+fn looking_behind_two_invites_at_once_answers_both() {
+    let invite = |role| Act::Invite {
+        person: 0,
+        role,
+        ask_first: false,
+    };
+    let acts = [
+        Act::Found { person: 0 },
+        Act::Settle { seconds: 1 },
+        invite(Role::Lead),
+        invite(Role::Student),
+        Act::Settle { seconds: 1 },
+        Act::Join { person: 1, invite: 0 },
+        Act::Join { person: 1, invite: 1 },
+    ];
+    run_acts("two invites", 2, &acts, None).unwrap();
+}
+
+/// Whoever joined twice was answered before the first time was stored.
+#[test]
+fn joining_twice_at_once_is_answered_once_it_is_stored() {
+    let join = Act::Join { person: 1, invite: 0 };
+    let invite = Act::Invite {
+        person: 0,
+        role: Role::Student,
+        ask_first: false,
+    };
+    let acts = [
+        Act::Found { person: 0 },
+        Act::Settle { seconds: 1 },
+        invite,
+        Act::Settle { seconds: 1 },
+        join,
+        join,
+    ];
+    run_acts("joining twice", 2, &acts, None).unwrap();
+}
