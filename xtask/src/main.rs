@@ -6,6 +6,7 @@ mod front_end;
 mod layout;
 mod relay;
 mod serve;
+mod sim;
 mod step;
 mod test;
 mod tools;
@@ -51,6 +52,15 @@ enum Task {
         #[arg(long)]
         long: bool,
     },
+    /// Run histories in the simulator.
+    Sim {
+        /// How many.
+        #[arg(long, value_name = "N", default_value_t = 1000)]
+        seeds: u64,
+        /// The first seed.
+        #[arg(long, value_name = "S", default_value_t = 0)]
+        from: u64,
+    },
     /// Measure against the budgets.
     Bench {
         /// What to measure; everything if left out.
@@ -80,6 +90,7 @@ fn run(task: Task) -> Result<()> {
     match task {
         Task::Serve { listen, data, debug } => serve::serve(&layout, listen, &data, debug.into()),
         Task::Test { quick, long } => test::test(&layout, quick, long),
+        Task::Sim { seeds, from } => sim::sim(&layout, seeds, from),
         Task::Bench { benchmarks } => bench::bench(&layout, &benchmarks),
         Task::TrunkHook { hook } => front_end::trunk_hook(&layout, hook),
     }

@@ -73,6 +73,19 @@ fn without_browser(layout: &Layout) -> Result<()> {
             "app",
             "--exclude",
             "tests",
+            "--exclude",
+            "simulator",
+        ]))
+    })?;
+    // Unoptimised, its histories take minutes.
+    step("histories in the simulator", || {
+        run(cargo().args([
+            "test",
+            "--locked",
+            "--profile",
+            "simulation",
+            "--package",
+            "simulator",
         ]))
     })?;
     step("tests of the test harness", || {
