@@ -132,6 +132,8 @@ pub(crate) struct Unsent {
     pub(crate) hash: SegmentHash,
     pub(crate) durable: bool,
     pub(crate) way: Way,
+    /// Whether the relay may have got it, on whatever connection.
+    pub(crate) sent: bool,
     /// A fold of what the relay has: nothing is lost if it does not take it.
     pub(crate) settled: bool,
 }
@@ -149,6 +151,7 @@ impl Unsent {
             segment,
             durable: true,
             way,
+            sent: true,
             settled,
         })
     }

@@ -114,6 +114,8 @@ impl<R: CryptoRng> Replica<R> {
             self.connection.state = State::Opening {
                 until: self.now + GREETING_WITHIN,
             };
+            // It is written while the connection is being made.
+            self.fold_all_unsent();
             self.effects.push(Effect::Connect);
         }
     }

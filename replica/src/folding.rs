@@ -1,7 +1,8 @@
 //! Folding: many small segments of an own log become few, with the same changes.
 //!
-//! Only what the relay has is folded: so a fold begins where a segment begins that the relay has, and if the relay does not
-//! take it nothing is lost. Rows and outbox change in one write. The bytes of a fold are made once.
+//! Only what the relay has, or what was never sent, is folded, and never both together: so a fold begins where a segment
+//! begins that the relay has, or where its log ends there, and if the relay does not take a fold of what it has, nothing is
+//! lost. Rows and outbox change in one write. The bytes of a fold are made once.
 
 mod others;
 
@@ -24,6 +25,8 @@ const QUIET: u64 = 30_000;
 const MOST_AT_ONCE: usize = 4;
 /// The fewest segments that are folded, of those that the relay has: others fetch the fold once more.
 const FEWEST: usize = 4;
+/// The same of those that were never sent.
+const FEWEST_UNSENT: usize = 2;
 /// A sealed body of this length is not folded again.
 const FULL: usize = segment::MAX_BODY / 2;
 /// Bodies shorter than this are always worth folding, longer ones only with about as much behind them.
@@ -68,6 +71,16 @@ impl<R: CryptoRng> Replica<R> {
         }
     }
 
+    /// Folds all that was never sent: before a connection, and before the tab is gone.
+    pub(crate) fn fold_all_unsent(&mut self) {
+        for (id, log) in self.grown_before(self.now) {
+            // What can't be folded is sent as it is.
+            if self.fold_unsent(&id, &log, true).is_err() {
+                self.has_grown(&id, &log);
+            }
+        }
+    }
+
     /// Folds what can be folded of these classrooms, however short it was quiet.
     pub(crate) fn fold_now(&mut self, ids: &[ClassroomId]) {
         for (id, log) in self.grown_before(self.now) {
@@ -95,9 +108,12 @@ impl<R: CryptoRng> Replica<R> {
         let Some(classroom) = self.classrooms.get_mut(id) else {
             return false;
         };
-        if classroom.has_unsent(log) {
-            // It is folded when all is with the relay.
+        if classroom.unsent_of(log).next().is_some() {
+            // The rest is folded when all is with the relay.
             self.has_grown(id, log);
+            if self.fold_unsent(id, log, false).is_err() {
+                self.shown_home = None;
+            }
             return false;
         }
         let Some(unfolded) = classroom.unfolded.get_mut(log) else {
@@ -107,6 +123,26 @@ impl<R: CryptoRng> Replica<R> {
         let from = unfolded.from;
         self.read(*id, What::Own(*log), vec![store::segments_from(id, log, from)]);
         true
+    }
+
+    /// Folds what was never sent of a log.
+    fn fold_unsent(&mut self, id: &ClassroomId, log: &Log, all: bool) -> Result<(), Error> {
+        let (Some(me), Some(classroom)) = (&self.me, self.classrooms.get(id)) else {
+            return Ok(());
+        };
+        let mut rows: Vec<&Segment> = Vec::new();
+        for unsent in classroom.unsent_of(log) {
+            // What is not written yet other tabs may be told of once it is: then it must be there.
+            if !unsent.sent && unsent.durable {
+                rows.push(&unsent.segment);
+            }
+        }
+        let rows = if all { &rows[..] } else { newest(&rows) };
+        if rows.len() < FEWEST_UNSENT {
+            return Ok(());
+        }
+        let folds = classroom.fold_all(me, &mut self.rng, rows)?;
+        self.put_folds(id, *log, folds)
     }
 
     /// Folds the newest rows of a log, which the relay has.
@@ -178,8 +214,9 @@ impl<R: CryptoRng> Replica<R> {
 }
 
 impl Classroom {
-    fn has_unsent(&self, log: &Log) -> bool {
-        self.outbox.range((*log, 0)..=(*log, u64::MAX)).next().is_some()
+    fn unsent_of(&self, log: &Log) -> impl Iterator<Item = &Unsent> {
+        let range = (*log, 0)..=(*log, u64::MAX);
+        self.outbox.range(range).map(|(_, unsent)| unsent)
     }
 
     /// Folds rows that follow each other into as few as will do. A row that can't be folded stays.
@@ -260,6 +297,7 @@ impl Classroom {
             segment,
             durable: false,
             way: Way::READY,
+            sent: false,
             settled: false,
         };
         let replaced = rows.iter().map(|row| row.header.clone()).collect();

@@ -342,6 +342,7 @@ impl Classroom {
             hash,
             durable: false,
             way: Way::READY,
+            sent: false,
             settled: false,
         };
         Ok((unsent, record))
@@ -415,6 +416,7 @@ impl Classroom {
                 continue;
             }
             unsent.way = Way::Sent;
+            unsent.sent = true;
             channel.submit(Submission::Segment(*log, *index));
             let segment = Box::new(channel.packer.pack(&unsent.segment, unsent.hash));
             send(ClientFrame::Segment {

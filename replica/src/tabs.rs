@@ -180,6 +180,7 @@ impl<R: CryptoRng> Replica<R> {
 
     /// The tab is about to go: others need not wait to see it. What is on its way to storage may still get out.
     pub(crate) fn closing(&mut self) {
+        self.fold_all_unsent();
         self.say_gone();
     }
 }

@@ -56,6 +56,39 @@ fn wanted<'a>(words: impl IntoIterator<Item = &'a str>) -> std::collections::BTr
 }
 
 #[tokio::test]
+async fn a_week_offline_leaves_as_one_segment() {
+    let mut script = Script::new("week").await;
+    script.settle().await;
+    script.disconnect();
+    for day in 0..40 {
+        script.write_word(&format!("[{day}]"));
+        script.go().await;
+    }
+    assert_eq!(script.rows(None).len(), 41);
+    script.connect().await;
+    let sent = script.page_segments();
+    assert_eq!(sent.len(), 1, "one fold");
+    assert_eq!((sent[0].header.first, sent[0].header.last), (1, 40));
+    assert!(matches!(sent[0].header.kind, Kind::Fold { .. }));
+    assert_eq!(script.spans(None), [(0, 0), (1, 40)]);
+    assert_eq!(script.view().work, Work::OnThisDevice);
+
+    // It is sent with the same bytes again, and goes on behind the fold.
+    script.disconnect();
+    script.write_word("[more]");
+    script.go().await;
+    script.connect().await;
+    let again = script.page_segments();
+    assert_eq!(again[0], sent[0]);
+    assert_eq!(again[1].previous, sent[0].chain_hash(&script.classroom).unwrap());
+    script.settle().await;
+    assert_eq!(script.view().work, Work::OnTheRelay);
+    assert!(script.world.store(0).table(Table::Outbox).is_empty());
+    script.reopen_page().await;
+    assert_eq!(words(&script.text()).len(), 41);
+}
+
+#[tokio::test]
 async fn what_was_sent_and_not_answered_is_not_folded() {
     let mut script = Script::new("unanswered").await;
     script.settle().await;
