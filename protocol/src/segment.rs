@@ -31,6 +31,12 @@ pub const MAX_SEALED: usize = MAX_BODY + TAG;
 /// The most bytes of an encoded segment: body, header with all heads, signature.
 pub const MAX_SEGMENT: usize = MAX_SEALED + 2048;
 
+/// The highest index in a log: a store can count one further, and none comes near it by writing.
+pub const MAX_INDEX: u64 = (1 << 48) - 1;
+
+/// The most segments that one fold stands for.
+pub const MAX_COVERED: u64 = 65_536;
+
 /// Which log a segment belongs to: one lane's, for one document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Log {
@@ -227,11 +233,15 @@ impl Segment {
     /// What holds for every segment, whoever wrote it.
     pub(crate) fn check_shape(&self) -> Result<(), Error> {
         let header = &self.header;
-        let covers_rightly = match header.kind {
-            Kind::Run => header.first == header.last,
-            Kind::Fold { covered } => header.first <= header.last && covered != SegmentHash::NONE,
-            Kind::Other(_) => header.first <= header.last,
-        };
+        let is_bounded = header.first <= header.last
+            && header.last <= MAX_INDEX
+            && header.last - header.first < MAX_COVERED;
+        let covers_rightly = is_bounded
+            && match header.kind {
+                Kind::Run => header.first == header.last,
+                Kind::Fold { covered } => covered != SegmentHash::NONE,
+                Kind::Other(_) => true,
+            };
         let starts_rightly = (header.first == 0) == (self.previous == SegmentHash::NONE);
         if covers_rightly && starts_rightly && self.sealed.len() >= TAG && !self.header.roster.is_empty() {
             Ok(())

@@ -13,7 +13,7 @@ use crate::identity::{MemberKeys, verify};
 use crate::key::EpochKey;
 use crate::padding::padded_length;
 use crate::roster::MAX_HEADS;
-use crate::segment::Log;
+use crate::segment::{Log, MAX_INDEX};
 use crate::{
     ClassroomId, DocumentId, EntryHash, Error, LaneId, MemberId, PieceHash, SegmentHash, Signature,
     SnapshotHash, SpaceId,
@@ -79,7 +79,7 @@ pub struct CoveredMember {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CoveredLane {
     pub lane: LaneId,
-    /// The index behind the last segment whose changes are in it; at least one.
+    /// The index behind the last segment whose changes are in it; at least one, at most one more than [`MAX_INDEX`].
     pub next: u64,
     /// The chain hash of that last segment.
     pub hash: SegmentHash,
@@ -162,7 +162,9 @@ impl Header {
     }
 
     fn is_well_formed(&self) -> bool {
-        let lane_counts = |lane: &CoveredLane| lane.next > 0 && lane.hash != SegmentHash::NONE;
+        let lane_counts = |lane: &CoveredLane| {
+            lane.next > 0 && lane.next <= MAX_INDEX + 1 && lane.hash != SegmentHash::NONE
+        };
         let member_counts = |covered: &CoveredMember| {
             !covered.lanes.is_empty()
                 && covered.lanes.is_sorted_by(|one, two| one.lane < two.lane)

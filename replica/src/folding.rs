@@ -258,6 +258,9 @@ impl Classroom {
         let (Some(first), Some(last)) = (rows.first(), rows.last()) else {
             return Ok(None);
         };
+        if last.header.last - first.header.first >= segment::MAX_COVERED {
+            return Ok(None);
+        }
         let mut changes = Vec::new();
         for row in rows {
             match self.changes_of(row) {

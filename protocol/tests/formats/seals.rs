@@ -7,7 +7,7 @@ use protocol::identity::{Seed, answer_challenge, verify_answer};
 use protocol::invite::{InviteLink, InviteProof};
 use protocol::key::{EpochKey, SealedKey};
 use protocol::roster::Entry;
-use protocol::segment::{Body, Kind, Log, MAX_BODY, MAX_SEGMENT, Segment, fits};
+use protocol::segment::{Body, Kind, Log, MAX_BODY, MAX_INDEX, MAX_SEGMENT, Segment, fits};
 use protocol::whisper::{MAX_CONTENT, MAX_WHISPER, Whisper};
 use protocol::{ClassroomId, DocumentId, EntryHash, Error, LaneId, SegmentHash, Signature, SpaceId};
 
@@ -144,13 +144,17 @@ fn a_segment_of_the_wrong_shape_is_not_decoded() {
     let example = example();
     let good = example.segment(0, SegmentHash::NONE, &[b"change".to_vec()]);
     type Change = fn(&mut Segment);
-    let bent: [(&str, Change); 5] = [
+    let bent: [(&str, Change); 6] = [
         ("a run that covers two", |it| it.header.last = 1),
         ("a first one after another", |it| {
             it.previous = SegmentHash([1; 32]);
         }),
         ("a later one after none", |it| {
             (it.header.first, it.header.last) = (1, 1);
+        }),
+        ("an index that no store counts to", |it| {
+            (it.header.first, it.header.last) = (MAX_INDEX + 1, MAX_INDEX + 1);
+            it.previous = SegmentHash([1; 32]);
         }),
         ("no roster heads", |it| it.header.roster.clear()),
         ("less than a tag", |it| {
@@ -176,7 +180,7 @@ fn the_largest_body_fits_and_a_larger_one_does_not() {
     assert!(fits(&largest));
     let mut segment = example.segment(0, SegmentHash::NONE, &largest);
     segment.header.roster = vec![EntryHash([1; 32]); protocol::roster::MAX_HEADS];
-    (segment.header.first, segment.header.last) = (u64::MAX, u64::MAX);
+    (segment.header.first, segment.header.last) = (MAX_INDEX, MAX_INDEX);
     segment.header.epoch = u32::MAX;
     segment.previous = SegmentHash([1; 32]);
     let bytes = segment.encode().unwrap();

@@ -5,7 +5,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use protocol::key::EpochKey;
 use protocol::receipt::{MAX_DOCUMENT_HEADS, MAX_DOCUMENTS, MAX_RECEIPT, Receipt, Seen};
-use protocol::segment::{Body, Kind, Log, Segment};
+use protocol::segment::{Body, Kind, Log, MAX_COVERED, MAX_INDEX, Segment};
 use protocol::snapshot::{self, MAX_PIECE, PIECE_BODY, Piece, Snapshot, coverage};
 use protocol::verdict::{Statement, Verdict};
 use protocol::{ClassroomId, DocumentId, EntryHash, Error, LaneId, MemberId, SegmentHash, SpaceId};
@@ -114,10 +114,18 @@ fn a_log_goes_on_after_its_fold_as_after_what_it_covers() {
 fn a_fold_has_the_shape_of_one() {
     let good = fold(BUNDLE);
     type Change = fn(&mut Segment);
-    let bent: [(&str, Change); 3] = [
+    let bent: [(&str, Change); 6] = [
         ("it ends before it begins", |it| {
             (it.header.first, it.header.last) = (2, 1);
             it.previous = SegmentHash([1; 32]);
+        }),
+        ("it takes the log to its very end", |it| it.header.last = u64::MAX),
+        ("it ends where no store counts to", |it| {
+            (it.header.first, it.header.last) = (MAX_INDEX, MAX_INDEX + 1);
+            it.previous = SegmentHash([1; 32]);
+        }),
+        ("it covers more than a fold may", |it| {
+            it.header.last = MAX_COVERED;
         }),
         ("it covers nothing", |it| {
             it.header.kind = Kind::Fold {
@@ -137,6 +145,9 @@ fn a_fold_has_the_shape_of_one() {
             "{what}"
         );
     }
+    let mut largest = good.clone();
+    largest.header.last = MAX_COVERED - 1;
+    assert!(Segment::decode(&largest.encode().unwrap()).is_ok());
     // A run is not sealed as a fold, nor a fold as a run.
     let (keys, header) = (person(2), good.header);
     let run = example().segment(0, SegmentHash::NONE, &[]).header;
@@ -215,7 +226,7 @@ fn a_snapshot_out_of_order_is_neither_sealed_nor_read() {
     let mut later = covered.clone();
     later.member = MemberId([0xff; 32]);
     type Change = Box<dyn Fn(&mut snapshot::Header)>;
-    let bent: [(&str, Change); 6] = [
+    let bent: [(&str, Change); 7] = [
         ("no roster heads", Box::new(|it| it.roster.clear())),
         ("members out of order", {
             let both = vec![later, covered.clone()];
@@ -230,6 +241,9 @@ fn a_snapshot_out_of_order_is_neither_sealed_nor_read() {
             Box::new(|it| it.covers[0].lanes.clear()),
         ),
         ("nothing of a lane", Box::new(|it| it.covers[0].lanes[0].next = 0)),
+        ("more of a lane than there can be", {
+            Box::new(|it| it.covers[0].lanes[0].next = MAX_INDEX + 2)
+        }),
         ("a lane twice", {
             Box::new(|it| {
                 let lane = it.covers[0].lanes[0];

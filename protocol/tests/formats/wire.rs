@@ -4,7 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use protocol::bounded::Bytes;
 use protocol::frame::{self, ClientFrame};
-use protocol::segment::{Kind, Log, Segment};
+use protocol::segment::{Kind, Log, MAX_INDEX, Segment};
 use protocol::wire::{MAX_LOGS, Packer, Unpacker, WireSegment};
 use protocol::{ClassroomId, EntryHash, LaneId, MemberId, SegmentHash, Signature};
 
@@ -147,7 +147,7 @@ fn a_log_that_is_full_has_no_next_segment() {
         wire(&[&[1], number, &head, &[9; 32]].concat())
     };
     let mut unpacker = Unpacker::default();
-    unpacker.unpack(define(&[5], u64::MAX - 1), &CLASSROOM).unwrap();
+    unpacker.unpack(define(&[5], MAX_INDEX - 1), &CLASSROOM).unwrap();
     unpacker.unpack(wire(&[0, 5]), &CLASSROOM).unwrap();
     assert!(unpacker.unpack(wire(&[0, 5]), &CLASSROOM).is_err());
     // 1023 is the last number, 1024 one too many.
