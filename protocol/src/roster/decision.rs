@@ -84,6 +84,9 @@ impl Decisions {
 
     fn decide(&mut self, graph: &Graph, at: At) {
         self.decided.insert(at);
+        for invite in &graph.node(at).ends {
+            self.ends.entry(*invite).or_default().push(at);
+        }
         match graph.action(at) {
             Action::Remove { members, .. } => {
                 for removal in members {
@@ -205,14 +208,16 @@ fn bears_on_others(graph: &Graph, at: At) -> bool {
     let is_apart = |list: Option<&Vec<At>>| {
         list.is_some_and(|list| list.iter().any(|other| graph.are_apart(at, *other)))
     };
+    let is_used_apart = |invite: &At| is_apart(graph.joined.get(invite)) || is_apart(graph.asked.get(invite));
+    if graph.node(at).ends.iter().any(is_used_apart) {
+        return true;
+    }
     match graph.action(at) {
         Action::Remove { members, .. } => members
             .iter()
             .any(|removal| is_apart(graph.by_author.get(&removal.member))),
         Action::ChangeRole { member, .. } => is_apart(graph.by_author.get(member)),
-        Action::EndInvite { invite, .. } => graph
-            .place(invite)
-            .is_some_and(|invite| is_apart(graph.joined.get(&invite)) || is_apart(graph.asked.get(&invite))),
+        Action::EndInvite { invite, .. } => graph.place(invite).as_ref().is_some_and(is_used_apart),
         _ => false,
     }
 }

@@ -63,6 +63,8 @@ pub(super) struct Node {
     pub(super) recipient: Option<ExchangeKey>,
     /// Set if it takes rights away: how early its author was admitted.
     pub(super) seniority: Option<Seniority>,
+    /// The invites that it ends because of whom it takes rights from.
+    pub(super) ends: Vec<At>,
     /// Whether nothing of its past is void for somebody who knows just that.
     pub(super) is_past_whole: bool,
 }
@@ -193,6 +195,7 @@ impl Graph {
             admits: facts.admits,
             recipient: facts.recipient,
             seniority: facts.seniority,
+            ends: facts.ends.iter().copied().collect(),
             is_past_whole: facts.is_past_whole,
         }));
         at

@@ -263,15 +263,20 @@ fn a_request_outlives_its_invite() {
     assert_eq!(class.role(7), Some(Role::Student));
 }
 
-/// Who is removed knows the secrets of the invites they made and came by. Who joined by those apart stays.
+/// Who is removed knows the secrets of the invites they made and came by: nobody joins by those any more, and who seems
+/// to have done so apart may be somebody they let in afterwards.
 #[test]
 fn invites_that_the_removed_know_end_with_them() {
     let mut class = class();
     let crowd = class.invite(FOUNDER, 1, Role::Student, 9);
     let own = class.invite(3, 2, Role::Student, 9);
     use_invite(&mut class, 5, 1);
+    use_invite(&mut class, 7, 1);
+    let ask = class.ask_invite(3, 3, Role::Student);
     let mut apart = class.clone();
     use_invite(&mut apart, 6, 1);
+    let asking = apart.request(8, 3, ask, NORTH);
+    let asking = apart.take(asking);
     class.act(FOUNDER, remove(5));
     assert!(class.roster.invite_by(&crowd).unwrap().ended && !class.roster.invite_by(&own).unwrap().ended);
     let back = class.admission(5, 1, crowd, NORTH);
@@ -281,7 +286,18 @@ fn invites_that_the_removed_know_end_with_them() {
     );
     class.act(FOUNDER, remove(3));
     assert!(class.roster.invite_by(&own).unwrap().ended);
-    assert_eq!(met(&[&class, &apart]).role(6), Some(Role::Student));
+    let mut all = met(&[&class, &apart]);
+    assert_eq!((all.role(6), all.role(7)), (None, Some(Role::Student)));
+    assert!(!all.roster.counts(&asking) && all.roster.requests().is_empty());
+    // What is backdated later, when the removal is long decided, is void as well.
+    let mut before = apart.clone();
+    let puppet = use_invite(&mut before, 9, 1);
+    all.meet(&[&before]);
+    assert!(!all.roster.counts(&puppet) && all.role(9).is_none());
+    // They may come by another.
+    all.invite(FOUNDER, 4, Role::Student, 9);
+    use_invite(&mut all, 6, 4);
+    assert_eq!(all.role(6), Some(Role::Student));
     // Nobody ends an invite for others by joining and leaving.
     let crowd = apart.roster.invite(&secret(1).id()).unwrap().entry;
     apart.act(6, remove(6));
