@@ -63,7 +63,8 @@ impl Roster {
 
     /// Where `log` ends because its member was removed or may not write any more: indices from there on are beyond what
     /// any of those had seen who decided it. `None` if nothing is cut. Somebody who writes again does so on new lanes:
-    /// those that were cut stay so.
+    /// those that were cut stay so. What somebody says of their own log counts only as far as nobody else cut it who did
+    /// not know of that.
     pub fn cutoff(&self, log: &Log) -> Option<u64> {
         let view = self.present();
         let events: Vec<At> = view
@@ -74,7 +75,7 @@ impl Roster {
             .copied()
             .filter(|at| view.counts(*at))
             .collect();
-        events
+        let cuts: Vec<(At, bool, u64)> = events
             .iter()
             .filter_map(|cut| {
                 let cutoffs = cutoffs(&view, *cut, log)?;
@@ -87,8 +88,17 @@ impl Roster {
                     .map(|cutoff| cutoff.next)
                     .max();
                 let is_known = cutoffs.iter().any(|cutoff| cutoff.lane == log.lane);
-                (is_known || !is_lifted).then_some(named.unwrap_or(0))
+                let is_own = view.graph.node(*cut).entry.author() == log.member;
+                (is_known || !is_lifted).then_some((*cut, is_own, named.unwrap_or(0)))
             })
+            .collect();
+        let is_overruled = |own: At| {
+            cuts.iter()
+                .any(|(other, is_own, _)| !is_own && !view.graph.is_before(own, *other))
+        };
+        cuts.iter()
+            .filter(|(cut, is_own, _)| !is_own || !is_overruled(*cut))
+            .map(|(.., next)| *next)
             .max()
     }
 }

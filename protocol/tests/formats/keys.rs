@@ -447,6 +447,43 @@ fn a_removal_cuts_logs_where_it_had_seen_them() {
     assert_eq!(fit, [Ok(()), Err(Unfit::BeyondCutoff), Err(Unfit::BeyondCutoff)]);
 }
 
+/// Who is removed, or may not write any more, can't leave with a later cut-off, neither backdated nor afterwards.
+#[test]
+fn nobody_lifts_their_own_cutoff_by_leaving() {
+    let mut class = Class::new();
+    class.join(2, Role::Student, SOUTH);
+    let leaving = remove_after(2, &[(PAGE, 1, 100), (PAGE, 2, 100)]);
+    let (mut backdated, mut left) = (class.clone(), class.clone());
+    backdated.act(2, leaving.clone());
+    left.meet(&[&backdated]);
+    assert_eq!(left.roster.cutoff(&log(2, PAGE, 1)), Some(100), "their own word");
+    let mut removed = class.clone();
+    removed.act(FOUNDER, remove_after(2, &[(PAGE, 1, 5)]));
+    removed.meet(&[&backdated]);
+    assert_eq!(removed.roster.cutoff(&log(2, PAGE, 1)), Some(5));
+    assert_eq!(removed.roster.cutoff(&log(2, PAGE, 2)), Some(0));
+    assert_eq!(removed.roster.cutoff(&log(2, DOCUMENT, 9)), Some(0));
+    // The same with a role that does not write.
+    class.act(
+        FOUNDER,
+        Action::ChangeRole {
+            member: id(2),
+            role: Role::Guest,
+            cutoffs: cutoffs(&[(PAGE, 1, 5)]),
+            keys: Vec::new(),
+            rotations: Vec::new(),
+        },
+    );
+    class.act(2, leaving.clone());
+    assert_eq!(class.roster.cutoff(&log(2, PAGE, 1)), Some(5));
+    // Who came back and leaves later says how far they wrote on their new lanes, not on those that were cut.
+    let mut back = removed;
+    back.join(2, Role::Student, SOUTH);
+    back.act(2, leaving);
+    assert_eq!(back.roster.cutoff(&log(2, PAGE, 1)), Some(5));
+    assert_eq!(back.roster.cutoff(&log(2, PAGE, 2)), Some(100));
+}
+
 #[test]
 fn who_writes_again_does_so_on_new_lanes() {
     let mut class = Class::new();
