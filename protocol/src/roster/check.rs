@@ -94,8 +94,9 @@ fn facts(
                 cutoffs.is_empty() || !role.may_write(),
                 "cut off logs of somebody who may write",
             )?;
-            if *role > standing.role {
+            if is_less(view, member, *role) {
                 facts.seniority = seniority(view, &author);
+                facts.ends = giving_more(view, member, *role);
             }
             facts.recipient = view.exchange(&standing);
         }
@@ -111,7 +112,7 @@ fn facts(
                 "remove somebody who is no member",
             )?;
             facts.seniority = seniority(view, &author);
-            facts.ends = known_to(view, members, &author);
+            facts.ends = known_to_removed(view, members, &author);
         }
         Action::Consent { member } => {
             allow(
@@ -213,16 +214,32 @@ fn seniority(view: &View<'_>, author: &MemberId) -> Option<super::graph::Seniori
     Some((node.ancestors, node.hash))
 }
 
-/// The invites whose secret somebody knows who is removed by another: those they made or came by.
-fn known_to(view: &View<'_>, members: &[Removal], author: &MemberId) -> BTreeSet<At> {
-    let removed: BTreeSet<MemberId> = members
-        .iter()
-        .map(|removal| removal.member)
+/// The invites whose secret somebody knows who is removed by another.
+fn known_to_removed(view: &View<'_>, members: &[Removal], author: &MemberId) -> BTreeSet<At> {
+    let removed = members.iter().map(|removal| removal.member);
+    removed
         .filter(|member| member != author)
-        .collect();
-    let made = removed
-        .iter()
-        .flat_map(|member| view.graph.by_author.get(member).into_iter().flatten())
+        .flat_map(|member| known_to(view, &member))
+        .collect()
+}
+
+/// The invites by which `member`, who is given `role`, could come back as more.
+fn giving_more(view: &View<'_>, member: &MemberId, role: Role) -> BTreeSet<At> {
+    let gives_more = |at: &At| match view.graph.action(*at) {
+        Action::Invite { role: given, .. } | Action::AskInvite { role: given, .. } => *given < role,
+        _ => false,
+    };
+    known_to(view, member).into_iter().filter(gives_more).collect()
+}
+
+/// The invites whose secret somebody knows: those they made or came by.
+fn known_to(view: &View<'_>, member: &MemberId) -> BTreeSet<At> {
+    let made = view
+        .graph
+        .by_author
+        .get(member)
+        .into_iter()
+        .flatten()
         .copied()
         .filter(|at| {
             matches!(
@@ -230,9 +247,12 @@ fn known_to(view: &View<'_>, members: &[Removal], author: &MemberId) -> BTreeSet
                 Action::Invite { .. } | Action::AskInvite { .. }
             )
         });
-    let came_by = removed
-        .iter()
-        .flat_map(|member| view.graph.of_member.get(member).into_iter().flatten())
+    let came_by = view
+        .graph
+        .of_member
+        .get(member)
+        .into_iter()
+        .flatten()
         .filter(|at| view.counts(**at))
         .filter_map(|at| view.graph.node(*at).admits.as_ref()?.invite);
     made.chain(came_by).filter(|at| view.counts(*at)).collect()
@@ -402,7 +422,10 @@ pub(super) fn invites_after(
     space: &SpaceId,
 ) -> BTreeSet<ExchangeKey> {
     let mut ended = match action {
-        Action::Remove { members, .. } => known_to(view, members, author),
+        Action::Remove { members, .. } => known_to_removed(view, members, author),
+        Action::ChangeRole { member, role, .. } if is_less(view, member, *role) => {
+            giving_more(view, member, *role)
+        }
         _ => BTreeSet::new(),
     };
     if let Action::EndInvite { invite, .. } = action {
@@ -412,4 +435,8 @@ pub(super) fn invites_after(
         .filter(|(at, role, _)| !ended.contains(at) && invites_into(*role, space))
         .map(|(_, _, exchange)| exchange)
         .collect()
+}
+
+fn is_less(view: &View<'_>, member: &MemberId, role: Role) -> bool {
+    view.standing(member).is_some_and(|standing| role > standing.role)
 }

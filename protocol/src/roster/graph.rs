@@ -89,7 +89,7 @@ pub(super) struct Facts {
     pub(super) seniority: Option<Seniority>,
     /// Whom the keys that it hands on, apart from rotations, are sealed to.
     pub(super) recipient: Option<ExchangeKey>,
-    /// The invites that end because of whom it removes.
+    /// The invites that end because of whom it takes rights from.
     pub(super) ends: BTreeSet<At>,
     pub(super) is_past_whole: bool,
 }
@@ -113,7 +113,7 @@ pub(super) struct Graph {
     pub(super) answers: HashMap<At, Vec<At>>,
     /// By invite: what says that it ends.
     pub(super) ends: HashMap<At, Vec<At>>,
-    /// By invite: removals of who made it or came by it.
+    /// By invite: what ended it by taking rights from somebody who made it or came by it.
     pub(super) ends_by_removal: HashMap<At, Vec<At>>,
     pub(super) consents: HashMap<MemberId, Vec<At>>,
     /// By space: the keys that were stated, and where.

@@ -34,7 +34,8 @@ pub struct Invite<'a> {
     pub exchange: ExchangeKey,
     /// Whether who follows it has to be let in by a lead or teacher.
     pub ask_first: bool,
-    /// Whether it was ended, by itself or because who made it or came by it was removed.
+    /// Whether it was ended, by itself or because who made it or came by it was removed or
+    /// given less than it gives.
     pub ended: bool,
     pub keys: &'a [SealedKey],
 }

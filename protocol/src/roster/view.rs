@@ -114,7 +114,7 @@ impl<'a> View<'a> {
             .filter_map(move |member| Some((*member, self.standing(member)?)))
     }
 
-    /// Whether `invite` was ended, or who made it or came by it removed.
+    /// Whether `invite` was ended, or who made it or came by it removed or given less than it gives.
     pub(super) fn is_ended(&self, invite: At) -> bool {
         self.is_ended_by_word(invite)
             || self

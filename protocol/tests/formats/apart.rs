@@ -304,6 +304,52 @@ fn invites_that_the_removed_know_end_with_them() {
     assert!(!apart.roster.invite_by(&crowd).unwrap().ended);
 }
 
+/// Who is given less power knows the secrets of invites to more: they would leave, and be a lead again.
+#[test]
+fn who_is_given_less_does_not_come_back_as_more() {
+    let mut class = class();
+    let own = class.invite(3, 1, Role::Lead, 9);
+    let shared = class.invite(FOUNDER, 2, Role::Teacher, 9);
+    use_invite(&mut class, 5, 2);
+    let below = class.invite(5, 3, Role::Student, 9);
+    let mut backdated = class.clone();
+    for lessened in [3, 5] {
+        let less = change(lessened, Role::Student);
+        let rotation = class.rotation(FOUNDER, &less, SpaceId::STAFF);
+        let recipients: Vec<_> = rotation.recipients().copied().collect();
+        let gone = secret(if lessened == 3 { 1 } else { 2 }).exchange_key();
+        assert!(!recipients.contains(&gone), "the key is not for invites that end");
+        class.act(
+            FOUNDER,
+            match less {
+                Action::ChangeRole { member, role, .. } => Action::ChangeRole {
+                    member,
+                    role,
+                    cutoffs: Vec::new(),
+                    keys: Vec::new(),
+                    rotations: vec![rotation],
+                },
+                other => other,
+            },
+        );
+    }
+    let ended = |invite| class.roster.invite_by(&invite).unwrap().ended;
+    assert_eq!([own, shared, below].map(ended), [true, true, false]);
+    assert!(class.roster.needs_rotation(&SpaceId::EVERYONE));
+    for (member, number, invite) in [(3, 1, own), (5, 2, shared)] {
+        class.act(member, remove(member));
+        let back = class.admission(member, number, invite, NORTH);
+        assert_eq!(
+            class.roster.add(back),
+            Err(Error::NotAllowed("join by an invite that was ended"))
+        );
+    }
+    // Nor does somebody come for them, as if it had been before.
+    let puppet = use_invite(&mut backdated, 9, 2);
+    let all = met(&[&class, &backdated]);
+    assert!(!all.roster.counts(&puppet) && all.role(9).is_none());
+}
+
 #[test]
 fn who_was_removed_may_be_admitted_again() {
     let mut class = class();
