@@ -30,6 +30,47 @@ impl ExchangeSecret {
     }
 }
 
+/// The X25519 points of low order, in all encodings but for the highest bit, which is not looked at: with them every
+/// shared secret is zero, so nothing can be sealed to them.
+const LOW_ORDER: [[u8; 32]; 7] = [
+    [0; 32],
+    small_end(1, 0, 0),
+    [
+        0xe0, 0xeb, 0x7a, 0x7c, 0x3b, 0x41, 0xb8, 0xae, 0x16, 0x56, 0xe3, 0xfa, 0xf1, 0x9f, 0xc4, 0x6a, 0xda,
+        0x09, 0x8d, 0xeb, 0x9c, 0x32, 0xb1, 0xfd, 0x86, 0x62, 0x05, 0x16, 0x5f, 0x49, 0xb8, 0x00,
+    ],
+    [
+        0x5f, 0x9c, 0x95, 0xbc, 0xa3, 0x50, 0x8c, 0x24, 0xb1, 0xd0, 0xb1, 0x55, 0x9c, 0x83, 0xef, 0x5b, 0x04,
+        0x44, 0x5c, 0xc4, 0x58, 0x1c, 0x8e, 0x86, 0xd8, 0x22, 0x4e, 0xdd, 0xd0, 0x9f, 0x11, 0x57,
+    ],
+    small_end(0xec, 0xff, 0x7f),
+    small_end(0xed, 0xff, 0x7f),
+    small_end(0xee, 0xff, 0x7f),
+];
+
+const fn small_end(first: u8, between: u8, last: u8) -> [u8; 32] {
+    let mut bytes = [between; 32];
+    bytes[0] = first;
+    bytes[31] = last;
+    bytes
+}
+
+impl ExchangeKey {
+    /// Checks that something can be sealed to it. Somebody with a key to which nothing can be would keep all others from
+    /// making new keys.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] if nothing can.
+    pub fn check(&self) -> Result<(), Error> {
+        let mut point = self.0;
+        point[31] &= 0x7f;
+        if LOW_ORDER.contains(&point) {
+            return Err(Error::Malformed("exchange key"));
+        }
+        Ok(())
+    }
+}
+
 /// The key that the members of a space share during one epoch.
 #[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop, Serialize, Deserialize)]
 pub struct EpochKey([u8; 32]);

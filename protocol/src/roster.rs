@@ -97,6 +97,7 @@ impl Roster {
         {
             return Err(Error::Malformed("founding entry"));
         }
+        exchange.check()?;
         entry.verify()?;
         let hash = entry.hash();
         let facts = Facts {

@@ -210,6 +210,18 @@ impl Action {
         }
     }
 
+    /// The key of whom it brings into play: who joins, asks, or holds an invite.
+    pub fn exchange(&self) -> Option<&ExchangeKey> {
+        match self {
+            Self::Found { exchange, .. }
+            | Self::Invite { exchange, .. }
+            | Self::AskInvite { exchange, .. }
+            | Self::Admit { exchange, .. }
+            | Self::Request { exchange, .. } => Some(exchange),
+            _ => None,
+        }
+    }
+
     /// The new keys that it brings.
     pub fn rotations(&self) -> &[Rotation] {
         match self {

@@ -16,6 +16,9 @@ pub(super) fn check(
     own_document: &DocumentId,
     entry: &Entry,
 ) -> Result<Facts, Error> {
+    if let Some(exchange) = entry.action().exchange() {
+        exchange.check()?;
+    }
     let facts = facts(view, classroom, own_document, entry)?;
     check_keys(view, entry, &facts)?;
     check_rotations(view, entry)?;

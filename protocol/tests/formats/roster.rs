@@ -8,10 +8,13 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
+use protocol::bounded::Bytes;
 use protocol::identity::InviteKeys;
 use protocol::key::{EpochKey, SealedKey};
-use protocol::roster::{Added, Entry, MAX_HEADS, Member, Role, Roster};
-use protocol::{ClassroomId, EntryHash, Error, InviteKey, MemberId, SchoolId, SpaceId};
+use protocol::roster::{Action, Added, Entry, MAX_HEADS, Member, Role, Roster};
+use protocol::{
+    ClassroomId, EntryHash, Error, ExchangeKey, InviteKey, MemberId, SchoolId, Signature, SpaceId,
+};
 
 use crate::example::{DOCUMENT, EXPIRES, NORTH, SOUTH, Stream, example, person, sealed_to};
 
@@ -790,5 +793,115 @@ fn who_joins_names_their_school() {
         .unwrap();
         roster.add(entry).unwrap();
         assert_eq!(roster.member(&person(number).id()).unwrap().school, school);
+    }
+}
+
+/// A key to which nothing can be sealed would keep all others from making new keys: no entry brings one in.
+#[test]
+fn a_key_of_low_order_comes_in_nowhere() {
+    let refused = Err(Error::Malformed("exchange key"));
+    let key = EpochKey::from_bytes([5; 32]);
+    let number = |text: &str| -> [u8; 32] {
+        std::array::from_fn(|at| u8::from_str_radix(&text[2 * at..][..2], 16).unwrap())
+    };
+    let ends = |first: u8, between: u8, last: u8| {
+        let mut bytes = [between; 32];
+        (bytes[0], bytes[31]) = (first, last);
+        bytes
+    };
+    let points = [
+        [0; 32],
+        ends(1, 0, 0),
+        number("e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800"),
+        number("5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157"),
+        ends(0xec, 0xff, 0x7f),
+        ends(0xed, 0xff, 0x7f),
+        ends(0xee, 0xff, 0x7f),
+    ];
+    for mut point in points {
+        for _ in 0..2 {
+            let low = ExchangeKey(point);
+            let mut rng = Stream::new("low order");
+            assert!(SealedKey::seal(&key, SpaceId::EVERYONE, 0, &low, &mut rng).is_err());
+            assert_eq!(low.check(), Err(Error::Malformed("exchange key")));
+            // The highest bit says nothing.
+            point[31] |= 0x80;
+        }
+    }
+
+    let low = ExchangeKey(points[2]);
+    let founding = bent(&example().founding, 1, |content| {
+        replace(content, &person(1).exchange_key().0, &low.0);
+    });
+    assert_eq!(Roster::found(founding).err(), refused.clone().err());
+    // The rest with proofs as they have to be: the invite's holder signs what they like.
+    let mut roster = founded();
+    let classroom = roster.classroom();
+    let signed = |invite: u8, domain: &str, parts: &[&[u8]]| {
+        let key = blake3::derive_key("meridian 2026-11 v1 invite signing key", &[invite; 16]);
+        let message = [&[domain.as_bytes(), &classroom.0], parts].concat().concat();
+        Signature::from_bytes(SigningKey::from_bytes(&key).sign(&message).to_bytes())
+    };
+    let (lead, joiner) = (person(1).id(), person(7).id());
+    let proof = |exchange: ExchangeKey| signed(7, "meridian v1 invite\0", &[&lead.0, &exchange.0]);
+    let invite = |exchange| Action::Invite {
+        key: secret(7).id(),
+        exchange,
+        role: Role::Student,
+        uses: 9,
+        expires: EXPIRES,
+        proof: proof(exchange),
+        keys: Vec::new(),
+    };
+    let ask = |exchange| Action::AskInvite {
+        key: secret(7).id(),
+        exchange,
+        role: Role::Student,
+        uses: 9,
+        expires: EXPIRES,
+        proof: proof(exchange),
+    };
+    let entry =
+        |author: u8, parents, action| Entry::act(&person(author), classroom, parents, action).unwrap();
+    let sound = secret(7).exchange_key();
+    let heads_before = heads(&roster);
+    let (bad_invite, bad_ask) = (invite(low), ask(low));
+    let (open, asked) = (
+        entry(1, heads_before.clone(), invite(sound)),
+        entry(1, heads_before.clone(), ask(sound)),
+    );
+    let school = SOUTH;
+    let joining = |to: &Entry| {
+        signed(
+            7,
+            "meridian v1 admission\0",
+            &[&to.hash().0, &joiner.0, &low.0, &school.0],
+        )
+    };
+    let admit = Action::Admit {
+        invite: open.hash(),
+        exchange: low,
+        school,
+        proof: joining(&open),
+        keys: Vec::new(),
+    };
+    let request = Action::Request {
+        invite: asked.hash(),
+        exchange: low,
+        school,
+        proof: joining(&asked),
+        note: Bytes::new("note", vec![1]).unwrap(),
+    };
+    let both = vec![open.hash(), asked.hash()];
+    for entry in [
+        entry(1, heads_before.clone(), bad_invite),
+        entry(1, heads_before, bad_ask),
+    ] {
+        assert_eq!(roster.add(entry), refused);
+    }
+    roster.add(open).unwrap();
+    roster.add(asked).unwrap();
+    for action in [admit, request] {
+        assert_eq!(roster.add(entry(7, both.clone(), action)), refused);
     }
 }
