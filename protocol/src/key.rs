@@ -256,7 +256,7 @@ impl HandedKey {
     }
 }
 
-/// A key of the epoch before, sealed under the new one: who has the new key has the old ones.
+/// A key of an earlier epoch, sealed under the new one: who has the new key has the old ones.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WrappedKey {
     /// The epoch of the key that is wrapped.

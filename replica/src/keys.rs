@@ -54,11 +54,13 @@ impl<R: CryptoRng> Replica<R> {
         let classroom = self.classrooms.get(id).ok_or(Problem::UnknownClassroom)?;
         let roster = &classroom.roster;
         let current = roster.current_key(&space).ok_or(Problem::NotAllowed)?;
+        // Those of the last epoch; if nobody can open that, of the one before.
         let names = roster.keys_in(&space).into_iter();
-        let previous: Vec<&EpochKey> = names
-            .filter(|name| name.epoch == current.epoch)
-            .filter_map(|name| classroom.keys.get(&name))
+        let mut previous: Vec<(u32, &EpochKey)> = names
+            .filter_map(|name| Some((name.epoch, classroom.keys.get(&name)?)))
             .collect();
+        let newest = previous.iter().map(|(epoch, _)| *epoch).max();
+        previous.retain(|(epoch, _)| Some(*epoch) == newest);
         let recipients = roster.recipients_after(&me, action, &space);
         let next = current.epoch.checked_add(1).ok_or(Problem::Internal)?;
         let key = EpochKey::random(&mut self.rng);
@@ -212,7 +214,9 @@ impl Classroom {
         heads
     }
 
-    /// Whether `member` may make new keys for `space`: those of it who lead or teach, and have its key.
+    /// Whether `member`, who is here, may make new keys for `space`: those of it who lead or teach and have its key, or
+    /// were handed one that does not open and have an earlier one. Who was not handed the key yet leaves it to others,
+    /// for those carry it on.
     pub(crate) fn may_rotate(&self, member: &MemberId, space: &SpaceId) -> bool {
         let is_staff = self
             .roster
@@ -220,10 +224,12 @@ impl Classroom {
             .is_some_and(|member| member.role.is_staff());
         is_staff
             && self.roster.is_in_space(member, space)
-            && self
-                .roster
-                .current_key(space)
-                .is_some_and(|current| self.has_key(*space, current.epoch))
+            && self.roster.current_key(space).is_some_and(|current| {
+                let handed = || self.roster.keys_of(member);
+                self.has_key(*space, current.epoch)
+                    || handed().iter().any(|key| key.name() == current)
+                        && (0..current.epoch).any(|epoch| self.has_key(*space, epoch))
+            })
     }
 
     /// Seals to `recipient` what gives them all keys of `spaces` that are here: those that no other carries.

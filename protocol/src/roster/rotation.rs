@@ -1,4 +1,4 @@
-//! A new key for a space: handed to each member, and carrying the keys of the epoch before.
+//! A new key for a space: handed to each member, and carrying keys of the epoch before, or of an earlier one.
 
 use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::key::{EpochKey, HandedKey, KeyName, SealedKey, WrappedKey};
 use crate::{Error, ExchangeKey, SpaceId, bounded};
 
-/// The most keys of the epoch before that one rotation wraps.
+/// The most earlier keys that one rotation wraps.
 pub const MAX_PREVIOUS: usize = 16;
 
 /// The most recipients of one rotation: as many as fit into an entry.
@@ -19,7 +19,7 @@ pub struct Rotation {
     pub epoch: u32,
     /// [`EpochKey::id`] of the new key.
     pub id: [u8; 32],
-    /// The keys of the epoch before, sealed under the new one.
+    /// Keys of the epoch before, or of an earlier one, sealed under the new one.
     #[serde(deserialize_with = "bounded::list::<_, _, MAX_PREVIOUS>")]
     pub previous: Vec<WrappedKey>,
     /// The new key, sealed to each member of the space and to each open invite into it.
@@ -28,12 +28,13 @@ pub struct Rotation {
 }
 
 impl Rotation {
-    /// Makes `key` the key of `epoch`. `previous` are the keys of the epoch before, as far as they are known.
+    /// Makes `key` the key of `epoch`. `previous` are the keys of the epoch before, as far as they are known, or of the
+    /// last that is known, each with its epoch.
     pub fn new<'a>(
         key: &EpochKey,
         space: SpaceId,
         epoch: u32,
-        previous: impl IntoIterator<Item = &'a EpochKey>,
+        previous: impl IntoIterator<Item = (u32, &'a EpochKey)>,
         recipients: impl IntoIterator<Item = ExchangeKey>,
         rng: &mut impl CryptoRng,
     ) -> Result<Self, Error> {
@@ -49,8 +50,10 @@ impl Rotation {
             previous: Vec::new(),
             sealed: Vec::new(),
         };
-        for old in previous.into_iter().take(MAX_PREVIOUS) {
-            let before = epoch.checked_sub(1).ok_or(Error::Malformed("first epoch"))?;
+        for (before, old) in previous.into_iter().take(MAX_PREVIOUS) {
+            if before >= epoch {
+                return Err(Error::Malformed("epoch before"));
+            }
             rotation
                 .previous
                 .push(WrappedKey::wrap(old, before, key, &name, rng)?);

@@ -45,7 +45,8 @@ pub(crate) fn all() -> Vec<(&'static str, Entry)> {
     let rotation = |to: &[u8], epoch, label, space, previous: Option<protocol::key::EpochKey>| {
         let recipients = to.iter().map(|number| person(*number).exchange_key());
         let mut rng = Stream::new(label);
-        Rotation::new(&key(label), space, epoch, previous.as_ref(), recipients, &mut rng).unwrap()
+        let previous = previous.as_ref().map(|key| (epoch - 1, key));
+        Rotation::new(&key(label), space, epoch, previous, recipients, &mut rng).unwrap()
     };
     let lead = person(1);
     let ask = Entry::ask_invite(

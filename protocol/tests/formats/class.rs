@@ -204,17 +204,18 @@ impl Class {
 
     pub(crate) fn rotation_to(&mut self, space: SpaceId, recipients: Vec<ExchangeKey>) -> Rotation {
         let current = self.roster.current_key(&space).unwrap();
-        let old: Vec<EpochKey> = self
+        let old: Vec<(u32, EpochKey)> = self
             .roster
             .keys_in(&space)
             .into_iter()
             .filter(|name| name.epoch == current.epoch)
-            .map(|name| self.keys[&name.id].clone())
+            .map(|name| (name.epoch, self.keys[&name.id].clone()))
             .collect();
+        let old = old.iter().map(|(epoch, key)| (*epoch, key));
         let mut rng = self.rng();
         let new = EpochKey::random(&mut rng);
         self.keys.insert(new.id(), new.clone());
-        Rotation::new(&new, space, current.epoch + 1, &old, recipients, &mut rng).unwrap()
+        Rotation::new(&new, space, current.epoch + 1, old, recipients, &mut rng).unwrap()
     }
 
     /// The first key of a space with these members.

@@ -5,7 +5,7 @@ use protocol::roster::{Action, Added, Entry, Role, Rotation, Unfit};
 use protocol::{DocumentId, Error, SpaceId};
 
 use crate::class::{
-    Class, FOUNDER, GROUP, PAGE, change, cutoffs, end, id, lock, log, remove, remove_after, secret,
+    Class, FOUNDER, GROUP, PAGE, change, cutoffs, end, id, key, lock, log, remove, remove_after, secret,
 };
 use crate::example::{DOCUMENT, EXPIRES, NORTH, SOUTH, person};
 
@@ -38,11 +38,9 @@ fn opened(class: &Class, member: u8) -> std::collections::BTreeMap<KeyName, Epoc
     let sealed = class.roster.sealed_for(&keys.exchange_key());
     let mut opened: std::collections::BTreeMap<_, _> = sealed
         .iter()
-        .map(|key| {
-            (
-                key.name(),
-                key.open(keys.exchange_secret(), &keys.exchange_key()).unwrap(),
-            )
+        .filter_map(|key| {
+            let opened = key.open(keys.exchange_secret(), &keys.exchange_key());
+            Some((key.name(), opened.ok()?))
         })
         .collect();
     for (by, wrapped) in class.roster.wrapped() {
@@ -124,7 +122,7 @@ fn a_rotation_follows_the_epoch_before() {
     };
     assert_eq!(
         class.try_act(FOUNDER, rotate(without)),
-        not_allowed("rotate without the key of the epoch before")
+        not_allowed("rotate without a key of an earlier epoch")
     );
     let unknown = Rotation {
         space: GROUP,
@@ -145,6 +143,63 @@ fn a_rotation_follows_the_epoch_before() {
     let action = new_key(&mut class, FOUNDER, EVERYONE);
     class.act(FOUNDER, action);
     assert_eq!(class.roster.current_key(&EVERYONE).unwrap().epoch, 1);
+}
+
+/// A teacher who seals nonsense in place of the key that they state takes the space's key from all: the next rotation
+/// goes on from the last key that somebody has.
+#[test]
+fn a_rotation_that_nobody_can_open_is_passed_by() {
+    let mut class = Class::new();
+    class.join(2, Role::Student, SOUTH);
+    let everybody = vec![person(1).exchange_key(), person(2).exchange_key()];
+    let before = class.roster.current_key(&EVERYONE).unwrap();
+    let good = class.rotation_to(EVERYONE, everybody.clone());
+    let id = key("nobody has it").id();
+    class.act(FOUNDER, rotate(Rotation { id, ..good }));
+    assert_eq!(class.roster.current_key(&EVERYONE).unwrap().id, id);
+    assert_eq!(opened(&class, 2).keys().copied().collect::<Vec<_>>(), [before]);
+
+    let old = class.keys[&before.id].clone();
+    let from = |epoch: u32, old: &EpochKey, previous: u32| {
+        let mut rng = crate::example::Stream::new("onward");
+        let recipients = everybody.clone();
+        Rotation::new(
+            &key("onward"),
+            EVERYONE,
+            epoch,
+            [(previous, old)],
+            recipients,
+            &mut rng,
+        )
+    };
+    let onward = from(2, &old, 0).unwrap();
+    for wrong in [
+        from(2, &old, 1).unwrap(),
+        from(2, &key("of no epoch"), 0).unwrap(),
+        Rotation {
+            id: before.id,
+            ..onward.clone()
+        },
+    ] {
+        assert!(matches!(
+            class.try_act(FOUNDER, rotate(wrong)),
+            Err(Error::NotAllowed(_))
+        ));
+    }
+    assert!(from(2, &old, 2).is_err());
+    class.act(FOUNDER, rotate(onward.clone()));
+    class.keys.insert(onward.id, key("onward"));
+    assert_eq!(class.roster.current_key(&EVERYONE), Some(onward.name()));
+    class.join(3, Role::Student, SOUTH);
+    for member in [1, 2, 3] {
+        let opened = opened(&class, member);
+        let names: Vec<_> = opened
+            .keys()
+            .copied()
+            .filter(|name| name.space == EVERYONE)
+            .collect();
+        assert_eq!(names, [before, onward.name()]);
+    }
 }
 
 #[test]

@@ -360,5 +360,5 @@ pub(crate) fn rotation(
     recipients: Vec<protocol::ExchangeKey>,
 ) -> Rotation {
     let key = EpochKey::random(&mut rng());
-    Rotation::new(&key, space, 1, [&classroom.key], recipients, &mut rng()).unwrap()
+    Rotation::new(&key, space, 1, [(0, &classroom.key)], recipients, &mut rng()).unwrap()
 }

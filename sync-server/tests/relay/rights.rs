@@ -372,7 +372,7 @@ fn a_rotation_that_leaves_a_member_out_is_refused() {
         &key,
         SpaceId::EVERYONE,
         1,
-        [&world.classroom.key],
+        [(0, &world.classroom.key)],
         [founder],
         &mut rng(),
     )
