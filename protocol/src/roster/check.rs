@@ -338,9 +338,15 @@ fn check_rotations(view: &View<'_>, entry: &Entry) -> Result<(), Error> {
         }
         let members: BTreeSet<ExchangeKey> = after.values().map(|(_, exchange)| *exchange).collect();
         allow(members.is_subset(&recipients), "leave out a member of the space")?;
-        let invites = invites_after(view, &entry.author(), entry.action(), &rotation.space);
+        let invites: BTreeSet<ExchangeKey> =
+            invites_after(view, &entry.author(), entry.action(), &rotation.space)
+                .into_iter()
+                .map(|(_, exchange)| exchange)
+                .collect();
         allow(
-            recipients.is_subset(&members.union(&invites).copied().collect()),
+            recipients
+                .iter()
+                .all(|recipient| members.contains(recipient) || invites.contains(recipient)),
             "seal a key to somebody outside its space",
         )?;
     }
@@ -419,13 +425,13 @@ pub(super) fn space_after(
         .collect()
 }
 
-/// The open invites into `space` once `action` has its effect.
+/// The open invites into `space` once `action` has its effect, also those that are used up.
 pub(super) fn invites_after(
     view: &View<'_>,
     author: &MemberId,
     action: &Action,
     space: &SpaceId,
-) -> BTreeSet<ExchangeKey> {
+) -> Vec<(At, ExchangeKey)> {
     let mut ended = match action {
         Action::Remove { members, .. } => known_to_removed(view, members, author),
         Action::ChangeRole { member, role, .. } if is_less(view, member, *role) => {
@@ -438,7 +444,7 @@ pub(super) fn invites_after(
     }
     view.open_invites()
         .filter(|(at, role, _)| !ended.contains(at) && invites_into(*role, space))
-        .map(|(_, _, exchange)| exchange)
+        .map(|(at, _, exchange)| (at, exchange))
         .collect()
 }
 

@@ -1,6 +1,6 @@
 //! What the roster says now: who belongs, who may come, which spaces and keys there are, what is locked or gone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::graph::At;
 use super::view::{Answer, Standing, View};
@@ -281,12 +281,16 @@ impl Roster {
     }
 
     /// Whom a rotation of `space` has to be sealed to that comes with `action` of `author`: the members of the space, and
-    /// the open invites into it.
+    /// the open invites into it. Nobody can come by an invite that is used up, so that needs no key.
     pub fn recipients_after(&self, author: &MemberId, action: &Action, space: &SpaceId) -> Vec<ExchangeKey> {
         let view = self.present();
         let members = check::space_after(&view, action, space);
-        let mut recipients = check::invites_after(&view, author, action, space);
-        recipients.extend(members.into_values().map(|(_, exchange)| exchange));
+        let invites = check::invites_after(&view, author, action, space)
+            .into_iter()
+            .filter(|(at, _)| !view.is_used_up(*at))
+            .map(|(_, exchange)| exchange);
+        let members = members.into_values().map(|(_, exchange)| exchange);
+        let recipients: BTreeSet<ExchangeKey> = invites.chain(members).collect();
         recipients.into_iter().collect()
     }
 

@@ -132,6 +132,16 @@ impl<'a> View<'a> {
         self.counted(self.graph.joined.get(&invite)).count()
     }
 
+    /// Whether as many came by it as it says.
+    pub(super) fn is_used_up(&self, invite: At) -> bool {
+        match self.graph.action(invite) {
+            Action::Invite { uses, .. } | Action::AskInvite { uses, .. } => {
+                self.uses(invite) >= *uses as usize
+            }
+            _ => true,
+        }
+    }
+
     /// The open invites that somebody may still join by, with the role they give and the key that they carry.
     pub(super) fn open_invites(self) -> impl Iterator<Item = (At, Role, ExchangeKey)> + 'a {
         self.graph

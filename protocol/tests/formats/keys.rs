@@ -283,6 +283,36 @@ fn when_a_space_needs_new_keys() {
     assert!(class.roster.needs_rotation(&EVERYONE));
 }
 
+/// Whoever finds an old link that is used up must not find the newest key in it.
+#[test]
+fn new_keys_are_not_for_invites_that_are_used_up() {
+    let mut class = Class::new();
+    let invite = class.invite(FOUNDER, 1, Role::Student, 2);
+    let rotate = Action::Rotate {
+        rotations: Vec::new(),
+    };
+    let is_for_invite = |class: &Class| {
+        let recipients = class.roster.recipients_after(&id(FOUNDER), &rotate, &EVERYONE);
+        recipients.contains(&secret(1).exchange_key())
+    };
+    for joiner in [2, 3] {
+        assert!(is_for_invite(&class));
+        let admission = class.admission(joiner, 1, invite, SOUTH);
+        class.take(admission);
+    }
+    assert!(!is_for_invite(&class));
+    let action = new_key(&mut class, FOUNDER, EVERYONE);
+    class.act(FOUNDER, action);
+    assert!(!class.roster.needs_rotation(&EVERYONE));
+    assert!(
+        class
+            .roster
+            .sealed_for(&secret(1).exchange_key())
+            .iter()
+            .all(|key| key.epoch == 0)
+    );
+}
+
 #[test]
 fn who_is_in_which_space() {
     let mut class = Class::new();
