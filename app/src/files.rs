@@ -1,4 +1,4 @@
-//! Files on the device: one that is written as its parts come.
+//! Files on the device: writing one as its parts come, and reading one part by part.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -8,9 +8,12 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{Blob, HtmlAnchorElement, Url};
+use web_sys::{Blob, File, HtmlAnchorElement, HtmlInputElement, Url};
 
 use crate::service_worker::has;
+
+/// Bytes that are read at a time.
+const PART: u32 = 256 * 1024;
 
 /// How long a download may take to begin, before its data is given up, in seconds.
 const DOWNLOAD_BEGINS_WITHIN: u64 = 60;
@@ -143,6 +146,41 @@ impl Saving {
 pub(crate) fn bundle_name() -> String {
     let now = String::from(Date::new_0().to_iso_string());
     format!("meridian-{}.bundle", now.get(..10).unwrap_or_default())
+}
+
+/// A file that is being read.
+#[derive(Clone)]
+pub(crate) struct Reading {
+    file: File,
+    offset: f64,
+}
+
+impl Reading {
+    /// The file that was chosen in a field. The field is emptied, so that the same file can be chosen again.
+    pub(crate) fn chosen(field: &HtmlInputElement) -> Option<Self> {
+        let file = field.files()?.item(0)?;
+        field.set_value("");
+        Some(Self { file, offset: 0.0 })
+    }
+
+    /// The next part, and whether it is the last one.
+    pub(crate) async fn next(&mut self) -> Result<(Vec<u8>, bool), JsValue> {
+        let size = self.file.size();
+        let end = (self.offset + f64::from(PART)).min(size);
+        let part = self.file.slice_with_f64_and_f64(self.offset, end)?;
+        let buffer = JsFuture::from(part.array_buffer()).await?;
+        self.offset = end;
+        Ok((Uint8Array::new(&buffer).to_vec(), end >= size))
+    }
+
+    /// How much was read, of a hundred.
+    pub(crate) fn percent(&self) -> u32 {
+        let size = self.file.size().max(1.0);
+        // At most a hundred.
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        let percent = (self.offset / size * 100.0) as u32;
+        percent
+    }
 }
 
 /// Whether the person closed the picker.

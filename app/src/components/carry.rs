@@ -2,14 +2,15 @@
 
 use std::rc::Rc;
 
+use leptos::html::Input;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use replica::command::{Answer, Command};
+use replica::command::{Answer, Command, Imported};
 
-use crate::files::{Saving, bundle_name};
+use crate::files::{Reading, Saving, bundle_name};
 use crate::link::{Link, use_link};
 use crate::messages::say;
-use crate::reasons;
+use crate::{paths, reasons};
 
 /// How far carrying has come. Whoever shows it keeps it.
 #[derive(Clone)]
@@ -18,6 +19,9 @@ pub(crate) enum Carried {
     /// Bytes that were written by now.
     Exporting(u64),
     Exported(u64),
+    /// Of a hundred.
+    Importing(u32),
+    Imported(Imported),
     Failed(String),
 }
 
@@ -44,6 +48,31 @@ pub(crate) fn ExportButton(progress: Progress, command: Command) -> impl IntoVie
     }
 }
 
+/// Takes in what is in a file.
+#[component]
+pub(crate) fn ImportButton(progress: Progress) -> impl IntoView {
+    let link = use_link();
+    let field = NodeRef::<Input>::new();
+    let choose = move |_| {
+        if let Some(field) = field.get_untracked()
+            && !is_busy(progress)
+        {
+            field.click();
+        }
+    };
+    let take = move |_| {
+        if let Some(reading) = field.get_untracked().and_then(|field| Reading::chosen(&field)) {
+            import(link, progress, reading);
+        }
+    };
+    view! {
+        <button type="button" class="button" on:click=choose>
+            {say().import_from_file()}
+        </button>
+        <input type="file" hidden node_ref=field on:change=take />
+    }
+}
+
 /// Tells how far it has come, and what came of it.
 #[component]
 pub(crate) fn CarriedLine(progress: Progress) -> impl IntoView {
@@ -53,15 +82,30 @@ pub(crate) fn CarriedLine(progress: Progress) -> impl IntoView {
             .map(|line| view! { <p>{line}</p> })
             .collect_view()
     };
+    let needs_invite = Memo::new(move |_| {
+        progress
+            .with(|carried| matches!(carried, Carried::Imported(imported) if !imported.classrooms.is_empty()))
+    });
     view! {
         <div class="carried" role="status" aria-label=say().files()>
             {lines}
+            {move || {
+                needs_invite
+                    .get()
+                    .then(|| {
+                        view! {
+                            <a class="button" href=paths::JOIN>
+                                {say().join_with_an_invite()}
+                            </a>
+                        }
+                    })
+            }}
         </div>
     }
 }
 
 fn is_busy(progress: Progress) -> bool {
-    progress.with_untracked(|carried| matches!(carried, Carried::Exporting(_)))
+    progress.with_untracked(|carried| matches!(carried, Carried::Exporting(_) | Carried::Importing(_)))
 }
 
 fn told(carried: &Carried) -> Vec<String> {
@@ -70,6 +114,31 @@ fn told(carried: &Carried) -> Vec<String> {
         Carried::Nothing => Vec::new(),
         Carried::Exporting(bytes) => vec![say.exporting(&(bytes / 1024).to_string())],
         Carried::Exported(items) => vec![say.exported(&items.to_string())],
+        Carried::Importing(percent) => vec![say.importing(&percent.to_string())],
+        Carried::Imported(imported) => {
+            let mut lines = vec![
+                say.imported_new(&imported.new.to_string()),
+                say.imported_known(&imported.known.to_string()),
+            ];
+            let mut more = |count: u64, line: fn(&str) -> String| {
+                if count > 0 {
+                    lines.push(line(&count.to_string()));
+                }
+            };
+            more(imported.damaged, |count| {
+                crate::messages::say().imported_damaged(count)
+            });
+            more(imported.aside, |count| {
+                crate::messages::say().imported_aside(count)
+            });
+            more(imported.classrooms.len() as u64, |count| {
+                crate::messages::say().imported_needs_invite(count)
+            });
+            if !imported.complete {
+                lines.push(say.imported_incomplete().to_owned());
+            }
+            lines
+        }
         Carried::Failed(reason) => vec![reason.clone()],
     }
 }
@@ -111,4 +180,24 @@ async fn export(link: Link, progress: Progress, command: Command) {
         });
     };
     link.ask_in_parts(command, Rc::new(on_part), Box::new(on_answer));
+}
+
+/// Hands over one part after the other: the next one when the one before is stored.
+fn import(link: Link, progress: Progress, mut reading: Reading) {
+    show(progress, Carried::Importing(reading.percent()));
+    spawn_local(async move {
+        let Ok((part, last)) = reading.next().await else {
+            // The replica hears that no more comes, so that what came is not half taken in.
+            link.tell(Command::Import {
+                part: Vec::new(),
+                last: true,
+            });
+            return show(progress, Carried::Failed(say().file_not_read().to_owned()));
+        };
+        link.ask(Command::Import { part, last }, move |answer| match answer {
+            Ok(Answer::Done) if !last => import(link, progress, reading),
+            Ok(Answer::Imported(imported)) => show(progress, Carried::Imported(imported)),
+            other => show(progress, Carried::Failed(reasons::of_answer(other))),
+        });
+    });
 }

@@ -25,6 +25,7 @@ use self::more::More;
 use self::refused::Refused;
 use self::waiting::WaitingToBeLetIn;
 use super::create::ProblemLine;
+use crate::components::carry::{CarriedLine, ExportButton, ImportButton, carried};
 use crate::components::icon::{Letter, Plus};
 use crate::components::local_time::{Clock, LocalTime};
 use crate::link::use_link;
@@ -98,6 +99,7 @@ fn Known(id: ClassroomId) -> impl IntoView {
     });
     let inviting = RwSignal::new(false);
     let problem = RwSignal::new(None::<Problem>);
+    let carrying = carried();
 
     view! {
         <section class="screen">
@@ -148,6 +150,14 @@ fn Known(id: ClassroomId) -> impl IntoView {
                         }
                     })
             }}
+            <section class="files">
+                <p class="hint">{say().bundle_hint()}</p>
+                <div class="actions">
+                    <ExportButton progress=carrying command=Command::Export { classroom: Some(id) } />
+                    <ImportButton progress=carrying />
+                </div>
+                <CarriedLine progress=carrying />
+            </section>
             <Show when=move || inviting.get()>
                 {move || role.get().map(|role| view! { <InviteDialog id name role open=inviting /> })}
             </Show>

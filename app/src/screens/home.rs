@@ -1,8 +1,10 @@
 //! One's classrooms; for a newcomer, what Meridian is.
 
 use leptos::prelude::*;
+use replica::command::Command;
 use replica::view::{Summary, Waiting};
 
+use crate::components::carry::{CarriedLine, ExportButton, ImportButton, carried};
 use crate::components::icon::{Letter, Meridians, Plus};
 use crate::components::work_badge::WorkBadge;
 use crate::link::use_link;
@@ -40,7 +42,7 @@ fn Welcome() -> impl IntoView {
             <div class="welcome-words">
                 <h1>{say().welcome_title()}</h1>
                 <p class="lead">{say().welcome_text()}</p>
-                <Actions />
+                <Actions has_classrooms=false />
                 <p class="hint">{say().welcome_private()}</p>
             </div>
         </section>
@@ -48,17 +50,24 @@ fn Welcome() -> impl IntoView {
 }
 
 #[component]
-fn Actions() -> impl IntoView {
+fn Actions(has_classrooms: bool) -> impl IntoView {
+    let carrying = carried();
     view! {
-        <div class="actions home-actions">
-            <a class="button button-main" href=paths::NEW>
-                <Plus />
-                {say().create_a_classroom()}
-            </a>
-            <a class="button" href=paths::JOIN>
-                <Letter />
-                {say().join_with_an_invite()}
-            </a>
+        <div class="home-carrying">
+            <div class="actions home-actions">
+                <a class="button button-main" href=paths::NEW>
+                    <Plus />
+                    {say().create_a_classroom()}
+                </a>
+                <a class="button" href=paths::JOIN>
+                    <Letter />
+                    {say().join_with_an_invite()}
+                </a>
+                <ImportButton progress=carrying />
+                {has_classrooms
+                    .then(|| view! { <ExportButton progress=carrying command=Command::Export { classroom: None } /> })}
+            </div>
+            <CarriedLine progress=carrying />
         </div>
     }
 }
@@ -80,7 +89,7 @@ fn Classrooms(own: Memo<Option<(Vec<Summary>, Vec<Waiting>)>>) -> impl IntoView 
         <section class="screen">
             <div class="screen-head">
                 <h1 id="classrooms">{say().your_classrooms()}</h1>
-                <Actions />
+                <Actions has_classrooms=true />
             </div>
             <ul class="cards" aria-labelledby="classrooms">
                 {cards}
