@@ -1,0 +1,89 @@
+//! A classroom is carried in a file to where there is no connection.
+
+use std::path::{Path, PathBuf};
+
+use tests::{
+    AMINA, Browser, CLASSROOM, JONAS, Journey, Profile, Result, TITLE, files_under, files_with, wait_until,
+};
+use thirtyfour::By;
+
+/// Exports to a file, on the screen that has the button, and returns where it is.
+async fn export(browser: &Browser, folder: &Path) -> Result<PathBuf> {
+    browser.download_to(folder).await?;
+    browser.press("Export to file").await?;
+    browser
+        .wait_for_text("status", "Files", "The file is written. Items in it: ")
+        .await?;
+    let mut bundle = None;
+    wait_until("the file is there", async || {
+        let is_bundle = |file: &PathBuf| file.extension().is_some_and(|extension| extension == "bundle");
+        bundle = files_under(folder)?.into_iter().find(is_bundle);
+        Ok(bundle.is_some())
+    })
+    .await?;
+    Ok(bundle.unwrap_or_default())
+}
+
+/// Chooses a file to import, on the screen that has the button.
+async fn import(browser: &Browser, file: &Path) -> Result<()> {
+    browser.find("button", "Import from file").await?;
+    let field = browser.driver().find(By::Css("input[type=file]")).await?;
+    Ok(field.send_keys(file.to_string_lossy().into_owned()).await?)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_and_an_invite_are_enough_without_a_connection() -> Result<()> {
+    let journey = Journey::start(2).await?;
+    let (profile, other_profile) = (Profile::new()?, Profile::new()?);
+    let (amina, jonas) = tokio::try_join!(journey.open(0, &profile), journey.open(1, &other_profile))?;
+    jonas.wait_until_offline_ready().await?;
+    journey.link(1).cut();
+
+    amina.create_classroom(CLASSROOM, AMINA).await?;
+    let invite = amina.invite("Student").await?;
+    amina.new_page(TITLE).await?;
+    amina.write("Springs at Mount Kenya.").await?;
+    amina.wait_for_status("On the relay").await?;
+    amina.press(&format!("Back to {CLASSROOM}")).await?;
+    let stick = Profile::new()?;
+    let bundle = export(&amina, stick.path()).await?;
+    // Who finds the stick learns nothing, not even from the file's name.
+    let secrets = [CLASSROOM, TITLE, AMINA.name, AMINA.school, "Springs"];
+    assert!(files_with(stick.path(), &secrets)?.is_empty());
+    let name = bundle
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
+    assert!(name.starts_with("meridian-2"), "{name}");
+
+    import(&jonas, &bundle).await?;
+    jonas
+        .wait_for_text(
+            "status",
+            "Files",
+            "Classrooms in it that you need an invite for: 1",
+        )
+        .await?;
+    jonas.join(&invite, JONAS).await?;
+    jonas.find("heading", CLASSROOM).await?;
+    jonas.open_page(TITLE).await?;
+    jonas.wait_for_page("Springs at Mount Kenya.").await?;
+    jonas.write(" And from here.").await?;
+    jonas.wait_for_status("Offline · On this device").await?;
+
+    // Once more brings nothing new.
+    jonas.press(&format!("Back to {CLASSROOM}")).await?;
+    import(&jonas, &bundle).await?;
+    jonas.wait_for_text("status", "Files", "New here: 0").await?;
+
+    // What was done meanwhile goes where it belongs as soon as there is a connection.
+    journey.link(1).restore();
+    amina.wait_for_text("list", "Members", JONAS.name).await?;
+    amina.open_page(TITLE).await?;
+    amina
+        .wait_for_page("Springs at Mount Kenya. And from here.")
+        .await?;
+    amina.close().await?;
+    jonas.close().await
+}
