@@ -17,7 +17,7 @@ use crate::clock::Clock;
 use crate::core::Shared;
 use crate::core::batch::Job;
 use crate::core::inbox::Inbox;
-use crate::core::reading::Done;
+use crate::core::reading::{Done, Read};
 use crate::core::receiver::{Loading, Receiver, Taken};
 use crate::core::sender::{Next, Sender};
 use crate::progress::Progress;
@@ -160,23 +160,8 @@ async fn read(
         };
         match message {
             Message::Binary(bytes) => {
-                for frame in frame::decode::<ClientFrame>(&bytes) {
-                    poll_fn(|context| inbox.poll_room(server.shared.limits.unanswered, context)).await;
-                    let Ok(frame) = frame else {
-                        return Some(Refusal::Malformed);
-                    };
-                    match receiver.take(frame, server.clock.now()) {
-                        Ok(Taken::Done) => {}
-                        // In boxes, so that a connection that waits for the next message does not hold the room that
-                        // these need.
-                        Ok(Taken::Job(job)) => Box::pin(submit(server, job)).await,
-                        Ok(Taken::Load(loading)) => {
-                            if let Err(reason) = Box::pin(load(receiver, server, loading)).await {
-                                return Some(reason);
-                            }
-                        }
-                        Err(reason) => return Some(reason),
-                    }
+                if let Err(reason) = take(receiver, &bytes, inbox, server).await {
+                    return Some(reason);
                 }
             }
             Message::Text(_) => return Some(Refusal::Malformed),
@@ -184,6 +169,26 @@ async fn read(
             Message::Ping(_) | Message::Pong(_) => {}
         }
     }
+}
+
+/// Takes the frames of a message, each when there is room for what it brings. An error ends the connection.
+pub(crate) async fn take(
+    receiver: &mut Receiver,
+    message: &[u8],
+    inbox: &Inbox,
+    server: &Server,
+) -> Result<(), Refusal> {
+    for frame in frame::decode::<ClientFrame>(message) {
+        poll_fn(|context| inbox.poll_room(server.shared.limits.unanswered, context)).await;
+        let frame = frame.map_err(|_| Refusal::Malformed)?;
+        match receiver.take(frame, server.clock.now())? {
+            Taken::Done => {}
+            // In boxes, so that a connection that waits for the next message does not hold the room that these need.
+            Taken::Job(job) => Box::pin(submit(server, job)).await,
+            Taken::Load(loading) => Box::pin(load(receiver, server, loading)).await?,
+        }
+    }
+    Ok(())
 }
 
 async fn submit(server: &Server, job: Job) {
@@ -217,15 +222,18 @@ async fn send(
     loop {
         match sender.next() {
             Next::Message(message) => outgoing.send(Message::Binary(message.into())).await?,
-            Next::Read(read) => {
-                let store = Arc::clone(&server.shared.store);
-                let done = tokio::task::spawn_blocking(move || read.run(store.as_ref())).await;
-                sender.give(done.unwrap_or(Done::Failed));
-            }
+            Next::Read(wanted) => sender.give(look_up(wanted, server).await),
             Next::Nothing => poll_fn(|context| inbox.poll_news(context)).await,
             Next::Ended => return outgoing.send(Message::Close(None)).await,
         }
     }
+}
+
+/// Reads from the store where it may block.
+pub(crate) async fn look_up(wanted: Read, server: &Server) -> Done {
+    let store = Arc::clone(&server.shared.store);
+    let done = tokio::task::spawn_blocking(move || wanted.run(store.as_ref())).await;
+    done.unwrap_or(Done::Failed)
 }
 
 /// The writing half of a socket.

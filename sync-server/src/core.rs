@@ -34,6 +34,7 @@ pub(crate) mod batch;
 pub(crate) mod bucket;
 pub(crate) mod catalog;
 pub(crate) mod classroom;
+pub(crate) mod exchange;
 pub(crate) mod inbox;
 pub(crate) mod judge;
 mod outbound;
@@ -54,6 +55,8 @@ use crate::settings::Limits;
 use crate::store::Store;
 use batch::{Batch, Job};
 use classroom::Classrooms;
+use exchange::Answering;
+pub use exchange::ExchangeSecret;
 use inbox::Inbox;
 use receiver::{Receiver, Taken};
 use sender::{Next, Sender};
@@ -134,6 +137,8 @@ struct Session {
     /// Messages not taken yet, for want of room; of the first, so many bytes are taken.
     unread: VecDeque<Vec<u8>>,
     taken: usize,
+    /// What is answered, if it is an exchange.
+    answering: Option<Answering>,
 }
 
 impl Relay {
@@ -163,10 +168,48 @@ impl Relay {
             inbox,
             unread: VecDeque::new(),
             taken: 0,
+            answering: None,
         };
         let id = SessionId(self.last_session);
         self.sessions.insert(id, session);
         id
+    }
+
+    /// Somebody posted a request: it is taken as far as it can be, and answered by [`Relay::answer`].
+    pub fn exchange(
+        &mut self,
+        origins: Vec<String>,
+        request: Vec<u8>,
+        secret: &ExchangeSecret,
+        now: Moment,
+    ) -> SessionId {
+        let [challenge, earlier] = secret.challenges(now.clock);
+        let id = self.connect(origins, challenge, now);
+        if let Some(session) = self.sessions.remove(&id) {
+            let Session { receiver, sender, .. } = session;
+            let mut session = Session {
+                receiver: receiver.for_exchange(earlier),
+                sender: sender.for_exchange(),
+                answering: Some(Answering::default()),
+                ..session
+            };
+            // The challenge, which is all that is told to whoever did not answer the one before.
+            session.tell(&self.shared);
+            self.sessions.insert(id, session);
+        }
+        self.receive(id, request, now);
+        id
+    }
+
+    /// The whole answer to a request. Nothing as long as something of it waits for [`Relay::commit`], and once it was
+    /// given.
+    pub fn answer(&mut self, session: SessionId) -> Option<Vec<u8>> {
+        let open = self.sessions.get_mut(&session)?;
+        if open.receiver.is_authenticated() && !open.tell(&self.shared) {
+            return None;
+        }
+        let answered = self.sessions.remove(&session)?.answering?;
+        Some(answered.into_bytes())
     }
 
     /// A message came. Whoever ended, or was ended, is not listened to.
@@ -295,6 +338,23 @@ impl Session {
             self.unread.pop_front();
             self.taken = 0;
         }
+    }
+
+    /// Collects what there is to answer to an exchange; tells whether that is all.
+    fn tell(&mut self, shared: &Shared) -> bool {
+        let Some(answering) = &mut self.answering else {
+            return false;
+        };
+        while !answering.is_full() {
+            let is_listing = self.sender.is_listing();
+            match self.sender.next() {
+                Next::Message(message) => answering.add(&message, is_listing),
+                Next::Read(read) => self.sender.give(read.run(shared.store.as_ref())),
+                Next::Nothing => return self.unread.is_empty() && self.inbox.is_settled(),
+                Next::Ended => return true,
+            }
+        }
+        true
     }
 
     fn end(&mut self, reason: Refusal) {

@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use axum::RequestExt as _;
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::ws::{WebSocketUpgrade, rejection::WebSocketUpgradeRejection};
-use axum::extract::{Extension, Request, State};
+use axum::extract::{DefaultBodyLimit, Extension, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
@@ -15,11 +17,13 @@ use axum::routing::get;
 use hyper::body::Incoming;
 use protocol::frame::SUBPROTOCOL;
 use tokio::sync::{mpsc, watch};
+use tokio::time::timeout;
 use tower::ServiceExt as _;
 use tower::util::BoxCloneSyncService;
 use tower_http::services::ServeDir;
 
 use crate::connection::{self, Phase, Server};
+use crate::exchange::Exchanges;
 use crate::origin::{Origins, host};
 use crate::places::Place;
 use crate::progress::Progress;
@@ -34,6 +38,7 @@ pub(crate) type Service = BoxCloneSyncService<hyper::Request<Incoming>, Response
 #[derive(Clone)]
 pub(crate) struct Context {
     pub(crate) server: Arc<Server>,
+    pub(crate) exchanges: Arc<Exchanges>,
     pub(crate) origins: Origins,
     pub(crate) app: Option<PathBuf>,
     pub(crate) phase: watch::Receiver<Phase>,
@@ -46,7 +51,8 @@ pub(crate) struct Context {
 pub(crate) fn service(context: Context) -> Service {
     let router = Router::new()
         .route("/health", get(health))
-        .route("/sync", get(sync))
+        .route("/sync", get(sync).post(exchange))
+        .layer(DefaultBodyLimit::max(context.server.shared.limits.message))
         .fallback(file)
         .layer(middleware::from_fn(with_security_headers))
         .with_state(context);
@@ -106,6 +112,27 @@ async fn sync(
             connection::serve(socket, server, number, origins, progress, phase).await;
             drop((living, place));
         })
+}
+
+/// One exchange: the frames of a connection in a request and its answer.
+async fn exchange(State(context): State<Context>, request: Request) -> Response {
+    let origins = context.origins.of(request.headers());
+    if origins.is_empty() {
+        return (StatusCode::FORBIDDEN, "not from this origin\n").into_response();
+    }
+    let time = context.server.shared.limits.request;
+    let request = match timeout(time, request.extract::<Bytes, _>()).await {
+        Ok(Ok(request)) => request,
+        Ok(Err(rejection)) => return rejection.into_response(),
+        Err(_) => return (StatusCode::REQUEST_TIMEOUT, "too slow\n").into_response(),
+    };
+    let answer = context.exchanges.answer(&request, origins, &context.server).await;
+    drop(context.living);
+    let headers = [
+        (header::CACHE_CONTROL, "no-store"),
+        (header::CONTENT_TYPE, "application/octet-stream"),
+    ];
+    (headers, answer).into_response()
 }
 
 /// A file of the app; its page for every address that is not a file's.

@@ -9,6 +9,7 @@ mod clock;
 mod connection;
 pub mod core;
 pub mod error;
+mod exchange;
 mod housekeeping;
 mod http;
 mod origin;

@@ -81,6 +81,9 @@ struct LimitOptions {
     /// How long a client may take to answer the challenge.
     #[arg(long, value_name = "SECONDS", default_value_t = Limits::default().handshake.as_secs())]
     handshake: u64,
+    /// How long a `POST /sync` may take to come.
+    #[arg(long, value_name = "SECONDS", default_value_t = Limits::default().request.as_secs())]
+    request: u64,
     /// How long a connection may have no classroom open.
     #[arg(long, value_name = "SECONDS", default_value_t = Limits::default().unopened.as_secs())]
     unopened: u64,
@@ -121,6 +124,7 @@ impl LimitOptions {
             channels: self.channels,
             message: self.message_bytes,
             handshake: Duration::from_secs(self.handshake),
+            request: Duration::from_secs(self.request),
             unopened: Duration::from_secs(self.unopened),
             idle: Duration::from_secs(self.idle),
             stalled: Duration::from_secs(self.stalled),

@@ -14,8 +14,9 @@ use tower::ServiceExt as _;
 
 use crate::clock::Clock;
 use crate::connection::{Phase, Server};
-use crate::core::{Rules, Shared};
+use crate::core::{ExchangeSecret, Rules, Shared};
 use crate::error::Error;
+use crate::exchange::Exchanges;
 use crate::housekeeping::keep_house;
 use crate::http;
 use crate::origin::Origins;
@@ -83,8 +84,11 @@ pub async fn start(listener: TcpListener, settings: Settings) -> Result<Relay, E
     let (phase, watching) = watch::channel(Phase::Serving);
     let (living, alive) = mpsc::channel(1);
     let housekeeping = tokio::spawn(keep_house(Arc::clone(&server), watching.clone()));
+    let mut secret = [0; 32];
+    getrandom::fill(&mut secret).map_err(Error::Random)?;
     let service = http::service(http::Context {
         server,
+        exchanges: Arc::new(Exchanges::new(ExchangeSecret::new(secret))),
         origins,
         app: settings.app,
         phase: watching.clone(),

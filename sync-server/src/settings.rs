@@ -53,6 +53,8 @@ pub struct Limits {
     pub message: usize,
     /// From connecting to the answered challenge.
     pub handshake: Duration,
+    /// For a whole `POST /sync` to come.
+    pub request: Duration,
     /// Without an open classroom, however much the client says: anybody can answer the challenge.
     pub unopened: Duration,
     /// Without any message of the client. One that is well whispers every 15 s, and pings when it has heard nothing
@@ -89,6 +91,7 @@ impl Default for Limits {
             channels: 64,
             message: MAX_MESSAGE,
             handshake: Duration::from_secs(15),
+            request: Duration::from_secs(120),
             unopened: Duration::from_secs(60),
             idle: Duration::from_secs(65),
             stalled: Duration::from_secs(30),

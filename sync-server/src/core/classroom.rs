@@ -69,6 +69,9 @@ struct Fits {
     known: HashMap<Log, (SpaceId, u32, Vec<EntryHash>)>,
 }
 
+/// Of how many classrooms that were last wanted for an exchange the newest are kept in memory.
+const KEPT: usize = 16;
+
 /// What follows a position.
 pub(crate) enum Following {
     /// Up to the wanted number of bytes, from memory; empty if there is nothing.
@@ -428,6 +431,8 @@ pub(crate) struct Classrooms {
     open: Mutex<HashMap<ClassroomId, Weak<Classroom>>>,
     /// Held while one is loaded, so that no two copies of one exist.
     loading: Mutex<()>,
+    /// Those that exchanges wanted last, the newest behind.
+    kept: Mutex<VecDeque<Arc<Classroom>>>,
 }
 
 impl Classrooms {
@@ -436,6 +441,7 @@ impl Classrooms {
             store,
             open: Mutex::default(),
             loading: Mutex::default(),
+            kept: Mutex::default(),
         }
     }
 
@@ -467,6 +473,19 @@ impl Classrooms {
         );
         self.remember(&classroom);
         Ok(classroom)
+    }
+
+    /// Keeps a classroom in memory for a while, whether somebody has it open or not.
+    pub(crate) fn keep(&self, classroom: &Arc<Classroom>) {
+        if classroom.last() == 0 {
+            return;
+        }
+        let mut kept = self.kept.lock();
+        kept.retain(|known| !Arc::ptr_eq(known, classroom));
+        kept.push_back(Arc::clone(classroom));
+        if kept.len() > KEPT {
+            kept.pop_front();
+        }
     }
 
     fn load_once(&self, id: &ClassroomId) -> Result<Option<Arc<Classroom>>, Error> {

@@ -164,6 +164,12 @@ impl Inbox {
         waiting.ending.filter(|_| waiting.unanswered == 0)
     }
 
+    /// Whether everything that the client submitted or asked for was answered.
+    pub(crate) fn is_settled(&self) -> bool {
+        let waiting = self.waiting.lock();
+        waiting.unanswered == 0 && waiting.errands == 0 && waiting.notes.is_empty()
+    }
+
     /// Takes everything out.
     pub(crate) fn take(&self) -> (VecDeque<Note>, VecDeque<Whispered>) {
         let mut waiting = self.waiting.lock();

@@ -50,6 +50,8 @@ pub(super) struct Outbound {
     first: usize,
     /// The snapshots that were sent in place of what they cover.
     snapshots: HashMap<DocumentId, Box<Header>>,
+    /// Bytes of snapshots that may still be sent so.
+    snapshot_room: usize,
 }
 
 /// Something to read that is not in the order of positions.
@@ -78,6 +80,7 @@ impl Outbound {
         member: MemberId,
         access: Access,
         start: Start,
+        snapshot_room: usize,
     ) -> Self {
         let at_hand = classroom.at_hand();
         let sees = Sees::new(&at_hand.roster, &member, access);
@@ -121,6 +124,7 @@ impl Outbound {
             first: errands.len(),
             errands,
             snapshots: HashMap::new(),
+            snapshot_room,
         }
     }
 
@@ -214,9 +218,12 @@ impl Outbound {
         let channel = self.channel;
         match done {
             Done::Snapshot(found) => {
+                // Without room for it, the items that it covers come instead.
                 if let Some(Served { header, bytes }) = found
+                    && bytes.len() <= self.snapshot_room
                     && let Ok(snapshot) = Bytes::new("snapshot", bytes)
                 {
+                    self.snapshot_room -= snapshot.len();
                     self.snapshots.insert(header.document, header);
                     frames.push_back(RelayFrame::Snapshot {
                         channel,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use protocol::Refusal;
 use protocol::bounded::Bytes;
-use protocol::frame::{self, Channel, Position, RelayFrame};
+use protocol::frame::{self, Channel, MAX_MESSAGE, Position, RelayFrame};
 use protocol::identity::Challenge;
 
 use super::inbox::{Answer, ChannelKey, Inbox, Note, Whispered};
@@ -40,6 +40,8 @@ pub(crate) struct Sender {
     /// That channel ran an errand in this round.
     ran_errand: bool,
     has_ended: bool,
+    /// Bytes of snapshots that may come before the items of each channel.
+    snapshot_room: usize,
 }
 
 /// What is to do now.
@@ -69,12 +71,26 @@ impl Sender {
             page: None,
             ran_errand: false,
             has_ended: false,
+            snapshot_room: usize::MAX,
         };
         sender.put(&RelayFrame::Challenge {
             challenge,
             now: now.clock,
         });
         sender
+    }
+
+    /// For an exchange, whose answer ends: leaves room for items beside snapshots, so that the next one gets further.
+    pub(crate) fn for_exchange(self) -> Self {
+        Self {
+            snapshot_room: MAX_MESSAGE / 2,
+            ..self
+        }
+    }
+
+    /// Whether an inventory comes next.
+    pub(crate) fn is_listing(&self) -> bool {
+        matches!(self.frames.front(), Some(RelayFrame::Inventory { .. }))
     }
 
     /// Goes on, up to one message.
@@ -214,7 +230,8 @@ impl Sender {
                 access,
                 start,
             } => {
-                let outbound = Outbound::new(key, channel, classroom, member, access, start);
+                let outbound =
+                    Outbound::new(key, channel, classroom, member, access, start, self.snapshot_room);
                 let from = Position {
                     incarnation: self.shared.store.incarnation(),
                     index: outbound.position(),

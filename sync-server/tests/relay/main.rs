@@ -7,6 +7,7 @@ mod client;
 mod core;
 mod driven;
 mod durability;
+mod exchange;
 mod extras;
 mod fan_out;
 mod files;

@@ -1,0 +1,587 @@
+//! `POST /sync`: a connection's frames in one request and its answer.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use protocol::bounded::Bytes;
+use protocol::frame::{self, ClientFrame, MAX_MESSAGE, Position, RelayFrame};
+use protocol::identity::{Challenge, MemberKeys, answer_challenge};
+use protocol::invite::InviteProof;
+use protocol::roster::Role;
+use protocol::segment::Segment;
+use protocol::wire::{Packer, Unpacker};
+use protocol::{ClassroomId, Refusal};
+use sync_server::core::{ExchangeSecret, Moment};
+use sync_server::{Limits, Settings};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use crate::classroom::{Classroom, FAR, member};
+use crate::client::{CHANNEL, Client, start};
+use crate::driven::{NOW, ORIGIN, World};
+
+const SECRET: [u8; 32] = [9; 32];
+
+/// What a client puts into one request.
+struct Request {
+    frames: Vec<ClientFrame>,
+    classroom: ClassroomId,
+    packer: Packer,
+}
+
+impl Request {
+    fn new(keys: &MemberKeys, origin: &str, challenge: &Challenge, classroom: ClassroomId) -> Self {
+        let answer = ClientFrame::Answer {
+            member: keys.id(),
+            signature: answer_challenge(keys, origin, challenge),
+        };
+        Self {
+            frames: vec![answer],
+            classroom,
+            packer: Packer::default(),
+        }
+    }
+
+    fn open(mut self, since: Option<Position>) -> Self {
+        self.frames.push(ClientFrame::Open {
+            channel: CHANNEL,
+            classroom: self.classroom,
+            since,
+            roster: Vec::new(),
+            invite: None,
+        });
+        self
+    }
+
+    fn submit(mut self, segments: &[Segment]) -> Self {
+        for segment in segments {
+            let hash = segment.hash(&self.classroom).unwrap();
+            self.frames.push(ClientFrame::Segment {
+                channel: CHANNEL,
+                segment: Box::new(self.packer.pack(segment, hash)),
+            });
+        }
+        self
+    }
+
+    fn frame(mut self, frame: ClientFrame) -> Self {
+        self.frames.push(frame);
+        self
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        let frames = self.frames.iter().map(|frame| frame::encode(frame).unwrap());
+        frames.collect::<Vec<_>>().concat()
+    }
+}
+
+fn found(classroom: &Classroom) -> ClientFrame {
+    ClientFrame::Found {
+        channel: CHANNEL,
+        entry: Bytes::new("entry", classroom.founding.encode().unwrap()).unwrap(),
+        token: None,
+    }
+}
+
+fn decode(answer: &[u8]) -> Vec<RelayFrame> {
+    frame::decode(answer).map(|frame| frame.unwrap()).collect()
+}
+
+/// The segments of an answer, and how far it goes.
+fn read(frames: &[RelayFrame], classroom: &ClassroomId) -> (Vec<Segment>, Option<Position>) {
+    let mut unpacker = Unpacker::default();
+    let (mut segments, mut position) = (Vec::new(), None);
+    for frame in frames {
+        let advance = match frame {
+            RelayFrame::Opened { from, .. } => {
+                position = Some(*from);
+                0
+            }
+            RelayFrame::Segment { segment, advance, .. } => {
+                let segment = unpacker.unpack(segment.as_ref().clone(), classroom).unwrap();
+                segment.verify(classroom).unwrap();
+                segments.push(segment);
+                *advance
+            }
+            RelayFrame::Entry { advance, .. } | RelayFrame::Stored { advance, .. } => *advance,
+            _ => 0,
+        };
+        if let Some(position) = &mut position {
+            position.index += advance;
+        }
+    }
+    (segments, position)
+}
+
+fn is_caught_up(frames: &[RelayFrame]) -> bool {
+    frames.contains(&RelayFrame::CaughtUp { channel: CHANNEL })
+}
+
+/// Posts to a relay; answers with the status and the body.
+async fn post(address: SocketAddr, origin: Option<&str>, body: &[u8]) -> (u16, Vec<u8>) {
+    let origin = origin.map_or(String::new(), |origin| format!("origin: {origin}\r\n"));
+    let head = format!(
+        "POST /sync HTTP/1.1\r\nhost: {address}\r\n{origin}content-length: {}\r\nconnection: close\r\n\r\n",
+        body.len()
+    );
+    send(address, &[head.as_bytes(), body].concat()).await
+}
+
+/// Sends bytes and reads until the relay has said everything.
+async fn send(address: SocketAddr, request: &[u8]) -> (u16, Vec<u8>) {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(request).await.unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.unwrap();
+    let end = answer.windows(4).position(|part| part == b"\r\n\r\n").unwrap();
+    let head = std::str::from_utf8(&answer[..end]).unwrap();
+    (head[9..12].parse().unwrap(), answer[end + 4..].to_vec())
+}
+
+/// What a relay answers to a request that it takes.
+async fn exchange(address: SocketAddr, body: &[u8]) -> Vec<RelayFrame> {
+    let (status, answer) = post(address, None, body).await;
+    assert_eq!(status, 200);
+    decode(&answer)
+}
+
+async fn challenge(address: SocketAddr) -> Challenge {
+    match exchange(address, &[]).await[..] {
+        [RelayFrame::Challenge { challenge, now }] if now > 1_700_000_000 => challenge,
+        ref other => panic!("not a challenge: {other:?}"),
+    }
+}
+
+fn refused(submission: u32, reason: Refusal) -> RelayFrame {
+    RelayFrame::Refused {
+        channel: CHANNEL,
+        submission,
+        reason,
+    }
+}
+
+#[tokio::test]
+async fn one_request_founds_and_submits_and_another_catches_up() {
+    let data = tempfile::tempdir().unwrap();
+    let relay = start(Settings::new(data.path())).await;
+    let (address, origin) = (relay.address(), relay.origin());
+    let classroom = Classroom::new();
+    let challenge = challenge(address).await;
+    let mut lane = classroom.lane(&classroom.founder, vec![classroom.founding.hash()]);
+    let written = [lane.write("one"), lane.write("two")];
+
+    let request = Request::new(&classroom.founder, &origin, &challenge, classroom.id)
+        .frame(found(&classroom))
+        .submit(&written);
+    let channel = CHANNEL;
+    let stored = |submission| RelayFrame::Stored {
+        channel,
+        advance: 1,
+        submission,
+    };
+    let frames = exchange(address, &request.bytes()).await;
+    assert!(matches!(frames[0], RelayFrame::Challenge { .. }));
+    assert!(matches!(frames[1], RelayFrame::Opened { from, .. } if from.index == 0));
+    let told: Vec<_> = frames[2..]
+        .iter()
+        .filter(|frame| **frame != RelayFrame::CaughtUp { channel })
+        .cloned()
+        .collect();
+    assert_eq!(told, [stored(0), stored(1), stored(2)]);
+    assert!(is_caught_up(&frames));
+
+    // The same once more: it is here, and all of it comes to whoever says that they have nothing.
+    let again = Request::new(&classroom.founder, &origin, &challenge, classroom.id)
+        .open(None)
+        .submit(&written);
+    let frames = exchange(address, &again.bytes()).await;
+    let held = |submission| RelayFrame::Held { channel, submission };
+    assert!(frames.contains(&held(0)) && frames.contains(&held(1)) && is_caught_up(&frames));
+    let (segments, position) = read(&frames, &classroom.id);
+    assert_eq!(segments, written);
+    assert_eq!(position.unwrap().index, 3);
+
+    // Whoever is up to date hears that.
+    let up_to_date = Request::new(&classroom.founder, &origin, &challenge, classroom.id).open(position);
+    let frames = exchange(address, &up_to_date.bytes()).await;
+    assert!(matches!(
+        frames[..],
+        [
+            RelayFrame::Challenge { .. },
+            RelayFrame::Opened { .. },
+            RelayFrame::CaughtUp { .. }
+        ]
+    ));
+    relay.shut_down().await.unwrap();
+}
+
+#[tokio::test]
+async fn sockets_and_exchanges_see_each_other() {
+    let data = tempfile::tempdir().unwrap();
+    let relay = start(Settings::new(data.path())).await;
+    let (address, origin) = (relay.address(), relay.origin());
+    let classroom = Classroom::new();
+    let mut socket = Client::found(address, &classroom.founder, &classroom.founding).await;
+    let heads = vec![classroom.founding.hash()];
+    let mut posted = classroom.lane(&classroom.founder, heads.clone());
+    let mut sent = classroom.lane(&classroom.founder, heads);
+
+    let challenge = challenge(address).await;
+    let segment = posted.write("by a request");
+    let request = Request::new(&classroom.founder, &origin, &challenge, classroom.id)
+        .open(None)
+        .submit(std::slice::from_ref(&segment));
+    assert!(is_caught_up(&exchange(address, &request.bytes()).await));
+    socket.expect_segment(&segment).await;
+
+    let other = sent.write("by the socket");
+    socket.submit(&other).await;
+    socket.expect_stored(1).await;
+    let request = Request::new(&classroom.founder, &origin, &challenge, classroom.id).open(None);
+    let (segments, _) = read(&exchange(address, &request.bytes()).await, &classroom.id);
+    assert_eq!(segments, [segment, other]);
+}
+
+#[tokio::test]
+async fn somebody_joins_by_requests_alone() {
+    let data = tempfile::tempdir().unwrap();
+    let relay = start(Settings::new(data.path())).await;
+    let (address, origin) = (relay.address(), relay.origin());
+    let classroom = Classroom::new();
+    let mut founder = Client::found(address, &classroom.founder, &classroom.founding).await;
+    let invite = classroom.invite(Role::Student, 1, FAR);
+    founder.submit_entry(&invite.entry).await;
+    founder.expect_stored(1).await;
+
+    let joiner = member();
+    let challenge = challenge(address).await;
+    let admission = classroom.admit(&invite, &joiner);
+    let mut lane = classroom.lane(&joiner, vec![admission.hash()]);
+    let request = Request::new(&joiner, &origin, &challenge, classroom.id)
+        .frame(ClientFrame::Open {
+            channel: CHANNEL,
+            classroom: classroom.id,
+            since: None,
+            roster: Vec::new(),
+            invite: Some(InviteProof::new(&invite.keys, &origin, &challenge, &classroom.id)),
+        })
+        .frame(ClientFrame::Entry {
+            channel: CHANNEL,
+            entry: Bytes::new("entry", admission.encode().unwrap()).unwrap(),
+        })
+        .submit(&[lane.write("hello")]);
+    let frames = exchange(address, &request.bytes()).await;
+    for wanted in [0, 1] {
+        let is_stored = |frame: &RelayFrame| matches!(frame, RelayFrame::Stored { submission, .. } if *submission == wanted);
+        assert!(frames.iter().any(is_stored), "{wanted}: {frames:?}");
+    }
+}
+
+#[tokio::test]
+async fn more_than_fits_comes_with_the_next_answers_and_keeps_nothing_out() {
+    let data = tempfile::tempdir().unwrap();
+    let relay = start(Settings::new(data.path())).await;
+    let (address, origin) = (relay.address(), relay.origin());
+    let classroom = Classroom::new();
+    let mut socket = Client::found(address, &classroom.founder, &classroom.founding).await;
+    let heads = vec![classroom.founding.hash()];
+    let mut lane = classroom.lane(&classroom.founder, heads.clone());
+    let mut written = Vec::new();
+    for number in 1..=16 {
+        let segment = lane.write_bytes(vec![number; 200_000]);
+        socket.submit(&segment).await;
+        socket.expect_stored(u32::from(number)).await;
+        written.push(segment);
+    }
+
+    let challenge = challenge(address).await;
+    let mut mine = classroom.lane(&classroom.founder, heads);
+    let own = mine.write("mine");
+    let (mut position, mut came, mut answers) = (None, Vec::new(), 0);
+    loop {
+        let mut request = Request::new(&classroom.founder, &origin, &challenge, classroom.id).open(position);
+        if position.is_none() {
+            request = request.submit(std::slice::from_ref(&own));
+        }
+        let (status, answer) = post(address, None, &request.bytes()).await;
+        assert_eq!(status, 200);
+        assert!(answer.len() <= MAX_MESSAGE, "{} bytes", answer.len());
+        let frames = decode(&answer);
+        let (segments, reached) = read(&frames, &classroom.id);
+        assert!(reached > position, "an answer leads nowhere");
+        position = reached;
+        came.extend(segments);
+        answers += 1;
+        if is_caught_up(&frames) {
+            break;
+        }
+    }
+    assert!(answers > 3, "{answers} answers");
+    // What came with the first request was stored, although its answer had no room to say so.
+    written.push(own.clone());
+    assert_eq!(came, written);
+    socket.expect_segment(&own).await;
+}
+
+#[tokio::test]
+async fn who_does_not_answer_the_challenge_gets_one_and_nothing_else() {
+    let data = tempfile::tempdir().unwrap();
+    let relay = start(Settings::new(data.path())).await;
+    let (address, origin) = (relay.address(), relay.origin());
+    let classroom = Classroom::new();
+    let mut founder = Client::found(address, &classroom.founder, &classroom.founding).await;
+    let challenge = challenge(address).await;
+    let valid = |keys, origin: &str, challenge| {
+        Request::new(keys, origin, challenge, classroom.id)
+            .open(None)
+            .bytes()
+    };
+    let good = valid(&classroom.founder, &origin, &challenge);
+    assert!(exchange(address, &good).await.len() > 1);
+    let mut unsigned = good.clone();
+    unsigned[50] ^= 1;
+    let no_answer = frame::encode(&ClientFrame::Ping { nonce: 1 }).unwrap();
+    for (what, body) in [
+        ("nothing", Vec::new()),
+        ("an old challenge", valid(&classroom.founder, &origin, &[1; 32])),
+        (
+            "a socket's challenge",
+            valid(&classroom.founder, &origin, &founder.challenge),
+        ),
+        (
+            "for another relay",
+            valid(&classroom.founder, "https://evil.example", &challenge),
+        ),
+        ("another signature", unsigned),
+        ("something else first", [no_answer, good.clone()].concat()),
+        ("no frame", vec![0xff; 100]),
+        ("half an answer", good[..40].to_vec()),
+    ] {
+        let frames = exchange(address, &body).await;
+        assert!(
+            matches!(frames[..], [RelayFrame::Challenge { .. }]),
+            "{what}: {frames:?}"
+        );
+    }
+    // A socket's challenge is its own.
+    let mut stranger = Client::greet(address).await;
+    let signature = answer_challenge(&classroom.founder, &origin, &challenge);
+    let member = classroom.founder.id();
+    stranger.send(&ClientFrame::Answer { member, signature }).await;
+    stranger.expect_ended(Refusal::NotAuthenticated).await;
+    founder.send(&ClientFrame::Ping { nonce: 2 }).await;
+    assert_eq!(founder.next().await, RelayFrame::Pong { nonce: 2 });
+}
+
+#[tokio::test]
+async fn the_checks_are_those_of_a_socket() {
+    let data = tempfile::tempdir().unwrap();
+    let relay = start(Settings::new(data.path())).await;
+    let (address, origin) = (relay.address(), relay.origin());
+    let classroom = Classroom::new();
+    let founder = Client::found(address, &classroom.founder, &classroom.founding).await;
+    let challenge = challenge(address).await;
+    let heads = vec![classroom.founding.hash()];
+    let as_founder = || Request::new(&classroom.founder, &origin, &challenge, classroom.id);
+    let channel = CHANNEL;
+
+    // Somebody else opens nothing, and stores nothing.
+    let stranger = member();
+    let mut theirs = classroom.lane(&stranger, heads.clone());
+    let request = Request::new(&stranger, &origin, &challenge, classroom.id)
+        .open(None)
+        .submit(&[theirs.write("let me in")]);
+    let frames = exchange(address, &request.bytes()).await;
+    let closed = |reason| RelayFrame::Closed { channel, reason };
+    assert!(frames.contains(&closed(Refusal::NotAMember)), "{frames:?}");
+    assert!(
+        frames.contains(&refused(0, Refusal::UnknownChannel)),
+        "{frames:?}"
+    );
+
+    // A gap, a fork, and a broken signature are refused, each alone.
+    let mut lane = classroom.lane(&classroom.founder, heads.clone());
+    let (one, two, three) = (lane.write("one"), lane.write("two"), lane.write("three"));
+    let mut twin = classroom.lane(&classroom.founder, heads);
+    twin.log = lane.log;
+    let broken = Segment {
+        signature: one.signature,
+        ..two.clone()
+    };
+    let request = as_founder()
+        .open(None)
+        .submit(&[one.clone(), three.clone()])
+        .submit(&[broken, two.clone(), twin.write("another one"), three]);
+    let frames = exchange(address, &request.bytes()).await;
+    for (submission, reason) in [
+        (1, Refusal::IndexGap),
+        (2, Refusal::BadSignature),
+        (4, Refusal::Fork),
+    ] {
+        assert!(
+            frames.contains(&refused(submission, reason)),
+            "{reason:?}: {frames:?}"
+        );
+    }
+    for wanted in [0, 3, 5] {
+        let is_stored = |frame: &RelayFrame| matches!(frame, RelayFrame::Stored { submission, .. } if *submission == wanted);
+        assert!(frames.iter().any(is_stored), "{wanted}: {frames:?}");
+    }
+
+    // What follows no format ends the exchange, after everything before it was answered.
+    let mut body = as_founder().open(None).submit(&[one]).bytes();
+    body.extend([0xff; 9]);
+    let frames = exchange(address, &body).await;
+    let reason = Refusal::Malformed;
+    assert_eq!(frames.last(), Some(&RelayFrame::Ended { reason }));
+    assert!(frames.contains(&RelayFrame::Held {
+        channel,
+        submission: 0
+    }));
+
+    // A second answer is none.
+    let answer = as_founder().frames[0].clone();
+    let frames = exchange(address, &as_founder().frame(answer).bytes()).await;
+    assert_eq!(frames.last(), Some(&RelayFrame::Ended { reason }));
+    drop(founder);
+}
+
+#[tokio::test]
+async fn a_request_is_bounded_in_size_time_and_origin() {
+    let data = tempfile::tempdir().unwrap();
+    let relay = start(Settings {
+        limits: Limits {
+            message: 10_000,
+            request: Duration::from_millis(100),
+            ..Limits::default()
+        },
+        ..Settings::new(data.path())
+    })
+    .await;
+    let (address, origin) = (relay.address(), relay.origin());
+    let classroom = Classroom::new();
+    let challenge = challenge(address).await;
+    let body = Request::new(&classroom.founder, &origin, &challenge, classroom.id)
+        .frame(found(&classroom))
+        .bytes();
+
+    assert_eq!(post(address, None, &vec![0; 10_001]).await.0, 413);
+    let chunked = format!(
+        "POST /sync HTTP/1.1\r\nhost: {address}\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n4e20\r\n{}\r\n0\r\n\r\n",
+        "a".repeat(20_000)
+    );
+    assert_eq!(send(address, chunked.as_bytes()).await.0, 413);
+    assert_eq!(post(address, Some("https://evil.example"), &body).await.0, 403);
+    assert_eq!(post(address, Some("null"), &body).await.0, 403);
+
+    // The rest of it never comes.
+    let head = format!(
+        "POST /sync HTTP/1.1\r\nhost: {address}\r\ncontent-length: 9000\r\nconnection: close\r\n\r\n"
+    );
+    assert_eq!(send(address, &[head.as_bytes(), &body].concat()).await.0, 408);
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream
+        .write_all(&[head.as_bytes(), &body].concat())
+        .await
+        .unwrap();
+    drop(stream);
+
+    // Nothing of all that was taken; by its own origin it is.
+    let since_then = Request::new(&classroom.founder, &origin, &challenge, classroom.id).open(None);
+    let frames = exchange(address, &since_then.bytes()).await;
+    let closed = RelayFrame::Closed {
+        channel: CHANNEL,
+        reason: Refusal::UnknownClassroom,
+    };
+    assert!(frames.contains(&closed));
+    let (status, answer) = post(address, Some(&origin), &body).await;
+    assert_eq!(status, 200);
+    assert!(is_caught_up(&decode(&answer)));
+}
+
+#[test]
+fn a_challenge_is_taken_for_five_minutes_and_no_longer_than_ten() {
+    let mut world = World::new();
+    let secret = ExchangeSecret::new(SECRET);
+    let at = |seconds: u64| Moment {
+        elapsed: Duration::from_secs(seconds),
+        clock: NOW.clock + seconds,
+    };
+    let session = world
+        .relay
+        .exchange(vec![ORIGIN.to_owned()], Vec::new(), &secret, at(0));
+    let given = decode(&world.relay.answer(session).unwrap());
+    let [RelayFrame::Challenge { challenge, .. }] = given[..] else {
+        panic!("{given:?}");
+    };
+    let request = Request::new(&world.classroom.founder, ORIGIN, &challenge, world.classroom.id).open(None);
+    for (seconds, is_taken) in [
+        (0, true),
+        (299, true),
+        (300, true),
+        (599, true),
+        (600, false),
+        (3600, false),
+    ] {
+        let origins = vec![ORIGIN.to_owned()];
+        let session = world
+            .relay
+            .exchange(origins, request.bytes(), &secret, at(seconds));
+        let frames = decode(&world.relay.answer(session).unwrap());
+        assert_eq!(is_caught_up(&frames), is_taken, "{seconds} s: {frames:?}");
+        let RelayFrame::Challenge { challenge: next, .. } = frames[0] else {
+            panic!("{frames:?}");
+        };
+        assert_eq!(next == challenge, seconds < 300);
+    }
+    // Another relay has other challenges.
+    let other = ExchangeSecret::new([8; 32]);
+    let session = world
+        .relay
+        .exchange(vec![ORIGIN.to_owned()], request.bytes(), &other, at(0));
+    assert_eq!(decode(&world.relay.answer(session).unwrap()).len(), 1);
+}
+
+#[test]
+fn an_answer_waits_for_the_commit() {
+    let mut world = World::new();
+    let secret = ExchangeSecret::new(SECRET);
+    let origins = || vec![ORIGIN.to_owned()];
+    let session = world.relay.exchange(origins(), Vec::new(), &secret, NOW);
+    let given = decode(&world.relay.answer(session).unwrap());
+    let [RelayFrame::Challenge { challenge, .. }] = given[..] else {
+        panic!("{given:?}");
+    };
+    let heads = world.heads();
+    let mut lane = world.classroom.lane(&world.classroom.founder, heads);
+    let request = Request::new(&world.classroom.founder, ORIGIN, &challenge, world.classroom.id)
+        .open(None)
+        .submit(&[lane.write("one")]);
+    let session = world.relay.exchange(origins(), request.bytes(), &secret, NOW);
+    assert_eq!(world.relay.answer(session), None);
+    world.relay.commit(NOW).unwrap();
+    let frames = decode(&world.relay.answer(session).unwrap());
+    assert!(
+        frames
+            .iter()
+            .any(|frame| matches!(frame, RelayFrame::Stored { submission: 0, .. }))
+    );
+    assert_eq!(world.relay.answer(session), None);
+    world.founder.hear(&mut world.relay);
+
+    // Positions of another incarnation: the names of what there is.
+    let elsewhere = Position {
+        incarnation: 8,
+        index: 40,
+    };
+    let request =
+        Request::new(&world.classroom.founder, ORIGIN, &challenge, world.classroom.id).open(Some(elsewhere));
+    let session = world.relay.exchange(origins(), request.bytes(), &secret, NOW);
+    let frames = decode(&world.relay.answer(session).unwrap());
+    let named = frames.iter().find_map(|frame| match frame {
+        RelayFrame::Inventory { part, last: true, .. } => Some(part.logs.len()),
+        _ => None,
+    });
+    assert_eq!(named, Some(1));
+    assert!(is_caught_up(&frames));
+}
