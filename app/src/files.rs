@@ -1,16 +1,10 @@
 //! Files on the device: writing one as its parts come, and reading one part by part.
 
-use std::cell::{Cell, RefCell};
-use std::rc::Rc;
-
-use js_sys::{Array, Date, Object, Promise, Reflect, Uint8Array};
+use js_sys::{Array, Date, Uint8Array};
 use leptos::prelude::*;
-use leptos::task::spawn_local;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{Blob, File, HtmlAnchorElement, HtmlInputElement, Url};
-
-use crate::service_worker::has;
 
 /// Bytes that are read at a time.
 const PART: u32 = 256 * 1024;
@@ -18,115 +12,30 @@ const PART: u32 = 256 * 1024;
 /// How long a download may take to begin, before its data is given up, in seconds.
 const DOWNLOAD_BEGINS_WITHIN: u64 = 60;
 
-#[wasm_bindgen]
-extern "C" {
-    type SavePicker;
-    #[wasm_bindgen(method, catch, js_name = showSaveFilePicker)]
-    fn show(this: &SavePicker, options: &JsValue) -> Result<Promise, JsValue>;
-
-    type FileHandle;
-    #[wasm_bindgen(method, catch, js_name = createWritable)]
-    fn create_writable(this: &FileHandle) -> Result<Promise, JsValue>;
-
-    type Writable;
-    #[wasm_bindgen(method, catch)]
-    fn write(this: &Writable, part: &Uint8Array) -> Result<Promise, JsValue>;
-    #[wasm_bindgen(method, catch)]
-    fn close(this: &Writable) -> Result<Promise, JsValue>;
-    #[wasm_bindgen(method, catch)]
-    fn abort(this: &Writable) -> Result<Promise, JsValue>;
-}
-
-/// What was to be written could not be.
-pub(crate) struct NotWritten;
-
-/// A file that is being written.
+/// A file that is being written: it is downloaded when it is whole. Every browser can do that, and asks where to if the person
+/// has told it to.
 pub(crate) struct Saving {
     name: String,
-    /// Where the browser lets pages write files; elsewhere the parts are gathered and downloaded at the end.
-    file: Option<Writable>,
-    parts: RefCell<Array>,
-    failed: Rc<Cell<bool>>,
+    /// Blobs, so that the browser and not this page's memory holds them.
+    parts: Array,
 }
 
 impl Saving {
-    /// Asks the person where to, if the browser can. `None` if they decided not to.
-    pub(crate) async fn start(name: String) -> Result<Option<Rc<Self>>, NotWritten> {
-        let window = window();
-        let file = if has(&window, "showSaveFilePicker") {
-            let options = Object::new();
-            Reflect::set(&options, &"suggestedName".into(), &name.as_str().into()).map_err(not_written)?;
-            let picker: SavePicker = window.unchecked_into();
-            let chosen = JsFuture::from(picker.show(&options).map_err(not_written)?).await;
-            match chosen {
-                Ok(handle) => {
-                    let handle: FileHandle = handle.unchecked_into();
-                    let writable = JsFuture::from(handle.create_writable().map_err(not_written)?).await;
-                    Some(writable.map_err(not_written)?.unchecked_into())
-                }
-                Err(error) if is_abort(&error) => return Ok(None),
-                Err(error) => return Err(not_written(error)),
-            }
-        } else {
-            None
-        };
-        Ok(Some(Rc::new(Self {
-            name,
-            file,
-            parts: RefCell::new(Array::new()),
-            failed: Rc::default(),
-        })))
+    pub(crate) fn new(name: String) -> Self {
+        let parts = Array::new();
+        Self { name, parts }
     }
 
-    /// Writes the next part. The browser keeps the order.
-    pub(crate) fn write(&self, part: &[u8]) {
-        let part = Uint8Array::from(part);
-        let Some(file) = &self.file else {
-            self.parts.borrow().push(&part);
-            return;
-        };
-        let written = file.write(&part);
-        let failed = self.failed.clone();
-        spawn_local(async move {
-            let written = match written {
-                Ok(written) => JsFuture::from(written).await,
-                Err(error) => Err(error),
-            };
-            if let Err(error) = written {
-                leptos::logging::warn!("a part was not written: {error:?}");
-                failed.set(true);
-            }
-        });
+    pub(crate) fn write(&self, part: &[u8]) -> Result<(), JsValue> {
+        let part = Array::of1(&Uint8Array::from(part));
+        let part = Blob::new_with_u8_array_sequence(&part)?;
+        self.parts.push(&part.into());
+        Ok(())
     }
 
     /// Everything was handed over: the file is whole.
-    pub(crate) async fn finish(&self) -> Result<(), NotWritten> {
-        match &self.file {
-            Some(file) => {
-                let closed = JsFuture::from(file.close().map_err(not_written)?).await;
-                closed.map_err(not_written)?;
-            }
-            None => self.download().map_err(not_written)?,
-        }
-        if self.failed.get() {
-            Err(NotWritten)
-        } else {
-            Ok(())
-        }
-    }
-
-    /// There is no whole file: what was written of it goes.
-    pub(crate) async fn give_up(&self) {
-        if let Some(file) = &self.file
-            && let Ok(aborted) = file.abort()
-            && let Err(error) = JsFuture::from(aborted).await
-        {
-            leptos::logging::warn!("a part of a file may be left: {error:?}");
-        }
-    }
-
-    fn download(&self) -> Result<(), JsValue> {
-        let blob = Blob::new_with_u8_array_sequence(&self.parts.take())?;
+    pub(crate) fn finish(&self) -> Result<(), JsValue> {
+        let blob = Blob::new_with_blob_sequence(&self.parts)?;
         let address = Url::create_object_url_with_blob(&blob)?;
         let link: HtmlAnchorElement = document().create_element("a")?.unchecked_into();
         link.set_href(&address);
@@ -181,15 +90,4 @@ impl Reading {
         let percent = (self.offset / size * 100.0) as u32;
         percent
     }
-}
-
-/// Whether the person closed the picker.
-fn is_abort(error: &JsValue) -> bool {
-    let name = Reflect::get(error, &"name".into());
-    name.is_ok_and(|name| name.as_string().as_deref() == Some("AbortError"))
-}
-
-fn not_written(error: JsValue) -> NotWritten {
-    leptos::logging::warn!("not written: {error:?}");
-    NotWritten
 }

@@ -295,14 +295,26 @@ impl Browser {
             .collect())
     }
 
-    /// Lets files be downloaded into a folder, as for somebody whose browser lets no page write files.
+    /// Lets files be downloaded into a folder.
     ///
     /// # Errors
     /// If the browser refuses.
     pub async fn download_to(&self, folder: &Path) -> Result<()> {
         let behavior = json!({ "behavior": "allow", "downloadPath": folder });
         self.command("Browser.setDownloadBehavior", behavior).await?;
-        self.run("globalThis.showSaveFilePicker = undefined").await?;
+        Ok(())
+    }
+
+    /// Lets the app store no more than so many bytes, as on a full disk; with `None`, as many as the disk takes.
+    ///
+    /// # Errors
+    /// If the browser refuses.
+    pub async fn allow_storage(&self, bytes: Option<u64>) -> Result<()> {
+        let mut quota = json!({ "origin": self.origin });
+        if let Some(bytes) = bytes {
+            quota["quotaSize"] = bytes.into();
+        }
+        self.command("Storage.overrideQuotaForOrigin", quota).await?;
         Ok(())
     }
 

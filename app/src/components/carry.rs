@@ -1,5 +1,6 @@
 //! Classrooms carried by hand: to a file, and from one.
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use leptos::html::Input;
@@ -38,7 +39,7 @@ pub(crate) fn ExportButton(progress: Progress, command: Command) -> impl IntoVie
     let export = move |_| {
         let command = command.clone();
         if !is_busy(progress) {
-            spawn_local(export(link, progress, command));
+            export(link, progress, command);
         }
     };
     view! {
@@ -148,16 +149,16 @@ fn show(progress: Progress, carried: Carried) {
     progress.try_set(carried);
 }
 
-async fn export(link: Link, progress: Progress, command: Command) {
-    let saving = match Saving::start(bundle_name()).await {
-        Ok(Some(saving)) => saving,
-        Ok(None) => return,
-        Err(_) => return show(progress, Carried::Failed(say().file_not_written().to_owned())),
-    };
+fn export(link: Link, progress: Progress, command: Command) {
     show(progress, Carried::Exporting(0));
-    let written = saving.clone();
+    let saving = Rc::new(Saving::new(bundle_name()));
+    let failed = Rc::new(Cell::new(false));
+    let (writing, write_failed) = (saving.clone(), failed.clone());
     let on_part = move |part: Vec<u8>| {
-        written.write(&part);
+        if let Err(error) = writing.write(&part) {
+            leptos::logging::warn!("a part was not written: {error:?}");
+            write_failed.set(true);
+        }
         progress.try_update(|carried| {
             if let Carried::Exporting(bytes) = carried {
                 *bytes += part.len() as u64;
@@ -165,19 +166,14 @@ async fn export(link: Link, progress: Progress, command: Command) {
         });
     };
     let on_answer = move |answer| {
-        spawn_local(async move {
-            let carried = match answer {
-                Ok(Answer::Exported { items }) => match saving.finish().await {
-                    Ok(()) => Carried::Exported(items),
-                    Err(_) => Carried::Failed(say().file_not_written().to_owned()),
-                },
-                other => {
-                    saving.give_up().await;
-                    Carried::Failed(reasons::of_answer(other))
-                }
-            };
-            show(progress, carried);
-        });
+        let carried = match answer {
+            Ok(Answer::Exported { items }) if !failed.get() && saving.finish().is_ok() => {
+                Carried::Exported(items)
+            }
+            Ok(Answer::Exported { .. }) => Carried::Failed(say().file_not_written().to_owned()),
+            other => Carried::Failed(reasons::of_answer(other)),
+        };
+        show(progress, carried);
     };
     link.ask_in_parts(command, Rc::new(on_part), Box::new(on_answer));
 }
