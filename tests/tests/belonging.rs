@@ -165,6 +165,9 @@ async fn who_asks_first_waits_and_is_let_in() -> Result<()> {
     amina.create_classroom(CLASSROOM, AMINA).await?;
     let invite = amina.invite_who_asks_first("Student").await?;
     amina.wait_for_text("list", "Invites", "asks first").await?;
+    // What was passed over on the way to it left no invite behind.
+    let invites = amina.text("list", "Invites").await?.unwrap_or_default();
+    assert!(!invites.contains("joins at once"), "{invites}");
 
     jonas.open_invite(&invite).await?;
     jonas.find("button", "Ask to join").await?;

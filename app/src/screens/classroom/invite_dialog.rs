@@ -1,6 +1,7 @@
 //! Making invite links. The secret in a link stays in this tab until the person hands it on.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use leptos::prelude::*;
 use protocol::ClassroomId;
@@ -18,6 +19,12 @@ use crate::{paths, reasons};
 
 /// The roles in the order in which they are offered.
 const OFFERED: [Role; 4] = [Role::Student, Role::Teacher, Role::Lead, Role::Guest];
+
+/// How long somebody has for choosing before an invite is made: each one stands in the classroom until it is ended.
+const CHOOSING: Duration = Duration::from_millis(1500);
+
+/// How long a choice must stand.
+const CHOSEN: Duration = Duration::from_millis(500);
 
 /// The roles that somebody of a role may invite.
 pub(super) fn roles_to_invite(inviter: Role) -> Vec<Role> {
@@ -60,9 +67,7 @@ pub(super) fn InviteDialog(
     );
     let ask_first = RwSignal::new(false);
     let asked = StoredValue::new(Vec::<Made>::new());
-
-    Effect::new(move || {
-        let wanted = (id, chosen.get(), ask_first.get());
+    let make = move |wanted: Made| {
         let known = made.with_untracked(|made| made.contains_key(&wanted));
         if known || asked.with_value(|asked| asked.contains(&wanted)) {
             return;
@@ -90,7 +95,21 @@ pub(super) fn InviteDialog(
                 }
             },
         );
+    };
+    let choosing = StoredValue::new(None::<TimeoutHandle>);
+    let choose_on = move || {
+        if let Some(timer) = choosing.try_update_value(Option::take).flatten() {
+            timer.clear();
+        }
+    };
+    Effect::new(move |before: Option<()>| {
+        let wanted = (id, chosen.get(), ask_first.get());
+        choose_on();
+        let patience = if before.is_none() { CHOOSING } else { CHOSEN };
+        let timer = set_timeout_with_handle(move || make(wanted), patience);
+        choosing.set_value(timer.ok());
     });
+    on_cleanup(choose_on);
 
     let invite = Memo::new(move |_| {
         let fragment = made.with(|made| made.get(&(id, chosen.get(), ask_first.get())).cloned())?;
