@@ -1,0 +1,217 @@
+//! What the browser keeps: stores that earlier versions of the app wrote, a connection to the store that is dropped, a full disk.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use tests::{
+    AMINA, Browser, CLASSROOM, JONAS, Journey, Pair, Profile, Result, TITLE, files_under, wait_until,
+};
+
+/// What Amina wrote with a connection, and after it was cut.
+const SENT: &str = "Springs at Mount Kenya. ";
+const UNSENT: &str = "And from here.";
+
+/// What an earlier version of the app left in IndexedDB, a file for each version of the tables: `{ "version": 1, "tables": {
+/// "profile": [[key, value], …], … } }`, keys and values in hexadecimal digits. They hold Amina's classroom with a page: one
+/// sentence on the relay, one made offline. `MERIDIAN_GOLDEN=write` writes the one of the app under test.
+fn stores() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("stores")
+}
+
+/// Everything in the store, in the form of those files.
+async fn dump(browser: &Browser) -> Result<Value> {
+    browser
+        .run(
+            "const digits = (bytes) =>
+               [...new Uint8Array(bytes.buffer ?? bytes)].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+             const answered = (request) => new Promise((done, fail) => {
+               request.onsuccess = () => done(request.result);
+               request.onerror = () => fail(request.error);
+             });
+             const database = await answered(indexedDB.open('meridian'));
+             const names = [...database.objectStoreNames], tables = {};
+             for (const name of names) {
+               const store = database.transaction(name).objectStore(name);
+               const [keys, values] = await Promise.all([answered(store.getAllKeys()), answered(store.getAll())]);
+               tables[name] = keys.map((key, at) => [digits(key), digits(values[at])]);
+             }
+             const version = database.version;
+             database.close();
+             return { version, tables };",
+        )
+        .await
+}
+
+/// Puts such a store where the app will look for it. The browser must not show the app.
+async fn restore(browser: &Browser, store: &Value) -> Result<()> {
+    let script = format!(
+        "const bytes = (digits) => Uint8Array.from(digits.match(/../g) ?? [], (pair) => parseInt(pair, 16));
+         const stored = {store};
+         await new Promise((done, fail) => {{
+           const request = indexedDB.open('meridian', stored.version);
+           request.onupgradeneeded = () => {{
+             for (const [name, rows] of Object.entries(stored.tables)) {{
+               const table = request.result.createObjectStore(name);
+               for (const [key, value] of rows) table.put(bytes(value), bytes(key));
+             }}
+           }};
+           request.onsuccess = () => {{ request.result.close(); done(); }};
+           request.onerror = () => fail(request.error);
+         }});"
+    );
+    browser.run(&script).await?;
+    Ok(())
+}
+
+/// Writes the page of the stores, the second half with no connection.
+async fn write_both_halves(journey: &Journey, amina: &Browser) -> Result<()> {
+    amina.create_classroom(CLASSROOM, AMINA).await?;
+    amina.new_page(TITLE).await?;
+    amina.write(SENT).await?;
+    amina.wait_for_status("On the relay").await?;
+    journey.link(0).cut();
+    amina.wait_for_status("Offline · On the relay").await?;
+    amina.write(UNSENT).await?;
+    amina.wait_for_status("Offline · On this device").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_every_version_stored_is_opened() -> Result<()> {
+    let journey = Journey::start(1).await?;
+    let profile = Profile::new()?;
+    let amina = journey.open(0, &profile).await?;
+    write_both_halves(&journey, &amina).await?;
+    let now = dump(&amina).await?;
+    amina.close().await?;
+    if std::env::var_os("MERIDIAN_GOLDEN").is_some_and(|wish| wish == "write") {
+        let file = stores().join(format!("{}.json", now["version"]));
+        return fs::write(&file, format!("{now}\n")).map_err(|source| failed(&file, source));
+    }
+
+    let mut versions = Vec::new();
+    for file in files_under(&stores())? {
+        let text = fs::read_to_string(&file).map_err(|source| failed(&file, source))?;
+        let store: Value = serde_json::from_str(&text).unwrap_or_default();
+        versions.push(store["version"].as_u64().unwrap_or_default());
+        opens(&store, &now["version"]).await?;
+    }
+    versions.sort_unstable();
+    let all: Vec<u64> = (1..=now["version"].as_u64().unwrap_or_default()).collect();
+    assert_eq!(versions, all, "each version of the tables has its store");
+    Ok(())
+}
+
+fn failed(file: &Path, source: std::io::Error) -> tests::Error {
+    tests::Error::Io {
+        what: file.display().to_string(),
+        source,
+    }
+}
+
+/// Everything of this store is there, reaches a relay that knows nothing of it, and somebody who joins.
+async fn opens(store: &Value, version_now: &Value) -> Result<()> {
+    let journey = Journey::start(2).await?;
+    let (profile, other_profile) = (Profile::new()?, Profile::new()?);
+    let (amina, jonas) = tokio::try_join!(journey.open_blank(0, &profile), journey.open(1, &other_profile))?;
+    amina.visit("/health").await?;
+    restore(&amina, store).await?;
+    // That page has no icon.
+    amina.errors().await?;
+    amina.visit("/").await?;
+    amina.press(CLASSROOM).await?;
+    amina.open_page(TITLE).await?;
+    amina.wait_for_page(&format!("<p>{SENT}{UNSENT}</p>")).await?;
+    amina.wait_for_status("On the relay").await?;
+    assert_eq!(dump(&amina).await?["version"], *version_now);
+
+    amina.press(&format!("Back to {CLASSROOM}")).await?;
+    let invite = amina.invite("Student").await?;
+    jonas.join(&invite, JONAS).await?;
+    jonas.open_page(TITLE).await?;
+    jonas.wait_for_page(&format!("<p>{SENT}{UNSENT}</p>")).await?;
+    amina.open_page(TITLE).await?;
+    amina.write(" Here too.").await?;
+    jonas
+        .wait_for_page(&format!("<p>{SENT}{UNSENT} Here too.</p>"))
+        .await?;
+    amina.close().await?;
+    jonas.close().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dropped_connection_to_the_store_is_opened_again() -> Result<()> {
+    let journey = Journey::start(1).await?;
+    let profile = Profile::new()?;
+    let amina = journey.open(0, &profile).await?;
+    amina.create_classroom(CLASSROOM, AMINA).await?;
+    amina.new_page(TITLE).await?;
+    amina.write("Before. ").await?;
+    amina.wait_for_status("On the relay").await?;
+
+    // Somebody else wants a newer version of the tables, and then does not: the app must not stand in the way.
+    let outcome = amina
+        .run(
+            "const known = (await indexedDB.databases()).find(({ name }) => name === 'meridian');
+             return new Promise((done) => {
+               const request = indexedDB.open('meridian', known.version + 1);
+               request.onupgradeneeded = () => request.transaction.abort();
+               request.onsuccess = () => done('success');
+               request.onblocked = () => done('blocked');
+               request.onerror = (event) => { event.preventDefault(); done(request.error.name); };
+             });",
+        )
+        .await?;
+    assert_eq!(outcome, "AbortError");
+    amina.write("After. ").await?;
+    amina.wait_for_status("On the relay").await?;
+    journey.link(0).cut();
+    amina.wait_for_status("Offline · On the relay").await?;
+    amina.write("Later.").await?;
+    amina.wait_for_status("Offline · On this device").await?;
+    amina.reload().await?;
+    amina.wait_for_page("<p>Before. After. Later.</p>").await?;
+    journey.link(0).restore();
+    amina.wait_for_status("On the relay").await?;
+    amina.close().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_is_told_and_loses_nothing() -> Result<()> {
+    let pair = Pair::meet().await?;
+    let (amina, jonas) = (&pair.amina, &pair.jonas);
+    amina.write("Before. ").await?;
+    jonas.wait_for_page("Before.").await?;
+    amina.wait_for_status("On the relay").await?;
+    amina.allow_storage(Some(1)).await?;
+    // The browser notices within half a minute.
+    wait_until("the app says that nothing more fits", async || {
+        amina.write("x").await?;
+        Ok(amina.status().await? == "Not saved")
+    })
+    .await?;
+    amina.write(" Not yet.").await?;
+    amina
+        .wait_for_alert("Not saved: this device’s storage is full.")
+        .await?;
+    let page = amina.page().await?;
+    assert!(page.contains(" Not yet."), "{page}");
+    // What is not kept here goes nowhere else.
+    assert!(!jonas.page().await?.contains("Not yet."));
+
+    // What is kept can still be carried away.
+    amina.press(&format!("Back to {CLASSROOM}")).await?;
+    amina.wait_for_status("Not saved").await?;
+    let folder = Profile::new()?;
+    amina.download_to(folder.path()).await?;
+    amina.press("Export to file").await?;
+    amina
+        .wait_for_text("status", "Files", "The file is written. Items in it: ")
+        .await?;
+
+    amina.allow_storage(None).await?;
+    amina.wait_for_status("On the relay").await?;
+    jonas.wait_for_page(" Not yet.").await?;
+    assert_eq!(jonas.page().await?, page);
+    pair.part().await
+}
