@@ -233,6 +233,7 @@ impl<R: CryptoRng> Replica<R> {
         let may_pass = matches!(
             reason,
             Refusal::Busy
+                | Refusal::TooFast
                 | Refusal::Storage
                 | Refusal::GoingAway
                 | Refusal::UnknownParent

@@ -9,8 +9,9 @@ use axum::extract::ws::{Message, WebSocket};
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt as _, StreamExt as _};
 use protocol::Refusal;
-use protocol::frame::{self, ClientFrame};
+use protocol::frame::{self, ClientFrame, RelayFrame};
 use tokio::sync::watch;
+use tokio::task::consume_budget;
 use tokio::time::{timeout, timeout_at};
 
 use crate::clock::Clock;
@@ -22,9 +23,6 @@ use crate::core::receiver::{Loading, Receiver, Taken};
 use crate::core::sender::{Next, Sender};
 use crate::progress::Progress;
 use crate::writer::Queue;
-
-/// How long a connection that ends may take to hear the last of it.
-const FAREWELL: Duration = Duration::from_secs(5);
 
 /// How long it may then take the client to close its side.
 const LINGER: Duration = Duration::from_secs(1);
@@ -77,6 +75,7 @@ pub(crate) async fn serve(
         sink,
         progress,
         stalled: server.shared.limits.stalled,
+        farewell: server.shared.limits.farewell,
     };
     let mut sender = Sender::new(Arc::clone(&inbox), Arc::clone(&server.shared), challenge, now);
     let mut receiver = Receiver::new(
@@ -102,7 +101,10 @@ pub(crate) async fn serve(
     };
     inbox.end(reason);
     let last_words = async {
-        if matches!(timeout(FAREWELL, &mut sending).await, Ok(Ok(()))) {
+        if matches!(
+            timeout(server.shared.limits.farewell, &mut sending).await,
+            Ok(Ok(()))
+        ) {
             // A socket closed with unread bytes in it would take back what was just said.
             let drain = async { while let Some(Ok(_)) = stream.next().await {} };
             if timeout(LINGER, drain).await.is_err() {
@@ -147,16 +149,16 @@ async fn read(
 ) -> Option<Refusal> {
     loop {
         receiver.heard(server.clock.now());
-        let (deadline, end) = receiver.patience();
+        let (deadline, reason) = receiver.patience();
         // Whoever never stops talking is not waited for below.
         if deadline <= server.clock.now().elapsed {
-            return end;
+            return Some(reason);
         }
         let message = match timeout_at(server.clock.instant(deadline), stream.next()).await {
             Ok(Some(Ok(message))) => message,
             Ok(Some(Err(error))) => return is_too_large(error).then_some(Refusal::TooLarge),
             Ok(None) => return None,
-            Err(_) => return end,
+            Err(_) => return Some(reason),
         };
         match message {
             Message::Binary(bytes) => {
@@ -180,6 +182,8 @@ pub(crate) async fn take(
 ) -> Result<(), Refusal> {
     for frame in frame::decode::<ClientFrame>(message) {
         poll_fn(|context| inbox.poll_room(server.shared.limits.unanswered, context)).await;
+        // A long message of somebody keeps others waiting no longer than a few frames.
+        consume_budget().await;
         let frame = frame.map_err(|_| Refusal::Malformed)?;
         match receiver.take(frame, server.clock.now())? {
             Taken::Done => {}
@@ -241,21 +245,38 @@ struct Outgoing {
     sink: SplitSink<WebSocket, Message>,
     progress: Progress,
     stalled: Duration,
+    farewell: Duration,
 }
 
 impl Outgoing {
     /// Waits as long as the socket takes bytes, however slowly.
     async fn send(&mut self, message: Message) -> Result<(), Gone> {
-        let sending = self.sink.send(message);
-        tokio::pin!(sending);
-        loop {
-            let before = self.progress.taken();
-            match timeout(self.stalled, &mut sending).await {
-                Ok(sent) => return sent.map_err(|_| Gone),
-                Err(_) if self.progress.taken() == before => return Err(Gone),
-                Err(_) => {}
+        {
+            let sending = self.sink.send(message);
+            tokio::pin!(sending);
+            loop {
+                let before = self.progress.taken();
+                match timeout(self.stalled, &mut sending).await {
+                    Ok(sent) => return sent.map_err(|_| Gone),
+                    Err(_) if self.progress.taken() == before => break,
+                    Err(_) => {}
+                }
             }
         }
+        // Whoever begins to read again is told.
+        let told = async {
+            self.sink.flush().await?;
+            let reason = Refusal::TooSlow;
+            if let Ok(ended) = frame::encode(&RelayFrame::Ended { reason }) {
+                self.sink.send(Message::Binary(ended.into())).await?;
+            }
+            self.sink.send(Message::Close(None)).await
+        };
+        match timeout(self.farewell, told).await {
+            Ok(Ok(())) => tracing::debug!("told that it reads too slowly"),
+            Ok(Err(_)) | Err(_) => tracing::debug!("reads too slowly"),
+        }
+        Err(Gone)
     }
 }
 

@@ -37,6 +37,7 @@ pub(crate) mod classroom;
 pub(crate) mod exchange;
 pub(crate) mod inbox;
 pub(crate) mod judge;
+mod members;
 mod outbound;
 pub(crate) mod reading;
 pub(crate) mod receiver;
@@ -58,6 +59,7 @@ use classroom::Classrooms;
 use exchange::Answering;
 pub use exchange::ExchangeSecret;
 use inbox::Inbox;
+use members::Members;
 use receiver::{Receiver, Taken};
 use sender::{Next, Sender};
 
@@ -92,6 +94,7 @@ impl Rules {
 pub(crate) struct Shared {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) classrooms: Classrooms,
+    pub(crate) members: Arc<Members>,
     pub(crate) limits: Limits,
     pub(crate) found_token: Option<String>,
 }
@@ -101,6 +104,7 @@ impl Shared {
         Self {
             classrooms: Classrooms::new(Arc::clone(&store)),
             store,
+            members: Arc::default(),
             limits: rules.limits,
             found_token: rules.found_token,
         }
@@ -285,20 +289,13 @@ impl Relay {
 
     /// Ends the sessions whose time is over, and takes what there is room for by now.
     pub fn tick(&mut self, now: Moment) {
-        let mut left = Vec::new();
-        for (id, session) in &mut self.sessions {
-            let (deadline, end) = session.receiver.patience();
+        for session in self.sessions.values_mut() {
+            let (deadline, reason) = session.receiver.patience();
             if deadline > now.elapsed {
                 session.read(&self.shared, &mut self.jobs, now);
                 continue;
             }
-            match end {
-                Some(reason) => session.end(reason),
-                None => left.push(*id),
-            }
-        }
-        for id in left {
-            self.sessions.remove(&id);
+            session.end(reason);
         }
     }
 

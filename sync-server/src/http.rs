@@ -120,7 +120,7 @@ async fn exchange(State(context): State<Context>, request: Request) -> Response 
     if origins.is_empty() {
         return (StatusCode::FORBIDDEN, "not from this origin\n").into_response();
     }
-    let time = context.server.shared.limits.request;
+    let time = context.server.shared.limits.exchange;
     let request = match timeout(time, request.extract::<Bytes, _>()).await {
         Ok(Ok(request)) => request,
         Ok(Err(rejection)) => return rejection.into_response(),

@@ -18,8 +18,9 @@ mod progress;
 pub mod relay;
 pub mod settings;
 pub mod store;
+mod turning_away;
 mod writer;
 
 pub use error::Error;
 pub use relay::{Relay, start};
-pub use settings::{Limits, Settings};
+pub use settings::{Limits, Rate, Settings};

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand};
-use sync_server::{Error, Limits, Settings};
+use sync_server::{Error, Limits, Rate, Settings};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -72,6 +72,9 @@ struct LimitOptions {
     /// Connections at once from one address, or one /64 network of IPv6. A whole school may share one.
     #[arg(long, value_name = "COUNT", default_value_t = Limits::default().connections_per_address)]
     connections_per_address: usize,
+    /// Connections at once of one member.
+    #[arg(long, value_name = "COUNT", default_value_t = Limits::default().connections_per_member)]
+    connections_per_member: usize,
     /// Classrooms that one connection has open.
     #[arg(long, value_name = "COUNT", default_value_t = Limits::default().channels)]
     channels: usize,
@@ -82,8 +85,8 @@ struct LimitOptions {
     #[arg(long, value_name = "SECONDS", default_value_t = Limits::default().handshake.as_secs())]
     handshake: u64,
     /// How long a `POST /sync` may take to come.
-    #[arg(long, value_name = "SECONDS", default_value_t = Limits::default().request.as_secs())]
-    request: u64,
+    #[arg(long, value_name = "SECONDS", default_value_t = Limits::default().exchange.as_secs())]
+    exchange: u64,
     /// How long a connection may have no classroom open.
     #[arg(long, value_name = "SECONDS", default_value_t = Limits::default().unopened.as_secs())]
     unopened: u64,
@@ -96,6 +99,18 @@ struct LimitOptions {
     /// Submissions of one connection that wait for their answer.
     #[arg(long, value_name = "COUNT", default_value_t = Limits::default().unanswered)]
     unanswered: usize,
+    /// Items that one member submits in a second, over all connections.
+    #[arg(long, value_name = "COUNT", default_value_t = Limits::default().submissions.per_second)]
+    submissions_per_second: u32,
+    /// Items that one member submits at once after a pause.
+    #[arg(long, value_name = "COUNT", default_value_t = Limits::default().submissions.at_once)]
+    submissions_at_once: u32,
+    /// Other requests of one connection in a second: opening, closing, inventories, fetching, pings.
+    #[arg(long, value_name = "COUNT", default_value_t = Limits::default().requests.per_second)]
+    requests_per_second: u32,
+    /// Other requests of one connection at once after a pause.
+    #[arg(long, value_name = "COUNT", default_value_t = Limits::default().requests.at_once)]
+    requests_at_once: u32,
     /// Whispers of one connection in a second.
     #[arg(long, value_name = "COUNT", default_value_t = Limits::default().whispers_per_second)]
     whispers_per_second: u32,
@@ -121,14 +136,23 @@ impl LimitOptions {
         Limits {
             connections: self.connections,
             connections_per_address: self.connections_per_address,
+            connections_per_member: self.connections_per_member,
             channels: self.channels,
             message: self.message_bytes,
             handshake: Duration::from_secs(self.handshake),
-            request: Duration::from_secs(self.request),
+            exchange: Duration::from_secs(self.exchange),
             unopened: Duration::from_secs(self.unopened),
             idle: Duration::from_secs(self.idle),
             stalled: Duration::from_secs(self.stalled),
             unanswered: self.unanswered,
+            submissions: Rate {
+                per_second: self.submissions_per_second,
+                at_once: self.submissions_at_once,
+            },
+            requests: Rate {
+                per_second: self.requests_per_second,
+                at_once: self.requests_at_once,
+            },
             whispers_per_second: self.whispers_per_second,
             classroom_bytes: self.classroom_bytes,
             classroom_documents: self.classroom_documents,

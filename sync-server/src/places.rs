@@ -44,13 +44,9 @@ impl Places {
         }
     }
 
-    /// Waits until one more connection may be accepted.
-    pub(crate) async fn free(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.all).acquire_owned().await.ok()
-    }
-
-    /// Takes a free place for a connection from `address`, unless that has too many.
-    pub(crate) fn take(&self, free: OwnedSemaphorePermit, address: IpAddr) -> Option<Place> {
+    /// Takes a place for a connection from `address`, unless there is none, or that has too many.
+    pub(crate) fn take(&self, address: IpAddr) -> Option<Place> {
+        let free = Arc::clone(&self.all).try_acquire_owned().ok()?;
         let address = address.to_canonical();
         let counted = if self.proxies.contains(&address) {
             None
@@ -96,12 +92,15 @@ fn network(address: IpAddr) -> IpAddr {
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use super::Places;
     use crate::settings::Limits;
 
-    #[tokio::test]
-    async fn an_address_has_so_many_places_and_a_proxy_any_number() {
+    #[test]
+    fn an_address_has_so_many_places_and_a_proxy_any_number() {
         let limits = Limits {
+            connections: 100,
             connections_per_address: 2,
             ..Limits::default()
         };
@@ -120,11 +119,14 @@ mod tests {
             ("127.0.0.1", true),
             ("::ffff:127.0.0.1", true),
         ] {
-            let free = places.free().await.unwrap();
-            let place = places.take(free, address.parse().unwrap());
+            let place = places.take(address.parse().unwrap());
             assert_eq!(place.is_some(), is_free, "{address}");
             held.extend(place);
         }
+        let free = places.all.available_permits();
+        let others = |number: usize| IpAddr::from([10, 1, (number >> 8) as u8, number as u8]);
+        held.extend((0..free).map(|number| places.take(others(number)).unwrap()));
+        assert!(places.take(others(free)).is_none());
         held.clear();
         assert!(places.taken.lock().is_empty());
         assert_eq!(places.all.available_permits(), limits.connections);

@@ -24,6 +24,7 @@ use crate::places::{Place, Places};
 use crate::progress::Counted;
 use crate::settings::Settings;
 use crate::store::{Sqlite, Store};
+use crate::turning_away::TurningAway;
 use crate::writer::Writer;
 
 /// How long a client may take to send the head of a request.
@@ -188,15 +189,14 @@ async fn accept(
     phase: watch::Receiver<Phase>,
 ) {
     let mut ending = phase.clone();
+    let turning_away = TurningAway::default();
     let accepting = async {
         loop {
-            let Some(free) = places.free().await else {
-                return;
-            };
             match listener.accept().await {
                 Ok((stream, from)) => {
-                    let Some(place) = places.take(free, from.ip()) else {
-                        tracing::debug!(address = %from.ip(), "too many connections from this address");
+                    let Some(place) = places.take(from.ip()) else {
+                        tracing::debug!(address = %from.ip(), "too many connections");
+                        turning_away.turn_away(stream);
                         continue;
                     };
                     let (service, phase) = (service.clone(), phase.clone());

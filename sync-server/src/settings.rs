@@ -41,12 +41,21 @@ impl Settings {
     }
 }
 
+/// How many of something in a second, and how many at once after a pause.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    pub per_second: u32,
+    pub at_once: u32,
+}
+
 /// What one relay takes at most.
 #[derive(Debug, Clone)]
 pub struct Limits {
     pub connections: usize,
     /// Connections from one address, or one /64 network of IPv6. A whole school may share one.
     pub connections_per_address: usize,
+    /// Connections of one member.
+    pub connections_per_member: usize,
     /// Classrooms that one connection has open.
     pub channels: usize,
     /// Bytes of one message of a client.
@@ -54,7 +63,7 @@ pub struct Limits {
     /// From connecting to the answered challenge.
     pub handshake: Duration,
     /// For a whole `POST /sync` to come.
-    pub request: Duration,
+    pub exchange: Duration,
     /// Without an open classroom, however much the client says: anybody can answer the challenge.
     pub unopened: Duration,
     /// Without any message of the client. One that is well whispers every 15 s, and pings when it has heard nothing
@@ -62,8 +71,15 @@ pub struct Limits {
     pub idle: Duration,
     /// Without the socket taking a single byte although some wait.
     pub stalled: Duration,
+    /// For hearing why the connection ends.
+    pub farewell: Duration,
     /// Submissions of one connection that wait for their answer; more are not read from the socket.
     pub unanswered: usize,
+    /// Items that one member submits, over all connections; more are refused. A class that comes back from a week
+    /// without a connection, or brings back what a relay lost, has room in what may come at once.
+    pub submissions: Rate,
+    /// What one connection asks besides: opening, closing, inventories, fetching, pings. More end it.
+    pub requests: Rate,
     /// Bytes of memory for what one connection may leave out of the segments it sends, over all its channels: some 200
     /// for each log, and 32 for each roster head that the log's last segment named.
     pub remembered: usize,
@@ -86,16 +102,26 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            connections: 8192,
+            connections: 16_384,
             connections_per_address: 1024,
+            connections_per_member: 256,
             channels: 64,
             message: MAX_MESSAGE,
             handshake: Duration::from_secs(15),
-            request: Duration::from_secs(120),
+            exchange: Duration::from_secs(120),
             unopened: Duration::from_secs(60),
             idle: Duration::from_secs(65),
             stalled: Duration::from_secs(30),
+            farewell: Duration::from_secs(5),
             unanswered: 4096,
+            submissions: Rate {
+                per_second: 200,
+                at_once: 4000,
+            },
+            requests: Rate {
+                per_second: 50,
+                at_once: 1000,
+            },
             remembered: 1024 * 1024,
             classroom_bytes: 4 * 1024 * 1024 * 1024,
             classroom_documents: 20_000,

@@ -352,10 +352,16 @@ impl Pending {
         let decision = match &candidate {
             Candidate::Entry { entry, .. } => self.judge_entry(entry, from, terms),
             Candidate::Segment { segment, hash } => self.judge_segment(segment, *hash, member, terms),
-            Candidate::Snapshot { snapshot, hash, .. } => self.judge_snapshot(snapshot, *hash, member, terms),
+            Candidate::Snapshot {
+                snapshot,
+                hash,
+                bytes,
+            } => self.judge_snapshot(snapshot, *hash, bytes.len(), member, terms),
             Candidate::Piece { hash, bytes } => self.judge_piece(*hash, bytes, member, terms),
-            Candidate::Verdict { verdict, .. } => self.judge_verdict(verdict, member, terms),
-            Candidate::Receipt { receipt, hash, .. } => self.judge_receipt(receipt, *hash, member, terms),
+            Candidate::Verdict { verdict, bytes } => self.judge_verdict(verdict, bytes.len(), member, terms),
+            Candidate::Receipt { receipt, hash, bytes } => {
+                self.judge_receipt(receipt, *hash, bytes.len(), member, terms)
+            }
         };
         match decision? {
             Decision::Store(before) => {
@@ -375,6 +381,7 @@ impl Pending {
                     Candidate::Piece { bytes, .. } => bytes.len(),
                     _ => 0,
                 };
+                self.bytes += bytes as u64;
                 Ok(Decided::Held { bytes })
             }
             Decision::Held => Ok(Decided::Held { bytes: 0 }),

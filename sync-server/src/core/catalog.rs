@@ -19,6 +19,8 @@ use crate::store::{Item, Placed, Store};
 pub(crate) struct Catalog {
     documents: Arc<BTreeMap<DocumentId, SpaceId>>,
     snapshots: Arc<BTreeMap<SnapshotHash, SnapshotPlace>>,
+    /// The snapshots that have each piece: mostly one.
+    pieces: Arc<BTreeMap<PieceHash, Vec<SnapshotHash>>>,
     verdicts: Arc<BTreeMap<VerdictName, VerdictPlace>>,
     receipts: Arc<BTreeMap<ReceiptName, ReceiptPlace>>,
 }
@@ -79,6 +81,10 @@ impl Catalog {
                     member: snapshot.header.member,
                     pieces: snapshot.pieces().to_vec(),
                 };
+                let pieces = Arc::make_mut(&mut self.pieces);
+                for piece in &place.pieces {
+                    pieces.entry(*piece).or_default().push(*hash);
+                }
                 Arc::make_mut(&mut self.snapshots).insert(*hash, place);
             }
             Item::Verdict { space, bytes } => {
@@ -125,6 +131,14 @@ impl Catalog {
             Arc::make_mut(&mut self.verdicts).retain(|name, _| name.snapshot != *hash);
         }
         let removed = Arc::make_mut(&mut self.snapshots).remove(hash);
+        let pieces = Arc::make_mut(&mut self.pieces);
+        for piece in removed.iter().flat_map(|snapshot| &snapshot.pieces) {
+            let with_it = pieces.entry(*piece).or_default();
+            with_it.retain(|snapshot| snapshot != hash);
+            if with_it.is_empty() {
+                pieces.remove(piece);
+            }
+        }
         positions.extend(removed.map(|snapshot| snapshot.position));
         positions
     }
@@ -152,8 +166,17 @@ impl Catalog {
         self.documents.values()
     }
 
-    pub(crate) fn document_count(&self) -> usize {
-        self.documents.len()
+    /// How many documents there are beside this one, by segments or snapshots.
+    pub(crate) fn document_count(&self, beside: &DocumentId) -> usize {
+        let mut without_segments: Vec<&DocumentId> = self
+            .snapshots
+            .values()
+            .map(|snapshot| &snapshot.document)
+            .filter(|document| *document != beside && !self.documents.contains_key(document))
+            .collect();
+        without_segments.sort_unstable();
+        without_segments.dedup();
+        self.documents.len() + without_segments.len() - usize::from(self.documents.contains_key(beside))
     }
 
     pub(crate) fn snapshot(&self, hash: &SnapshotHash) -> Option<&SnapshotPlace> {
@@ -178,11 +201,10 @@ impl Catalog {
         snapshots.into_iter()
     }
 
-    /// The snapshot of this document, or of another of its space, that has the piece.
+    /// The snapshots that have a piece.
     pub(crate) fn with_piece(&self, piece: &PieceHash) -> impl Iterator<Item = &SnapshotPlace> {
-        self.snapshots
-            .values()
-            .filter(move |snapshot| snapshot.pieces.contains(piece))
+        let named = self.pieces.get(piece).into_iter().flatten();
+        named.filter_map(|snapshot| self.snapshots.get(snapshot))
     }
 
     pub(crate) fn verdict(&self, name: &VerdictName) -> Option<&VerdictPlace> {

@@ -8,7 +8,7 @@ mod tidy;
 
 use protocol::roster::{Action, Added, Entry, Roster, Unfit};
 use protocol::segment::Header;
-use protocol::{EntryHash, MemberId, Refusal};
+use protocol::{DocumentId, EntryHash, MemberId, Refusal};
 
 pub(super) use segments::check_kind;
 pub(super) use tidy::holds_what_is_gone;
@@ -110,6 +110,14 @@ impl Pending {
             Some(_) => Ok(()),
             None => Err(Refusal::NotAMember),
         }
+    }
+
+    /// Whether there is room for a document that has no segments yet.
+    fn check_documents(&self, document: &DocumentId, limits: &Limits) -> Result<(), Refusal> {
+        if self.catalog.document_count(document) >= limits.classroom_documents {
+            return Err(Refusal::TooManyDocuments);
+        }
+        Ok(())
     }
 
     /// Whether there is room for so many bytes.

@@ -21,7 +21,9 @@ use super::bucket::Bucket;
 use super::classroom::{Classroom, Classrooms, Listening};
 use super::inbox::{Answer, ChannelKey, Inbox, Note, Start};
 use super::judge::{check_header, check_invite, check_kind, refusal_of, storage};
+use super::members::Presence;
 use super::{Moment, Shared};
+use crate::settings::Rate;
 
 /// See the [module](self).
 pub(crate) struct Receiver {
@@ -32,7 +34,7 @@ pub(crate) struct Receiver {
     earlier: Option<Challenge>,
     origins: Vec<String>,
     /// Who answered the challenge.
-    member: Option<MemberId>,
+    presence: Option<Presence>,
     channels: HashMap<Channel, Inbound>,
     /// When the client was last heard.
     heard: Duration,
@@ -40,6 +42,7 @@ pub(crate) struct Receiver {
     unopened: Duration,
     last_key: ChannelKey,
     whispers: Bucket,
+    requests: Bucket,
 }
 
 /// What came of a frame.
@@ -136,19 +139,23 @@ impl Receiver {
         origins: Vec<String>,
         now: Moment,
     ) -> Self {
-        let whispers = Bucket::new(shared.limits.whispers_per_second, now.elapsed);
+        let per_second = shared.limits.whispers_per_second;
+        let at_once = per_second.saturating_mul(2);
+        let whispers = Bucket::new(Rate { per_second, at_once }, now.elapsed);
+        let requests = Bucket::new(shared.limits.requests, now.elapsed);
         Self {
             inbox,
             shared,
             challenge,
             earlier: None,
             origins,
-            member: None,
+            presence: None,
             channels: HashMap::new(),
             heard: now.elapsed,
             unopened: now.elapsed,
             last_key: 0,
             whispers,
+            requests,
         }
     }
 
@@ -162,7 +169,7 @@ impl Receiver {
 
     /// Whether the challenge was answered rightly.
     pub(crate) fn is_authenticated(&self) -> bool {
-        self.member.is_some()
+        self.presence.is_some()
     }
 
     /// The client said something, whatever it was.
@@ -170,21 +177,21 @@ impl Receiver {
         self.heard = now.elapsed;
     }
 
-    /// Until when the next message must come, and why the connection ends if it does not; `None` if that is not told.
-    pub(crate) fn patience(&self) -> (Duration, Option<Refusal>) {
+    /// Until when the next message must come, and why the connection ends if it does not.
+    pub(crate) fn patience(&self) -> (Duration, Refusal) {
         let limits = &self.shared.limits;
         let idle = self.heard + limits.idle;
         if self.channels.values().any(|inbound| inbound.open.is_some()) {
-            return (idle, None);
+            return (idle, Refusal::TooSlow);
         }
-        if self.member.is_none() {
-            return (self.unopened + limits.handshake, Some(Refusal::NotAuthenticated));
+        if self.presence.is_none() {
+            return (self.unopened + limits.handshake, Refusal::NotAuthenticated);
         }
         let unopened = self.unopened + limits.unopened;
         if idle < unopened {
-            (idle, None)
+            (idle, Refusal::TooSlow)
         } else {
-            (unopened, Some(Refusal::UnknownChannel))
+            (unopened, Refusal::UnknownChannel)
         }
     }
 
@@ -195,9 +202,13 @@ impl Receiver {
 
     /// Takes one frame. An error ends the connection.
     pub(crate) fn take(&mut self, frame: ClientFrame, now: Moment) -> Result<Taken, Refusal> {
-        let Some(member) = self.member else {
+        let Some(presence) = &self.presence else {
             return self.authenticate(&frame, now).map(|()| Taken::Done);
         };
+        let member = presence.member();
+        if is_request(&frame) && !self.requests.take(now.elapsed) {
+            return Err(Refusal::TooFast);
+        }
         match frame {
             ClientFrame::Answer { .. } => return Err(Refusal::Malformed),
             ClientFrame::Open {
@@ -238,14 +249,17 @@ impl Receiver {
             }
             ClientFrame::Entry { channel, entry } => {
                 let submission = self.next_submission(channel)?;
-                match self.check_entry(member, channel, entry.into_vec()) {
+                let checked = self
+                    .check_rate(now)
+                    .and_then(|()| self.check_entry(member, channel, entry.into_vec()));
+                match checked {
                     Ok(candidate) => return Ok(self.submit(member, channel, submission, candidate)),
                     Err(reason) => self.answer(0, channel, submission, Answer::Refused(reason)),
                 }
             }
             ClientFrame::Segment { channel, segment } => {
                 let submission = self.next_submission(channel)?;
-                let mut checked = self.check_segment(member, channel, *segment);
+                let mut checked = self.check_segment(member, channel, *segment, now);
                 let is_too_much = self.remembered() > self.shared.limits.remembered;
                 if is_too_much {
                     checked = checked.and(Err(Refusal::Busy));
@@ -266,20 +280,20 @@ impl Receiver {
                 self.ask(channel, |key| Note::Fetch { key, wanted });
             }
             ClientFrame::Snapshot { channel, snapshot } => {
-                return self.submit_extra(member, channel, |classroom| {
+                return self.submit_extra(member, channel, now, |classroom| {
                     snapshot_of(snapshot.into_vec(), classroom)
                 });
             }
             ClientFrame::Piece { channel, piece } => {
-                return self.submit_extra(member, channel, |_| piece_of(piece.into_vec()));
+                return self.submit_extra(member, channel, now, |_| piece_of(piece.into_vec()));
             }
             ClientFrame::Verdict { channel, verdict } => {
-                return self.submit_extra(member, channel, |classroom| {
+                return self.submit_extra(member, channel, now, |classroom| {
                     verdict_of(verdict.into_vec(), classroom)
                 });
             }
             ClientFrame::Receipt { channel, receipt } => {
-                return self.submit_extra(member, channel, |classroom| {
+                return self.submit_extra(member, channel, now, |classroom| {
                     receipt_of(receipt.into_vec(), classroom)
                 });
             }
@@ -367,7 +381,12 @@ impl Receiver {
             .flatten()
             .find(answers);
         self.challenge = answered.ok_or(Refusal::NotAuthenticated)?;
-        self.member = Some(*member);
+        let presence = self.shared.members.enter(*member, &self.shared.limits, now)?;
+        // Exchanges may follow each other as fast as submissions.
+        if self.earlier.is_some() && !presence.may_submit(now) {
+            return Err(Refusal::TooFast);
+        }
+        self.presence = Some(presence);
         self.unopened = now.elapsed;
         Ok(())
     }
@@ -580,6 +599,7 @@ impl Receiver {
         member: MemberId,
         channel: Channel,
         wire: WireSegment,
+        now: Moment,
     ) -> Result<Candidate, Refusal> {
         let open = self.opened(channel)?;
         // First, so that nothing is remembered for those who have no right to write.
@@ -591,6 +611,8 @@ impl Receiver {
             .unpacker
             .unpack(wire, classroom.id())
             .map_err(|error| refusal_of(&error))?;
+        // From here on it costs; what both sides remember of the log must agree in any case.
+        self.check_rate(now)?;
         check_kind(segment.header.kind)?;
         // Heads that are not here may be those of an entry that waits for the writer, which checks again.
         let (roster, header) = (classroom.roster(), &segment.header);
@@ -632,15 +654,25 @@ impl Receiver {
         })
     }
 
+    fn check_rate(&self, now: Moment) -> Result<(), Refusal> {
+        match &self.presence {
+            Some(presence) if presence.may_submit(now) => Ok(()),
+            _ => Err(Refusal::TooFast),
+        }
+    }
+
     /// Submits what is neither an entry nor a segment, if `read` takes it.
     fn submit_extra(
         &mut self,
         member: MemberId,
         channel: Channel,
+        now: Moment,
         read: impl FnOnce(&ClassroomId) -> Result<Candidate, protocol::Error>,
     ) -> Result<Taken, Refusal> {
         let submission = self.next_submission(channel)?;
+        let allowed = self.check_rate(now);
         let checked = self.opened(channel).and_then(|open| {
+            allowed?;
             if !open.admitting && !open.is_member(&member) {
                 return Err(Refusal::NotAMember);
             }
@@ -702,6 +734,19 @@ impl Open {
     fn is_member(&self, member: &MemberId) -> bool {
         self.listening.classroom().roster().member(member).is_some()
     }
+}
+
+/// Whether a frame asks for something that is not counted otherwise.
+fn is_request(frame: &ClientFrame) -> bool {
+    matches!(
+        frame,
+        ClientFrame::Open { .. }
+            | ClientFrame::Found { .. }
+            | ClientFrame::Close { .. }
+            | ClientFrame::Ping { .. }
+            | ClientFrame::Inventory { .. }
+            | ClientFrame::Fetch { .. }
+    )
 }
 
 /// Compares by hash, so that the time it takes tells nothing.

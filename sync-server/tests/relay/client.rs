@@ -71,6 +71,11 @@ pub(crate) async fn connect(
 impl Client {
     /// Connects and waits for the challenge.
     pub(crate) async fn greet(address: SocketAddr) -> Self {
+        Self::try_greet(address).await.unwrap()
+    }
+
+    /// Connects and waits for the challenge, or for the reason why there is none.
+    pub(crate) async fn try_greet(address: SocketAddr) -> Result<Self, Refusal> {
         let socket = connect(address, Some(frame::SUBPROTOCOL), None).await.unwrap();
         let mut client = Self {
             socket,
@@ -82,10 +87,13 @@ impl Client {
             classroom: None,
         };
         match client.next().await {
-            RelayFrame::Challenge { challenge, .. } => client.challenge = challenge,
+            RelayFrame::Challenge { challenge, .. } => {
+                client.challenge = challenge;
+                Ok(client)
+            }
+            RelayFrame::Ended { reason } => Err(reason),
             other => panic!("not a challenge: {other:?}"),
         }
-        client
     }
 
     /// Connects as a member.

@@ -3,7 +3,7 @@
 use protocol::Refusal;
 use protocol::frame::{self, RelayFrame};
 use sync_server::Limits;
-use sync_server::core::{Moment, Sent};
+use sync_server::core::{Moment, Relay, Sent};
 use sync_server::store::Memory;
 use sync_server::store::memory::Failure;
 
@@ -154,18 +154,20 @@ fn who_is_silent_is_let_go_by_the_time_that_is_told() {
 
     let later = |elapsed| Moment { elapsed, ..NOW };
     relay.tick(later(limits.handshake));
-    let Sent::Message(ended) = relay.send(stranger) else {
-        panic!("the stranger is not told");
+    let ends = |relay: &mut Relay, session, reason| {
+        let Sent::Message(ended) = relay.send(session) else {
+            panic!("they are not told");
+        };
+        assert_eq!(
+            frame::decode(&ended)
+                .map(Result::unwrap)
+                .collect::<Vec<RelayFrame>>(),
+            [RelayFrame::Ended { reason }]
+        );
+        assert_eq!(relay.send(session), Sent::Ended);
     };
-    let reason = Refusal::NotAuthenticated;
-    assert_eq!(
-        frame::decode(&ended)
-            .map(Result::unwrap)
-            .collect::<Vec<RelayFrame>>(),
-        [RelayFrame::Ended { reason }]
-    );
-    assert_eq!(relay.send(stranger), Sent::Ended);
+    ends(&mut relay, stranger, Refusal::NotAuthenticated);
     assert_eq!(relay.send(client.session), Sent::Nothing);
     relay.tick(later(limits.idle));
-    assert_eq!(relay.send(client.session), Sent::Ended);
+    ends(&mut relay, client.session, Refusal::TooSlow);
 }

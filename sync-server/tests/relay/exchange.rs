@@ -452,7 +452,7 @@ async fn a_request_is_bounded_in_size_time_and_origin() {
     let relay = start(Settings {
         limits: Limits {
             message: 10_000,
-            request: Duration::from_millis(100),
+            exchange: Duration::from_millis(100),
             ..Limits::default()
         },
         ..Settings::new(data.path())

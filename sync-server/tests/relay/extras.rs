@@ -37,10 +37,15 @@ fn written(world: &mut World, count: usize) -> Vec<Segment> {
 
 /// A snapshot by `author` of what these segments come to.
 fn snapshot(world: &World, author: &MemberKeys, segments: &[Segment]) -> (Snapshot, Vec<Piece>) {
+    snapshot_of(world, author, segments.last().unwrap())
+}
+
+/// A snapshot by `author` of what a log comes to that ends with this segment.
+fn snapshot_of(world: &World, author: &MemberKeys, last: &Segment) -> (Snapshot, Vec<Piece>) {
     let id = world.classroom.id;
-    let last = segments.last().unwrap();
+    let document = last.header.log.document;
     let covers = coverage(
-        &DOCUMENT,
+        &document,
         [(
             last.header.log,
             last.header.last + 1,
@@ -48,7 +53,7 @@ fn snapshot(world: &World, author: &MemberKeys, segments: &[Segment]) -> (Snapsh
         )],
     );
     let header = snapshot::Header {
-        document: DOCUMENT,
+        document,
         member: author.id(),
         space: SpaceId::EVERYONE,
         epoch: 0,
@@ -384,4 +389,82 @@ fn the_newest_receipt_of_a_member_takes_the_place_of_older_ones() {
     let fetched = own.fetch(&mut world.relay, wanted);
     let encoded = second.encode().unwrap();
     assert!(matches!(&fetched[..], [RelayFrame::Receipt { receipt, .. }] if receipt.as_ref() == encoded));
+}
+
+/// Neither pieces nor snapshots get past what a classroom may hold, in one batch or over many.
+#[test]
+fn snapshots_and_their_pieces_count_like_segments() {
+    let full = Outcome::Refused(Refusal::QuotaFull);
+    let mut world = World::with(Limits {
+        classroom_bytes: 700_000,
+        ..Limits::default()
+    });
+    let segments = written(&mut world, 1);
+    let founder = world.classroom.founder.clone();
+    let made: Vec<_> = (0..3).map(|_| snapshot(&world, &founder, &segments)).collect();
+    // All in one batch: each has a large piece and a small one.
+    let channel = CHANNEL;
+    let pieces: Vec<&Piece> = made.iter().map(|(_, pieces)| &pieces[0]).collect();
+    for piece in &pieces {
+        let piece = Bytes::new("piece", piece.as_bytes().to_vec()).unwrap();
+        world
+            .founder
+            .send(&mut world.relay, &ClientFrame::Piece { channel, piece });
+    }
+    world.relay.commit(NOW).unwrap();
+    let refused = |frame: &RelayFrame| match frame {
+        RelayFrame::Held { .. } => false,
+        RelayFrame::Refused { reason, .. } => *reason == Refusal::QuotaFull,
+        other => panic!("{other:?}"),
+    };
+    let told: Vec<bool> = world.founder.hear(&mut world.relay).iter().map(refused).collect();
+    assert_eq!(told, [false, false, true]);
+    // There is room for the small ones, and for what names them.
+    for (snapshot, pieces) in &made[..2] {
+        assert_eq!(
+            world.founder.store_piece(&mut world.relay, &pieces[1]),
+            Outcome::Held
+        );
+        assert_eq!(
+            world.founder.store_snapshot(&mut world.relay, snapshot),
+            Outcome::Stored
+        );
+    }
+    assert_eq!(world.founder.store_piece(&mut world.relay, pieces[2]), full);
+    let heads = world.heads();
+    let mut lane = world.classroom.lane(&world.classroom.founder, heads);
+    let much = lane.write_bytes(vec![1; 150_000]);
+    assert_eq!(world.founder.store(&mut world.relay, &much), full);
+
+    // Nor do snapshots bring more documents than there may be.
+    let mut world = World::with(Limits {
+        classroom_documents: 2,
+        ..Limits::default()
+    });
+    written(&mut world, 1);
+    let heads = world.heads();
+    let mut lane = world.classroom.lane(&world.classroom.founder, heads);
+    let founder = world.classroom.founder.clone();
+    let mut outcomes = Vec::new();
+    for document in [1, 2, 1] {
+        lane.log.document = DocumentId([document; 16]);
+        let segment = lane.clone().write("gone everywhere");
+        let (snapshot, pieces) = snapshot_of(&world, &founder, &segment);
+        for piece in &pieces {
+            assert_eq!(world.founder.store_piece(&mut world.relay, piece), Outcome::Held);
+        }
+        outcomes.push(world.founder.store_snapshot(&mut world.relay, &snapshot));
+    }
+    let too_many = Outcome::Refused(Refusal::TooManyDocuments);
+    assert_eq!(outcomes, [Outcome::Stored, too_many, Outcome::Stored]);
+    lane.log.document = DocumentId([2; 16]);
+    assert_eq!(
+        world.founder.store(&mut world.relay, &lane.clone().write("no")),
+        too_many
+    );
+    lane.log.document = DocumentId([1; 16]);
+    assert_eq!(
+        world.founder.store(&mut world.relay, &lane.write("yes")),
+        Outcome::Stored
+    );
 }

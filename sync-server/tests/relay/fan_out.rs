@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use protocol::SpaceId;
 use protocol::bounded::Bytes;
 use protocol::frame::{ClientFrame, Position, RelayFrame};
 use protocol::roster::Role;
 use protocol::whisper::Whisper;
+use protocol::{Refusal, SpaceId};
 use sync_server::{Limits, Settings};
 
 use crate::classroom::{Classroom, FAR, member, rng};
@@ -170,13 +170,15 @@ async fn a_flood_of_whispers_is_cut() {
     assert!((1..=allowed).contains(&heard), "{heard} whispers of {allowed}");
 }
 
-/// One reader takes nothing at all; the others get everything, and the one that stands still is let go.
+/// One reader takes nothing at all; the others get everything, and the one that stands still is let go. It is told, if
+/// it reads again in time.
 #[tokio::test]
 async fn a_slow_reader_holds_nobody_back() {
     let data = tempfile::tempdir().unwrap();
     let relay = start(Settings {
         limits: Limits {
             stalled: Duration::from_millis(300),
+            farewell: Duration::from_secs(60),
             ..Limits::default()
         },
         ..Settings::new(data.path())
@@ -195,10 +197,13 @@ async fn a_slow_reader_holds_nobody_back() {
         founder.expect_stored(submission).await;
         quick.expect_segment(&segment).await;
     }
-    let mut received = 0;
-    while slow.try_next().await.is_some() {
+    let (mut received, mut last) = (0, None);
+    while let Some(frame) = slow.try_next().await {
         received += 1;
+        last = Some(frame);
     }
+    let reason = Refusal::TooSlow;
+    assert_eq!(last, Some(RelayFrame::Ended { reason }));
     assert!(received < SEGMENTS, "the slow reader got all {received}");
     // It comes back and gets the rest, from the store.
     let mut back = Client::open(relay.address(), &classroom.founder, classroom.id).await;

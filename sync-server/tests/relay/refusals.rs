@@ -8,7 +8,9 @@ use protocol::identity::answer_challenge;
 use protocol::invite::InviteProof;
 use protocol::roster::Role;
 use protocol::{EntryHash, Refusal, Signature, SpaceId};
-use sync_server::{Limits, Settings};
+use sync_server::{Limits, Rate, Settings};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite;
 
 use crate::classroom::{Classroom, FAR, member};
@@ -428,6 +430,10 @@ async fn who_opens_nothing_is_sent_away() {
     let relay = start(Settings {
         limits: Limits {
             unopened: Duration::from_millis(500),
+            requests: Rate {
+                per_second: u32::MAX,
+                at_once: u32::MAX,
+            },
             ..Limits::default()
         },
         ..Settings::new(data.path())
@@ -522,14 +528,131 @@ async fn an_address_has_only_so_many_connections() {
     let address = relay.address();
     let first = Client::greet(address).await;
     let _second = Client::greet(address).await;
-    assert!(connect(address, Some(frame::SUBPROTOCOL), None).await.is_err());
+    let too_many = Some(Refusal::TooManyConnections);
+    assert_eq!(Client::try_greet(address).await.err(), too_many);
+    // Other requests hear it, too.
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request = format!("GET /health HTTP/1.1\r\nhost: {address}\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(
+        answer.starts_with("HTTP/1.1 429 ") && answer.contains("\r\nretry-after: 30\r\n"),
+        "{answer}"
+    );
     drop(first);
     // The place is free again as soon as the relay noticed.
     for _ in 0..200 {
-        if connect(address, Some(frame::SUBPROTOCOL), None).await.is_ok() {
+        if Client::try_greet(address).await.is_ok() {
             return;
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     panic!("the place of a connection that ended stays taken");
+}
+
+#[tokio::test]
+async fn a_member_has_only_so_many_connections() {
+    let data = tempfile::tempdir().unwrap();
+    let relay = start(Settings {
+        limits: Limits {
+            connections_per_member: 2,
+            ..Limits::default()
+        },
+        ..Settings::new(data.path())
+    })
+    .await;
+    let address = relay.address();
+    let (one, other) = (member(), member());
+    let mut first = Client::connect(address, &one).await;
+    let mut second = Client::connect(address, &one).await;
+    for client in [&mut first, &mut second] {
+        client.send(&ClientFrame::Ping { nonce: 1 }).await;
+        assert_eq!(client.next().await, RelayFrame::Pong { nonce: 1 });
+    }
+    let mut third = Client::connect(address, &one).await;
+    third.expect_ended(Refusal::TooManyConnections).await;
+    let mut fourth = Client::connect(address, &other).await;
+    fourth.send(&ClientFrame::Ping { nonce: 2 }).await;
+    assert_eq!(fourth.next().await, RelayFrame::Pong { nonce: 2 });
+}
+
+/// Somebody who submits and asks without end is refused and then sent away; others are served, and nothing is lost that
+/// was taken.
+#[tokio::test]
+async fn a_member_submits_and_asks_only_so_fast() {
+    let data = tempfile::tempdir().unwrap();
+    let at_once = |at_once| Rate {
+        per_second: 0,
+        at_once,
+    };
+    let relay = start(Settings {
+        limits: Limits {
+            submissions: at_once(5),
+            requests: at_once(9),
+            ..Limits::default()
+        },
+        ..Settings::new(data.path())
+    })
+    .await;
+    let classroom = Classroom::new();
+    let heads = vec![classroom.founding.hash()];
+    let mut founder = Client::found(relay.address(), &classroom.founder, &classroom.founding).await;
+    let invite = classroom.invite(Role::Student, 1, FAR);
+    let student = member();
+    let admission = classroom.admit(&invite, &student);
+    founder.submit_entry(&invite.entry).await;
+    founder.expect_stored(1).await;
+    founder.submit_entry(&admission).await;
+    founder.expect_stored(2).await;
+
+    let mut lane = classroom.lane(&classroom.founder, heads);
+    let written: Vec<_> = (0..4).map(|number| lane.write(&format!("{number}"))).collect();
+    for (submission, segment) in (3..6).zip(&written) {
+        founder.submit(segment).await;
+        founder.expect_stored(submission).await;
+    }
+    founder.submit(&written[3]).await;
+    founder.expect_refused(6, Refusal::TooFast).await;
+    // By another connection neither.
+    let mut again = Client::open(relay.address(), &classroom.founder, classroom.id).await;
+    assert_eq!(again.catch_up().await.len(), 6);
+    again.submit(&written[3]).await;
+    again.expect_refused(0, Refusal::TooFast).await;
+    again
+        .submit_entry(&classroom.invite(Role::Student, 1, FAR).entry)
+        .await;
+    again.expect_refused(1, Refusal::TooFast).await;
+
+    // The other one has their own measure.
+    let mut other = Client::open(relay.address(), &student, classroom.id).await;
+    assert_eq!(other.catch_up().await.len(), 6);
+    other.submit(&written[3]).await;
+    other.expect_stored(0).await;
+    founder.expect_segment(&written[3]).await;
+
+    for nonce in 0..8 {
+        founder.send(&ClientFrame::Ping { nonce }).await;
+        assert_eq!(founder.next().await, RelayFrame::Pong { nonce });
+    }
+    founder.send(&ClientFrame::Ping { nonce: 8 }).await;
+    founder.expect_ended(Refusal::TooFast).await;
+    other.submit(&written[3]).await;
+    other.expect_held(1).await;
+}
+
+#[tokio::test]
+async fn who_says_nothing_is_told_that_it_is_over() {
+    let data = tempfile::tempdir().unwrap();
+    let relay = start(Settings {
+        limits: Limits {
+            idle: Duration::from_millis(200),
+            ..Limits::default()
+        },
+        ..Settings::new(data.path())
+    })
+    .await;
+    let classroom = Classroom::new();
+    let mut founder = Client::found(relay.address(), &classroom.founder, &classroom.founding).await;
+    founder.expect_ended(Refusal::TooSlow).await;
 }

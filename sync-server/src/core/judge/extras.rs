@@ -23,6 +23,7 @@ impl Pending {
         &mut self,
         snapshot: &Snapshot,
         hash: SnapshotHash,
+        bytes: usize,
         submitter: &MemberId,
         terms: Terms<'_>,
     ) -> Result<Decision, Refusal> {
@@ -43,10 +44,12 @@ impl Pending {
         )?;
         match self.catalog.space_of(&header.document) {
             Some(space) if space != header.space => return Err(Refusal::WrongSpace),
-            // All its segments may be gone, here and elsewhere: then the snapshot is all there is.
-            Some(_) | None => {}
+            Some(_) => {}
+            // All its segments may be gone, here and elsewhere: then the snapshot is all there is. It may still not
+            // bring more documents than there may be.
+            None => self.check_documents(&header.document, terms.limits)?,
         }
-        self.check_room(0, terms.limits)?;
+        self.check_room(bytes, terms.limits)?;
         for piece in snapshot.pieces() {
             if !self.has_piece(piece, terms)? {
                 return Err(Refusal::MissingPiece);
@@ -90,6 +93,7 @@ impl Pending {
     pub(in crate::core) fn judge_verdict(
         &mut self,
         verdict: &Verdict,
+        bytes: usize,
         submitter: &MemberId,
         terms: Terms<'_>,
     ) -> Result<Decision, Refusal> {
@@ -112,7 +116,7 @@ impl Pending {
             snapshot: statement.snapshot,
             member: statement.member,
         };
-        self.check_room(0, terms.limits)?;
+        self.check_room(bytes, terms.limits)?;
         match self.catalog.verdict(&name) {
             // Somebody who found a difference does not take it back.
             Some(known) if known.matches && !statement.matches => Ok(Decision::Store(vec![Change::Remove {
@@ -127,6 +131,7 @@ impl Pending {
         &mut self,
         receipt: &Receipt,
         hash: ReceiptHash,
+        bytes: usize,
         submitter: &MemberId,
         terms: Terms<'_>,
     ) -> Result<Decision, Refusal> {
@@ -153,7 +158,7 @@ impl Pending {
                 position: known.position,
             }])),
             None => {
-                self.check_room(0, terms.limits)?;
+                self.check_room(bytes, terms.limits)?;
                 Ok(Decision::Store(Vec::new()))
             }
         }

@@ -45,8 +45,8 @@ impl Pending {
             }
         };
         if matches!(decision, Decision::Store(_)) {
-            if is_new && self.catalog.document_count() >= terms.limits.classroom_documents {
-                return Err(Refusal::TooManyDocuments);
+            if is_new {
+                self.check_documents(&header.log.document, terms.limits)?;
             }
             self.check_room(segment.sealed.len(), terms.limits)?;
         }
