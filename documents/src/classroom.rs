@@ -387,7 +387,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 /// Only what [`hex`] writes: two keys can't name one id.
-fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
+pub(crate) fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
     let mut bytes = [0; N];
     if text.len() != 2 * N {
         return None;

@@ -108,12 +108,19 @@ impl Document {
     /// Makes one change of the edits since the last commit and returns its bytes; none if there was no edit.
     /// `time` is in seconds since 1970 and only ever shown, never decided upon.
     pub fn commit(&mut self, time: i64) -> Option<Vec<u8>> {
+        self.commit_as(CommitOptions::default().with_time(time))
+    }
+
+    /// The same, with a note in the change for whoever looks for it: see [`Document::notes`].
+    pub fn commit_with_note(&mut self, time: i64, note: String) -> Option<Vec<u8>> {
+        self.commit_as(CommitOptions::default().with_time(time).with_message(note))
+    }
+
+    fn commit_as(&mut self, options: CommitOptions) -> Option<Vec<u8>> {
         if !self.is_edited() {
             return None;
         }
-        let hash = self
-            .automerge
-            .commit_with(CommitOptions::default().with_time(time))?;
+        let hash = self.automerge.commit_with(options)?;
         let mut change = self.automerge.get_change_by_hash(&hash)?;
         self.history.add(&change);
         Some(change::shortest(&mut change))
@@ -203,6 +210,25 @@ impl Document {
         Ok((without, removed))
     }
 
+    /// The document as it was with these changes and those in their past; without any that is not here.
+    ///
+    /// # Errors
+    /// [`Error::Uncommitted`], [`Error::Automerge`]
+    pub(crate) fn at(&mut self, heads: &[Hash]) -> Result<Document, Error> {
+        self.committed()?;
+        let mut known = Vec::new();
+        for head in heads {
+            let hash = ChangeHash(head.0);
+            if self.history.has(&hash) {
+                known.push(hash);
+            }
+        }
+        let mut then = Document::empty([0; 16]);
+        then.automerge.merge(&mut self.automerge.fork_at(&known)?)?;
+        then.history = History::of(&mut then.automerge);
+        Ok(then)
+    }
+
     /// Which of the `candidates` the other changes, applied or waiting, depend on, directly or through others.
     pub fn needed(&self, candidates: &BTreeSet<Hash>) -> BTreeSet<Hash> {
         let mut needed = BTreeSet::new();
@@ -287,6 +313,22 @@ impl Document {
             .iter_mut()
             .map(change::shortest)
             .collect())
+    }
+
+    /// The notes in changes, each with its change and the actor of that.
+    ///
+    /// # Errors
+    /// [`Error::Uncommitted`]
+    pub fn notes(&mut self) -> Result<Vec<(Hash, Vec<u8>, String)>, Error> {
+        self.committed()?;
+        let mut notes = Vec::new();
+        for change in self.automerge.get_changes(&[]) {
+            if let Some(note) = change.message() {
+                let actor = change.actor_id().to_bytes().to_vec();
+                notes.push((change.hash().into(), actor, note.to_owned()));
+            }
+        }
+        Ok(notes)
     }
 
     /// The changes that wait for others.

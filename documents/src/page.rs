@@ -5,6 +5,7 @@
 
 pub mod edit;
 
+mod merge;
 mod read;
 mod remote;
 mod replace;
@@ -134,11 +135,29 @@ impl Page {
 
     /// See [`Document::commit`].
     pub fn commit(&mut self, time: i64) -> Option<Vec<u8>> {
+        self.settle();
+        self.document.commit(time)
+    }
+
+    /// See [`Document::set_actor`].
+    ///
+    /// # Errors
+    /// [`Error::Uncommitted`]
+    pub(crate) fn set_actor(&mut self, actor: Actor) -> Result<(), Error> {
+        self.document.set_actor(actor)
+    }
+
+    /// See [`Document::commit_with_note`].
+    pub fn commit_with_note(&mut self, time: i64, note: String) -> Option<Vec<u8>> {
+        self.settle();
+        self.document.commit_with_note(time, note)
+    }
+
+    fn settle(&mut self) {
         // Automerge refuses a mark only outside of the text, where no block is. Were it ever so, the next commit tries again.
         if self.settle_marks().is_ok() {
             self.touched = None;
         }
-        self.document.commit(time)
     }
 
     /// Whether the page's first change is here, so that it can be written in.
@@ -209,6 +228,32 @@ impl Page {
             // Only in foreign documents, where one element can be several characters long.
             self.read_anew()?;
             return Err(place("the inside of an element that can't be divided"));
+        }
+        Ok(())
+    }
+
+    /// Makes here what was done to another page between two states of it, wherever this one still has what it was done to;
+    /// elsewhere what was written there stands beside what is here, and nothing is taken away. The caller commits.
+    ///
+    /// # Errors
+    /// See [`Page::apply`] and [`Page::set_title`].
+    pub fn take_over(&mut self, before: &Page, after: &Page) -> Result<(), Error> {
+        let mut blocks = merge::merge(&before.blocks, &after.blocks, &self.blocks);
+        let (was, is, here) = (before.title(), after.title(), self.title());
+        if was != is && here != is {
+            if here == was {
+                self.set_title(&is)?;
+            } else {
+                blocks.insert(0, Block::of_text(&is));
+            }
+        }
+        if blocks != self.blocks {
+            let count = self.blocks.len();
+            self.apply(&[Edit::Blocks {
+                from: 0,
+                count,
+                blocks,
+            }])?;
         }
         Ok(())
     }

@@ -2,6 +2,9 @@
 //!
 //! A relay that holds a different segment at an index answers `fork`: the lane's unsent changes, and whatever was built
 //! on them, are dead. Their effect is not: it is made again as one new change by a new actor.
+//!
+//! A document that is started anew says in a note how much of the old one is in it: the heads that it was made from, and
+//! those that were carried over since. So whoever has more of the old one knows what is missing.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -10,8 +13,10 @@ use automerge::{ObjId, ObjType, Patch, PatchAction, Prop, ReadDoc, Value};
 
 use crate::Error;
 use crate::change::Hash;
+use crate::classroom::unhex;
 use crate::document::{Actor, Document};
 use crate::marks;
+use crate::page::Page;
 
 /// Builds the document without the `dead` changes and all that depend on them, and makes what they did again, as one change
 /// of `actor` that is not yet committed: [`Document::commit`] gives it. Works for every kind of document.
@@ -36,6 +41,54 @@ pub fn anew(old: &mut Document, actor: Actor) -> Result<Document, Error> {
     let mut new = Document::empty(actor);
     replay_since(old, &mut new)?;
     Ok(new)
+}
+
+/// The note for what has everything of another document up to `heads` in it.
+pub fn note(heads: &[Hash]) -> String {
+    let mut note = String::from(NOTE);
+    for head in heads {
+        note.push(' ');
+        note.push_str(&head.to_string());
+    }
+    note
+}
+
+/// The heads that a [`note`] tells of; none if it is another one.
+pub fn heads_in(note: &str) -> Vec<Hash> {
+    let mut words = note.split(' ');
+    if words.next() != Some(NOTE) {
+        return Vec::new();
+    }
+    words.filter_map(|word| Some(Hash(unhex(word)?))).collect()
+}
+
+const NOTE: &str = "has";
+
+/// Makes as one change of `actor` in the page `new` what the `missed` changes of the page `old` did, with the [`note`] that
+/// it has all of `old` now. None if they did nothing that is not there. If `new` was as `old` without them when it had just
+/// the `noted` changes, it is done there, and merges with what was done since. Otherwise it is done to what `new` is now,
+/// block by block.
+///
+/// # Errors
+/// [`Error::Uncommitted`], [`Error::Automerge`]; [`Error::Absent`] if the first change of `new` is not here.
+pub fn carry_into(
+    new: &Document,
+    noted: &[Hash],
+    old: &mut Document,
+    missed: &BTreeSet<Hash>,
+    actor: Actor,
+    time: i64,
+) -> Result<Option<Vec<u8>>, Error> {
+    let (before, _) = old.without(missed)?;
+    let note = note(&old.heads()?);
+    let (before, after) = (Page::open(before)?, Page::open(old.clone())?);
+    let mut new = new.clone();
+    let then = Page::open(new.at(noted)?)?;
+    let same = then.is_present() && then.blocks() == before.blocks() && then.title() == before.title();
+    let mut page = if same { then } else { Page::open(new)? };
+    page.set_actor(actor)?;
+    page.take_over(&before, &after)?;
+    Ok(page.commit_with_note(time, note))
 }
 
 /// Makes anew in `new`, which holds a part of the history of `old`, what the other changes did.

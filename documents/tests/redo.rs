@@ -4,11 +4,12 @@
 
 use std::collections::BTreeSet;
 
-use documents::change::inspect;
+use documents::change::{Hash, inspect};
 use documents::classroom::{Classroom, Kind, Listing, Profile, School};
+use documents::document::Document;
 use documents::page::Page;
 use documents::page::edit::{Block, Edit, Marks, Run, Shape, Value};
-use documents::redo::carry_over;
+use documents::redo::{anew, carry_into, carry_over, heads_in, note};
 use proptest::prelude::*;
 
 fn run(text: &str, marks: &[&str]) -> Run {
@@ -195,4 +196,128 @@ fn a_classroom_keeps_what_its_dead_changes_did() {
     assert_eq!(rebuilt.profiles(), other.profiles());
     assert_eq!(rebuilt.profiles()[&[5; 32]].name, "Ana Maria");
     assert_eq!(rebuilt.documents(), other.documents());
+}
+
+fn page_of(texts: &[&str], actor: u8) -> Page {
+    let mut page = Page::new([actor; 16]).unwrap();
+    let blocks = texts.iter().map(|text| Block {
+        shape: Shape::paragraph(),
+        runs: vec![run(text, &[])],
+    });
+    let blocks = blocks.collect();
+    let edit = Edit::Blocks {
+        from: 0,
+        count: 1,
+        blocks,
+    };
+    page.apply(&[edit]).unwrap();
+    page.commit(0).unwrap();
+    page
+}
+
+fn texts(page: &Page) -> Vec<String> {
+    page.blocks().iter().map(Block::text).collect()
+}
+
+fn type_in(page: &mut Page, block: usize, text: &str) -> Vec<u8> {
+    let edit = Edit::Text {
+        block,
+        offset: 0,
+        delete: 0,
+        insert: vec![run(text, &[])],
+    };
+    page.apply(&[edit]).unwrap();
+    page.commit(0).unwrap()
+}
+
+/// A page, the one that it was started anew as, and the old one with one more change in each of these blocks.
+fn started_anew(texts: &[&str], written: &[usize]) -> (Document, Page, BTreeSet<Hash>) {
+    let mut old = page_of(texts, 1).into_document();
+    let heads = old.heads().unwrap();
+    let mut new = anew(&mut old, [2; 16]).unwrap();
+    new.commit_with_note(0, note(&heads)).unwrap();
+    assert_eq!(heads_in(&new.notes().unwrap()[0].2), heads);
+    old.set_actor([3; 16]).unwrap();
+    let mut page = Page::open(old).unwrap();
+    let missed = written
+        .iter()
+        .map(|block| inspect(&type_in(&mut page, *block, "late ")).unwrap().hash)
+        .collect();
+    (page.into_document(), Page::open(new).unwrap(), missed)
+}
+
+#[test]
+fn what_was_written_in_the_old_page_meanwhile_is_made_in_the_new_one() {
+    let (mut old, mut new, missed) = started_anew(&["one", "two", "three"], &[1]);
+    // Something else was written in the new one by then.
+    type_in(&mut new, 0, "new ");
+    type_in(&mut new, 2, "new ");
+    let noted = new.document().clone().notes().unwrap()[0].0;
+    let change = carry_into(new.document(), &[noted], &mut old, &missed, [4; 16], 7).unwrap();
+    new.apply_changes(&[change.unwrap()]).unwrap();
+    assert_eq!(texts(&new), ["new one", "late two", "new three"]);
+
+    // Whoever finds both now sees that nothing is missing.
+    let mut new = new.into_document();
+    let notes = new.notes().unwrap();
+    let known: Vec<Hash> = notes.iter().flat_map(|(.., note)| heads_in(note)).collect();
+    assert!(old.changes_since(&known).unwrap().is_empty());
+    let again = carry_into(&new, &[], &mut old, &missed, [5; 16], 7).unwrap();
+    assert_eq!(again, None, "it is there already");
+}
+
+#[test]
+fn what_was_written_in_one_place_merges() {
+    let (mut old, mut new, missed) = started_anew(&["one", "two"], &[1]);
+    let noted = new.document().clone().notes().unwrap()[0].0;
+    type_in(&mut new, 1, "new ");
+    let change = carry_into(new.document(), &[noted], &mut old, &missed, [4; 16], 7).unwrap();
+    new.apply_changes(&[change.unwrap()]).unwrap();
+    let after = texts(&new);
+    assert_eq!(after[0], "one");
+    assert!(
+        ["new late two", "late new two"].contains(&after[1].as_str()),
+        "{after:?}"
+    );
+}
+
+/// As if it had been started anew from something else than what is here.
+#[test]
+fn where_both_wrote_both_stand() {
+    let (mut old, mut new, missed) = started_anew(&["one", "two", "three"], &[1, 2]);
+    type_in(&mut new, 1, "new ");
+    let change = carry_into(new.document(), &[], &mut old, &missed, [4; 16], 7).unwrap();
+    new.apply_changes(&[change.unwrap()]).unwrap();
+    let after = texts(&new);
+    for text in ["one", "new two", "late two", "late three"] {
+        assert!(after.iter().any(|other| other == text), "{text} in {after:?}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Nothing that either wrote is gone, and what nobody touched stands once.
+    #[test]
+    fn carrying_over_loses_no_line(
+        mine in proptest::collection::vec(0..6_usize, 1..4),
+        theirs in proptest::collection::vec(0..6_usize, 0..4),
+    ) {
+        let lines = ["a", "b", "c", "d", "e", "f"];
+        let (mut old, mut new, missed) = started_anew(&lines, &mine);
+        for block in &theirs {
+            type_in(&mut new, *block, "new ");
+        }
+        let (after_mine, before_theirs) = (texts(&Page::open(old.clone()).unwrap()), texts(&new));
+        let change = carry_into(new.document(), &[], &mut old, &missed, [4; 16], 7).unwrap();
+        new.apply_changes(&[change.unwrap()]).unwrap();
+        let after = texts(&new);
+        for line in 0..lines.len() {
+            let wanted = if mine.contains(&line) { &after_mine[line] } else { &before_theirs[line] };
+            prop_assert_eq!(after.iter().filter(|text| *text == wanted).count(), 1);
+            if theirs.contains(&line) {
+                prop_assert!(after.contains(&before_theirs[line]));
+            }
+        }
+    }
 }

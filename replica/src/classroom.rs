@@ -68,6 +68,10 @@ pub(crate) struct Classroom {
     /// Documents that may hold more than they should, and such as wait for what is kept aside: see `cutoffs`.
     pub(crate) cuts_due: BTreeSet<DocumentId>,
     pub(crate) needs_due: BTreeSet<DocumentId>,
+    /// Erased documents of which something is still here.
+    pub(crate) erased_due: BTreeSet<DocumentId>,
+    /// Those that this person erases, and that have nothing any more that is not in what takes their place.
+    pub(crate) carried: BTreeSet<DocumentId>,
     /// Pages that are open in this tab.
     pub(crate) open: BTreeSet<DocumentId>,
     pub(crate) channel: Option<Channel>,
@@ -340,6 +344,8 @@ impl Classroom {
             people: BTreeMap::new(),
             cuts_due: BTreeSet::new(),
             needs_due: BTreeSet::new(),
+            erased_due: BTreeSet::new(),
+            carried: BTreeSet::new(),
             open: BTreeSet::new(),
             channel: None,
             unhealed: false,

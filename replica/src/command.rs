@@ -75,6 +75,12 @@ pub enum Command {
     },
     /// Lets nobody write in the classroom, or everybody again. → [`Answer::Done`]
     Close { classroom: ClassroomId, closed: bool },
+    /// Puts a new page with the present content of this one in its place, and erases this one with its whole history, on the
+    /// relay and on every device as it hears of it. → [`Answer::Document`]
+    StartAnew {
+        classroom: ClassroomId,
+        document: DocumentId,
+    },
     /// Opens a page in this tab: [`crate::view::Update::Opened`] follows, then changes as they come. → [`Answer::Done`]
     OpenPage {
         classroom: ClassroomId,

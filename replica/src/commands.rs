@@ -29,6 +29,7 @@ impl<R: CryptoRng> Replica<R> {
             Command::Preview { link } => self.preview(request, &link),
             Command::Join { link, profile } => self.join(request, &link, &profile),
             Command::NewPage { classroom, space } => self.new_page(request, &classroom, space),
+            Command::StartAnew { classroom, document } => self.start_anew(request, classroom, document),
             Command::OpenPage { classroom, document } => {
                 let result = self.open_page(&classroom, document);
                 done(self, result);
@@ -150,7 +151,7 @@ impl<R: CryptoRng> Replica<R> {
             return Err(Problem::UnknownDocument);
         }
         let classroom = self.classrooms.get_mut(id).ok_or(Problem::UnknownClassroom)?;
-        if classroom.roster.document() == document {
+        if classroom.roster.document() == document || classroom.roster.erased(&document).is_some() {
             return Err(Problem::UnknownDocument);
         }
         classroom.open.insert(document);
@@ -249,7 +250,8 @@ impl Classroom {
         if !role.may_write()
             || !roster.is_in_space(member, &space)
             || self.sealing(member, &space).is_none()
-            || roster.erased(document).is_some()
+            // A tab that still has it open hands over what it has, to be carried over.
+            || roster.erased(document).is_some() && !self.open.contains(document)
         {
             return Err(Problem::NotAllowed);
         }

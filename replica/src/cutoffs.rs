@@ -264,7 +264,7 @@ impl Classroom {
     }
 
     /// The names of the changes in a segment.
-    fn names_in(&self, segment: &Segment) -> Vec<Hash> {
+    pub(crate) fn names_in(&self, segment: &Segment) -> Vec<Hash> {
         let changes = self.open_own(segment).unwrap_or_default();
         changes
             .iter()

@@ -441,6 +441,9 @@ impl Classroom {
     fn missing_there(&self, healing: &Healing) -> Vec<(Log, u64)> {
         let mut missing = Vec::new();
         for (log, record) in &self.logs {
+            if self.roster.erased(&log.document).is_some() {
+                continue;
+            }
             let there = healing.state_of(log).map_or(0, |state| state.next);
             let unsent = self.outbox.range((*log, 0)..=(*log, u64::MAX));
             let mut first_unsent = unsent.filter(|(_, unsent)| !unsent.settled);
@@ -464,7 +467,7 @@ impl Classroom {
         let mut logs = Vec::new();
         for state in &healing.logs {
             let from = self.logs.get(&state.log).map_or(0, |record| record.next);
-            if from < state.next {
+            if from < state.next && self.roster.erased(&state.log.document).is_none() {
                 logs.push(LogRange {
                     log: state.log,
                     from,

@@ -285,7 +285,9 @@ impl<R: CryptoRng> Replica<R> {
         let is_mine =
             self.me.as_ref().is_some_and(|me| me.keys.id() == log.member) && self.held.contains(&log.lane);
         let is_theirs = self.me.as_ref().is_none_or(|me| me.keys.id() != log.member);
-        let erased = |classroom: &Classroom| classroom.roster.erased(&log.document).is_some();
+        let erased = |classroom: &Classroom| {
+            classroom.roster.erased(&log.document).is_some() && !classroom.erases(&log.document)
+        };
         if is_theirs && self.classrooms.get(id).is_some_and(erased) {
             // Nothing of others' is kept of what is gone for good.
             return Ok(None);
@@ -346,6 +348,9 @@ impl<R: CryptoRng> Replica<R> {
             store::segment_key(id, &segment.header),
             segment.encode()?,
         );
+        if let Some(classroom) = self.classrooms.get_mut(id) {
+            classroom.carried.remove(&log.document);
+        }
         self.note_log(id, &log)?;
         for change in bad {
             self.keep_aside(id, AsideReason::WrongActor, change)?;
@@ -512,6 +517,8 @@ impl Classroom {
         match self.roster.check_segment(header) {
             Ok(()) => {}
             Err(Unfit::BeyondCutoff) if is_needed => {}
+            // It is still carried over.
+            Err(Unfit::Erased) if self.erases(&log.document) => {}
             Err(unfit) => return Ok(Taken::Aside(unfit.into())),
         }
         if self

@@ -181,13 +181,16 @@ impl Classroom {
     }
 
     /// The heads that a new segment names. An own entry with new keys is not among them before the relay has it: the relay
-    /// does not take one that leaves out somebody, and whatever named it would be stuck with it.
+    /// does not take one that leaves out somebody, and whatever named it would be stuck with it. Nor is one that erases a
+    /// document, for it waits until the relay has what takes its place.
     fn heads_to_name(&self, author: &MemberId) -> Vec<EntryHash> {
-        let rotates = |hash| {
-            let entry = self.roster.entry(hash);
-            entry.is_some_and(|entry| !entry.action().rotations().is_empty())
+        let may_be_stuck = |hash| {
+            self.roster.entry(hash).is_some_and(|entry| {
+                let action = entry.action();
+                !action.rotations().is_empty() || matches!(action, Action::Erase { .. })
+            })
         };
-        if !self.entries.keys().any(rotates) {
+        if !self.entries.keys().any(may_be_stuck) {
             return self.roster.heads_for(author);
         }
         let mut next: Vec<EntryHash> = self.roster.heads().copied().collect();

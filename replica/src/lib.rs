@@ -11,6 +11,7 @@
 //!   See `outgoing` and `lanes`.
 //! - Nothing that arrives is dropped: what cannot be applied is kept aside with its reason. See `aside`.
 
+mod anew;
 mod aside;
 mod asking;
 mod classroom;
@@ -106,6 +107,8 @@ pub struct Replica<R> {
     exports: BTreeMap<u32, Exporting>,
     /// The file that is being imported.
     importing: Option<Importing>,
+    /// Documents that are being read to be started anew, with the command's number.
+    starting: Vec<(u32, ClassroomId, DocumentId)>,
     /// When to answer those who asked who is here.
     answer_due: BTreeMap<ClassroomId, u64>,
     /// The number of the newest command.
@@ -157,6 +160,7 @@ impl<R: CryptoRng> Replica<R> {
             Event::Closing => self.closing(),
         }
         self.apply_arrived();
+        self.start_what_is_here();
         if self.retry_aside().and_then(|()| self.take_needed()).is_err() {
             // Nothing that is kept is lost; what could not be noted is looked at again with the next start.
             self.give_up_connection();
@@ -176,6 +180,7 @@ impl<R: CryptoRng> Replica<R> {
         self.tick_joining();
         self.tick_rotation();
         self.tick_cuts();
+        self.tick_erased();
         self.tick_presence();
         self.tick_unsent();
         self.tick_loading();

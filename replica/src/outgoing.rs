@@ -8,7 +8,7 @@ use documents::change;
 use protocol::bounded::Bytes;
 use protocol::frame::{self, ClientFrame, MAX_MESSAGE};
 use protocol::rand_core::CryptoRng;
-use protocol::roster::Entry;
+use protocol::roster::{Action, Entry};
 use protocol::segment::{self, Header, Kind, Log, Segment};
 use protocol::{ClassroomId, EntryHash, LaneId, Refusal};
 
@@ -68,6 +68,9 @@ impl<R: CryptoRng> Replica<R> {
         classroom.logs.insert(log, record);
         classroom.outbox.insert((log, index), unsent);
         self.has_grown(id, &log);
+        if let Some(classroom) = self.classrooms.get_mut(id) {
+            classroom.carried.remove(&log.document);
+        }
         self.note_log(id, &log)?;
         let batch = self.writes.next();
         batch.put_bytes(Table::Segments, store::segment_key(id, &header), encoded.clone());
@@ -392,6 +395,16 @@ impl Classroom {
             if !unsent.durable || !unsent.way.is_due(now) {
                 return;
             }
+            if let Action::Erase { document, successor } = entry.action() {
+                // Nothing is erased before what takes its place is safe, and nothing that came in meanwhile.
+                let is_unsent = |((log, _), unsent): (&(Log, u64), &Unsent)| {
+                    log.document == *successor && !unsent.settled
+                };
+                let is_carried = self.carried.contains(document) || !self.documents.contains_key(document);
+                if !channel.caught_up || !is_carried || self.outbox.iter().any(is_unsent) {
+                    break;
+                }
+            }
             let Ok(encoded) = entry.encode() else { continue };
             let Ok(entry) = Bytes::new("roster entry", encoded) else {
                 continue;
@@ -403,12 +416,22 @@ impl Classroom {
                 entry,
             });
         }
+        let mut erased_here = Vec::new();
+        for hash in self.entries.keys() {
+            if let Some(Action::Erase { document, .. }) = self.roster.entry(hash).map(Entry::action) {
+                erased_here.push(*document);
+            }
+        }
         let mut stuck: Option<Log> = None;
         for ((log, index), unsent) in &mut self.outbox {
             if channel.submissions.len() >= MOST_UNANSWERED {
                 break;
             }
             if stuck == Some(*log) || unsent.way == Way::Sent {
+                continue;
+            }
+            if self.erased_due.contains(&log.document) && !erased_here.contains(&log.document) {
+                // It is made again elsewhere.
                 continue;
             }
             if !unsent.durable || !unsent.way.is_due(now) {

@@ -23,6 +23,8 @@ pub(crate) struct Rights {
     spaces: Vec<SpaceId>,
     invites: Vec<view::Invite>,
     requests: Vec<view::Request>,
+    former: Vec<MemberId>,
+    erased: Vec<view::Erased>,
 }
 
 impl<R: CryptoRng> Replica<R> {
@@ -131,6 +133,7 @@ impl Classroom {
         let mut documents: Vec<view::Document> = own
             .documents
             .iter()
+            .filter(|(id, _)| !self.rights.erased.iter().any(|erased| erased.document.0 == **id))
             .map(|(id, listing)| {
                 let id = DocumentId(*id);
                 let space = self.space_of(&id);
@@ -167,6 +170,20 @@ impl Classroom {
             spaces: self.rights.spaces.clone(),
             invites: self.rights.invites.clone(),
             requests: self.rights.requests.clone(),
+            former_members: self
+                .rights
+                .former
+                .iter()
+                .map(|id| view::FormerMember {
+                    id: *id,
+                    name: own
+                        .profiles
+                        .get(&id.0)
+                        .map(|profile| profile.name.clone())
+                        .unwrap_or_default(),
+                })
+                .collect(),
+            erased: self.rights.erased.clone(),
         })
     }
 
@@ -182,8 +199,22 @@ impl Classroom {
         if self.rights.entries == count {
             return;
         }
+        let mut erased: Vec<view::Erased> = Vec::new();
+        for entry in self.roster.entries_in_order() {
+            if let Action::Erase { document, successor } = entry.action()
+                && self.roster.erased(document) == Some(*successor)
+            {
+                erased.push(view::Erased {
+                    document: *document,
+                    successor: *successor,
+                    by: entry.author(),
+                });
+            }
+        }
         self.rights = Rights {
             entries: count,
+            former: self.roster.former_members(),
+            erased,
             members: self
                 .roster
                 .members()

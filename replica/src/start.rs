@@ -55,6 +55,7 @@ impl<R: CryptoRng> Replica<R> {
             next_ticket: 0,
             exports: BTreeMap::new(),
             importing: None,
+            starting: Vec::new(),
             last_request: None,
             answer_due: BTreeMap::new(),
             place: None,

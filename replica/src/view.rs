@@ -128,6 +128,27 @@ pub struct Classroom {
     pub invites: Vec<Invite>,
     /// Those who ask to be let in, as far as this person may answer.
     pub requests: Vec<Request>,
+    /// Those who were members.
+    pub former_members: Vec<FormerMember>,
+    /// The documents that were erased.
+    pub erased: Vec<Erased>,
+}
+
+/// Somebody who was removed, or left.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FormerMember {
+    pub id: MemberId,
+    /// Empty if they never said.
+    pub name: String,
+}
+
+/// A document that was started anew.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Erased {
+    pub document: DocumentId,
+    /// What stands in its place.
+    pub successor: DocumentId,
+    pub by: MemberId,
 }
 
 /// An invite that somebody may still hold a link to.

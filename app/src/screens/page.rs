@@ -9,7 +9,8 @@ use std::rc::Rc;
 
 use leptos::html::Div;
 use leptos::prelude::*;
-use leptos_router::hooks::use_params_map;
+use leptos_router::NavigateOptions;
+use leptos_router::hooks::{use_navigate, use_params_map};
 use protocol::{ClassroomId, DocumentId};
 use replica::view::Classroom;
 
@@ -60,6 +61,17 @@ fn OpenPage(place: Place) -> impl IntoView {
     });
     let editable = Memo::new(move |_| access.get().map(|access| access.writes));
     let note = Memo::new(move |_| access.get().and_then(|access| access.note));
+    // Leaving the page hands over what was typed, to be carried over.
+    let navigate = use_navigate();
+    Effect::new(move || {
+        if let Some(successor) = access.get().and_then(|access| access.successor) {
+            let options = NavigateOptions {
+                replace: true,
+                ..NavigateOptions::default()
+            };
+            navigate(&paths::page(classroom, successor), options);
+        }
+    });
     let classroom_name = Memo::new(move |_| {
         let name = link
             .classrooms
@@ -112,6 +124,8 @@ struct Access {
     writes: bool,
     /// What there is to say of it.
     note: Option<&'static str>,
+    /// The page was started anew as this one.
+    successor: Option<DocumentId>,
 }
 
 impl Access {
@@ -131,9 +145,11 @@ impl Access {
         } else {
             None
         };
+        let successor = classroom.erased.iter().find(|erased| erased.document == id);
         Self {
             writes: document.map_or(classroom.role.may_write(), |document| document.may_write),
             note,
+            successor: successor.map(|erased| erased.successor),
         }
     }
 }

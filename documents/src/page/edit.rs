@@ -129,6 +129,17 @@ impl Block {
         }
     }
 
+    /// A paragraph without marks.
+    pub(crate) fn of_text(text: &str) -> Block {
+        Block {
+            shape: Shape::paragraph(),
+            runs: vec![Run {
+                text: text.to_owned(),
+                marks: Marks::new(),
+            }],
+        }
+    }
+
     /// The length of its text in UTF-16 units.
     pub fn length(&self) -> usize {
         self.runs.iter().map(|run| width(&run.text)).sum()

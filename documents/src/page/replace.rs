@@ -51,7 +51,7 @@ pub(super) fn steps(old: &[Block], new: &[Block]) -> Vec<Step> {
 }
 
 /// Which blocks have the same text in both: a longest common subsequence.
-fn matches(old: &[Block], new: &[Block]) -> Vec<(usize, usize)> {
+pub(super) fn matches(old: &[Block], new: &[Block]) -> Vec<(usize, usize)> {
     let old: Vec<String> = old.iter().map(Block::text).collect();
     let new: Vec<String> = new.iter().map(Block::text).collect();
     let prefix = old.iter().zip(&new).take_while(|(old, new)| old == new).count();

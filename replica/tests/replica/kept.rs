@@ -218,6 +218,13 @@ async fn nothing_of_an_erased_page_stays_but_own_work_that_was_not_sent() {
     let heads = author.heads.clone();
     let erase = Entry::act(&founder, script.classroom, heads, action).unwrap();
     script.bring_entry(&erase).await;
+    // The tab hands over what it has, and closes it.
+    let (classroom, document) = script.page;
+    script
+        .world
+        .give(script.tab, Command::ClosePage { classroom, document });
+    script.world.tick(1_000);
+    script.go().await;
     let rows_of_page = |script: &Script, table| {
         let rows = script.world.store(0).table(table).into_iter();
         rows.filter(|(key, _)| key[32..48] == script.page.1.0).count()

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod anew;
 mod aside;
 mod asking;
 mod bundles;
