@@ -108,6 +108,20 @@ impl SpaceId {
 
     /// The space of leads and teachers.
     pub const STAFF: Self = Self([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
+
+    /// The space of the group that `author` makes of `members`, whose first key has this id. It follows from what it names,
+    /// so that nobody makes another group of the same name, with other members or another key.
+    pub fn of_group(author: &MemberId, members: &[MemberId], first_key: &[u8; 32]) -> Self {
+        let mut hasher = blake3::Hasher::new_derive_key("meridian 2026-11 v1 group id");
+        hasher.update(&author.0);
+        for member in members {
+            hasher.update(&member.0);
+        }
+        hasher.update(first_key);
+        let mut id = [0; 16];
+        id.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+        Self(id)
+    }
 }
 
 /// An Ed25519 signature.

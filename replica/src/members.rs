@@ -8,7 +8,6 @@ use protocol::{ClassroomId, DocumentId, EntryHash, MemberId, SpaceId};
 use crate::Replica;
 use crate::classroom::Classroom;
 use crate::command::{Answer, Command, Problem};
-use crate::join::random;
 use crate::writes::After;
 use protocol::key::EpochKey;
 
@@ -54,9 +53,8 @@ impl<R: CryptoRng> Replica<R> {
                 done
             }
             Command::NewSpace { classroom, members } => {
-                let space = SpaceId(random(&mut self.rng));
-                self.new_space(&classroom, space, members)?;
-                Answer::Space(space)
+                let key = EpochKey::random(&mut self.rng);
+                Answer::Space(self.new_group(&classroom, members, &key)?)
             }
             Command::Lock {
                 classroom,
@@ -285,28 +283,44 @@ impl<R: CryptoRng> Replica<R> {
         self.act(id, Action::Rotate { rotations })
     }
 
-    /// Makes a group of members and this person, or the space of staff in a classroom that has none.
-    pub(crate) fn new_space(
+    /// Makes a group of members and this person.
+    fn new_group(
+        &mut self,
+        id: &ClassroomId,
+        mut members: Vec<MemberId>,
+        key: &EpochKey,
+    ) -> Result<SpaceId, Problem> {
+        let me = self.me.as_ref().ok_or(Problem::NotAllowed)?.keys.id();
+        members.push(me);
+        members.sort_unstable();
+        members.dedup();
+        let space = SpaceId::of_group(&me, &members, &key.id());
+        self.make_space(id, space, &members, key)?;
+        Ok(space)
+    }
+
+    /// Makes the space of staff in a classroom that has none.
+    pub(crate) fn new_staff(&mut self, id: &ClassroomId) -> Result<(), Problem> {
+        let key = EpochKey::random(&mut self.rng);
+        self.make_space(id, SpaceId::STAFF, &[], &key)
+    }
+
+    /// Makes a space of this name, members and first key.
+    pub(crate) fn make_space(
         &mut self,
         id: &ClassroomId,
         space: SpaceId,
-        members: Vec<MemberId>,
+        members: &[MemberId],
+        key: &EpochKey,
     ) -> Result<(), Problem> {
         let me = self.me.as_ref().ok_or(Problem::NotAllowed)?.keys.id();
         let classroom = self.classrooms.get(id).ok_or(Problem::UnknownClassroom)?;
-        let mut named = members;
-        if space != SpaceId::STAFF {
-            named.push(me);
-            named.sort_unstable();
-            named.dedup();
-        }
         let new_space = |first| Action::NewSpace {
-            members: named.clone(),
+            members: members.to_vec(),
             first,
         };
-        let key = EpochKey::random(&mut self.rng);
         let first = |recipients: Vec<_>, rng: &mut R| {
-            Rotation::new(&key, space, 0, [], recipients, rng).map_err(|_| Problem::TooLarge)
+            Rotation::new(key, space, 0, [], recipients, rng).map_err(|_| Problem::TooLarge)
         };
         let action = new_space(first(Vec::new(), &mut self.rng)?);
         let recipients = classroom.roster.recipients_after(&me, &action, &space);

@@ -48,7 +48,13 @@ impl<R: CryptoRng> Replica<R> {
                 let spaces: Vec<SpaceId> = rotations.iter().map(|rotation| rotation.space).collect();
                 self.rotate(id, spaces)
             }
-            Action::NewSpace { members, first } => self.new_space(id, first.space, members.clone()),
+            Action::NewSpace { first, .. } if first.space == SpaceId::STAFF => self.new_staff(id),
+            Action::NewSpace { members, first } => {
+                // Its name follows from its key, and may be in the list of documents already.
+                let classroom = self.classrooms.get(id).ok_or(Problem::UnknownClassroom)?;
+                let key = classroom.keys.get(&first.name()).ok_or(Problem::NotAllowed)?;
+                self.make_space(id, first.space, members, &key.clone())
+            }
             _ => {
                 let mut action = action.clone();
                 if let (Action::Invite { keys, .. }, Some(classroom)) = (&mut action, self.classrooms.get(id))

@@ -121,7 +121,7 @@ impl<R: CryptoRng> Replica<R> {
             let (old, new): (Vec<SpaceId>, Vec<SpaceId>) = due.into_iter().partition(exists);
             let made = new
                 .into_iter()
-                .try_for_each(|space| self.new_space(&id, space, Vec::new()))
+                .try_for_each(|_| self.new_staff(&id))
                 .and_then(|()| {
                     if old.is_empty() {
                         Ok(())

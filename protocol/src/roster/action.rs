@@ -183,7 +183,7 @@ pub enum Action {
         /// Those who belong to a group. None for the space of staff, where roles say who does.
         #[serde(deserialize_with = "bounded::list::<_, _, MAX_LISTED>")]
         members: Vec<MemberId>,
-        /// Names the space; epoch 0, with no key before.
+        /// Names the space, a group by [`crate::SpaceId::of_group`]; epoch 0, with no key before.
         first: Rotation,
     },
     /// Lets only leads and teachers write in a document, or everybody again.

@@ -275,6 +275,10 @@ fn check_space(
     if *space == SpaceId::STAFF {
         return allow(members.is_empty(), "name the members of the space of staff");
     }
+    allow(
+        *space == SpaceId::of_group(author, members, &first.id),
+        "name a group otherwise than by who made it, its members and its key",
+    )?;
     let mut named = BTreeSet::new();
     let are_members = members.iter().all(|member| {
         named.insert(*member)

@@ -167,11 +167,9 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Who was named when a group was made; of two that were made apart with one name the smaller hash stands.
+    /// Who was named when a group was made: all that is made with one name names the same.
     pub(super) fn group(&self, space: &SpaceId) -> &'a [MemberId] {
-        let made = self
-            .counted(self.graph.spaces.get(space))
-            .min_by_key(|at| self.hash(*at));
+        let made = self.counted(self.graph.spaces.get(space)).next();
         match made.map(|at| self.graph.action(at)) {
             Some(Action::NewSpace { members, .. }) => members,
             _ => &[],

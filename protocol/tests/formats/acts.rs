@@ -4,7 +4,7 @@ use protocol::key::seal_note;
 use protocol::roster::{Action, Entry, Removal, Role, Roster, Rotation};
 use protocol::{DocumentId, EntryHash, MemberId, SpaceId};
 
-use crate::class::{GROUP, PAGE, cutoffs, key};
+use crate::class::{PAGE, cutoffs, key};
 use crate::example::{EXPIRES, Example, SOUTH, Stream, epoch_key, person};
 use crate::golden::read;
 
@@ -26,6 +26,15 @@ const NAMES: [&str; 13] = [
 
 fn invite() -> protocol::identity::InviteKeys {
     protocol::identity::InviteKeys::from_secret(&[0x78; 16]).unwrap()
+}
+
+/// Of persons 1 and 3.
+fn group() -> SpaceId {
+    SpaceId::of_group(
+        &person(1).id(),
+        &[person(1).id(), person(3).id()],
+        &key("group").id(),
+    )
 }
 
 /// Person 1 leads, 2 is a student who joins by the first invite, 3 and 4 ask to be let in.
@@ -140,10 +149,9 @@ pub(crate) fn all() -> Vec<(&'static str, Entry)> {
             },
         ),
     );
-    let members: Vec<MemberId> = vec![lead.id(), person(3).id()];
     let group = Action::NewSpace {
-        members,
-        first: rotation(&[1, 3], 0, "group", GROUP, None),
+        members: vec![lead.id(), person(3).id()],
+        first: rotation(&[1, 3], 0, "group", group(), None),
     };
     let grouped = add("roster-new-space", act(1, rotated, group));
     let lock = Action::Lock {
@@ -199,7 +207,7 @@ pub(crate) fn are_what_this_program_reads() {
         roster.current_key(&SpaceId::EVERYONE).unwrap().id,
         key("third rotation").id()
     );
-    assert_eq!(roster.current_key(&GROUP).unwrap().id, key("group").id());
+    assert_eq!(roster.current_key(&group()).unwrap().id, key("group").id());
     let (by, wrapped) = roster.wrapped()[0];
     assert_eq!(
         wrapped.unwrap(&key("third rotation"), &by).unwrap().id(),

@@ -13,7 +13,6 @@ use crate::example::{DOCUMENT, EXPIRES, NORTH, Stream, person};
 pub(crate) const FOUNDER: u8 = 1;
 pub(crate) const EAST: SchoolId = SchoolId([0x33; 16]);
 pub(crate) const PAGE: DocumentId = DocumentId([0xd1; 16]);
-pub(crate) const GROUP: SpaceId = SpaceId([0x99; 16]);
 
 pub(crate) const ROLES: [Role; 5] = [
     Role::Lead,
@@ -227,11 +226,23 @@ impl Class {
         Rotation::new(&new, space, 0, [], recipients, &mut rng).unwrap()
     }
 
-    pub(crate) fn group(&mut self, members: &[u8]) -> Action {
-        Action::NewSpace {
-            members: members.iter().map(|member| id(*member)).collect(),
-            first: self.first_key(GROUP, members),
-        }
+    /// A group of `members`, as `author` makes it.
+    pub(crate) fn group(&mut self, author: u8, members: &[u8]) -> Action {
+        let mut rng = self.rng();
+        let key = EpochKey::random(&mut rng);
+        let members: Vec<MemberId> = members.iter().map(|member| id(*member)).collect();
+        let space = SpaceId::of_group(&id(author), &members, &key.id());
+        self.keys.insert(key.id(), key.clone());
+        self.group_named(space, members, &key)
+    }
+
+    /// A group of any name.
+    pub(crate) fn group_named(&mut self, space: SpaceId, members: Vec<MemberId>, key: &EpochKey) -> Action {
+        let exchange = |member| self.roster.member(member).map(|member| member.exchange);
+        // Somebody who is no member is left out.
+        let recipients: Vec<ExchangeKey> = members.iter().filter_map(exchange).collect();
+        let first = Rotation::new(key, space, 0, [], recipients, &mut self.rng()).unwrap();
+        Action::NewSpace { members, first }
     }
 
     /// Removes somebody, with new keys for everyone.

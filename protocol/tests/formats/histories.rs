@@ -13,7 +13,7 @@ use protocol::roster::{Action, Entry, Roster};
 use protocol::{DocumentId, Error, InviteKey, SpaceId};
 
 use crate::class::{
-    Class, EAST, FOUNDER, GROUP, PAGE, ROLES, change, consent, end, id, lock, log, remove_after, secret,
+    Class, EAST, FOUNDER, PAGE, ROLES, change, consent, end, id, lock, log, remove_after, secret,
 };
 use crate::example::{NORTH, SOUTH, person};
 
@@ -91,8 +91,9 @@ fn histories() -> impl Strategy<Value = Vec<Step>> {
     vec(step, 20..80)
 }
 
-fn space(number: usize) -> SpaceId {
-    [SpaceId::EVERYONE, SpaceId::STAFF, GROUP][number]
+/// That of everyone, of staff, or of a group if there is one.
+fn space(class: &Class, number: usize) -> Option<SpaceId> {
+    class.roster.spaces().get(number).copied()
 }
 
 /// What `author` signs in this place, if there is something to act on.
@@ -168,18 +169,18 @@ fn entry(class: &mut Class, author: u8, act: &Act) -> Option<Entry> {
         }
         Act::Consent(member) => consent(*member),
         Act::Rotate(number) => {
-            class.roster.current_key(&space(*number))?;
+            let space = space(class, *number)?;
             let rotate = Action::Rotate {
                 rotations: Vec::new(),
             };
-            let rotation = class.rotation(author, &rotate, space(*number));
+            let rotation = class.rotation(author, &rotate, space);
             Action::Rotate {
                 rotations: vec![rotation],
             }
         }
         Act::Group(members) => {
             let members: BTreeSet<u8> = members.iter().copied().chain([author]).collect();
-            class.group(&members.into_iter().collect::<Vec<_>>())
+            class.group(author, &members.into_iter().collect::<Vec<_>>())
         }
         Act::Lock(locked) => lock(*locked),
         Act::Close(closed) => Action::Close { closed: *closed },
@@ -233,10 +234,12 @@ fn said(roster: &Roster) -> String {
         .iter()
         .flat_map(|entry| people.iter().map(|member| roster.role_at(member, &[*entry])))
         .collect();
-    let spaces: Vec<_> = [SpaceId::EVERYONE, SpaceId::STAFF, GROUP]
+    let spaces: Vec<_> = roster
+        .spaces()
         .iter()
         .map(|space| {
             (
+                *space,
                 roster.space_members(space),
                 roster.current_key(space),
                 roster.keys_in(space),

@@ -5,7 +5,7 @@ use protocol::roster::{Action, Added, Entry, Role, Rotation, Unfit};
 use protocol::{DocumentId, Error, SpaceId};
 
 use crate::class::{
-    Class, FOUNDER, GROUP, PAGE, change, cutoffs, end, id, key, lock, log, remove, remove_after, secret,
+    Class, FOUNDER, PAGE, change, cutoffs, end, id, key, lock, log, remove, remove_after, secret,
 };
 use crate::example::{DOCUMENT, EXPIRES, NORTH, SOUTH, person};
 
@@ -125,7 +125,7 @@ fn a_rotation_follows_the_epoch_before() {
         not_allowed("rotate without a key of an earlier epoch")
     );
     let unknown = Rotation {
-        space: GROUP,
+        space: SpaceId([0x99; 16]),
         ..class.rotation_to(EVERYONE, vec![person(1).exchange_key()])
     };
     assert_eq!(
@@ -252,7 +252,10 @@ fn when_a_space_needs_new_keys() {
     let mut class = Class::new();
     class.join(2, Role::Student, SOUTH);
     assert!(!class.roster.needs_rotation(&EVERYONE) && !class.roster.needs_rotation(&SpaceId::STAFF));
-    assert!(!class.roster.needs_rotation(&GROUP), "there is no such space");
+    assert!(
+        !class.roster.needs_rotation(&SpaceId([0x99; 16])),
+        "there is no such space"
+    );
     // Somebody left.
     let mut left = class.clone();
     left.act(2, remove(2));
@@ -324,7 +327,8 @@ fn who_is_in_which_space() {
     ] {
         class.join(number, role, SOUTH);
     }
-    let action = class.group(&[FOUNDER, 3, 4]);
+    let action = class.group(FOUNDER, &[FOUNDER, 3, 4]);
+    let group = action.rotations()[0].space;
     class.act(FOUNDER, action);
     let within = |class: &Class, space| {
         let numbers = 1..6u8;
@@ -334,13 +338,13 @@ fn who_is_in_which_space() {
     };
     assert_eq!(within(&class, EVERYONE), [1, 2, 3, 4]);
     assert_eq!(within(&class, SpaceId::STAFF), [1, 2]);
-    assert_eq!(within(&class, GROUP), [1, 3, 4]);
-    assert_eq!(class.roster.space_members(&GROUP).len(), 3);
-    assert_eq!(class.roster.spaces(), [EVERYONE, SpaceId::STAFF, GROUP]);
+    assert_eq!(within(&class, group), [1, 3, 4]);
+    assert_eq!(class.roster.space_members(&group).len(), 3);
+    assert_eq!(class.roster.spaces(), [EVERYONE, SpaceId::STAFF, group]);
     class.act(FOUNDER, remove(3));
     class.act(FOUNDER, change(4, Role::Carrier));
-    assert_eq!(within(&class, GROUP), [1]);
-    assert!(class.roster.needs_rotation(&GROUP));
+    assert_eq!(within(&class, group), [1]);
+    assert!(class.roster.needs_rotation(&group));
     assert_eq!(
         class.try_act(
             FOUNDER,

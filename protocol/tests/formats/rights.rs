@@ -1,12 +1,12 @@
 //! The roster's rules, row by row: who may do what to whom. docs/protocol.md names each test by its row.
 
 use protocol::Error;
-use protocol::key::{open_note, seal_note};
+use protocol::key::{EpochKey, open_note, seal_note};
 use protocol::roster::{Action, Added, Removal, Role};
 use protocol::{DocumentId, EntryHash, SpaceId};
 
 use crate::class::{
-    Class, EAST, FOUNDER, GROUP, PAGE, ROLES, approve, change, consent, end, id, lock, remove, secret,
+    Class, EAST, FOUNDER, PAGE, ROLES, approve, change, consent, end, id, lock, remove, secret,
 };
 use crate::example::{DOCUMENT, EXPIRES, NORTH, SOUTH, Stream, person};
 
@@ -63,7 +63,7 @@ fn who_may_rotate() {
 
 #[test]
 fn who_may_make_a_space() {
-    assert_roles(STAFF, |class| class.group(&[2]));
+    assert_roles(STAFF, |class| class.group(2, &[2]));
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn who_may_consent() {
 fn a_stranger_may_do_nothing() {
     let mut class = Class::new();
     class.join(3, Role::Student, NORTH);
-    let group = class.group(&[FOUNDER]);
+    let group = class.group(FOUNDER, &[FOUNDER]);
     for action in [
         remove(3),
         change(3, Role::Guest),
@@ -502,15 +502,48 @@ fn a_group_is_made_of_members_with_its_maker() {
         vec![FOUNDER, 9],
         vec![FOUNDER, FOUNDER],
     ] {
-        let action = class.group(&members);
+        let action = class.group(FOUNDER, &members);
         assert_eq!(class.try_act(FOUNDER, action), refused, "{members:?}");
     }
-    let action = class.group(&[FOUNDER, 2]);
-    class.act(FOUNDER, action);
-    assert!(class.roster.is_in_space(&id(2), &GROUP) && !class.roster.is_in_space(&id(3), &GROUP));
-    let action = class.group(&[FOUNDER, 2]);
+    let action = class.group(FOUNDER, &[FOUNDER, 2]);
+    let group = action.rotations()[0].space;
+    class.act(FOUNDER, action.clone());
+    assert!(class.roster.is_in_space(&id(2), &group) && !class.roster.is_in_space(&id(3), &group));
     assert_eq!(
         class.try_act(FOUNDER, action),
         not_allowed("make a space that exists")
     );
+}
+
+/// A group's name is public. Who makes another group of that name, as if it had been before, does not become one of the
+/// group, and nobody's pages are sealed to them.
+#[test]
+fn nobody_takes_over_the_name_of_a_group() {
+    let mut class = Class::new();
+    class.join(2, Role::Teacher, SOUTH);
+    class.join(3, Role::Student, NORTH);
+    let mut backdated = class.clone();
+    let action = class.group(FOUNDER, &[FOUNDER, 3]);
+    let first = action.rotations()[0].clone();
+    class.act(FOUNDER, action);
+    let own = EpochKey::from_bytes([7; 32]);
+    let refused = not_allowed("name a group otherwise than by who made it, its members and its key");
+    for (author, members, key) in [
+        (2, vec![id(2)], &own),
+        (2, vec![id(FOUNDER), id(2), id(3)], &own),
+        // Not by its own key either, which no member of staff outside it has.
+        (2, vec![id(FOUNDER), id(3), id(2)], &class.keys[&first.id]),
+        (FOUNDER, vec![id(FOUNDER), id(2)], &class.keys[&first.id]),
+        (FOUNDER, vec![id(FOUNDER), id(3)], &own),
+    ] {
+        let action = backdated.group_named(first.space, members, key);
+        assert_eq!(backdated.try_act(author, action), refused);
+    }
+    // The same once more, made apart, is the same group.
+    let again = backdated.group_named(first.space, vec![id(FOUNDER), id(3)], &class.keys[&first.id]);
+    backdated.act(FOUNDER, again);
+    class.meet(&[&backdated]);
+    let members: Vec<_> = class.roster.space_members(&first.space);
+    assert_eq!(members.len(), 2);
+    assert_eq!(class.roster.current_key(&first.space), Some(first.name()));
 }
