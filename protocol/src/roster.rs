@@ -45,9 +45,11 @@ pub struct Roster {
     graph: Graph,
     heads: BTreeSet<EntryHash>,
     decisions: Decisions,
-    /// By the entries that take rights away.
-    remembered: Mutex<HashMap<Vec<At>, Arc<Decisions>>>,
+    /// By the entries that take rights away, and those that weigh in the decisions on them.
+    remembered: Mutex<Remembered>,
 }
+
+type Remembered = HashMap<(Vec<At>, Vec<At>), Arc<Decisions>>;
 
 /// What an entry did to the roster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,7 +114,7 @@ impl Roster {
             classroom: ClassroomId(hash.0),
             document,
             heads: BTreeSet::from([hash]),
-            decisions: Decisions::of(&graph, &[]),
+            decisions: Decisions::of(&graph, &[], None),
             graph,
             remembered: Mutex::default(),
         })
@@ -155,11 +157,17 @@ impl Roster {
         }
         self.heads.insert(hash);
         let takes = facts.seniority.is_some();
-        self.graph.push(hash, entry, facts);
+        let at = self.graph.push(hash, entry, facts);
+        let weighs = || {
+            self.graph
+                .stakes
+                .values()
+                .any(|stakes| stakes.weighing.contains(at))
+        };
         if knew_all {
             self.decisions.append(&self.graph);
-        } else if takes {
-            self.decisions = Decisions::of(&self.graph, &self.graph.takings);
+        } else if takes || weighs() {
+            self.decisions = Decisions::of(&self.graph, &self.graph.takings, None);
         } else {
             self.decisions.extend(&self.graph);
         }
@@ -291,18 +299,20 @@ impl Roster {
             .copied()
             .filter(|at| past.contains(*at))
             .collect();
+        let weighing = self.graph.weighing(&takings, &past);
+        let name = (takings, weighing);
         let mut remembered = self.remembered();
-        if let Some(known) = remembered.get_mut(&takings) {
+        if let Some(known) = remembered.get_mut(&name) {
             if !known.is_up_to_date(&self.graph) {
                 Arc::make_mut(known).extend(&self.graph);
             }
             return Some(Scope::Past(past, Arc::clone(known)));
         }
-        let decisions = Arc::new(Decisions::of(&self.graph, &takings));
+        let decisions = Arc::new(Decisions::of(&self.graph, &name.0, Some(&past)));
         if remembered.len() >= MAX_REMEMBERED {
             remembered.clear();
         }
-        remembered.insert(takings, Arc::clone(&decisions));
+        remembered.insert(name, Arc::clone(&decisions));
         Some(Scope::Past(past, decisions))
     }
 
@@ -317,7 +327,7 @@ impl Roster {
         }
     }
 
-    fn remembered(&self) -> std::sync::MutexGuard<'_, HashMap<Vec<At>, Arc<Decisions>>> {
+    fn remembered(&self) -> std::sync::MutexGuard<'_, Remembered> {
         // Whatever a thread that died left there is whole: it is only ever replaced.
         self.remembered.lock().unwrap_or_else(PoisonError::into_inner)
     }

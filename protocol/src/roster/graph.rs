@@ -36,6 +36,12 @@ impl Set {
         }
     }
 
+    pub(super) fn remove(&mut self, at: At) {
+        if let Some(word) = self.0.get_mut(at / 64) {
+            *word &= !(1 << (at % 64));
+        }
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.0.iter().all(|word| *word == 0)
     }
@@ -129,6 +135,17 @@ pub(super) struct Graph {
     pub(super) erasures: BTreeMap<DocumentId, Vec<At>>,
     /// What takes rights away.
     pub(super) takings: Vec<At>,
+    /// By what takes rights away: who acted apart from it.
+    pub(super) stakes: HashMap<At, Stakes>,
+}
+
+/// What happened apart from an entry that takes rights away and has to do with it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Stakes {
+    /// What those did from whom it takes rights, and who came or asked by an invite that it ends.
+    pub(super) concerned: Set,
+    /// What bears on the decision: what was built on the concerned, and what made those whom it names leads or teachers.
+    pub(super) weighing: Set,
 }
 
 impl Graph {
@@ -172,6 +189,20 @@ impl Graph {
         past
     }
 
+    /// What weighs in decisions on `takings`, of what is within `past`.
+    pub(super) fn weighing(&self, takings: &[At], past: &Set) -> Vec<At> {
+        let mut all = Set::default();
+        for stakes in takings.iter().filter_map(|at| self.stakes.get(at)) {
+            all.unite(&stakes.weighing);
+        }
+        if all.is_empty() {
+            return Vec::new();
+        }
+        (0..self.len())
+            .filter(|at| all.contains(*at) && past.contains(*at))
+            .collect()
+    }
+
     /// Adds an entry whose parents are all here.
     pub(super) fn push(&mut self, hash: EntryHash, entry: Entry, facts: &Facts) -> At {
         let at = self.nodes.len();
@@ -198,7 +229,76 @@ impl Graph {
             ends: facts.ends.iter().copied().collect(),
             is_past_whole: facts.is_past_whole,
         }));
+        self.weigh(at);
         at
+    }
+
+    /// Notes what the newest entry has to do with what takes rights away apart from it.
+    fn weigh(&mut self, at: At) {
+        let past = &self.nodes[at].past;
+        let apart: Vec<At> = self
+            .takings
+            .iter()
+            .copied()
+            .filter(|taking| *taking != at && !past.contains(*taking))
+            .collect();
+        for taking in apart {
+            self.weigh_for(taking, at);
+        }
+        if self.nodes[at].seniority.is_some() {
+            for other in 0..at {
+                if !self.nodes[at].past.contains(other) {
+                    self.weigh_for(at, other);
+                }
+            }
+        }
+    }
+
+    fn weigh_for(&mut self, taking: At, other: At) {
+        let is_concerned = self.concerns(taking, other);
+        let is_raised = self.raises_somebody_of(taking, other);
+        let stakes = self.stakes.entry(taking).or_default();
+        if is_concerned {
+            stakes.concerned.insert(other);
+        }
+        if is_raised || is_concerned || self.nodes[other].past.meets(&stakes.concerned) {
+            stakes.weighing.insert(other);
+        }
+    }
+
+    /// Whether `other`, which is apart from it, is of somebody from whom `taking` takes rights, or comes by an invite that
+    /// it ends.
+    fn concerns(&self, taking: At, other: At) -> bool {
+        let entry = &self.nodes[other].entry;
+        let author = entry.author();
+        let is_ended = |invite: &EntryHash| match (self.place(invite), self.action(taking)) {
+            (Some(at), _) if self.nodes[taking].ends.contains(&at) => true,
+            (Some(at), Action::EndInvite { invite, .. }) => self.place(invite) == Some(at),
+            _ => false,
+        };
+        match entry.action() {
+            Action::Admit { invite, .. } | Action::Request { invite, .. } if is_ended(invite) => true,
+            _ => self.takes_from(taking, &author),
+        }
+    }
+
+    /// Whether `taking` takes rights from `member`, who may be its author.
+    pub(super) fn takes_from(&self, taking: At, member: &MemberId) -> bool {
+        match self.action(taking) {
+            Action::Remove { members, .. } => members.iter().any(|removal| removal.member == *member),
+            Action::ChangeRole { member: target, .. } => target == member,
+            _ => false,
+        }
+    }
+
+    /// Whether `other` makes somebody a lead or teacher from whom `taking` takes rights.
+    pub(super) fn raises_somebody_of(&self, taking: At, other: At) -> bool {
+        let (member, role) = match (self.action(other), &self.nodes[other].admits) {
+            (Action::ChangeRole { member, role, .. }, _) => (*member, *role),
+            (_, Some(admission)) => (admission.member, admission.role),
+            _ => return false,
+        };
+        role.is_staff() && self.takes_from(taking, &member)
     }
 
     /// Enters it into the indexes.

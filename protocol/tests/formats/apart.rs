@@ -479,6 +479,122 @@ fn backdating_is_worth_nothing() {
     assert_eq!((all.role(FOUNDER), all.role(9)), (Some(Role::Lead), None));
 }
 
+/// A lead who lets in a puppet, as if it had been at the very beginning, and is removed or made less by it: what the other
+/// school has gone on from stays, and so do its people, and whom they let in.
+#[test]
+fn nobody_undoes_what_another_school_went_on_from() {
+    let founded = Class::new();
+    let mut class = founded.clone();
+    class.join(2, Role::Lead, SOUTH);
+    class.join(3, Role::Student, NORTH);
+    class.invite(2, 1, Role::Student, 9);
+    let pupil = class.roster.invite(&secret(1).id()).unwrap().entry;
+    let pupil = class.admission(4, 1, pupil, SOUTH);
+    class.take(pupil);
+    let last = class.act(FOUNDER, lock(true));
+    for wipe in [remove(FOUNDER), change(FOUNDER, Role::Guest)] {
+        let mut backdated = founded.clone();
+        backdated.join(9, Role::Lead, NORTH);
+        backdated.act(9, wipe.clone());
+        let all = met(&[&class, &backdated]);
+        assert_ne!(all.role(FOUNDER), Some(Role::Lead), "{wipe:?}");
+        assert_eq!(
+            [2, 3, 4].map(|number| all.role(number)),
+            [Some(Role::Lead), Some(Role::Student), Some(Role::Student)]
+        );
+        assert!(!all.roster.counts(&last), "nobody has built on that");
+    }
+
+    // Nor by ending the invite that the other school came by.
+    let invited = class
+        .roster
+        .entries_in_order()
+        .into_iter()
+        .find(|entry| matches!(entry.action(), Action::Invite { role: Role::Lead, .. }))
+        .map(protocol::roster::Entry::hash)
+        .unwrap();
+    let mut backdated = founded.clone();
+    backdated.take(class.roster.entry(&invited).unwrap().clone());
+    backdated.act(FOUNDER, end(invited));
+    let all = met(&[&class, &backdated]);
+    assert_eq!(
+        (all.role(2), all.role(4)),
+        (Some(Role::Lead), Some(Role::Student))
+    );
+
+    // The same by a lead of the other school who did not found the classroom: its people came by that lead.
+    let mut class = founded.clone();
+    class.join(2, Role::Lead, SOUTH);
+    let before = class.clone();
+    class.invite(2, 1, Role::Lead, 9);
+    let second = class.roster.invite(&secret(1).id()).unwrap().entry;
+    let second = class.admission(5, 1, second, SOUTH);
+    class.take(second);
+    class.act(FOUNDER, lock(true));
+    let mut backdated = before;
+    backdated.invite(2, 2, Role::Lead, 9);
+    let puppet = backdated.roster.invite(&secret(2).id()).unwrap().entry;
+    let puppet = backdated.admission(9, 2, puppet, SOUTH);
+    backdated.take(puppet);
+    backdated.act(9, remove(2));
+    let all = met(&[&class, &backdated]);
+    assert_eq!((all.role(2), all.role(5)), (None, Some(Role::Lead)));
+}
+
+/// Whose word rests on what a removal makes void can't keep that: a removed lead brings in no other school.
+#[test]
+fn puppets_keep_nothing_that_they_rest_on() {
+    let mut class = class();
+    let before = class.clone();
+    class.act(FOUNDER, remove(3));
+    let mut backdated = before;
+    let invite = backdated.invite(3, 9, Role::Lead, 9);
+    let puppet = backdated.admission(9, 9, invite, EAST);
+    backdated.take(puppet);
+    backdated.act(9, lock(true));
+    backdated.act(9, remove(4));
+    let all = met(&[&class, &backdated]);
+    assert_eq!((all.role(9), all.role(4)), (None, Some(Role::Student)));
+    assert!(!all.roster.locked(&PAGE));
+}
+
+/// A lead who claims not to have known that another school made somebody a teacher needs that school's agreement all the same.
+#[test]
+fn nobody_avoids_consent_by_naming_a_past_before_a_promotion() {
+    let mut class = Class::new();
+    class.join(2, Role::Lead, SOUTH);
+    class.join(3, Role::Student, SOUTH);
+    let before = class.clone();
+    class.act(2, change(3, Role::Teacher));
+    let locking = class.act(3, lock(true));
+    for act in [remove(3), change(3, Role::Guest)] {
+        let mut backdated = before.clone();
+        let act = backdated.act(FOUNDER, act);
+        let all = met(&[&class, &backdated]);
+        assert_eq!(all.role(3), Some(Role::Teacher));
+        assert!(!all.roster.counts(&act) && all.roster.counts(&locking));
+    }
+    // With consent it counts; so does a removal by the own school, and one of a student whom another school promotes.
+    let mut agreed = before.clone();
+    agreed.act(2, consent(3));
+    agreed.act(FOUNDER, remove(3));
+    assert_eq!(met(&[&class, &agreed]).role(3), None);
+    let mut own = before.clone();
+    own.act(2, remove(3));
+    assert_eq!(met(&[&class, &own]).role(3), None);
+
+    // The same for somebody who left as a student and came back as a teacher.
+    let mut class = before.clone();
+    class.act(3, remove(3));
+    class.invite(2, 1, Role::Teacher, 1);
+    let back = class.roster.invite(&secret(1).id()).unwrap().entry;
+    let back = class.admission(3, 1, back, SOUTH);
+    class.take(back);
+    let mut backdated = before;
+    backdated.act(FOUNDER, remove(3));
+    assert_eq!(met(&[&class, &backdated]).role(3), Some(Role::Teacher));
+}
+
 /// What somebody knew who named certain heads stays what it was.
 #[test]
 fn the_past_does_not_change() {
