@@ -19,7 +19,7 @@ mod view;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
-pub use action::{Action, Cutoff, Removal, Role};
+pub use action::{Action, Cutoff, MAX_CUTOFFS, Removal, Role};
 pub use entry::Entry;
 pub use present::{Invite, Member, Request};
 pub use rotation::{MAX_PREVIOUS, MAX_RECIPIENTS, Rotation};

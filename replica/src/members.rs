@@ -2,7 +2,7 @@
 
 use protocol::invite::InviteLink;
 use protocol::rand_core::CryptoRng;
-use protocol::roster::{Action, Cutoff, Entry, Removal, Role, Rotation};
+use protocol::roster::{Action, Cutoff, Entry, MAX_CUTOFFS, Removal, Role, Rotation};
 use protocol::{ClassroomId, DocumentId, EntryHash, MemberId, SpaceId};
 
 use crate::Replica;
@@ -15,6 +15,9 @@ use protocol::key::EpochKey;
 const INVITE_LASTS: u64 = 30 * 24 * 60 * 60;
 const USES_BY_CLASS: u32 = 200;
 const USES_BY_STAFF: u32 = 20;
+
+/// How many logs are cut off in the entry that also brings new keys for everybody who stays: both have to fit.
+const CUTOFFS_AT_ONCE: usize = 1_024;
 
 impl<R: CryptoRng> Replica<R> {
     /// Carries out a command that changes the roster; it is answered once the entry is durable.
@@ -177,13 +180,16 @@ impl<R: CryptoRng> Replica<R> {
             .into_iter()
             .filter(|space| is_in(space, target.role) && !is_in(space, role))
             .collect();
-        let cutoffs = if role.may_write() {
-            Vec::new()
+        let mut room = CUTOFFS_AT_ONCE;
+        let (cutoffs, more) = if role.may_write() {
+            (Vec::new(), Vec::new())
         } else {
-            classroom.cutoffs(&member)
+            classroom.cutoffs(&member, &mut room)
         };
         let keys = classroom.hand_on(gained, &target.exchange, &mut self.rng)?;
+        self.check(id, &action)?;
         let rotations = self.rotations(id, &action, left)?;
+        self.extend(id, more)?;
         self.act(id, change(cutoffs, keys, rotations))?;
         Ok(Answer::Done)
     }
@@ -222,13 +228,16 @@ impl<R: CryptoRng> Replica<R> {
     pub(crate) fn remove_all(&mut self, id: &ClassroomId, members: &[MemberId]) -> Result<(), Problem> {
         let me = self.me.as_ref().ok_or(Problem::NotAllowed)?.keys.id();
         let classroom = self.classrooms.get(id).ok_or(Problem::UnknownClassroom)?;
-        let removals: Vec<Removal> = members
-            .iter()
-            .map(|member| Removal {
+        let (mut removals, mut more) = (Vec::new(), Vec::new());
+        let mut room = CUTOFFS_AT_ONCE;
+        for member in members {
+            let (cutoffs, beyond) = classroom.cutoffs(member, &mut room);
+            removals.push(Removal {
                 member: *member,
-                cutoffs: classroom.cutoffs(member),
-            })
-            .collect();
+                cutoffs,
+            });
+            more.extend(beyond);
+        }
         let removing = |rotations| Action::Remove {
             members: removals.clone(),
             rotations,
@@ -245,7 +254,14 @@ impl<R: CryptoRng> Replica<R> {
             spaces.dedup();
             self.rotations(id, &action, spaces)?
         };
+        self.extend(id, more)?;
         self.act(id, removing(rotations))
+    }
+
+    /// Says of more logs how far they count than the entry has room for that lets their members write no more. That comes
+    /// after, so that nobody is without them in between.
+    fn extend(&mut self, id: &ClassroomId, more: Vec<Action>) -> Result<(), Problem> {
+        more.into_iter().try_for_each(|action| self.act(id, action))
     }
 
     /// Agrees that a member of another school lose power, if that takes more schools than agree so far.
@@ -391,17 +407,34 @@ pub(crate) fn invited_into(role: Role) -> impl Fn(&SpaceId) -> bool {
 }
 
 impl Classroom {
-    /// How far each log of `member` is here.
-    fn cutoffs(&self, member: &MemberId) -> Vec<Cutoff> {
-        self.logs
-            .iter()
-            .filter(|(log, record)| log.member == *member && record.next > 0)
-            .map(|(log, record)| Cutoff {
+    /// How far each log of `member` is here: as many as there is `room` for in one entry, and what says it of the others.
+    fn cutoffs(&self, member: &MemberId, room: &mut usize) -> (Vec<Cutoff>, Vec<Action>) {
+        let mut first = Vec::new();
+        let mut parts: Vec<Vec<Cutoff>> = Vec::new();
+        for (log, record) in &self.logs {
+            if log.member != *member || record.next == 0 {
+                continue;
+            }
+            let cutoff = Cutoff {
                 document: log.document,
                 lane: log.lane,
                 next: record.next,
-            })
-            .collect()
+            };
+            if *room > 0 {
+                *room -= 1;
+                first.push(cutoff);
+                continue;
+            }
+            match parts.last_mut() {
+                Some(part) if part.len() < MAX_CUTOFFS => part.push(cutoff),
+                _ => parts.push(vec![cutoff]),
+            }
+        }
+        let member = *member;
+        let more = parts
+            .into_iter()
+            .map(|cutoffs| Action::Extend { member, cutoffs });
+        (first, more.collect())
     }
 
     /// A classroom that others stay in needs somebody who leads.
@@ -412,5 +445,75 @@ impl Classroom {
         } else {
             Err(Problem::LastLead)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::identity::{MemberKeys, Seed};
+    use protocol::roster::Roster;
+    use protocol::segment::Log;
+    use protocol::{LaneId, SchoolId, SegmentHash};
+
+    use super::*;
+    use crate::store::LogRecord;
+
+    struct Zeros;
+
+    impl protocol::rand_core::TryRng for Zeros {
+        type Error = std::convert::Infallible;
+        fn try_next_u32(&mut self) -> Result<u32, Self::Error> {
+            Ok(0)
+        }
+        fn try_next_u64(&mut self) -> Result<u64, Self::Error> {
+            Ok(0)
+        }
+        fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Self::Error> {
+            bytes.fill(0);
+            Ok(())
+        }
+    }
+
+    impl protocol::rand_core::TryCryptoRng for Zeros {}
+
+    /// However many lanes somebody wrote on, the entries that cut them off can be written, and name all of them.
+    #[test]
+    fn any_number_of_logs_is_cut_off() -> Result<(), protocol::Error> {
+        let founder = MemberKeys::from_seed(&Seed::from_bytes([1; 16]))?;
+        let document = DocumentId([2; 16]);
+        let entry = Entry::found(&founder, SchoolId([3; 16]), document, Vec::new(), &mut Zeros)?;
+        let mut classroom = Classroom::new(Roster::found(entry)?);
+        let (member, id) = (founder.id(), classroom.roster.classroom());
+        let logs: Vec<Log> = (0..6_000_u128)
+            .map(|lane| Log {
+                document,
+                member,
+                lane: LaneId(lane.to_be_bytes()),
+            })
+            .collect();
+        for (log, next) in logs.iter().zip(1..) {
+            let hash = SegmentHash([4; 32]);
+            let record = LogRecord {
+                generation: 0,
+                next,
+                hash,
+            };
+            classroom.logs.insert(*log, record);
+        }
+        let mut room = CUTOFFS_AT_ONCE;
+        let (cutoffs, more) = classroom.cutoffs(&member, &mut room);
+        assert_eq!((cutoffs.len(), more.len(), room), (CUTOFFS_AT_ONCE, 2, 0));
+        let removal = Action::Remove {
+            members: vec![Removal { member, cutoffs }],
+            rotations: Vec::new(),
+        };
+        for action in more.into_iter().chain([removal]) {
+            let heads = classroom.roster.heads_for(&member);
+            classroom.roster.add(Entry::act(&founder, id, heads, action)?)?;
+        }
+        for (log, next) in logs.iter().zip(1..) {
+            assert_eq!(classroom.roster.cutoff(log), Some(next));
+        }
+        Ok(())
     }
 }

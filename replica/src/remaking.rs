@@ -41,6 +41,8 @@ impl<R: CryptoRng> Replica<R> {
                 let members: Vec<_> = members.iter().map(|removal| removal.member).collect();
                 self.remove_all(id, &members)
             }
+            // What takes rights says this anew.
+            Action::Extend { .. } => Ok(()),
             Action::ChangeRole { member, role, .. } => self.change_role(id, *member, *role).map(drop),
             Action::EndInvite { invite, .. } => self.end_invite(id, *invite),
             Action::Approve { request, .. } => self.approve(id, *request),

@@ -195,6 +195,13 @@ pub enum Action {
         document: DocumentId,
         successor: DocumentId,
     },
+    /// How far more logs of a member count than one entry has room for: with those that its author names in a removal or
+    /// change of role afterwards, or, by a lead, with those of one that came before.
+    Extend {
+        member: MemberId,
+        #[serde(deserialize_with = "bounded::list::<_, _, MAX_CUTOFFS>")]
+        cutoffs: Vec<Cutoff>,
+    },
 }
 
 impl Action {

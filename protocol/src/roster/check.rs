@@ -136,6 +136,13 @@ fn facts(
             )?;
             allow(view.successor(document).is_none(), "erase a document twice")?;
         }
+        Action::Extend { member, cutoffs } => {
+            allow(!cutoffs.is_empty(), "extend nothing")?;
+            allow(
+                view.was_member(member),
+                "extend the logs of somebody who never was a member",
+            )?;
+        }
     }
     Ok(facts)
 }

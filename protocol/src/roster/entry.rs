@@ -288,7 +288,7 @@ fn check_lengths(action: &Action) -> Result<(), Error> {
         check_length("rotation's list of recipients", sealed.len(), MAX_RECIPIENTS)?;
     }
     match action {
-        Action::ChangeRole { cutoffs, .. } => of_cutoffs(cutoffs),
+        Action::ChangeRole { cutoffs, .. } | Action::Extend { cutoffs, .. } => of_cutoffs(cutoffs),
         Action::Remove { members, .. } => {
             check_length("roster entry's list of members", members.len(), MAX_LISTED)?;
             members

@@ -133,6 +133,8 @@ pub(super) struct Graph {
     pub(super) locks: BTreeMap<DocumentId, Vec<At>>,
     pub(super) closes: Vec<At>,
     pub(super) erasures: BTreeMap<DocumentId, Vec<At>>,
+    /// By member: what says how far more of their logs count.
+    pub(super) extensions: HashMap<MemberId, Vec<At>>,
     /// What takes rights away.
     pub(super) takings: Vec<At>,
     /// By what takes rights away: who acted apart from it.
@@ -346,6 +348,7 @@ impl Graph {
             Action::Lock { document, .. } => self.locks.entry(*document).or_default().push(at),
             Action::Close { .. } => self.closes.push(at),
             Action::Erase { document, .. } => self.erasures.entry(*document).or_default().push(at),
+            Action::Extend { member, .. } => self.extensions.entry(*member).or_default().push(at),
         }
     }
 

@@ -90,6 +90,10 @@ pub(super) fn check_action(
         Action::Lock { .. } => allow(role.is_staff(), "lock a document"),
         Action::Close { .. } => allow(role == Role::Lead, "close the classroom"),
         Action::Erase { .. } => allow(role == Role::Lead, "erase a document"),
+        Action::Extend { member, .. } => allow(
+            role == Role::Lead || member == author && role.may_write(),
+            "say how far the logs of others count",
+        ),
     }
 }
 

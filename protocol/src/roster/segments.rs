@@ -78,16 +78,21 @@ impl Roster {
         let cuts: Vec<(At, bool, u64)> = events
             .iter()
             .filter_map(|cut| {
-                let cutoffs = cutoffs(&view, *cut, log)?;
+                let mut parts = extensions(&view, *cut, log);
+                parts.push(cutoffs(&view, *cut, log)?);
+                let mut of_lane: Vec<&Cutoff> = Vec::new();
+                for part in parts {
+                    of_lane.extend(part.iter().filter(|cutoff| cutoff.lane == log.lane));
+                }
                 let is_lifted = events
                     .iter()
                     .any(|later| view.graph.is_before(*cut, *later) && lets_write(&view, *later));
-                let named = cutoffs
+                let named = of_lane
                     .iter()
-                    .filter(|cutoff| cutoff.lane == log.lane && cutoff.document == log.document)
+                    .filter(|cutoff| cutoff.document == log.document)
                     .map(|cutoff| cutoff.next)
                     .max();
-                let is_known = cutoffs.iter().any(|cutoff| cutoff.lane == log.lane);
+                let is_known = !of_lane.is_empty();
                 let is_own = view.graph.node(*cut).entry.author() == log.member;
                 (is_known || !is_lifted).then_some((*cut, is_own, named.unwrap_or(0)))
             })
@@ -113,6 +118,24 @@ fn cutoffs<'a>(view: &View<'a>, at: At, log: &Log) -> Option<&'a [Cutoff]> {
         Action::ChangeRole { role, cutoffs, .. } if !role.may_write() => Some(cutoffs),
         _ => None,
     }
+}
+
+/// What its author said before of logs of the same member that `cut` had no room for, and what leads said afterwards.
+fn extensions<'a>(view: &View<'a>, cut: At, log: &Log) -> Vec<&'a [Cutoff]> {
+    let author = |at: At| view.graph.node(at).entry.author();
+    let of_member = view.graph.extensions.get(&log.member);
+    let mut extensions = Vec::new();
+    for at in of_member.into_iter().flatten().copied() {
+        let is_part = view.graph.is_before(at, cut) && author(at) == author(cut);
+        let is_later = view.graph.is_before(cut, at) && author(at) != log.member;
+        if view.counts(at)
+            && (is_part || is_later)
+            && let Action::Extend { cutoffs, .. } = view.graph.action(at)
+        {
+            extensions.push(cutoffs.as_slice());
+        }
+    }
+    extensions
 }
 
 fn lets_write(view: &View<'_>, at: At) -> bool {

@@ -96,6 +96,11 @@ impl<'a> View<'a> {
         })
     }
 
+    /// Whether `member` belongs, or did once.
+    pub(super) fn was_member(&self, member: &MemberId) -> bool {
+        self.counted(self.graph.of_member.get(member)).next().is_some()
+    }
+
     pub(super) fn school(&self, standing: &Standing) -> Option<SchoolId> {
         self.admission(standing.admitted)
             .map(|admission| admission.school)

@@ -4,11 +4,11 @@ use protocol::key::seal_note;
 use protocol::roster::{Action, Entry, Removal, Role, Roster, Rotation};
 use protocol::{DocumentId, EntryHash, MemberId, SpaceId};
 
-use crate::class::{PAGE, cutoffs, key};
+use crate::class::{PAGE, cutoffs, key, log};
 use crate::example::{EXPIRES, Example, SOUTH, Stream, epoch_key, person};
 use crate::golden::read;
 
-const NAMES: [&str; 13] = [
+const NAMES: [&str; 14] = [
     "roster-ask-invite",
     "roster-end-invite",
     "roster-request",
@@ -22,6 +22,7 @@ const NAMES: [&str; 13] = [
     "roster-lock",
     "roster-close",
     "roster-erase",
+    "roster-extend",
 ];
 
 fn invite() -> protocol::identity::InviteKeys {
@@ -164,7 +165,12 @@ pub(crate) fn all() -> Vec<(&'static str, Entry)> {
         document: PAGE,
         successor: DocumentId([0xd2; 16]),
     };
-    add("roster-erase", act(1, closed, erase));
+    let erased = add("roster-erase", act(1, closed, erase));
+    let extend = Action::Extend {
+        member: person(2).id(),
+        cutoffs: cutoffs(&[(PAGE, 0xab, 200)]),
+    };
+    add("roster-extend", act(1, erased, extend));
     made.into_iter()
         .map(|(name, entry)| {
             (
@@ -215,6 +221,7 @@ pub(crate) fn are_what_this_program_reads() {
     );
     assert!(roster.locked(&PAGE) && roster.closed());
     assert_eq!(roster.erased(&PAGE), Some(DocumentId([0xd2; 16])));
+    assert_eq!(roster.cutoff(&log(2, PAGE, 0xab)), Some(200));
 }
 
 fn entry_of(name: &str) -> Entry {

@@ -13,7 +13,7 @@ use protocol::roster::{Action, Entry, Roster};
 use protocol::{DocumentId, Error, InviteKey, SpaceId};
 
 use crate::class::{
-    Class, EAST, FOUNDER, PAGE, ROLES, change, consent, end, id, lock, log, remove_after, secret,
+    Class, EAST, FOUNDER, PAGE, ROLES, change, consent, cutoffs, end, id, lock, log, remove_after, secret,
 };
 use crate::example::{NORTH, SOUTH, person};
 
@@ -61,6 +61,7 @@ enum Act {
     Lock(bool),
     Close(bool),
     Erase(u8),
+    Extend(u8),
 }
 
 fn acts() -> impl Strategy<Value = Act> {
@@ -79,6 +80,7 @@ fn acts() -> impl Strategy<Value = Act> {
         1 => any::<bool>().prop_map(Act::Lock),
         1 => any::<bool>().prop_map(Act::Close),
         1 => (1..4u8).prop_map(Act::Erase),
+        2 => PEOPLE.prop_map(Act::Extend),
     ]
 }
 
@@ -187,6 +189,10 @@ fn entry(class: &mut Class, author: u8, act: &Act) -> Option<Entry> {
         Act::Erase(number) => Action::Erase {
             document: PAGE,
             successor: DocumentId([*number; 16]),
+        },
+        Act::Extend(member) => Action::Extend {
+            member: id(*member),
+            cutoffs: cutoffs(&[(PAGE, 2, 3)]),
         },
     };
     Some(class.entry(author, action))
@@ -380,7 +386,7 @@ fn random_histories_are_full_of_conflicts() {
     }
     println!("90 histories: {taken} entries, {void} void, {former} out, {rotated} new keys, {kinds:?}");
     assert!(taken > 1_200 && void > 30 && former > 40 && rotated > 15);
-    assert_eq!(kinds.len(), 16, "each kind of action: {kinds:?}");
+    assert_eq!(kinds.len(), 17, "each kind of action: {kinds:?}");
 }
 
 /// Entries with any action that decodes, signed by members, change nothing if they are refused.

@@ -1,8 +1,8 @@
 //! The roster's rules, row by row: which keys a space has, who is handed them, and which segments count.
 
 use protocol::key::{EpochKey, KeyName};
-use protocol::roster::{Action, Added, Entry, Role, Rotation, Unfit};
-use protocol::{DocumentId, Error, SpaceId};
+use protocol::roster::{Action, Added, Cutoff, Entry, Role, Rotation, Unfit};
+use protocol::{DocumentId, Error, LaneId, SpaceId};
 
 use crate::class::{
     Class, FOUNDER, PAGE, change, cutoffs, end, id, key, lock, log, remove, remove_after, secret,
@@ -534,6 +534,100 @@ fn a_removal_cuts_logs_where_it_had_seen_them() {
     assert_eq!(one.roster.cutoff(&log(2, PAGE, 2)), Some(0), "nobody had seen it");
     let fit = headers.map(|header| one.roster.check_segment(&header));
     assert_eq!(fit, [Ok(()), Err(Unfit::BeyondCutoff), Err(Unfit::BeyondCutoff)]);
+}
+
+/// A term's worth of lanes does not fit into one entry: what its author said before, and leads afterwards, counts with it.
+#[test]
+fn cutoffs_come_in_as_many_entries_as_they_take() {
+    let mut class = Class::new();
+    class.join(2, Role::Student, SOUTH);
+    class.join(3, Role::Lead, NORTH);
+    let many = |document: u8| {
+        let cutoff = |lane: u16| Cutoff {
+            document: DocumentId([document; 16]),
+            lane: LaneId([lane.to_be_bytes(); 8].concat().try_into().unwrap()),
+            next: 7,
+        };
+        (0..4_096).map(cutoff).collect::<Vec<_>>()
+    };
+    let extend = |document| Action::Extend {
+        member: id(2),
+        cutoffs: many(document),
+    };
+    let last = |document: u8| protocol::segment::Log {
+        document: DocumentId([document; 16]),
+        member: id(2),
+        lane: LaneId([0x0f, 0xff].repeat(8).try_into().unwrap()),
+    };
+    class.act(3, extend(1));
+    class.act(FOUNDER, extend(2));
+    assert_eq!(class.roster.cutoff(&last(1)), None);
+    class.act(FOUNDER, remove_after(2, &[(PAGE, 1, 5)]));
+    let cutoff = |class: &Class, document| class.roster.cutoff(&last(document));
+    assert_eq!(
+        [1, 2, 3].map(|document| cutoff(&class, document)),
+        [Some(0), Some(7), Some(0)]
+    );
+    assert_eq!(class.roster.cutoff(&log(2, PAGE, 1)), Some(5));
+    class.act(3, extend(3));
+    assert_eq!(cutoff(&class, 3), Some(7));
+    // Apart from the removal it says nothing.
+    let (mut one, mut other) = (class.clone(), class.clone());
+    one.join(2, Role::Student, SOUTH);
+    other.act(3, extend(4));
+    one.act(FOUNDER, remove(2));
+    one.meet(&[&other]);
+    assert_eq!(cutoff(&one, 4), Some(7), "of the first removal, which it knew");
+    one.act(FOUNDER, extend(5));
+    assert_eq!(cutoff(&one, 5), Some(7));
+}
+
+/// Nobody says of their own logs that more of them count than who cut them off had seen.
+#[test]
+fn nobody_extends_their_own_logs() {
+    let mut class = Class::new();
+    class.join(2, Role::Student, SOUTH);
+    class.join(3, Role::Teacher, SOUTH);
+    let extend = |seen: &[(DocumentId, u8, u64)]| Action::Extend {
+        member: id(2),
+        cutoffs: cutoffs(seen),
+    };
+    assert_eq!(
+        class.try_act(3, extend(&[(PAGE, 1, 9)])),
+        not_allowed("say how far the logs of others count")
+    );
+    assert_eq!(class.try_act(FOUNDER, extend(&[])), not_allowed("extend nothing"));
+    let stranger = Action::Extend {
+        member: id(9),
+        cutoffs: cutoffs(&[(PAGE, 1, 9)]),
+    };
+    assert_eq!(
+        class.try_act(FOUNDER, stranger),
+        not_allowed("extend the logs of somebody who never was a member")
+    );
+    // Leaving takes no lead.
+    let mut left = class.clone();
+    left.act(2, extend(&[(PAGE, 1, 9)]));
+    left.act(2, remove(2));
+    assert_eq!(left.roster.cutoff(&log(2, PAGE, 1)), Some(9));
+
+    class.act(2, extend(&[(PAGE, 1, 9)]));
+    let reading = Action::ChangeRole {
+        member: id(2),
+        role: Role::Guest,
+        cutoffs: cutoffs(&[(PAGE, 1, 5)]),
+        keys: Vec::new(),
+        rotations: Vec::new(),
+    };
+    class.act(FOUNDER, reading);
+    assert_eq!(
+        class.try_act(2, extend(&[(PAGE, 1, 9)])),
+        not_allowed("say how far the logs of others count")
+    );
+    // Nor once they may write again.
+    class.act(FOUNDER, change(2, Role::Student));
+    class.act(2, extend(&[(PAGE, 1, 9)]));
+    assert_eq!(class.roster.cutoff(&log(2, PAGE, 1)), Some(5));
 }
 
 /// Who is removed, or may not write any more, can't leave with a later cut-off, neither backdated nor afterwards.
