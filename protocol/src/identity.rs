@@ -163,14 +163,57 @@ pub(crate) fn verify(
     message: &[u8],
     signature: &Signature,
 ) -> Result<(), Error> {
-    VerifyingKey::from_bytes(public)
-        .and_then(|key| {
-            key.verify_strict(
-                message,
-                &ed25519_dalek::Signature::from_bytes(&signature.to_bytes()),
-            )
-        })
-        .map_err(|_| Error::BadSignature(what))
+    let is_good = || {
+        let signature = ed25519_dalek::Signature::from_bytes(&signature.to_bytes());
+        VerifyingKey::from_bytes(public).is_ok_and(|key| key.verify_strict(message, &signature).is_ok())
+    };
+    #[cfg(feature = "remembering")]
+    let is_good = || remembered::is_good(public, message, signature, is_good);
+    if is_good() {
+        Ok(())
+    } else {
+        Err(Error::BadSignature(what))
+    }
+}
+
+#[cfg(feature = "remembering")]
+mod remembered {
+    use std::cell::RefCell;
+    use std::collections::HashSet;
+
+    use super::Signature;
+
+    /// How many names are kept until all are forgotten.
+    const MOST: usize = 1 << 16;
+
+    thread_local! {
+        static GOOD: RefCell<HashSet<[u8; 32]>> = RefCell::default();
+    }
+
+    /// Whether a signature is good: as it turned out before, or does now.
+    pub(super) fn is_good(
+        public: &[u8; 32],
+        message: &[u8],
+        signature: &Signature,
+        verify: impl FnOnce() -> bool,
+    ) -> bool {
+        let mut name = blake3::Hasher::new();
+        name.update(public).update(&signature.to_bytes()).update(message);
+        let name = *name.finalize().as_bytes();
+        if GOOD.with_borrow(|good| good.contains(&name)) {
+            return true;
+        }
+        let is_good = verify();
+        if is_good {
+            GOOD.with_borrow_mut(|good| {
+                if good.len() >= MOST {
+                    good.clear();
+                }
+                good.insert(name);
+            });
+        }
+        is_good
+    }
 }
 
 /// What a relay challenges a connection with.

@@ -74,7 +74,7 @@ pub fn plan(seed: &str) -> Plan {
     // Some begin in good order; in others everything goes wrong from the start.
     let is_orderly = rng.percent(70);
     begin(&mut rng, &mut acts, people, is_orderly, &kinds);
-    let length = 20 + rng.below(70);
+    let length = 10 + rng.below(40);
     for number in 0..length {
         let word = u16::try_from(number).unwrap_or(u16::MAX);
         let is_fault = !kinds.is_empty() && rng.percent(35);
