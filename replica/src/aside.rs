@@ -65,11 +65,18 @@ impl<R: CryptoRng> Replica<R> {
             reason,
             item: item.clone(),
         };
+        let beyond = (reason == AsideReason::BeyondCutoff)
+            .then(|| Segment::decode(&item).ok())
+            .flatten();
         classroom.put_aside(Aside {
             reason,
             key: key.clone(),
             item,
         });
+        if let Some(segment) = beyond {
+            // What builds on it may have come before.
+            classroom.note_needs(segment.header.log.document);
+        }
         self.batch(id).put(Table::Aside, key, &record)
     }
 

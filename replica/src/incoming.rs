@@ -509,7 +509,14 @@ impl Classroom {
                 return Ok(Taken::Known);
             }
         } else if header.first != record.next || segment.previous != record.hash {
-            return Ok(Taken::Aside(AsideReason::OutOfOrder));
+            // What comes before it may be kept aside as well, and both be needed.
+            let is_beyond = self.roster.cutoff(&log).is_some_and(|next| header.last >= next);
+            let reason = if is_beyond && segment.verify(&self.id).is_ok() {
+                AsideReason::BeyondCutoff
+            } else {
+                AsideReason::OutOfOrder
+            };
+            return Ok(Taken::Aside(reason));
         }
         if let Err(error) = segment.verify(&self.id) {
             return Ok(Taken::Aside(reason_of(&error, AsideReason::BadSignature)));

@@ -244,6 +244,18 @@ impl<R: CryptoRng> Replica<R> {
                 | Refusal::NotAMember
                 | Refusal::IndexGap
         );
+        // A lock may be gone by the time that one hears of what it stopped.
+        let is_unlocked = |log: &Log, index: u64| {
+            matches!(reason, Refusal::Locked | Refusal::ClassroomClosed)
+                && classroom
+                    .outbox
+                    .get(&(*log, index))
+                    .is_some_and(|unsent| classroom.roster.check_segment(&unsent.segment.header).is_ok())
+        };
+        let may_pass = match submission {
+            Submission::Segment(log, index) => may_pass || is_unlocked(&log, index),
+            Submission::Entry(_) | Submission::Lost => may_pass,
+        };
         let refused = Way::Refused {
             reason,
             again_at: may_pass.then_some(self.now + SEND_AGAIN_AFTER),

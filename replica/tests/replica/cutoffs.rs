@@ -110,6 +110,38 @@ async fn what_others_built_on_stays() {
     }
 }
 
+/// Who removed had seen neither; only the later one is built on, and it needs the earlier one of its log.
+#[tokio::test]
+async fn what_comes_before_what_others_built_on_stays_with_it() {
+    let Schools {
+        mut world,
+        amina,
+        ben,
+        chao,
+        dora,
+        classroom,
+        page,
+    } = Schools::new("before it").await;
+    world.cut(0);
+    for word in ["[one]", "[two]", "[three]"] {
+        world.write_word(dora, page, word);
+        until_same(&mut world, &[ben, chao], page, word).await;
+    }
+    world.write_word(ben, page, "[on it]");
+    until_same(&mut world, &[ben, chao], page, "[on it]").await;
+    let member = me(&world, dora);
+    assert_eq!(
+        world.ask(amina, Command::Remove { classroom, member }).await,
+        Ok(Answer::Done)
+    );
+    world.link(0);
+    let mut staying = [amina, ben, chao];
+    let all = ["[one]", "[two]", "[three]", "[on it]"];
+    until_shown(&mut world, &staying, page, &all, 0).await;
+    restart_all(&mut world, &mut staying, page).await;
+    until_shown(&mut world, &staying, page, &all, 0).await;
+}
+
 #[tokio::test]
 async fn who_may_only_read_now_keeps_their_late_work_aside_themselves() {
     let Schools {

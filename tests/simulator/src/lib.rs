@@ -25,7 +25,7 @@ mod world;
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-pub use act::{Act, How};
+pub use act::{Act, Govern, How};
 pub use broken::{Broken, Rule};
 pub use mischief::Mischief;
 pub use plan::{GOVERNED, Plan, plan};

@@ -4,7 +4,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use protocol::roster::Role;
-use simulator::{Act, Failure, run, run_acts, run_and_shorten};
+use simulator::{Act, Failure, Govern, How, run, run_acts, run_and_shorten};
 
 const SEEDS: std::ops::Range<usize> = 300..500;
 
@@ -85,4 +85,56 @@ fn joining_twice_at_once_is_answered_once_it_is_stored() {
         join,
     ];
     run_acts("joining twice", 2, &acts, None).unwrap();
+}
+
+/// Whoever heard that a classroom was opened again before the relay told them that it had been closed never sent again what it
+/// had refused.
+#[test]
+fn what_a_lock_stopped_that_is_gone_by_now_is_sent_again() {
+    let write = |device, at, word| Act::Edit {
+        device,
+        tab: 0,
+        page: 0,
+        how: How::Write,
+        at,
+        word,
+    };
+    let acts = [
+        Act::Found { person: 0 },
+        Act::Settle { seconds: 1 },
+        Act::NewPage {
+            device: 0,
+            tab: 0,
+            space: 0,
+        },
+        Act::Run {
+            steps: 8,
+            seed: 22_575,
+        },
+        Act::Clone { device: 168 },
+        Act::Govern {
+            device: 0,
+            tab: 0,
+            what: Govern::Close(true),
+            whom: 151,
+        },
+        Act::Run {
+            steps: 8,
+            seed: 5_405,
+        },
+        write(242, 52_189, 24),
+        Act::Pass { milliseconds: 50 },
+        Act::OpenTab { device: 234 },
+        Act::Run {
+            steps: 5,
+            seed: 2_169,
+        },
+        write(167, 38_554, 28),
+        Act::Run {
+            steps: 13,
+            seed: 13_138,
+        },
+        write(254, 57_384, 35),
+    ];
+    run_acts("governed 7116", 2, &acts, None).unwrap();
 }
