@@ -39,8 +39,10 @@ pub(crate) struct Question {
     pub(crate) title: String,
     /// What happens, paragraph by paragraph.
     pub(crate) text: Vec<String>,
-    /// What there is to choose from, if anything; the first is chosen.
+    /// What there is to choose from, if anything.
     pub(crate) choices: Vec<Choice>,
+    /// Whether the first is chosen until the person chooses.
+    pub(crate) first_is_chosen: bool,
     pub(crate) legend: &'static str,
     /// The button that does it. Empty if there is nothing to ask: it is done as the dialog opens.
     pub(crate) confirm: &'static str,
@@ -66,6 +68,7 @@ impl Question {
             title,
             text: Vec::new(),
             choices: Vec::new(),
+            first_is_chosen: true,
             legend: "",
             confirm,
             command: Box::new(command),
@@ -174,7 +177,8 @@ fn QuestionDialog(
                         name="choice"
                         aria-labelledby=format!("choice-{index}")
                         aria-describedby=format!("choice-{index}-hint")
-                        checked=index == 0
+                        required
+                        checked=index == 0 && question.first_is_chosen
                         on:change=move |_| chosen.set(index)
                     />
                     <span>
@@ -223,6 +227,7 @@ fn QuestionDialog(
                     <button
                         type="submit"
                         formmethod="dialog"
+                        formnovalidate
                         class="button button-quiet"
                         autofocus=careful
                     >

@@ -60,9 +60,11 @@ fn Aside(id: ClassroomId) -> impl IntoView {
         let rows: Vec<AnyView> = kept.iter().map(|item| row(link, id, item)).collect();
         Some(
             view! {
-                <ul class="rows panel" aria-labelledby="aside">
-                    {rows}
-                </ul>
+                <div class="panel">
+                    <ul class="rows" aria-labelledby="aside">
+                        {rows}
+                    </ul>
+                </div>
                 <div class="actions">
                     <ExportButton progress command=Command::ExportAside { classroom: id } />
                 </div>

@@ -121,7 +121,8 @@ fn Known(id: ClassroomId) -> impl IntoView {
                 </div>
             </div>
             <ProblemLine problem />
-            {move || refused.get().map(|refusal| view! { <Refused id refusal /> })}
+            // That the relay takes nothing from who is no member goes without saying.
+            {move || refused.get().filter(|_| !removed.get()).map(|refusal| view! { <Refused id refusal /> })}
             {move || {
                 let sentence = if removed.get() {
                     Some(say().you_left())

@@ -50,7 +50,9 @@ pub(super) fn Requests(id: ClassroomId) -> impl IntoView {
         view! {
             <li class="row">
                 <span class="member-words" id=words_id>
-                    <bdi class="member-name">{name}</bdi>
+                    <span class="member-name">
+                        <bdi>{name}</bdi>
+                    </span>
                     <span class="member-facts">
                         <bdi>{school}</bdi>
                         " · "

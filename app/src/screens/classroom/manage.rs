@@ -53,6 +53,7 @@ fn change_role(id: ClassroomId, member: &Member) -> Question {
         text: vec![say().change_role_text(reasons::role(member.role))],
         choices,
         legend: say().new_role(),
+        first_is_chosen: false,
         told: Box::new(told_of_consent),
         ..Question::new(
             say().change_role_title(&shown_name(&member.name)),
