@@ -26,7 +26,9 @@ impl Browser {
         .await?;
         let found = self
             .run(
-                "const { violations, passes } = await axe.run(document, { resultTypes: ['violations'] });
+                "const { violations, passes } = await axe.run(document, {
+                   resultTypes: ['violations'], rules: { 'target-size': { enabled: true } },
+                 });
                  const serious = violations.filter(({ impact }) => ['serious', 'critical'].includes(impact));
                  const told = serious.map(({ id, help, nodes }) =>
                    `${id}: ${help}: ${nodes.map(({ html, failureSummary }) => `${html} ${failureSummary}`).join('; ')}`);

@@ -24,6 +24,10 @@ impl Browser {
                    }});
                    problems.push(`the screen is ${{document.scrollingElement.scrollWidth}} wide: ${{wide.map(told).join(' ')}}`);
                  }}
+                 for (const box of document.querySelectorAll('[role=menu], dialog[open]')) {{
+                   const {{ left, right }} = box.getBoundingClientRect();
+                   if (left < 0 || right > {width}) problems.push(`it sticks out, from ${{left}} to ${{right}}: ${{told(box)}}`);
+                 }}
                  const status = document.querySelector('[role=status][aria-label=Sync]');
                  const box = status?.getBoundingClientRect();
                  if (!status?.checkVisibility() || box.width < 1 || box.height < 1 || box.left < 0 || box.right > {width} || box.top < 0)

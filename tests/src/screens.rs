@@ -1,11 +1,13 @@
 //! The app's screens, as a person goes through them.
 
+use std::path::{Path, PathBuf};
+
 use serde_json::Value;
-use thirtyfour::WebElement;
 use thirtyfour::components::SelectElement;
+use thirtyfour::{By, WebElement};
 
 use crate::browser::is_gone;
-use crate::{Browser, Error, Result, wait_until};
+use crate::{Browser, Error, Result, files_under, wait_until};
 
 /// Who somebody says they are.
 #[derive(Clone, Copy, Debug)]
@@ -126,6 +128,38 @@ impl Browser {
         self.wait_for_text("textbox", "Title", title).await?;
         self.find("textbox", "Page").await?;
         Ok(())
+    }
+
+    /// Exports to a file, on a screen that has the button, and returns where it is. The folder has no other.
+    ///
+    /// # Errors
+    /// If it is not written.
+    pub async fn export_to(&self, folder: &Path) -> Result<PathBuf> {
+        self.download_to(folder).await?;
+        self.press("Export to file").await?;
+        self.wait_for_text("status", "Files", "The file is written. Items in it: ")
+            .await?;
+        let mut bundle = None;
+        wait_until("the file is there", async || {
+            let is_bundle = |file: &PathBuf| file.extension().is_some_and(|extension| extension == "bundle");
+            bundle = files_under(folder)?.into_iter().find(is_bundle);
+            Ok(bundle.is_some())
+        })
+        .await?;
+        bundle.ok_or(Error::Answer {
+            method: "Browser.setDownloadBehavior",
+        })
+    }
+
+    /// Chooses a file to import, on a screen that has the button, and waits until this is told of it.
+    ///
+    /// # Errors
+    /// If it does not come to that.
+    pub async fn import_from(&self, file: &Path, told: &str) -> Result<()> {
+        self.find("button", "Import from file").await?;
+        let field = self.driver().find(By::Css("input[type=file]")).await?;
+        field.send_keys(file.to_string_lossy().into_owned()).await?;
+        self.wait_for_text("status", "Files", told).await
     }
 
     /// Presses the button or link of this name, as soon as there is one that can be pressed.

@@ -85,19 +85,7 @@ async fn what_the_remover_had_not_seen_is_kept_aside_and_can_be_exported() -> Re
     amina.wait_for_text("list", "Kept aside", TITLE).await?;
 
     let folder = Profile::new()?;
-    amina.download_to(folder.path()).await?;
-    amina.press("Export to file").await?;
-    amina
-        .wait_for_text("status", "Files", "The file is written. Items in it: ")
-        .await?;
-    let mut bundles = Vec::new();
-    wait_until("the file is there", async || {
-        bundles = tests::files_under(folder.path())?;
-        Ok(bundles
-            .iter()
-            .any(|file| file.extension().is_some_and(|extension| extension == "bundle")))
-    })
-    .await?;
+    amina.export_to(folder.path()).await?;
     // Who finds it reads nothing.
     assert!(tests::files_with(folder.path(), &["Later", TITLE, JONAS.name])?.is_empty());
     pair.part().await

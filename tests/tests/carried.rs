@@ -1,35 +1,6 @@
 //! A classroom is carried in a file to where there is no connection.
 
-use std::path::{Path, PathBuf};
-
-use tests::{
-    AMINA, Browser, CLASSROOM, JONAS, Journey, Profile, Result, TITLE, files_under, files_with, wait_until,
-};
-use thirtyfour::By;
-
-/// Exports to a file, on the screen that has the button, and returns where it is.
-async fn export(browser: &Browser, folder: &Path) -> Result<PathBuf> {
-    browser.download_to(folder).await?;
-    browser.press("Export to file").await?;
-    browser
-        .wait_for_text("status", "Files", "The file is written. Items in it: ")
-        .await?;
-    let mut bundle = None;
-    wait_until("the file is there", async || {
-        let is_bundle = |file: &PathBuf| file.extension().is_some_and(|extension| extension == "bundle");
-        bundle = files_under(folder)?.into_iter().find(is_bundle);
-        Ok(bundle.is_some())
-    })
-    .await?;
-    Ok(bundle.unwrap_or_default())
-}
-
-/// Chooses a file to import, on the screen that has the button.
-async fn import(browser: &Browser, file: &Path) -> Result<()> {
-    browser.find("button", "Import from file").await?;
-    let field = browser.driver().find(By::Css("input[type=file]")).await?;
-    Ok(field.send_keys(file.to_string_lossy().into_owned()).await?)
-}
+use tests::{AMINA, CLASSROOM, JONAS, Journey, Profile, Result, TITLE, files_with};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_and_an_invite_are_enough_without_a_connection() -> Result<()> {
@@ -46,7 +17,7 @@ async fn a_file_and_an_invite_are_enough_without_a_connection() -> Result<()> {
     amina.wait_for_status("On the relay").await?;
     amina.press(&format!("Back to {CLASSROOM}")).await?;
     let stick = Profile::new()?;
-    let bundle = export(&amina, stick.path()).await?;
+    let bundle = amina.export_to(stick.path()).await?;
     // Who finds the stick learns nothing, not even from the file's name.
     let secrets = [CLASSROOM, TITLE, AMINA.name, AMINA.school, "Springs"];
     assert!(files_with(stick.path(), &secrets)?.is_empty());
@@ -57,13 +28,8 @@ async fn a_file_and_an_invite_are_enough_without_a_connection() -> Result<()> {
         .into_owned();
     assert!(name.starts_with("meridian-2"), "{name}");
 
-    import(&jonas, &bundle).await?;
     jonas
-        .wait_for_text(
-            "status",
-            "Files",
-            "Classrooms in it that you need an invite for: 1",
-        )
+        .import_from(&bundle, "Classrooms in it that you need an invite for: 1")
         .await?;
     jonas.join(&invite, JONAS).await?;
     jonas.find("heading", CLASSROOM).await?;
@@ -74,8 +40,7 @@ async fn a_file_and_an_invite_are_enough_without_a_connection() -> Result<()> {
 
     // Once more brings nothing new.
     jonas.press(&format!("Back to {CLASSROOM}")).await?;
-    import(&jonas, &bundle).await?;
-    jonas.wait_for_text("status", "Files", "New here: 0").await?;
+    jonas.import_from(&bundle, "New here: 0").await?;
 
     // What was done meanwhile goes where it belongs as soon as there is a connection.
     journey.link(1).restore();

@@ -1,7 +1,14 @@
 //! For people without a mouse, with a small screen, with a screen reader, at night, and from right to left.
 
-use tests::{AMINA, Browser, CLASSROOM, ColorScheme, JONAS, Journey, Pair, Profile, Result, TITLE};
+use tests::{AMINA, Browser, CLASSROOM, ColorScheme, JONAS, Journey, Pair, Person, Profile, Result, TITLE};
 use thirtyfour::Key;
+
+/// A teacher at Jonas' school.
+const CARLA: Person = Person {
+    name: "Carla Thiessen-Oldenburg",
+    school: JONAS.school,
+    country: JONAS.country,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn from_home_to_a_written_page_by_keyboard_alone() -> Result<()> {
@@ -83,8 +90,19 @@ async fn from_home_to_a_written_page_by_keyboard_alone() -> Result<()> {
 /// Looks at a screen small and large, light and dark: nothing sticks out, the status can be read, axe-core has no
 /// serious complaint. Leaves pictures.
 async fn look_at(browser: &Browser, name: &str, found: &mut Vec<String>) -> Result<()> {
+    look_at_opened(browser, name, found, async || Ok(())).await
+}
+
+/// The same for what has to be opened on each screen.
+async fn look_at_opened(
+    browser: &Browser,
+    name: &str,
+    found: &mut Vec<String>,
+    open: impl AsyncFn() -> Result<()>,
+) -> Result<()> {
     for (width, height) in [(360, 740), (1440, 900)] {
         browser.set_viewport(width, height).await?;
+        open().await?;
         for (scheme, scheme_name) in [(ColorScheme::Light, "light"), (ColorScheme::Dark, "dark")] {
             browser.prefer(scheme).await?;
             browser.wait_until_still().await?;
@@ -182,6 +200,102 @@ async fn every_screen_serves_everybody() -> Result<()> {
     assert!(found.is_empty(), "{found:#?}");
     tokio::try_join!(amina.close(), jonas.close())?;
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_menu_and_question_serves_everybody() -> Result<()> {
+    let pair = Pair::meet().await?;
+    let (amina, jonas) = (&pair.amina, &pair.jonas);
+    let found = &mut Vec::new();
+
+    look_at_opened(amina, "document-menu", found, async || {
+        amina.keys(Key::Escape + "").await?;
+        amina.press("Document").await?;
+        amina.find("menuitem", "Lock").await?;
+        Ok(())
+    })
+    .await?;
+    amina.find("menuitem", "Lock").await?.click().await?;
+    look_at(amina, "lock", found).await?;
+    amina.confirm("Lock").await?;
+    jonas
+        .wait_for_words("This page is locked: you read along until a teacher unlocks it.")
+        .await?;
+    look_at(jonas, "page-locked", found).await?;
+    amina.choose_from_menu("Document", "Unlock").await?;
+    amina.confirm("Unlock").await?;
+    jonas.find("toolbar", "Formatting").await?;
+
+    amina.press(&format!("Back to {CLASSROOM}")).await?;
+    let invite = amina.invite_who_asks_first("Teacher").await?;
+    let profile = Profile::new()?;
+    let carla = pair.journey.open(1, &profile).await?;
+    carla.open_invite(&invite).await?;
+    carla.find("button", "Ask to join").await?;
+    look_at(&carla, "ask-to-join", found).await?;
+    carla.introduce(CARLA).await?;
+    carla.press("Ask to join").await?;
+    carla.press("Later").await?;
+    carla.find("heading", "Waiting to be let in").await?;
+    look_at(&carla, "waiting", found).await?;
+    amina.wait_for_text("list", "Asking to join", CARLA.name).await?;
+    look_at(amina, "classroom-asked", found).await?;
+    let manage = async || {
+        amina.keys(Key::Escape + "").await?;
+        amina.manage(JONAS.name).await?;
+        amina.find("menuitem", "Change role").await?;
+        Ok(())
+    };
+    amina.run("document.documentElement.dir = 'rtl'").await?;
+    look_at_opened(amina, "member-menu-right-to-left", found, manage).await?;
+    amina.run("document.documentElement.dir = 'ltr'").await?;
+    look_at_opened(amina, "member-menu", found, manage).await?;
+    amina.find("menuitem", "Change role").await?.click().await?;
+    amina.find("radio", "Teacher").await?;
+    look_at(amina, "change-role", found).await?;
+    amina.press("Cancel").await?;
+    amina.choose_from_menu("More", "Leave").await?;
+    amina.find("radio", "My whole school").await?;
+    look_at(amina, "leave", found).await?;
+    amina.press("Cancel").await?;
+    look_at_opened(amina, "classroom-menu", found, async || {
+        amina.keys(Key::Escape + "").await?;
+        amina.press("More").await?;
+        amina.find("menuitem", "Change the keys").await?;
+        Ok(())
+    })
+    .await?;
+    amina.keys(Key::Escape + "").await?;
+
+    let folder = Profile::new()?;
+    let bundle = amina.export_to(folder.path()).await?;
+    amina.import_from(&bundle, "New here: 0").await?;
+    look_at(amina, "imported", found).await?;
+
+    // Removed by somebody who had not seen their last words.
+    pair.journey.link(0).cut();
+    amina.wait_for_status("Offline · On the relay").await?;
+    jonas.write("Later. ").await?;
+    jonas.wait_for_status("On the relay").await?;
+    amina.manage(JONAS.name).await?;
+    amina.find("menuitem", "Remove").await?.click().await?;
+    amina.find("button", "Remove member").await?;
+    look_at(amina, "remove", found).await?;
+    amina.confirm("Remove member").await?;
+    pair.journey.link(0).restore();
+    jonas
+        .wait_for_words("You no longer belong to this classroom.")
+        .await?;
+    look_at(jonas, "page-removed", found).await?;
+    jonas.press(&format!("Back to {CLASSROOM}")).await?;
+    jonas.find("list", "Members").await?;
+    look_at(jonas, "classroom-removed", found).await?;
+    amina.press("Kept aside: 1").await?;
+    amina.find("list", "Kept aside").await?;
+    look_at(amina, "kept-aside", found).await?;
+    assert!(found.is_empty(), "{found:#?}");
+    carla.close().await?;
+    pair.part().await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -203,11 +203,7 @@ async fn a_full_disk_is_told_and_loses_nothing() -> Result<()> {
     amina.press(&format!("Back to {CLASSROOM}")).await?;
     amina.wait_for_status("Not saved").await?;
     let folder = Profile::new()?;
-    amina.download_to(folder.path()).await?;
-    amina.press("Export to file").await?;
-    amina
-        .wait_for_text("status", "Files", "The file is written. Items in it: ")
-        .await?;
+    amina.export_to(folder.path()).await?;
 
     amina.allow_storage(None).await?;
     amina.wait_for_status("On the relay").await?;
