@@ -16,6 +16,14 @@ pub(crate) fn page(classroom: ClassroomId, document: DocumentId) -> String {
 }
 
 /// What arrived in a classroom and does not fit.
+/// In the address of a page for who was led there from the one that it replaced.
+pub(crate) const ANEW: &str = "anew";
+
+/// A page, for who had the one open that it replaced.
+pub(crate) fn anew(classroom: ClassroomId, document: DocumentId) -> String {
+    format!("{}?{ANEW}", page(classroom, document))
+}
+
 pub(crate) fn aside(classroom: ClassroomId) -> String {
     format!("/classroom/{classroom}/aside")
 }

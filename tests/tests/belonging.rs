@@ -24,6 +24,13 @@ async fn who_is_removed_is_told_and_writes_no_more() -> Result<()> {
     })
     .await?;
 
+    amina
+        .find("DisclosureTriangle", "Former members")
+        .await?
+        .click()
+        .await?;
+    amina.wait_for_text("list", "Former members", JONAS.name).await?;
+
     // His app says so; what is there stays readable, and nothing can be typed.
     jonas
         .wait_for_words("You no longer belong to this classroom.")
@@ -142,6 +149,49 @@ async fn a_locked_page_is_read_until_it_is_unlocked() -> Result<()> {
     jonas.write("After. ").await?;
     amina.wait_for_page("After.").await?;
     same_page(&[amina, jonas]).await?;
+    pair.part().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_is_started_anew_keeps_its_text_and_what_was_written_meanwhile() -> Result<()> {
+    let pair = Pair::meet().await?;
+    let (amina, jonas) = (&pair.amina, &pair.jonas);
+    jonas.write("Before. ").await?;
+    amina.wait_for_page("Before.").await?;
+    let old = jonas.run("return location.pathname").await?;
+    // Nobody but leads may.
+    assert!(jonas.look_for("button", "Document").await?.is_none());
+    pair.journey.link(1).cut();
+    jonas.wait_for_status("Offline · On the relay").await?;
+    jonas.write("Meanwhile. ").await?;
+    jonas.wait_for_status("Offline · On this device").await?;
+    amina.choose_from_menu("Document", "Start anew").await?;
+    amina.confirm("Start anew").await?;
+    let told = format!("{} started this page anew.", AMINA.name);
+    amina.wait_for_words(&told).await?;
+    amina.wait_for_page("<p>Before. </p>").await?;
+    amina.wait_for_text("textbox", "Title", TITLE).await?;
+    assert_ne!(amina.run("return location.pathname").await?, old);
+
+    // Who had the old one open is told and led on, and what they wrote in it comes along.
+    pair.journey.link(1).restore();
+    jonas.wait_for_words(&told).await?;
+    for browser in [amina, jonas] {
+        browser.wait_for_page("Before. Meanwhile.").await?;
+    }
+    jonas.write("After. ").await?;
+    amina.wait_for_page("Meanwhile. After.").await?;
+    same_page(&[amina, jonas]).await?;
+    jonas.wait_for_status("On the relay").await?;
+
+    jonas.press(&format!("Back to {CLASSROOM}")).await?;
+    let by = format!("Started anew by {}", AMINA.name);
+    jonas.wait_for_text("list", "Documents", &by).await?;
+    let documents = jonas.text("list", "Documents").await?.unwrap_or_default();
+    assert_eq!(documents.matches(TITLE).count(), 1, "{documents}");
+    // An address from before leads on, too.
+    jonas.visit(old.as_str().unwrap_or_default()).await?;
+    jonas.wait_for_page("Meanwhile. After.").await?;
     pair.part().await
 }
 

@@ -225,6 +225,12 @@ async fn every_menu_and_question_serves_everybody() -> Result<()> {
     amina.choose_from_menu("Document", "Unlock").await?;
     amina.confirm("Unlock").await?;
     jonas.find("toolbar", "Formatting").await?;
+    amina.choose_from_menu("Document", "Start anew").await?;
+    amina.find("button", "Start anew").await?;
+    look_at(amina, "start-anew", found).await?;
+    amina.confirm("Start anew").await?;
+    jonas.wait_for_words("started this page anew.").await?;
+    look_at(jonas, "page-started-anew", found).await?;
 
     amina.press(&format!("Back to {CLASSROOM}")).await?;
     let invite = amina.invite_who_asks_first("Teacher").await?;

@@ -1,6 +1,8 @@
 //! A person as a coloured disc with initials.
 
 use leptos::prelude::*;
+use protocol::MemberId;
+use replica::view::Classroom;
 
 use crate::messages::say;
 
@@ -22,6 +24,15 @@ pub(crate) fn shown_name(name: &str) -> String {
     } else {
         name.to_owned()
     }
+}
+
+/// The name of somebody who is a member, or was one.
+pub(crate) fn name_in(classroom: &Classroom, id: MemberId) -> Option<String> {
+    let member = classroom.members.iter().find(|member| member.id == id);
+    let former = || classroom.former_members.iter().find(|member| member.id == id);
+    let name = member.map(|member| &member.name);
+    name.or_else(|| former().map(|member| &member.name))
+        .map(|name| shown_name(name))
 }
 
 /// The first letters of the first and last word.

@@ -7,7 +7,7 @@ use replica::command::{Answer, Command, Problem};
 use replica::view::{Classroom, KeptAside};
 
 use super::create::ProblemLine;
-use crate::components::avatar::shown_name;
+use crate::components::avatar::name_in;
 use crate::components::carry::{CarriedLine, ExportButton, carried};
 use crate::components::icon::Back;
 use crate::link::{Link, use_link};
@@ -121,9 +121,7 @@ fn row(link: Link, id: ClassroomId, item: &KeptAside) -> AnyView {
 fn facts(classroom: &Classroom, item: &KeptAside) -> String {
     let mut facts = Vec::new();
     if let Some(from) = item.from {
-        let member = classroom.members.iter().find(|member| member.id == from);
-        let name = member.map(|member| member.name.as_str());
-        facts.push(name.map_or_else(|| say().not_a_member().to_owned(), shown_name));
+        facts.push(name_in(classroom, from).unwrap_or_else(|| say().not_a_member().to_owned()));
     }
     if let Some(document) = item.document {
         let document = classroom.documents.iter().find(|other| other.id == document);

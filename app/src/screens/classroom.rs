@@ -17,6 +17,7 @@ use replica::command::{Answer, Command, Problem};
 use replica::view::{Classroom, School};
 
 use self::documents::Documents;
+pub(crate) use self::documents::started_anew_by;
 pub(crate) use self::invite_dialog::MadeInvites;
 use self::invite_dialog::{InviteDialog, roles_to_invite};
 use self::invites::{Invites, Requests};

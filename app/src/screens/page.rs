@@ -10,7 +10,7 @@ use std::rc::Rc;
 use leptos::html::Div;
 use leptos::prelude::*;
 use leptos_router::NavigateOptions;
-use leptos_router::hooks::{use_navigate, use_params_map};
+use leptos_router::hooks::{use_location, use_navigate, use_params_map};
 use protocol::{ClassroomId, DocumentId};
 use replica::view::Classroom;
 
@@ -18,6 +18,7 @@ use self::document_menu::DocumentMenu;
 use self::people::People;
 use self::title_field::TitleField;
 use self::toolbar::Toolbar;
+use super::classroom::started_anew_by;
 use crate::components::icon::Back;
 use crate::link::{Place, use_link};
 use crate::messages::say;
@@ -60,7 +61,17 @@ fn OpenPage(place: Place) -> impl IntoView {
             .with(|classrooms| classrooms.get(&classroom).map(|view| Access::of(view, document)))
     });
     let editable = Memo::new(move |_| access.get().map(|access| access.writes));
-    let note = Memo::new(move |_| access.get().and_then(|access| access.note));
+    let led_here = use_location().search;
+    let note = Memo::new(move |_| {
+        let note = access.get().and_then(|access| access.note);
+        if note.is_some() || !led_here.with(|search| search.contains(paths::ANEW)) {
+            return note.map(str::to_owned);
+        }
+        link.classrooms.with(|classrooms| {
+            let name = started_anew_by(classrooms.get(&classroom)?, document)?;
+            Some(say().page_started_anew(&name))
+        })
+    });
     // Leaving the page hands over what was typed, to be carried over.
     let navigate = use_navigate();
     Effect::new(move || {
@@ -69,7 +80,7 @@ fn OpenPage(place: Place) -> impl IntoView {
                 replace: true,
                 ..NavigateOptions::default()
             };
-            navigate(&paths::page(classroom, successor), options);
+            navigate(&paths::anew(classroom, successor), options);
         }
     });
     let classroom_name = Memo::new(move |_| {
@@ -160,7 +171,7 @@ fn waiting(sentence: &'static str) -> impl IntoView {
 
 /// The sheet of paper.
 #[component]
-fn Sheet(open: Open, editable: bool, note: Memo<Option<&'static str>>) -> impl IntoView {
+fn Sheet(open: Open, editable: bool, note: Memo<Option<String>>) -> impl IntoView {
     let host = NodeRef::<Div>::new();
     let failed = RwSignal::new(false);
     Effect::new(move || {

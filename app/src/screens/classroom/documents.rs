@@ -1,8 +1,9 @@
 use leptos::prelude::*;
 use protocol::{ClassroomId, DocumentId, SpaceId};
-use replica::view::Document;
+use replica::view::{Classroom, Document};
 
 use super::part;
+use crate::components::avatar::name_in;
 use crate::components::icon::Sheet;
 use crate::components::work_badge::WorkBadge;
 use crate::link::use_link;
@@ -32,6 +33,15 @@ pub(super) fn Documents(id: ClassroomId, may_write: Memo<bool>) -> impl IntoView
     }
 }
 
+/// Who put this document in the place of another one, if somebody did.
+pub(crate) fn started_anew_by(classroom: &Classroom, document: DocumentId) -> Option<String> {
+    let erased = classroom
+        .erased
+        .iter()
+        .find(|erased| erased.successor == document)?;
+    Some(name_in(classroom, erased.by).unwrap_or_else(|| say().not_a_member().to_owned()))
+}
+
 /// Follows its document by itself: a link must not be replaced while somebody is about to click it.
 #[component]
 fn Row(id: ClassroomId, document: DocumentId) -> impl IntoView {
@@ -51,6 +61,7 @@ fn Row(id: ClassroomId, document: DocumentId) -> impl IntoView {
     let untitled = of(|view| view.title.is_empty());
     let locked = of(|view| view.locked);
     let for_staff = of(|view| view.space == SpaceId::STAFF);
+    let anew = part(id, move |classroom| started_anew_by(classroom, document));
     let title = move || {
         let title = view.with(|view| view.as_ref().map(|view| view.title.clone()));
         title
@@ -84,6 +95,7 @@ fn Row(id: ClassroomId, document: DocumentId) -> impl IntoView {
                 }
             }}
             {move || for_staff.get().then(|| view! { <span class="badge">{say().for_staff()}</span> })}
+            {move || anew.get().map(|name| view! { <span class="badge">{say().started_anew_by(&name)}</span> })}
             {move || locked.get().then(|| view! { <span class="badge">{say().locked()}</span> })}
             {move || {
                 if arrived.get() {

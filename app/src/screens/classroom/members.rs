@@ -11,7 +11,7 @@ use crate::link::use_link;
 use crate::messages::say;
 use crate::reasons;
 
-/// Who belongs, school by school, and who is here now.
+/// Who belongs, school by school, and who is here now; folded away below, who belonged.
 #[component]
 pub(super) fn Members(id: ClassroomId) -> impl IntoView {
     let members = part(id, |classroom| in_order(&classroom.members, &classroom.schools));
@@ -29,7 +29,27 @@ pub(super) fn Members(id: ClassroomId) -> impl IntoView {
                     <Row id member />
                 </For>
             </ul>
+            <FormerMembers id />
         </section>
+    }
+}
+
+#[component]
+fn FormerMembers(id: ClassroomId) -> impl IntoView {
+    let former = part(id, |classroom| classroom.former_members.clone());
+    move || {
+        let mut rows: Vec<AnyView> = Vec::new();
+        for member in former.get() {
+            rows.push(view! { <li><bdi>{shown_name(&member.name)}</bdi></li> }.into_any());
+        }
+        (!rows.is_empty()).then(|| {
+            view! {
+                <details class="former">
+                    <summary>{say().former_members()}</summary>
+                    <ul aria-label=say().former_members()>{rows}</ul>
+                </details>
+            }
+        })
     }
 }
 

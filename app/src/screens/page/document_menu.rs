@@ -1,6 +1,7 @@
 //! The menu `Document`: what concerns the whole page.
 
 use leptos::prelude::*;
+use protocol::roster::Role;
 use replica::command::Command;
 
 use crate::components::dialog::{Question, use_questions};
@@ -20,6 +21,13 @@ pub(super) fn DocumentMenu(place: Place) -> impl IntoView {
                 .is_some_and(|view| view.role.is_staff() && !view.removed)
         })
     });
+    let is_lead = Memo::new(move |_| {
+        link.classrooms.with(|classrooms| {
+            classrooms
+                .get(&classroom)
+                .is_some_and(|view| view.role == Role::Lead && !view.removed)
+        })
+    });
     let is_locked = move || {
         link.classrooms.with_untracked(|classrooms| {
             let documents = classrooms.get(&classroom).map(|view| &view.documents);
@@ -30,7 +38,13 @@ pub(super) fn DocumentMenu(place: Place) -> impl IntoView {
     let items = menu_items(move || {
         let locked = is_locked();
         let name = if locked { say().unlock() } else { say().lock() };
-        vec![MenuItem::new(name, move || questions.ask(lock(place, !locked)))]
+        let mut items = vec![MenuItem::new(name, move || questions.ask(lock(place, !locked)))];
+        if is_lead.get_untracked() {
+            items.push(MenuItem::new(say().start_anew(), move || {
+                questions.ask(start_anew(place));
+            }));
+        }
+        items
     });
     move || {
         may_lock
@@ -53,5 +67,21 @@ fn lock(place: Place, locked: bool) -> Question {
             document,
             locked,
         })
+    }
+}
+
+/// Who has the page open is led to the new one when the classroom says so, here as elsewhere.
+fn start_anew((classroom, document): Place) -> Question {
+    Question {
+        text: vec![
+            say().start_anew_text().to_owned(),
+            say().start_anew_erased().to_owned(),
+            say().start_anew_copies().to_owned(),
+        ],
+        ..Question::new(
+            say().start_anew_title().to_owned(),
+            say().start_anew(),
+            move |_| Command::StartAnew { classroom, document },
+        )
     }
 }
