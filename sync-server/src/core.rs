@@ -32,6 +32,7 @@
 pub(crate) mod access;
 pub(crate) mod batch;
 pub(crate) mod bucket;
+pub(crate) mod candidate;
 pub(crate) mod catalog;
 pub(crate) mod classroom;
 pub(crate) mod exchange;

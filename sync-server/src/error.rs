@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use protocol::ClassroomId;
+
 /// Why a relay could not start or go on.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -12,13 +14,18 @@ pub enum Error {
         source: std::io::Error,
     },
     /// Another relay runs on the same data folder.
-    #[error("the data folder {0} is in use by another relay")]
+    #[error("the data folder {0} is in use by another relay: stop that first")]
     InUse(PathBuf),
     #[error("the store failed")]
     Store(#[from] rusqlite::Error),
     /// The store was written by a newer version of this program.
     #[error("the store has version {found}; this program knows versions up to {known}")]
     NewerStore { found: i64, known: i64 },
+    /// The store is of an earlier version, and may only be read here.
+    #[error("the store has version {found}: start the relay once, which makes it version {known}")]
+    OlderStore { found: i64, known: i64 },
+    #[error("the classroom {} is not here", .0.to_hex())]
+    UnknownClassroom(ClassroomId),
     /// The store holds something that this program never writes.
     #[error("the store is damaged: {0}")]
     Damaged(&'static str),

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand};
-use sync_server::{Error, Limits, Rate, Settings};
+use protocol::ClassroomId;
+use sync_server::{Error, Limits, Rate, Settings, bundle};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -23,7 +24,46 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Runs the relay until it is told to stop.
-    Serve(Serve),
+    Serve(Box<Serve>),
+    /// Carries classrooms in files, which hold no more than a relay knows: nothing in them can be read.
+    #[command(subcommand)]
+    Bundle(Bundle),
+}
+
+#[derive(Subcommand)]
+enum Bundle {
+    /// Writes what a data folder holds to a file. A relay may run on the folder meanwhile.
+    Export {
+        /// The relay's data folder.
+        #[arg(long, value_name = "FOLDER", default_value = "data")]
+        data: PathBuf,
+        /// A classroom, by its id in hexadecimal digits; all if none is given. May be given more than once.
+        #[arg(long, value_name = "ID", value_parser = classroom)]
+        classroom: Vec<ClassroomId>,
+        /// The file to write.
+        file: PathBuf,
+    },
+    /// Takes what a file holds into a data folder, each item after the same checks as on the wire. No relay may run on
+    /// the folder. What is there already changes nothing, and of a damaged file everything that is whole is taken. Whoever
+    /// imports vouches, as a lead would, for what was written too late for the relay to tell.
+    Import {
+        /// The relay's data folder; made if it is not there.
+        #[arg(long, value_name = "FOLDER", default_value = "data")]
+        data: PathBuf,
+        /// The file to read.
+        file: PathBuf,
+        #[command(flatten)]
+        limits: Box<LimitOptions>,
+    },
+    /// Tells what a file holds, and what of it is damaged.
+    Inspect {
+        /// The file to read.
+        file: PathBuf,
+    },
+}
+
+fn classroom(id: &str) -> Result<ClassroomId, &'static str> {
+    ClassroomId::from_hex(id).ok_or("not 64 hexadecimal digits")
 }
 
 #[derive(Args)]
@@ -172,14 +212,49 @@ async fn main() -> ExitCode {
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .init();
-    let Command::Serve(arguments) = Arguments::parse().command;
-    match serve(arguments).await {
-        Ok(()) => ExitCode::SUCCESS,
+    let done = match Arguments::parse().command {
+        Command::Serve(arguments) => serve(*arguments).await.map(|()| ExitCode::SUCCESS),
+        Command::Bundle(command) => tokio::task::spawn_blocking(|| carry(command))
+            .await
+            .unwrap_or(Err(Error::Ended("carrying a bundle"))),
+    };
+    match done {
+        Ok(code) => code,
         Err(error) => {
             tracing::error!(error = &error as &dyn std::error::Error, "cannot go on");
             ExitCode::FAILURE
         }
     }
+}
+
+/// What a script is told about a file that was read, but is not whole.
+const NOT_WHOLE: u8 = 3;
+
+fn carry(command: Bundle) -> Result<ExitCode, Error> {
+    let (report, is_whole) = match command {
+        Bundle::Export {
+            data,
+            classroom,
+            file,
+        } => (bundle::export(&data, &classroom, &file)?.to_string(), true),
+        Bundle::Import { data, file, limits } => {
+            let imported = bundle::import(&data, limits.limits(), &file)?;
+            (imported.to_string(), imported.complete)
+        }
+        Bundle::Inspect { file } => {
+            let inspected = bundle::inspect(&file)?;
+            (inspected.to_string(), inspected.summary.complete)
+        }
+    };
+    writeln!(std::io::stdout(), "{report}").map_err(|source| Error::Io {
+        doing: "tell what was done",
+        source,
+    })?;
+    Ok(if is_whole {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(NOT_WHOLE)
+    })
 }
 
 async fn serve(arguments: Serve) -> Result<(), Error> {

@@ -159,7 +159,7 @@ impl Drop for Relay {
 }
 
 /// Opens the store in the folder `data`, making both if they are not there.
-fn open_store(data: &Path, restored: bool) -> Result<(File, Arc<dyn Store>), Error> {
+pub(crate) fn open_store(data: &Path, restored: bool) -> Result<(File, Arc<dyn Store>), Error> {
     let io = |doing| move |source| Error::Io { doing, source };
     std::fs::create_dir_all(data).map_err(io("make the data folder"))?;
     let lock = File::options()

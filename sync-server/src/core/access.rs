@@ -1,4 +1,4 @@
-//! What somebody may read of a classroom.
+//! Who somebody is to a classroom: what they may read of it, and as whom they bring something.
 
 use protocol::roster::{Role, Roster};
 use protocol::{MemberId, SpaceId};
@@ -13,6 +13,37 @@ pub(crate) enum Access {
     Visitor,
     /// Somebody who was removed, or left: reads the roster once more, to see that.
     Former,
+}
+
+/// Who brings an item, which others may have made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Bringer {
+    Member(MemberId),
+    /// Whoever runs the relay, from a file. They vouch for late work as a lead does.
+    Operator,
+}
+
+impl Bringer {
+    pub(crate) fn is(self, member: &MemberId) -> bool {
+        self == Self::Member(*member)
+    }
+
+    /// Whether they belong to the classroom.
+    pub(crate) fn belongs(self, roster: &Roster) -> bool {
+        match self {
+            Self::Member(member) => roster.member(&member).is_some(),
+            Self::Operator => true,
+        }
+    }
+
+    pub(crate) fn is_staff(self, roster: &Roster) -> bool {
+        match self {
+            Self::Member(member) => roster
+                .member(&member)
+                .is_some_and(|member| member.role.is_staff()),
+            Self::Operator => true,
+        }
+    }
 }
 
 /// The spaces whose items somebody may read. Roster entries are read by whoever reads anything.

@@ -9,11 +9,10 @@ use protocol::roster::{Entry, Roster};
 use protocol::segment::{Header, Log, Segment};
 use protocol::snapshot::Snapshot;
 use protocol::verdict::Verdict;
-use protocol::{
-    ClassroomId, DocumentId, MemberId, PieceHash, ReceiptHash, Refusal, SegmentHash, SnapshotHash,
-};
+use protocol::{ClassroomId, DocumentId, PieceHash, ReceiptHash, Refusal, SegmentHash, SnapshotHash};
 
 use super::Shared;
+use super::access::Bringer;
 use super::catalog::Catalog;
 use super::classroom::Classroom;
 use super::inbox::{Answer, ChannelKey, Inbox, Note};
@@ -72,7 +71,7 @@ pub(crate) enum Candidate {
 #[derive(Debug, Clone)]
 pub(crate) struct Submitter {
     pub(crate) inbox: Arc<Inbox>,
-    pub(crate) member: MemberId,
+    pub(crate) bringer: Bringer,
     pub(crate) key: ChannelKey,
     pub(crate) channel: protocol::frame::Channel,
     pub(crate) submission: u32,
@@ -348,19 +347,19 @@ impl Pending {
         if self.is_tidied {
             return Ok(Decided::Wait(candidate));
         }
-        let member = &from.member;
+        let bringer = from.bringer;
         let decision = match &candidate {
             Candidate::Entry { entry, .. } => self.judge_entry(entry, from, terms),
-            Candidate::Segment { segment, hash } => self.judge_segment(segment, *hash, member, terms),
+            Candidate::Segment { segment, hash } => self.judge_segment(segment, *hash, bringer, terms),
             Candidate::Snapshot {
                 snapshot,
                 hash,
                 bytes,
-            } => self.judge_snapshot(snapshot, *hash, bytes.len(), member, terms),
-            Candidate::Piece { hash, bytes } => self.judge_piece(*hash, bytes, member, terms),
-            Candidate::Verdict { verdict, bytes } => self.judge_verdict(verdict, bytes.len(), member, terms),
+            } => self.judge_snapshot(snapshot, *hash, bytes.len(), bringer, terms),
+            Candidate::Piece { hash, bytes } => self.judge_piece(*hash, bytes, bringer, terms),
+            Candidate::Verdict { verdict, bytes } => self.judge_verdict(verdict, bytes.len(), bringer, terms),
             Candidate::Receipt { receipt, hash, bytes } => {
-                self.judge_receipt(receipt, *hash, bytes.len(), member, terms)
+                self.judge_receipt(receipt, *hash, bytes.len(), bringer, terms)
             }
         };
         match decision? {

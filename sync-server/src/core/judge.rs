@@ -8,11 +8,12 @@ mod tidy;
 
 use protocol::roster::{Action, Added, Entry, Roster, Unfit};
 use protocol::segment::Header;
-use protocol::{DocumentId, EntryHash, MemberId, Refusal};
+use protocol::{DocumentId, EntryHash, Refusal};
 
 pub(super) use segments::check_kind;
 pub(super) use tidy::holds_what_is_gone;
 
+use super::access::Bringer;
 use super::batch::{Pending, Submitter};
 use crate::Error;
 use crate::settings::Limits;
@@ -63,7 +64,7 @@ impl Pending {
         if roster.len() >= terms.limits.classroom_entries {
             return Err(Refusal::TooManyEntries);
         }
-        let is_own = entry.author() == from.member;
+        let is_own = from.bringer.is(&entry.author());
         let joins_by = match entry.action() {
             Action::Admit { invite, .. } | Action::Request { invite, .. } => Some(invite),
             _ => None,
@@ -71,7 +72,7 @@ impl Pending {
         // What others submit was taken in time somewhere else: they vouch for it.
         match joins_by {
             Some(invite) if is_own => check_invite(roster, invite, terms.now)?,
-            _ if from.has_founding || roster.member(&from.member).is_some() => {}
+            _ if from.has_founding || from.bringer.belongs(roster) => {}
             _ => return Err(Refusal::NotAMember),
         }
         if is_own && roster.leaves_out(entry) {
@@ -102,13 +103,14 @@ impl Pending {
     }
 
     /// Whether somebody may submit what is not theirs.
-    fn check_submitter(&self, submitter: &MemberId) -> Result<(), Refusal> {
+    fn check_bringer(&self, bringer: Bringer) -> Result<(), Refusal> {
         if self.last == 0 {
             return Err(Refusal::UnknownClassroom);
         }
-        match self.roster().member(submitter) {
-            Some(_) => Ok(()),
-            None => Err(Refusal::NotAMember),
+        if bringer.belongs(self.roster()) {
+            Ok(())
+        } else {
+            Err(Refusal::NotAMember)
         }
     }
 
@@ -147,13 +149,8 @@ pub(super) fn check_invite(roster: &Roster, invite: &EntryHash, now: u64) -> Res
 /// Whether a segment counts, or may at least be kept because of who brings it: members keep what others of them may
 /// have built on, and who leads or teaches also what was written before a lock. Tells whether it counts, whoever brings
 /// it.
-pub(super) fn check_header(roster: &Roster, header: &Header, submitter: &MemberId) -> Result<bool, Refusal> {
-    let vouches = *submitter != header.log.member;
-    let is_staff = || {
-        roster
-            .member(submitter)
-            .is_some_and(|member| member.role.is_staff())
-    };
+pub(super) fn check_header(roster: &Roster, header: &Header, bringer: Bringer) -> Result<bool, Refusal> {
+    let vouches = !bringer.is(&header.log.member);
     match roster.check_segment(header) {
         // Heads may name a past in which they were in the space: what they wrote then is brought by others, too.
         Ok(()) if !roster.is_in_space(&header.log.member, &header.space) => {
@@ -165,7 +162,7 @@ pub(super) fn check_header(roster: &Roster, header: &Header, submitter: &MemberI
         }
         Ok(()) => Ok(true),
         Err(Unfit::BeyondCutoff) if vouches => Ok(false),
-        Err(Unfit::Locked | Unfit::Closed) if vouches && is_staff() => Ok(false),
+        Err(Unfit::Locked | Unfit::Closed) if vouches && bringer.is_staff(roster) => Ok(false),
         Err(unfit) => Err(match unfit {
             Unfit::UnknownRoster => Refusal::UnknownParent,
             Unfit::NotAMember => Refusal::NotAMember,
@@ -181,7 +178,7 @@ pub(super) fn check_header(roster: &Roster, header: &Header, submitter: &MemberI
 }
 
 /// The reason to give for what `protocol` did not accept.
-pub(super) fn refusal_of(error: &protocol::Error) -> Refusal {
+pub(crate) fn refusal_of(error: &protocol::Error) -> Refusal {
     match error {
         protocol::Error::UnsupportedVersion { .. } => Refusal::UnsupportedVersion,
         protocol::Error::TooLarge { .. } => Refusal::TooLarge,
@@ -192,7 +189,7 @@ pub(super) fn refusal_of(error: &protocol::Error) -> Refusal {
     }
 }
 
-pub(super) fn storage(error: &Error) -> Refusal {
+pub(crate) fn storage(error: &Error) -> Refusal {
     tracing::error!(error = error as &dyn std::error::Error, "the store failed");
     Refusal::Storage
 }

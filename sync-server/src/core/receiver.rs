@@ -7,17 +7,15 @@ use std::time::Duration;
 use protocol::frame::{Channel, ClientFrame, Position};
 use protocol::identity::{Challenge, verify_answer};
 use protocol::invite::InviteProof;
-use protocol::receipt::Receipt;
 use protocol::roster::{Action, Entry, Roster};
-use protocol::snapshot::{Piece, Snapshot};
-use protocol::verdict::Verdict;
 use protocol::whisper::Whisper;
 use protocol::wire::{Unpacker, WireSegment};
 use protocol::{ClassroomId, EntryHash, MemberId, Refusal};
 
-use super::access::Access;
+use super::access::{Access, Bringer};
 use super::batch::{Candidate, Job, Submitter};
 use super::bucket::Bucket;
+use super::candidate::{piece_of, receipt_of, snapshot_of, verdict_of};
 use super::classroom::{Classroom, Classrooms, Listening};
 use super::inbox::{Answer, ChannelKey, Inbox, Note, Start};
 use super::judge::{check_header, check_invite, check_kind, refusal_of, storage};
@@ -617,7 +615,7 @@ impl Receiver {
         // Heads that are not here may be those of an entry that waits for the writer, which checks again.
         let (roster, header) = (classroom.roster(), &segment.header);
         if !classroom.is_known_to_fit(&roster, header) && roster.knows(&header.roster) {
-            check_header(&roster, header, &member)?;
+            check_header(&roster, header, Bringer::Member(member))?;
         }
         let hash = segment
             .verify(classroom.id())
@@ -645,7 +643,7 @@ impl Receiver {
             candidate,
             from: Submitter {
                 inbox: Arc::clone(&self.inbox),
-                member,
+                bringer: Bringer::Member(member),
                 key,
                 channel,
                 submission,
@@ -756,34 +754,4 @@ fn may_found(wanted: Option<&str>, given: Option<&[u8]>) -> bool {
         (Some(wanted), Some(given)) => blake3::hash(wanted.as_bytes()) == blake3::hash(given),
         (Some(_), None) => false,
     }
-}
-
-fn snapshot_of(bytes: Vec<u8>, classroom: &ClassroomId) -> Result<Candidate, protocol::Error> {
-    let snapshot = Box::new(Snapshot::decode(&bytes)?);
-    let hash = snapshot.verify(classroom)?;
-    Ok(Candidate::Snapshot {
-        snapshot,
-        hash,
-        bytes,
-    })
-}
-
-fn piece_of(bytes: Vec<u8>) -> Result<Candidate, protocol::Error> {
-    let piece = Piece::decode(bytes)?;
-    Ok(Candidate::Piece {
-        hash: piece.hash(),
-        bytes: piece.into_bytes(),
-    })
-}
-
-fn verdict_of(bytes: Vec<u8>, classroom: &ClassroomId) -> Result<Candidate, protocol::Error> {
-    let verdict = Box::new(Verdict::decode(&bytes)?);
-    verdict.verify(classroom)?;
-    Ok(Candidate::Verdict { verdict, bytes })
-}
-
-fn receipt_of(bytes: Vec<u8>, classroom: &ClassroomId) -> Result<Candidate, protocol::Error> {
-    let receipt = Box::new(Receipt::decode(&bytes)?);
-    let hash = receipt.verify(classroom)?;
-    Ok(Candidate::Receipt { receipt, hash, bytes })
 }

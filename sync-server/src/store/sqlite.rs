@@ -5,18 +5,22 @@ mod schema;
 mod writing;
 
 use std::path::Path;
+use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
 use protocol::inventory::LogState;
 use protocol::segment::Log;
 use protocol::{ClassroomId, DocumentId, PieceHash, SpaceId};
-use rusqlite::{Connection, OptionalExtension as _};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 
 use super::{Changes, Held, HeldPiece, Placed, Store, Tail, Totals};
 use crate::Error;
 
 /// How many threads can read at once.
 const READERS: usize = 2;
+
+/// How long somebody waits for another process that has the file.
+const BUSY: Duration = Duration::from_secs(5);
 
 /// How many freed pages are given back at a time.
 const SHRUNK_PAGES: u32 = 1024;
@@ -34,13 +38,27 @@ impl Sqlite {
     pub fn open(path: &Path) -> Result<Self, Error> {
         let mut writer = connect(path)?;
         schema::prepare(&mut writer)?;
-        let incarnation = writer.query_row("SELECT incarnation FROM relay", [], |row| {
-            row.get::<_, [u8; 8]>(0)
-        })?;
         Ok(Self {
-            incarnation: u64::from_be_bytes(incarnation),
+            incarnation: incarnation(&writer)?,
             writer: Mutex::new(writer),
             readers: [Mutex::new(connect(path)?), Mutex::new(connect(path)?)],
+        })
+    }
+
+    /// Opens the store in the file at `path` for reading only, while a relay may write to it.
+    pub fn open_read_only(path: &Path) -> Result<Self, Error> {
+        let connect = || -> Result<Connection, Error> {
+            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+            let connection = Connection::open_with_flags(path, flags)?;
+            connection.busy_timeout(BUSY)?;
+            Ok(connection)
+        };
+        let reader = connect()?;
+        schema::check(&reader)?;
+        Ok(Self {
+            incarnation: incarnation(&reader)?,
+            writer: Mutex::new(reader),
+            readers: [Mutex::new(connect()?), Mutex::new(connect()?)],
         })
     }
 
@@ -173,9 +191,14 @@ impl Store for Sqlite {
     }
 }
 
+fn incarnation(connection: &Connection) -> Result<u64, Error> {
+    let incarnation = connection.query_row("SELECT incarnation FROM relay", [], |row| row.get(0))?;
+    Ok(u64::from_be_bytes(incarnation))
+}
+
 fn connect(path: &Path) -> Result<Connection, Error> {
     let connection = Connection::open(path)?;
-    connection.busy_timeout(std::time::Duration::from_secs(5))?;
+    connection.busy_timeout(BUSY)?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)

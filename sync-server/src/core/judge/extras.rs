@@ -12,6 +12,7 @@ use protocol::{
 };
 
 use super::{Decision, Terms, check_header, storage};
+use crate::core::access::Bringer;
 use crate::core::batch::Pending;
 use crate::store::Change;
 
@@ -24,10 +25,10 @@ impl Pending {
         snapshot: &Snapshot,
         hash: SnapshotHash,
         bytes: usize,
-        submitter: &MemberId,
+        bringer: Bringer,
         terms: Terms<'_>,
     ) -> Result<Decision, Refusal> {
-        self.check_submitter(submitter)?;
+        self.check_bringer(bringer)?;
         if self.catalog.is_disputed(&hash) {
             return Err(Refusal::Disputed);
         }
@@ -75,10 +76,10 @@ impl Pending {
         &mut self,
         hash: PieceHash,
         bytes: &[u8],
-        submitter: &MemberId,
+        bringer: Bringer,
         terms: Terms<'_>,
     ) -> Result<Decision, Refusal> {
-        self.check_submitter(submitter)?;
+        self.check_bringer(bringer)?;
         if self.catalog.with_piece(&hash).next().is_some() || self.pieces.contains(&hash) {
             return Ok(Decision::Held);
         }
@@ -94,10 +95,10 @@ impl Pending {
         &mut self,
         verdict: &Verdict,
         bytes: usize,
-        submitter: &MemberId,
+        bringer: Bringer,
         terms: Terms<'_>,
     ) -> Result<Decision, Refusal> {
-        self.check_submitter(submitter)?;
+        self.check_bringer(bringer)?;
         let statement = &verdict.statement;
         let Some(snapshot) = self.catalog.snapshot(&statement.snapshot) else {
             return Err(Refusal::UnknownParent);
@@ -132,10 +133,10 @@ impl Pending {
         receipt: &Receipt,
         hash: ReceiptHash,
         bytes: usize,
-        submitter: &MemberId,
+        bringer: Bringer,
         terms: Terms<'_>,
     ) -> Result<Decision, Refusal> {
-        self.check_submitter(submitter)?;
+        self.check_bringer(bringer)?;
         let header = &receipt.header;
         let roster = self.roster();
         if roster.member(&header.member).is_none() {
@@ -186,7 +187,7 @@ impl Pending {
             epoch,
             roster: roster.to_vec(),
         };
-        match check_header(self.roster(), &header, member) {
+        match check_header(self.roster(), &header, Bringer::Member(*member)) {
             // A snapshot writes nothing.
             Ok(_) | Err(Refusal::Locked | Refusal::ClassroomClosed) => Ok(()),
             Err(refusal) => Err(refusal),

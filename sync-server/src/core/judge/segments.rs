@@ -2,9 +2,10 @@
 
 use protocol::segment::{Header, Kind, Segment};
 use protocol::snapshot::Snapshot;
-use protocol::{MemberId, Refusal, SegmentHash};
+use protocol::{Refusal, SegmentHash};
 
 use super::{Decision, Terms, check_header, storage};
+use crate::core::access::Bringer;
 use crate::core::batch::Pending;
 use crate::store::{Change, Item, Tail};
 
@@ -13,12 +14,12 @@ impl Pending {
         &mut self,
         segment: &Segment,
         hash: SegmentHash,
-        submitter: &MemberId,
+        bringer: Bringer,
         terms: Terms<'_>,
     ) -> Result<Decision, Refusal> {
         let header = &segment.header;
-        self.check_submitter(submitter)?;
-        if !self.is_known_to_fit(header) && check_header(self.roster(), header, submitter)? {
+        self.check_bringer(bringer)?;
+        if !self.is_known_to_fit(header) && check_header(self.roster(), header, bringer)? {
             self.remember_fit(header);
         }
         let is_new = match self.catalog.space_of(&header.log.document) {

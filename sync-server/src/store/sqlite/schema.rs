@@ -55,6 +55,17 @@ pub(super) fn prepare(connection: &mut Connection) -> Result<(), Error> {
     Ok(())
 }
 
+/// Whether the file has the newest version, for whoever may not bring it there.
+pub(super) fn check(connection: &Connection) -> Result<(), Error> {
+    let known = VERSION;
+    let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    match found {
+        VERSION => Ok(()),
+        0..VERSION => Err(Error::OlderStore { found, known }),
+        _ => Err(Error::NewerStore { found, known }),
+    }
+}
+
 pub(super) fn random_incarnation() -> Result<[u8; 8], Error> {
     let mut incarnation = [0; 8];
     getrandom::fill(&mut incarnation).map_err(Error::Random)?;

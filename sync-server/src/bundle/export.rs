@@ -1,0 +1,151 @@
+//! What a data folder holds, into a file.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+use protocol::ClassroomId;
+use protocol::bundle::{Kind, Writer};
+use protocol::snapshot::Snapshot;
+
+use crate::Error;
+use crate::store::{Item, Sqlite, Store};
+
+/// How much is read of a classroom at a time.
+const PAGE: usize = 256 * 1024;
+
+/// What was exported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Exported {
+    pub classrooms: u64,
+    pub items: u64,
+    pub bytes: u64,
+}
+
+/// Writes the classrooms that are named, or all, from the data folder to a file. Nothing is changed in the folder, and a
+/// relay may run on it. The file is there once it is whole.
+///
+/// # Errors
+/// If there is no store, or not one of these classrooms in it, or a file cannot be written.
+pub fn export(data: &Path, classrooms: &[ClassroomId], file: &Path) -> Result<Exported, Error> {
+    let io = |doing| move |source| Error::Io { doing, source };
+    let store = Sqlite::open_read_only(&data.join("relay.sqlite"))?;
+    let there = store.classrooms()?;
+    if let Some(unknown) = classrooms.iter().find(|classroom| !there.contains(classroom)) {
+        return Err(Error::UnknownClassroom(*unknown));
+    }
+    let mut name = file.as_os_str().to_owned();
+    name.push(".part");
+    let output = File::create(&name).map_err(io("make the file"))?;
+    let (writer, begin) = Writer::begin();
+    let mut exporting = Exporting {
+        store: &store,
+        output: BufWriter::new(output),
+        writer,
+        exported: Exported::default(),
+    };
+    exporting.write(&begin)?;
+    for classroom in &there {
+        if classrooms.is_empty() || classrooms.contains(classroom) {
+            exporting.classroom(classroom)?;
+        }
+    }
+    let exported = exporting.end()?;
+    std::fs::rename(&name, file).map_err(io("put the file in its place"))?;
+    Ok(exported)
+}
+
+struct Exporting<'a> {
+    store: &'a Sqlite,
+    output: BufWriter<File>,
+    writer: Writer,
+    exported: Exported,
+}
+
+impl Exporting<'_> {
+    /// Everything of a classroom, in the order of positions: what a relay took in this order it takes again.
+    fn classroom(&mut self, classroom: &ClassroomId) -> Result<(), Error> {
+        self.exported.classrooms += 1;
+        let mut after = 0;
+        loop {
+            let page = self.store.page(classroom, after, PAGE)?;
+            let Some(last) = page.last() else {
+                return Ok(());
+            };
+            after = last.position;
+            for placed in &page {
+                self.item(classroom, &placed.item)?;
+            }
+        }
+    }
+
+    fn item(&mut self, classroom: &ClassroomId, item: &Item) -> Result<(), Error> {
+        let kind = match item {
+            Item::Entry { .. } => Kind::Entry,
+            Item::Segment { .. } => Kind::Segment,
+            Item::Snapshot { bytes, .. } => {
+                self.pieces(classroom, bytes)?;
+                Kind::Snapshot
+            }
+            Item::Verdict { .. } => Kind::Verdict,
+            Item::Receipt { .. } => Kind::Receipt,
+        };
+        self.record(classroom, kind, &item.bytes()?)
+    }
+
+    /// The pieces of a snapshot, which come before it.
+    fn pieces(&mut self, classroom: &ClassroomId, snapshot: &[u8]) -> Result<(), Error> {
+        let snapshot = Snapshot::decode(snapshot).map_err(|_| Error::Damaged("snapshot"))?;
+        for hash in snapshot.pieces() {
+            if let Some(piece) = self.store.piece(classroom, hash)? {
+                self.record(classroom, Kind::Piece, &piece)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn record(&mut self, classroom: &ClassroomId, kind: Kind, item: &[u8]) -> Result<(), Error> {
+        let record = self
+            .writer
+            .record(classroom, kind, item)
+            .map_err(|_| Error::Damaged("item"))?;
+        self.exported.items += 1;
+        self.write(&record)
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.exported.bytes += bytes.len() as u64;
+        self.output.write_all(bytes).map_err(|source| Error::Io {
+            doing: "write the file",
+            source,
+        })
+    }
+
+    fn end(self) -> Result<Exported, Error> {
+        let io = |source| Error::Io {
+            doing: "write the file",
+            source,
+        };
+        let end = self.writer.end().map_err(|_| Error::Damaged("item"))?;
+        let mut output = self.output;
+        output.write_all(&end).map_err(io)?;
+        let file = output.into_inner().map_err(|error| io(error.into_error()))?;
+        file.sync_all().map_err(io)?;
+        Ok(Exported {
+            bytes: self.exported.bytes + end.len() as u64,
+            ..self.exported
+        })
+    }
+}
+
+impl fmt::Display for Exported {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            classrooms,
+            items,
+            bytes,
+        } = self;
+        write!(f, "classrooms: {classrooms}\nitems: {items}\nbytes: {bytes}")
+    }
+}

@@ -1,0 +1,374 @@
+//! What the program carries in files, from one data folder to another.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use protocol::ClassroomId;
+use protocol::bounded::Bytes;
+use protocol::bundle::{Event, Kind, Reader, Writer};
+use protocol::frame::ClientFrame;
+use protocol::roster::{Entry, Role};
+use protocol::segment::Segment;
+use protocol::snapshot::{self, Snapshot, coverage};
+use protocol::verdict::{Statement, Verdict};
+use sync_server::Settings;
+
+use crate::classroom::{Classroom, FAR, Lane, member, rng};
+use crate::client::{CHANNEL, Client, start};
+
+const WORDS: &str = "the swallows came back to Lisbon";
+
+type Record = (ClassroomId, Kind, Vec<u8>);
+
+struct Ran {
+    code: Option<i32>,
+    said: String,
+}
+
+/// Runs the program.
+fn run(arguments: &[&str], data: Option<&Path>, file: &Path) -> Ran {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sync-server"));
+    command.arg("bundle").args(arguments);
+    if let Some(data) = data {
+        command.arg("--data").arg(data);
+    }
+    let output = command.arg(file).output().unwrap();
+    Ran {
+        code: output.status.code(),
+        said: String::from_utf8([output.stdout, output.stderr].concat()).unwrap(),
+    }
+}
+
+fn export(data: &Path, file: &Path) -> BTreeSet<Record> {
+    let ran = run(&["export"], Some(data), file);
+    assert_eq!(ran.code, Some(0), "{}", ran.said);
+    records(file).into_iter().collect()
+}
+
+/// Answers with how many items were new.
+fn import(data: &Path, file: &Path, code: i32) -> u64 {
+    let ran = run(&["import"], Some(data), file);
+    assert_eq!(ran.code, Some(code), "{}", ran.said);
+    let new = ran.said.lines().find_map(|line| line.strip_prefix("new items: "));
+    new.unwrap_or_else(|| panic!("{}", ran.said)).parse().unwrap()
+}
+
+/// The whole records of a file, in their order.
+fn records(file: &Path) -> Vec<Record> {
+    let mut reader = Reader::new();
+    reader.push(&std::fs::read(file).unwrap());
+    let records = reader.filter_map(|event| match event {
+        Event::Record {
+            classroom,
+            kind,
+            item,
+        } => Some((classroom, kind, item)),
+        Event::Damaged(_) => None,
+    });
+    records.collect()
+}
+
+fn write(file: &Path, records: &[Record]) {
+    let (mut writer, mut bytes) = Writer::begin();
+    for (classroom, kind, item) in records {
+        bytes.extend(writer.record(classroom, *kind, item).unwrap());
+    }
+    bytes.extend(writer.end().unwrap());
+    std::fs::write(file, bytes).unwrap();
+}
+
+/// A class in which everything happened that a relay keeps.
+struct Class {
+    classroom: Classroom,
+    entries: Vec<Entry>,
+    lanes: Vec<Vec<Segment>>,
+}
+
+impl Class {
+    fn new() -> Self {
+        let classroom = Classroom::new();
+        let (invite, student) = (classroom.invite(Role::Student, 1, FAR), member());
+        let admission = classroom.admit(&invite, &student);
+        let lanes = {
+            let mut mine = classroom.lane(&classroom.founder, vec![classroom.founding.hash()]);
+            let mut theirs = classroom.lane(&student, vec![admission.hash()]);
+            theirs.log.document.0[0] = 77;
+            let write = |lane: &mut Lane<'_>| (0..6).map(|_| lane.write(WORDS)).collect();
+            vec![write(&mut mine), write(&mut theirs)]
+        };
+        Self {
+            entries: vec![invite.entry, admission],
+            classroom,
+            lanes,
+        }
+    }
+
+    /// Puts the class on a relay, with the first segments of each lane.
+    async fn put(&self, data: &Path, of_first: usize, of_second: usize, with_snapshot: bool) {
+        let relay = start(Settings::new(data)).await;
+        let Self { classroom, .. } = self;
+        let mut client = Client::found(relay.address(), &classroom.founder, &classroom.founding).await;
+        let mut submission = 0;
+        for entry in &self.entries {
+            submission += 1;
+            client.submit_entry(entry).await;
+            client.expect_stored(submission).await;
+        }
+        let counts = [of_first, of_second];
+        for segment in (self.lanes.iter().zip(counts)).flat_map(|(lane, count)| &lane[..count]) {
+            submission += 1;
+            client.submit(segment).await;
+            client.expect_stored(submission).await;
+        }
+        if with_snapshot {
+            let channel = CHANNEL;
+            let (snapshot, frames) = self.snapshot();
+            for frame in frames {
+                submission += 1;
+                client.send(&frame).await;
+                client.expect_held(submission).await;
+            }
+            let encoded = Bytes::new("snapshot", snapshot.encode().unwrap()).unwrap();
+            client
+                .send(&ClientFrame::Snapshot {
+                    channel,
+                    snapshot: encoded,
+                })
+                .await;
+            let statement = Statement {
+                document: snapshot.header.document,
+                snapshot: snapshot.hash(&classroom.id).unwrap(),
+                member: classroom.founder.id(),
+                roster: vec![classroom.founding.hash()],
+                matches: true,
+            };
+            let verdict = Verdict::sign(&classroom.founder, &classroom.id, statement).unwrap();
+            let verdict = Bytes::new("verdict", verdict.encode().unwrap()).unwrap();
+            client.send(&ClientFrame::Verdict { channel, verdict }).await;
+            client.expect_stored(submission + 1).await;
+            client.expect_stored(submission + 2).await;
+        }
+        relay.shut_down().await.unwrap();
+    }
+
+    /// A snapshot of the first lane's page, and the frames that bring its pieces.
+    fn snapshot(&self) -> (Snapshot, Vec<ClientFrame>) {
+        let Classroom { founder, id, key, .. } = &self.classroom;
+        let last = &self.lanes[0][2];
+        let document = last.header.log.document;
+        let header = snapshot::Header {
+            document,
+            member: founder.id(),
+            space: last.header.space,
+            epoch: 0,
+            roster: last.header.roster.clone(),
+            covers: coverage(&document, [(last.header.log, 3, last.hash(id).unwrap())]),
+        };
+        let saved = [1; 300_000];
+        let (snapshot, pieces) = Snapshot::seal(founder, id, header, key, &saved, &mut rng()).unwrap();
+        let pieces = pieces.into_iter().map(|piece| ClientFrame::Piece {
+            channel: CHANNEL,
+            piece: Bytes::new("piece", piece.into_bytes()).unwrap(),
+        });
+        (snapshot, pieces.collect())
+    }
+}
+
+fn folders<const N: usize>() -> (tempfile::TempDir, [PathBuf; N]) {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = std::array::from_fn(|number| folder.path().join(number.to_string()));
+    (folder, paths)
+}
+
+#[tokio::test]
+async fn what_is_exported_is_the_same_relay_elsewhere() {
+    let (folder, [here, there]) = folders();
+    let file = folder.path().join("class.meridian");
+    let class = Class::new();
+    class.put(&here, 6, 6, true).await;
+
+    // While a relay runs on it.
+    let relay = start(Settings::new(&here)).await;
+    let exported = export(&here, &file);
+    let of = |wanted: Kind| exported.iter().filter(|(_, kind, _)| *kind == wanted).count();
+    let kinds = [
+        Kind::Entry,
+        Kind::Segment,
+        Kind::Snapshot,
+        Kind::Piece,
+        Kind::Verdict,
+    ];
+    assert_eq!(kinds.map(of), [3, 12, 1, 2, 1]);
+    let bytes = std::fs::read(&file).unwrap();
+    assert!(!bytes.windows(WORDS.len()).any(|part| part == WORDS.as_bytes()));
+    // But nothing is imported there.
+    let ran = run(&["import"], Some(&here), &file);
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.said.contains("stop that first"), "{}", ran.said);
+    relay.shut_down().await.unwrap();
+
+    assert_eq!(import(&there, &file, 0), 19);
+    assert_eq!(export(&there, &folder.path().join("again")), exported);
+    // Twice is as good as once.
+    assert_eq!(import(&there, &file, 0), 0);
+    assert_eq!(import(&here, &file, 0), 0);
+
+    let inspected = run(&["inspect"], None, &file);
+    assert_eq!(inspected.code, Some(0), "{}", inspected.said);
+    for line in [
+        "bundle, version 1",
+        &format!("classroom {}: 19 records", class.classroom.id.to_hex()),
+        "roster entries: 3",
+        "segments: 12",
+        "snapshots: 1",
+        "pieces of snapshots: 2",
+        "verdicts: 1",
+        "receipts: 0",
+        "damaged places: 0 (0 bytes)",
+        "the file is whole",
+    ] {
+        assert!(
+            inspected.said.lines().any(|said| said == line),
+            "{line}: {}",
+            inspected.said
+        );
+    }
+
+    // Members find everything there.
+    let relay = start(Settings::new(&there)).await;
+    let mut client = Client::connect(relay.address(), &class.classroom.founder).await;
+    client.submit_open(class.classroom.id, None, None).await;
+    client.next().await;
+    let told = client.catch_up().await;
+    // The snapshot that was served covers three of the segments.
+    assert_eq!(told.len(), 3 + 12 - 3 + 1 + 1 + 1);
+    // And go on with it.
+    let founder = &class.classroom.founder;
+    let mut lane = class
+        .classroom
+        .lane(founder, vec![class.classroom.founding.hash()]);
+    client.submit(&lane.write("more")).await;
+    client.expect_stored(0).await;
+}
+
+#[tokio::test]
+async fn a_file_may_be_in_any_order() {
+    let (folder, [here, there]) = folders();
+    let (file, backwards) = (folder.path().join("file"), folder.path().join("backwards"));
+    Class::new().put(&here, 6, 6, true).await;
+    let exported = export(&here, &file);
+    let mut records = records(&file);
+    records.reverse();
+    write(&backwards, &records);
+    assert_eq!(import(&there, &backwards, 0), 19);
+    assert_eq!(export(&there, &file), exported);
+}
+
+#[tokio::test]
+async fn of_a_damaged_file_all_that_is_whole_is_taken() {
+    let (folder, [here, cut, flipped]) = folders();
+    let (file, damaged) = (folder.path().join("file"), folder.path().join("damaged"));
+    Class::new().put(&here, 6, 6, false).await;
+    let exported = export(&here, &file);
+    let bytes = std::fs::read(&file).unwrap();
+
+    std::fs::write(&damaged, &bytes[..bytes.len() / 2]).unwrap();
+    let whole: BTreeSet<Record> = records(&damaged).into_iter().collect();
+    assert!((4..14).contains(&whole.len()));
+    assert_eq!(import(&cut, &damaged, 3), whole.len() as u64);
+    let inspected = run(&["inspect"], None, &damaged);
+    assert_eq!(inspected.code, Some(3));
+    assert!(inspected.said.contains("not whole"), "{}", inspected.said);
+    assert_eq!(export(&cut, &file), whole);
+
+    // One of the last lane is gone, and with it those behind it, until they come in another file.
+    let mut changed = bytes.clone();
+    let place = bytes.len() * 9 / 10;
+    changed[place] ^= 0x20;
+    std::fs::write(&damaged, &changed).unwrap();
+    assert_eq!(records(&damaged).len(), exported.len() - 1);
+    let new = import(&flipped, &damaged, 3);
+    assert!((9..exported.len() as u64).contains(&new), "{new} new");
+    let inspected = run(&["inspect"], None, &damaged);
+    assert!(
+        inspected.said.contains("damaged places: 1 ("),
+        "{}",
+        inspected.said
+    );
+    std::fs::write(&damaged, &bytes).unwrap();
+    assert_eq!(import(&flipped, &damaged, 0), exported.len() as u64 - new);
+    assert_eq!(export(&flipped, &file), exported);
+
+    // Something else altogether.
+    std::fs::write(&damaged, vec![7; 100_000]).unwrap();
+    assert_eq!(import(&flipped, &damaged, 3), 0);
+    assert_eq!(import(&flipped, Path::new("/dev/null"), 3), 0);
+    assert_eq!(run(&["inspect"], None, Path::new("/nowhere")).code, Some(1));
+}
+
+#[tokio::test]
+async fn two_relays_with_different_halves_become_equal() {
+    let (folder, [one, other]) = folders();
+    let (from_one, from_other) = (folder.path().join("one"), folder.path().join("other"));
+    let class = Class::new();
+    class.put(&one, 6, 2, true).await;
+    class.put(&other, 1, 6, false).await;
+    let left = export(&one, &from_one);
+    let right = export(&other, &from_other);
+    assert_ne!(left, right);
+    assert_eq!(import(&one, &from_other, 0), 4);
+    assert_eq!(import(&other, &from_one, 0), 5 + 4);
+    let both: BTreeSet<Record> = left.union(&right).cloned().collect();
+    assert_eq!(export(&one, &from_one), both);
+    assert_eq!(export(&other, &from_other), both);
+}
+
+#[tokio::test]
+async fn one_classroom_of_several_is_exported_by_its_name() {
+    let (folder, [here, there]) = folders();
+    let file = folder.path().join("file");
+    let (one, other) = (Class::new(), Class::new());
+    one.put(&here, 2, 2, false).await;
+    other.put(&here, 3, 3, false).await;
+    let wanted = other.classroom.id.to_hex();
+    let ran = run(&["export", "--classroom", &wanted], Some(&here), &file);
+    assert_eq!(ran.code, Some(0), "{}", ran.said);
+    assert!(records(&file).iter().all(|(id, ..)| *id == other.classroom.id));
+    assert_eq!(import(&there, &file, 0), 3 + 6);
+
+    let unknown = Class::new().classroom.id.to_hex();
+    let ran = run(&["export", "--classroom", &unknown], Some(&here), &file);
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.said.contains(&unknown), "{}", ran.said);
+    assert_eq!(run(&["export"], Some(folder.path()), &file).code, Some(1));
+}
+
+/// What nobody signed for comes in by no file, and a bad record keeps no other out.
+#[tokio::test]
+async fn the_checks_are_those_of_the_wire() {
+    let (folder, [here, there]) = folders();
+    let file = folder.path().join("file");
+    let class = Class::new();
+    class.put(&here, 6, 6, false).await;
+    export(&here, &file);
+    let mut records = records(&file);
+    let stranger = Class::new();
+    let forged = stranger.lanes[0][0].encode().unwrap();
+    let unsigned = Segment {
+        signature: class.lanes[0][0].signature,
+        ..class.lanes[0][1].clone()
+    };
+    let id = class.classroom.id;
+    records.insert(1, (id, Kind::Segment, forged));
+    records.insert(1, (id, Kind::Segment, unsigned.encode().unwrap()));
+    records.insert(1, (id, Kind::Entry, stranger.entries[0].encode().unwrap()));
+    records.insert(1, (id, Kind::Entry, vec![0xff; 50]));
+    records.insert(1, (stranger.classroom.id, Kind::Segment, vec![0xff; 50]));
+    records.insert(1, (id, Kind::Other(99), vec![1, 2, 3]));
+    write(&file, &records);
+    let ran = run(&["import"], Some(&there), &file);
+    assert!(ran.said.contains("new items: 15\n"), "{}", ran.said);
+    let refused = ran.said.lines().filter(|line| line.starts_with("not taken: "));
+    assert!(refused.count() >= 3, "{}", ran.said);
+}
