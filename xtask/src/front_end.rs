@@ -4,7 +4,7 @@ mod bundle;
 mod compress;
 mod fingerprint;
 mod finish;
-mod strip;
+mod slim;
 
 use std::env;
 use std::ffi::OsStr;

@@ -24,13 +24,26 @@ pub(crate) fn bundle(layout: &Layout, profile: Profile) -> Result<()> {
 
 /// The esbuild that is installed in this npm package, set to bundle.
 pub(crate) fn esbuild(package: &Path, profile: Profile) -> Command {
-    let mut command = Command::new(package.join("node_modules/.bin/esbuild"));
+    let mut command = match profile {
+        Profile::Debug => quiet_esbuild(package),
+        Profile::Release => minifier(package),
+    };
+    command.arg("--bundle");
+    if profile == Profile::Debug {
+        command.arg("--sourcemap=inline");
+    }
     command
-        .current_dir(package)
-        .args(["--bundle", "--log-level=warning"]);
-    command.arg(match profile {
-        Profile::Debug => "--sourcemap=inline",
-        Profile::Release => "--minify",
-    });
+}
+
+/// The esbuild that is installed in this npm package, set to make a script smaller.
+pub(crate) fn minifier(package: &Path) -> Command {
+    let mut command = quiet_esbuild(package);
+    command.arg("--minify");
+    command
+}
+
+fn quiet_esbuild(package: &Path) -> Command {
+    let mut command = Command::new(package.join("node_modules/.bin/esbuild"));
+    command.current_dir(package).arg("--log-level=warning");
     command
 }

@@ -8,10 +8,10 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::json;
 use sha2::{Digest, Sha256, Sha384};
 
-use super::bundle::esbuild;
+use super::bundle::{esbuild, minifier};
 use super::compress::compress;
 use super::fingerprint::files_below;
-use super::strip::without_custom_sections;
+use super::slim::slim;
 use crate::error::{AtPath, Error, Result};
 use crate::layout::{Layout, Profile};
 use crate::step::run;
@@ -47,7 +47,8 @@ pub(crate) fn finish(layout: &Layout, profile: Profile, folder: &Path) -> Result
     fs::write(&page_path, page.replacen("</head>", &addresses, 1)).at(&page_path)?;
 
     if profile == Profile::Release {
-        strip(folder)?;
+        slim_programs(folder)?;
+        minify(layout, &folder.join(glue.trim_start_matches('/')))?;
     }
     bundle_service_worker(layout, profile, folder)?;
     match profile {
@@ -56,18 +57,25 @@ pub(crate) fn finish(layout: &Layout, profile: Profile, folder: &Path) -> Result
     }
 }
 
-fn strip(folder: &Path) -> Result<()> {
+fn slim_programs(folder: &Path) -> Result<()> {
     for path in files_below(folder)? {
         if path.extension().is_some_and(|extension| extension == "wasm") {
-            let stripped = without_custom_sections(&fs::read(&path).at(&path)?);
-            let stripped = stripped.ok_or_else(|| Error::Unexpected {
+            let slimmed = slim(&fs::read(&path).at(&path)?).map_err(|problem| Error::Unexpected {
                 path: path.clone(),
-                problem: "it is not a WASM file".to_owned(),
+                problem: problem.to_string(),
             })?;
-            fs::write(&path, stripped).at(&path)?;
+            fs::write(&path, slimmed).at(&path)?;
         }
     }
     Ok(())
+}
+
+/// Takes the comments and long names out of the generated JavaScript.
+fn minify(layout: &Layout, script: &Path) -> Result<()> {
+    run(minifier(&layout.root().join("app/editor"))
+        .arg(script)
+        .args(["--format=esm", "--target=es2022", "--allow-overwrite"])
+        .arg(format!("--outfile={}", script.display())))
 }
 
 /// The address of the generated JavaScript, from the script that trunk made to load it.
