@@ -97,6 +97,7 @@ pub(crate) fn kept_aside(reason: AsideReason) -> (&'static str, &'static str) {
         AsideReason::BadChange => (say.aside_bad_change(), say.aside_export()),
         AsideReason::Forked => (say.aside_forked(), say.aside_export()),
         AsideReason::FoldDiffers => (say.aside_fold_differs(), say.aside_export()),
+        AsideReason::SnapshotDiffers => (say.aside_snapshot_differs(), say.aside_export()),
         AsideReason::NewerVersion => (say.aside_newer_version(), say.aside_update()),
         AsideReason::NotMember => (say.aside_not_member(), say.aside_export()),
         AsideReason::WrongSpace => (say.aside_wrong_space(), say.aside_export()),

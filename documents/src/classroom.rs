@@ -149,6 +149,14 @@ impl Classroom {
         self.document.save()
     }
 
+    /// See [`Document::snapshot`].
+    ///
+    /// # Errors
+    /// [`Error::Uncommitted`], [`Error::TooMuch`]
+    pub fn snapshot(&mut self) -> Result<Vec<u8>, Error> {
+        self.document.snapshot()
+    }
+
     /// See [`Document::set_actor`].
     ///
     /// # Errors

@@ -291,6 +291,13 @@ impl Document {
         }
     }
 
+    /// Whether all changes are of these actors.
+    pub fn is_only_of(&self, actors: &BTreeSet<Actor>) -> bool {
+        let is_one =
+            |actor: &ActorId| Actor::try_from(actor.to_bytes()).is_ok_and(|actor| actors.contains(&actor));
+        self.history.actors().all(is_one) && self.waiting.values().all(|change| is_one(change.actor_id()))
+    }
+
     /// The hashes of the newest changes.
     ///
     /// # Errors

@@ -7,6 +7,7 @@ use protocol::bundle::{Kind, Writer};
 use protocol::rand_core::CryptoRng;
 use protocol::roster::Entry;
 use protocol::segment::{Log, Segment};
+use protocol::snapshot::Snapshot;
 use protocol::{ClassroomId, DocumentId, MemberId};
 
 use crate::classroom::{Classroom, Copy};
@@ -260,6 +261,8 @@ impl<R: CryptoRng> Replica<R> {
                 add(exporting, Kind::Segment, &item)?;
             } else if Entry::decode(&item).is_ok() {
                 add(exporting, Kind::Entry, &item)?;
+            } else if Snapshot::decode(&item).is_ok() {
+                add(exporting, Kind::Snapshot, &item)?;
             } else if change::inspect(&item).is_ok() {
                 exporting.changes.push(item);
             } else {
@@ -319,6 +322,9 @@ impl Classroom {
         }
         if let Ok(entry) = Entry::decode(item) {
             return (Some(entry.author()), None);
+        }
+        if let Ok(snapshot) = Snapshot::decode(item) {
+            return (Some(snapshot.header.member), Some(snapshot.header.document));
         }
         let of_change = change::inspect(item).ok().and_then(|info| {
             let is_its = |log: &&Log| log.actor().as_slice() == info.actor;

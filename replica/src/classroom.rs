@@ -1,6 +1,6 @@
 //! A classroom as this replica holds it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use documents::classroom::Classroom as ClassroomDocument;
 use documents::document::{Applied, Document};
@@ -19,6 +19,7 @@ use crate::healing::Healing;
 use crate::own_document::OwnDocument;
 use crate::presence::Person;
 use crate::show::Rights;
+use crate::snapshots::{Fetching, Snapshots};
 use crate::store::{self, Asked, Batch, ClassroomRecord, LogRecord};
 use crate::view;
 
@@ -56,6 +57,7 @@ pub(crate) struct Classroom {
     pub(crate) unfolded: BTreeMap<Log, Unfolded>,
     pub(crate) documents: BTreeMap<DocumentId, Copy>,
     pub(crate) titles: BTreeMap<DocumentId, String>,
+    pub(crate) snapshots: Snapshots,
     pub(crate) aside: Vec<Aside>,
     /// The keys of what is kept aside in the store only.
     pub(crate) aside_beyond: BTreeSet<Vec<u8>>,
@@ -115,6 +117,8 @@ pub(crate) struct Joining {
 pub(crate) struct Knocking {
     pub(crate) joining: Joining,
     pub(crate) channel: Option<Channel>,
+    /// Snapshots that came before the founding entry.
+    pub(crate) snapshots: Vec<Vec<u8>>,
 }
 
 /// A classroom that is being read, for another tab founded or joined it.
@@ -270,6 +274,14 @@ impl Content {
             Self::Page(page) => page.save(),
         }
     }
+
+    /// The whole document in the form that others can open.
+    pub(crate) fn snapshot(&mut self) -> Result<Vec<u8>, documents::Error> {
+        match self {
+            Self::Classroom(classroom) => classroom.snapshot(),
+            Self::Page(page) => page.snapshot(),
+        }
+    }
 }
 
 /// An open classroom on the connection.
@@ -282,6 +294,8 @@ pub(crate) struct Channel {
     pub(crate) position: Option<Position>,
     pub(crate) next_submission: u32,
     pub(crate) submissions: BTreeMap<u32, Submission>,
+    /// What was asked for and is not answered yet, in the order of the answers.
+    pub(crate) fetching: VecDeque<Fetching>,
     /// Whether the relay has sent everything that it had.
     pub(crate) caught_up: bool,
 }
@@ -292,6 +306,11 @@ pub(crate) enum Submission {
     Segment(Log, u64),
     /// Something that the relay had and lost, or never got from others.
     Lost,
+    /// A part of a snapshot, or the snapshot itself.
+    Snapshot {
+        is_piece: bool,
+    },
+    Verdict,
 }
 
 impl Channel {
@@ -304,6 +323,7 @@ impl Channel {
             position: None,
             next_submission: 0,
             submissions: BTreeMap::new(),
+            fetching: VecDeque::new(),
             caught_up: false,
         }
     }
@@ -337,6 +357,7 @@ impl Classroom {
             unfolded: BTreeMap::new(),
             documents: BTreeMap::new(),
             titles: BTreeMap::new(),
+            snapshots: Snapshots::default(),
             aside: Vec::new(),
             aside_beyond: BTreeSet::new(),
             aside_due: false,

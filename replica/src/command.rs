@@ -101,6 +101,12 @@ pub enum Command {
     KeptAside { classroom: ClassroomId },
     /// Exports what is kept aside as a bundle: [`crate::view::Update::Exported`] brings its parts. → [`Answer::Exported`]
     ExportAside { classroom: ClassroomId },
+    /// Compares the snapshot of a document change by change with the segments that it covers; needs a connection if they
+    /// are not here. → [`Answer::Verified`]
+    VerifyHistory {
+        classroom: ClassroomId,
+        document: DocumentId,
+    },
     /// Where this person's cursor is (Automerge cursors), or nowhere. → [`Answer::Done`]
     Cursor {
         classroom: ClassroomId,
@@ -151,6 +157,19 @@ pub struct Imported {
     pub classrooms: Vec<ClassroomId>,
 }
 
+/// What came of comparing a snapshot with the segments that it covers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Verified {
+    /// It holds just what so many segments hold.
+    Matches { segments: u64 },
+    /// The document has none.
+    NoSnapshot,
+    /// It holds something else. It is kept aside and reported, and the document is made of its segments.
+    Differs,
+    /// Some of the segments are nowhere any more.
+    HistoryGone,
+}
+
 /// What became of a command.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Answer {
@@ -175,6 +194,7 @@ pub enum Answer {
     /// The twelve words.
     Card(String),
     Imported(Imported),
+    Verified(Verified),
 }
 
 /// Why a command could not be carried out. The app has a sentence for each.

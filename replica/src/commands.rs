@@ -60,6 +60,9 @@ impl<R: CryptoRng> Replica<R> {
                 Ok(())
             }
             Command::ExportAside { classroom } => self.export_aside(request, &classroom),
+            Command::VerifyHistory { classroom, document } => {
+                self.verify_history(request, &classroom, document)
+            }
             Command::Card => {
                 let words = self
                     .me

@@ -154,6 +154,7 @@ impl<R: CryptoRng> Replica<R> {
 
     /// Nothing that was sent on the channel counts any more, unless it was answered.
     pub(crate) fn close_channel(&mut self, id: &ClassroomId) {
+        self.stop_comparing(id);
         let lanes: BTreeMap<LaneId, Way> = self
             .classrooms
             .get(id)
@@ -166,6 +167,7 @@ impl<R: CryptoRng> Replica<R> {
         };
         classroom.channel = None;
         classroom.healing = None;
+        classroom.snapshots.making.channel_closed();
         classroom.reopen.at = None;
         for ((log, _), unsent) in &mut classroom.outbox {
             unsent.way = lanes.get(&log.lane).copied().unwrap_or(Way::READY);

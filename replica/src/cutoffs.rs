@@ -121,7 +121,10 @@ impl<R: CryptoRng> Replica<R> {
                 .max_by_key(|row| row.header.last);
             let (next, hash) = match last {
                 Some(row) => (row.header.last + 1, row.chain_hash(id)?),
-                None => (0, SegmentHash::NONE),
+                None => classroom
+                    .snapshots
+                    .covered(&cut.log)
+                    .map_or((0, SegmentHash::NONE), |lane| (lane.next, lane.hash)),
             };
             let dead: Vec<Segment> = of_log(cut)
                 .filter(|row| row.header.first >= next)
@@ -243,7 +246,9 @@ impl<R: CryptoRng> Replica<R> {
 impl Classroom {
     /// Where a log ends that goes on beyond that here.
     fn cut(&self, log: &Log) -> Option<u64> {
-        let next = self.roster.cutoff(log)?;
+        let end = self.roster.cutoff(log)?;
+        let below = self.snapshots.covered(log).map_or(0, |lane| lane.next);
+        let next = end.max(below);
         self.logs
             .get(log)
             .is_some_and(|record| record.next > next)

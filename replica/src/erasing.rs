@@ -3,6 +3,7 @@
 
 use protocol::rand_core::CryptoRng;
 use protocol::segment::{Log, Segment};
+use protocol::snapshot::Snapshot;
 use protocol::{ClassroomId, DocumentId};
 
 use crate::Replica;
@@ -21,6 +22,7 @@ impl<R: CryptoRng> Replica<R> {
                 }
             }
         }
+        self.drop_erased_offers(id);
         self.settle_erased(id);
     }
 
@@ -105,6 +107,7 @@ impl<R: CryptoRng> Replica<R> {
             }
         }
         self.forget_aside(id, &document);
+        self.forget_snapshots(id, &document);
         self.read_erased(id, document);
     }
 
@@ -117,7 +120,7 @@ impl<R: CryptoRng> Replica<R> {
         let is_gone = |aside: &mut Aside| {
             Segment::decode(&aside.item).is_ok_and(|segment| {
                 segment.header.log.document == *document && Some(segment.header.log.member) != me
-            })
+            }) || Snapshot::decode(&aside.item).is_ok_and(|snapshot| snapshot.header.document == *document)
         };
         let gone: Vec<Aside> = classroom.aside.extract_if(.., is_gone).collect();
         for aside in gone {

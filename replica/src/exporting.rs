@@ -1,10 +1,10 @@
 //! A classroom in a file, to carry by hand: everything that is here of it, as it is stored, page by page from the store, so
 //! that it needs little memory and no room on the disk. What can be folded is folded before, unless nothing can be written.
 
-use protocol::ClassroomId;
 use protocol::bundle::{Kind, Writer};
 use protocol::rand_core::CryptoRng;
 use protocol::segment::Segment;
+use protocol::{ClassroomId, PieceHash};
 
 use crate::command::{Answer, Problem};
 use crate::loading::What;
@@ -15,6 +15,8 @@ use crate::{Error, Replica};
 const FOLD_WITHIN: u64 = 5_000;
 /// How many rows are read at once.
 const ROWS: u32 = 32;
+/// How many pieces are read at once.
+const PIECES_AT_ONCE: usize = 4;
 /// How many bytes of entries are handed over at once.
 const PART: usize = 64 * 1024;
 
@@ -32,6 +34,8 @@ enum Step {
     Folding { until: u64 },
     /// A page is being read.
     Reading,
+    /// The pieces of a snapshot are being read, a few at a time; these are still to be.
+    Snapshots(Vec<PieceHash>),
     /// The next page begins there, and is read then, for it could not be read before.
     Again { from: Vec<u8>, at: u64 },
 }
@@ -113,12 +117,62 @@ impl<R: CryptoRng> Replica<R> {
                 }
             }
         }
+        // What documents are made of comes before the segments behind it.
+        let mut pieces = Vec::new();
+        if let Some(classroom) = self.classrooms.get(&id) {
+            for (_, snapshot) in classroom.snapshots.bases() {
+                let record = snapshot
+                    .encode()
+                    .and_then(|item| exporting.writer.record(&id, Kind::Snapshot, &item));
+                part.extend(record.unwrap_or_default());
+                exporting.items += 1;
+                pieces.extend_from_slice(snapshot.pieces());
+            }
+        }
+        exporting.step = Step::Snapshots(pieces);
         parts.push(part);
         for part in parts {
             self.show_part(request, part);
         }
-        let (_, from, _) = store::range_of(Table::Segments, &id);
-        self.export_page(request, from);
+        self.export_pieces(request);
+    }
+
+    /// The next pieces; after them the segments.
+    fn export_pieces(&mut self, request: u32) {
+        let Some(exporting) = self.exports.get_mut(&request) else {
+            return;
+        };
+        let (Some(id), Step::Snapshots(pieces)) = (exporting.rest.last().copied(), &mut exporting.step)
+        else {
+            return;
+        };
+        let next = pieces.split_off(pieces.len().saturating_sub(PIECES_AT_ONCE));
+        if next.is_empty() {
+            let (_, from, _) = store::range_of(Table::Segments, &id);
+            self.export_page(request, from);
+            return;
+        }
+        let ranges = next.iter().map(|piece| store::piece_range(&id, piece)).collect();
+        self.read(id, What::ExportPieces(request), ranges);
+    }
+
+    /// Some pieces were read, or could not be: who imports the rest makes the document of its segments.
+    pub(crate) fn pieces_to_export(&mut self, request: u32, found: &Changes) {
+        let Some(exporting) = self.exports.get_mut(&request) else {
+            return;
+        };
+        let Some(id) = exporting.rest.last().copied() else {
+            return;
+        };
+        let mut part = Vec::new();
+        for piece in found.values().flatten() {
+            if let Ok(record) = exporting.writer.record(&id, Kind::Piece, piece) {
+                part.extend(record);
+                exporting.items += 1;
+            }
+        }
+        self.show_part(request, part);
+        self.export_pieces(request);
     }
 
     fn export_page(&mut self, request: u32, from: Vec<u8>) {

@@ -8,13 +8,15 @@
 
 use protocol::bounded::Bytes;
 use protocol::frame::{ClientFrame, Position};
-use protocol::inventory::{Inventory, LogRange, LogState, MAX_NAMES, Wanted};
+use protocol::inventory::{Inventory, LogRange, LogState, MAX_NAMES, SnapshotState, Wanted};
 use protocol::rand_core::CryptoRng;
 use protocol::segment::{Log, Segment};
+use protocol::snapshot::CoveredLane;
 use protocol::{ClassroomId, DocumentId, EntryHash, Refusal};
 
 use crate::classroom::{Classroom, Submission, UnsentEntry, Way};
 use crate::loading::What;
+use crate::snapshots::Fetching;
 use crate::store::{self, Table};
 use crate::{Error, Replica};
 
@@ -37,6 +39,7 @@ pub(crate) struct Healing {
     /// What the relay has, as far as it was said.
     entries: Vec<EntryHash>,
     logs: Vec<LogState>,
+    snapshots: Vec<SnapshotState>,
     /// What it lacks: logs, and from which index on.
     lost: Vec<(Log, u64)>,
     /// How many submissions are unanswered.
@@ -50,7 +53,9 @@ enum Step {
     /// The relay is saying what it has.
     Looking,
     /// What is still to be fetched.
-    Fetching(Vec<EntryHash>, Vec<LogRange>),
+    Fetching(Vec<EntryHash>, Vec<LogRange>, Vec<DocumentId>),
+    /// Snapshots are being given back whose segments are nowhere any more; these are still to be given.
+    GivingBack(Vec<DocumentId>),
     /// What is still to be submitted, and whether some of it is being read.
     Submitting {
         rest: Vec<(Log, Vec<u8>)>,
@@ -69,6 +74,7 @@ impl Healing {
             looks: 0,
             entries: Vec::new(),
             logs: Vec::new(),
+            snapshots: Vec::new(),
             lost: Vec::new(),
             unanswered: 0,
             again: false,
@@ -150,6 +156,7 @@ impl<R: CryptoRng> Replica<R> {
             healing.step = Step::Looking;
             healing.entries.clear();
             healing.logs.clear();
+            healing.snapshots.clear();
             let channel = channel.number;
             self.send(&[ClientFrame::Inventory { channel }]);
         }
@@ -169,6 +176,7 @@ impl<R: CryptoRng> Replica<R> {
         }
         healing.entries.extend_from_slice(&part.entries);
         healing.logs.extend_from_slice(&part.logs);
+        healing.snapshots.extend_from_slice(&part.snapshots);
         if last {
             healing.entries.sort_unstable();
             healing.logs.sort_unstable_by_key(|state| state.log);
@@ -188,8 +196,8 @@ impl<R: CryptoRng> Replica<R> {
             return;
         };
         healing.lost = classroom.missing_there(&healing);
-        let (entries, logs) = classroom.missing_here(&healing);
-        healing.step = Step::Fetching(entries, logs);
+        let (entries, logs, snapshots) = classroom.missing_here(&healing);
+        healing.step = Step::Fetching(entries, logs, snapshots);
         classroom.healing = Some(healing);
         self.fetch_next(id);
     }
@@ -199,38 +207,34 @@ impl<R: CryptoRng> Replica<R> {
         let Some(classroom) = self.classrooms.get_mut(id) else {
             return;
         };
-        let (Some(channel), Some(healing)) = (&classroom.channel, &mut classroom.healing) else {
+        let Some(healing) = &mut classroom.healing else {
             return;
         };
-        let Step::Fetching(entries, logs) = &mut healing.step else {
+        let Step::Fetching(entries, logs, snapshots) = &mut healing.step else {
             return;
         };
-        if entries.is_empty() && logs.is_empty() {
+        if entries.is_empty() && logs.is_empty() && snapshots.is_empty() {
             self.submit_lost(id);
             return;
         }
         let wanted = Wanted {
             entries: entries.split_off(entries.len().saturating_sub(MAX_NAMES)),
             logs: logs.split_off(logs.len().saturating_sub(MAX_NAMES)),
+            snapshots: snapshots.split_off(snapshots.len().saturating_sub(MAX_NAMES)),
             ..Wanted::default()
         };
-        let fetch = ClientFrame::Fetch {
-            channel: channel.number,
-            wanted: Box::new(wanted),
-        };
-        self.send(&[fetch]);
+        self.fetch(id, wanted, Fetching::Healing);
     }
 
-    pub(crate) fn fetched(&mut self, id: &ClassroomId) {
+    pub(crate) fn healing_fetched(&mut self, id: &ClassroomId) {
         self.fetch_next(id);
     }
 
     /// Submits the entries that the relay lacks, and has the segments read.
     fn submit_lost(&mut self, id: &ClassroomId) {
-        let (Some(me), Some(classroom)) = (&self.me, self.classrooms.get_mut(id)) else {
+        let Some(classroom) = self.classrooms.get_mut(id) else {
             return;
         };
-        let me = me.keys.id();
         let Some(mut healing) = classroom.healing.take() else {
             return;
         };
@@ -261,6 +265,34 @@ impl<R: CryptoRng> Replica<R> {
                 });
             }
         }
+        healing.step = Step::GivingBack(if healing.looks > 1 {
+            classroom.snapshots_missing_there(&healing)
+        } else {
+            Vec::new()
+        });
+        classroom.healing = Some(healing);
+        for frame in frames {
+            self.send(&[frame]);
+        }
+        self.gave_back(id);
+    }
+
+    /// Gives the next snapshot back; after the last, has the segments read.
+    pub(crate) fn gave_back(&mut self, id: &ClassroomId) {
+        let (Some(me), Some(classroom)) = (&self.me, self.classrooms.get_mut(id)) else {
+            return;
+        };
+        let me = me.keys.id();
+        let Some(healing) = &mut classroom.healing else {
+            return;
+        };
+        let Step::GivingBack(documents) = &mut healing.step else {
+            return;
+        };
+        if let Some(document) = documents.pop() {
+            self.give_back(id, document);
+            return;
+        }
         let is_now = |log: &Log| healing.looks > 1 || log.member == me;
         let mut rest = Vec::new();
         for (log, from) in healing.lost.iter().filter(|(log, _)| is_now(log)) {
@@ -270,10 +302,6 @@ impl<R: CryptoRng> Replica<R> {
             rest,
             is_reading: false,
         };
-        classroom.healing = Some(healing);
-        for frame in frames {
-            self.send(&[frame]);
-        }
         self.submit_next(id);
     }
 
@@ -455,8 +483,23 @@ impl Classroom {
         missing
     }
 
-    /// What the relay has and what is not here.
-    fn missing_here(&self, healing: &Healing) -> (Vec<EntryHash>, Vec<LogRange>) {
+    /// The documents that are made of a snapshot that the relay lacks, and whose segments it lacks as well.
+    fn snapshots_missing_there(&self, healing: &Healing) -> Vec<DocumentId> {
+        let mut missing = Vec::new();
+        for (hash, snapshot) in self.snapshots.bases() {
+            let is_there = healing.snapshots.iter().any(|state| state.hash == *hash);
+            let is_short = |(log, lane): (Log, &CoveredLane)| {
+                healing.state_of(&log).map_or(0, |state| state.next) < lane.next
+            };
+            if !is_there && snapshot.header.logs().any(is_short) {
+                missing.push(snapshot.header.document);
+            }
+        }
+        missing
+    }
+
+    /// What the relay has and what is not here; the snapshots of such documents of whose segments it has dropped some.
+    fn missing_here(&self, healing: &Healing) -> (Vec<EntryHash>, Vec<LogRange>, Vec<DocumentId>) {
         let mut entries = Vec::new();
         for hash in &healing.entries {
             let is_waiting = |hash: &EntryHash| self.waiting.iter().any(|entry| entry.hash() == *hash);
@@ -464,17 +507,40 @@ impl Classroom {
                 entries.push(*hash);
             }
         }
+        let refused = self.refused_snapshots();
+        let has_other = |document: &DocumentId| {
+            let mut of_document = healing
+                .snapshots
+                .iter()
+                .filter(|state| state.document == *document);
+            of_document.any(|state| !refused.contains(&state.hash))
+        };
         let mut logs = Vec::new();
+        let mut snapshots: Vec<DocumentId> = Vec::new();
         for state in &healing.logs {
             let from = self.logs.get(&state.log).map_or(0, |record| record.next);
-            if from < state.next && self.roster.erased(&state.log.document).is_none() {
-                logs.push(LogRange {
-                    log: state.log,
-                    from,
-                    to: state.next,
-                });
+            if from >= state.next || self.roster.erased(&state.log.document).is_some() {
+                continue;
+            }
+            logs.push(LogRange {
+                log: state.log,
+                from,
+                to: state.next,
+            });
+            let document = state.log.document;
+            if from < state.first && snapshots.last() != Some(&document) && has_other(&document) {
+                snapshots.push(document);
             }
         }
-        (entries, logs)
+        // Of a document there may be no segment any more.
+        for state in &healing.snapshots {
+            let document = state.document;
+            let is_here = self.logs.keys().any(|log| log.document == document);
+            let is_erased = self.roster.erased(&document).is_some();
+            if !is_here && !is_erased && !snapshots.contains(&document) && has_other(&document) {
+                snapshots.push(document);
+            }
+        }
+        (entries, logs, snapshots)
     }
 }

@@ -9,11 +9,13 @@ use protocol::bundle::{Event, Kind, Reader};
 use protocol::rand_core::CryptoRng;
 use protocol::roster::{Entry, Roster};
 use protocol::segment::Segment;
+use protocol::snapshot::Piece;
 
 use crate::classroom::{Classroom, Knocking};
 use crate::command::{Answer, Imported, Problem};
 use crate::incoming::Source;
 use crate::loading::What;
+use crate::snapshots::Named;
 use crate::store::{self, AsideReason, Changes, EntryRecord, ImportedRecord, Table};
 use crate::writes::After;
 use crate::{Error, Replica};
@@ -61,6 +63,9 @@ impl<R: CryptoRng> Replica<R> {
         result.classrooms = importing.unknown.into_iter().collect();
         self.writes.then(After::Answer(request, Answer::Imported(result)));
         for id in importing.known {
+            self.settle_offers(&id, true).map_err(|_| Problem::Internal)?;
+            self.fetch_pieces(&id);
+            self.read_imported(&id);
             // The relay may lack some of it: it is asked what it has.
             self.open_channel(&id);
         }
@@ -91,7 +96,7 @@ impl<R: CryptoRng> Replica<R> {
         if importing.known.insert(id) {
             self.mark_unhealed(&id)?;
         }
-        match self.take_item(&id, kind, item)? {
+        match self.take_item(&id, kind, item, true)? {
             Taken::New => importing.result.new += 1,
             Taken::Known => importing.result.known += 1,
             Taken::Aside => importing.result.aside += 1,
@@ -100,7 +105,13 @@ impl<R: CryptoRng> Replica<R> {
     }
 
     /// Takes an item that did not come from the relay.
-    fn take_item(&mut self, id: &ClassroomId, kind: Kind, item: Vec<u8>) -> Result<Taken, Error> {
+    fn take_item(
+        &mut self,
+        id: &ClassroomId,
+        kind: Kind,
+        item: Vec<u8>,
+        may_wait: bool,
+    ) -> Result<Taken, Error> {
         let Some(classroom) = self.classrooms.get(id) else {
             return Ok(Taken::Known);
         };
@@ -141,10 +152,51 @@ impl<R: CryptoRng> Replica<R> {
             }
             // They say something of what the segments hold.
             Kind::Verdict | Kind::Receipt => Ok(Taken::Known),
-            Kind::Snapshot | Kind::Piece | Kind::Other(_) => {
+            Kind::Snapshot => {
+                let before = classroom.aside.len();
+                let is_new = self.take_snapshot(id, &item, false)?;
+                let after = self
+                    .classrooms
+                    .get(id)
+                    .map_or(0, |classroom| classroom.aside.len());
+                Ok(match is_new {
+                    true => Taken::New,
+                    false if after > before => Taken::Aside,
+                    false => Taken::Known,
+                })
+            }
+            Kind::Piece => self.import_piece(id, item, may_wait),
+            Kind::Other(_) => {
                 self.keep_aside(id, AsideReason::Unreadable, item)?;
                 Ok(Taken::Aside)
             }
+        }
+    }
+
+    /// Takes a piece of a snapshot that is known. One that comes before its snapshot waits until all of the file is here.
+    fn import_piece(&mut self, id: &ClassroomId, item: Vec<u8>, may_wait: bool) -> Result<Taken, Error> {
+        let Ok(piece) = Piece::decode(item) else {
+            return Ok(Taken::Known);
+        };
+        let named = self.classrooms.get(id).map_or(Named::Nowhere, |classroom| {
+            classroom.snapshots.names(&piece.hash())
+        });
+        match named {
+            Named::Missing => {
+                self.keep_piece(id, &piece)?;
+                Ok(Taken::New)
+            }
+            Named::Nowhere if may_wait => {
+                let item = piece.into_bytes();
+                let key = store::imported_key(id, Kind::Piece, &item);
+                let record = ImportedRecord {
+                    kind: number(Kind::Piece),
+                    item,
+                };
+                self.writes.next().put(Table::Imported, key, &record)?;
+                Ok(Taken::Known)
+            }
+            Named::Nowhere | Named::Here => Ok(Taken::Known),
         }
     }
 
@@ -182,8 +234,8 @@ impl<R: CryptoRng> Replica<R> {
                 self.looked_up(id);
                 return Ok(());
             }
-            self.take_item(id, kind, record.item)?;
             self.batch(id).delete(Table::Imported, key);
+            self.take_item(id, kind, record.item, false)?;
         }
         if let Some(next) = next {
             self.read_imported_from(id, next);
@@ -193,6 +245,8 @@ impl<R: CryptoRng> Replica<R> {
         if !is_any && !self.is_imported(id) {
             return Ok(());
         }
+        self.settle_offers(id, true)?;
+        self.fetch_pieces(id);
         self.retry_aside()?;
         self.apply_arrived();
         let Some(classroom) = self.classrooms.get_mut(id) else {
@@ -200,7 +254,8 @@ impl<R: CryptoRng> Replica<R> {
         };
         if classroom.joining.is_none() {
             self.mark_unhealed(id)?;
-        } else if self.preview_of(id).is_some() {
+        } else if classroom.snapshots.is_coming(&classroom.roster.document()) || self.preview_of(id).is_some()
+        {
             if let Some(joining) = self
                 .classrooms
                 .get_mut(id)
@@ -238,7 +293,12 @@ impl<R: CryptoRng> Replica<R> {
         if roster.classroom() != *id {
             return Ok(());
         }
-        let Some(Knocking { mut joining, channel }) = self.knocking.remove(id) else {
+        let Some(Knocking {
+            mut joining,
+            channel,
+            snapshots,
+        }) = self.knocking.remove(id)
+        else {
             return Ok(());
         };
         joining.imported = true;
@@ -256,6 +316,9 @@ impl<R: CryptoRng> Replica<R> {
             store::entry_key(id, &protocol::EntryHash(id.0)),
             &record,
         )?;
+        for snapshot in snapshots {
+            self.take_snapshot(id, &snapshot, true)?;
+        }
         Ok(())
     }
 }

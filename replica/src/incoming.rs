@@ -94,6 +94,9 @@ impl<R: CryptoRng> Replica<R> {
                     return Ok(());
                 };
                 let segment = channel.unpacker.unpack(*segment, &id)?;
+                if advance == 0 && self.is_comparing(&id) {
+                    return self.compare_segment(&id, &segment, true);
+                }
                 self.advance(&id, advance)?;
                 match self.take_segment(&id, &segment, Source::Relay)? {
                     Some(reason) => self.keep_aside(&id, reason, segment.encode()?),
@@ -131,19 +134,26 @@ impl<R: CryptoRng> Replica<R> {
                 self.inventory(&id, &part, last);
                 Ok(())
             }
-            RelayFrame::Fetched { .. } => {
-                self.fetched(&id);
+            RelayFrame::Fetched { .. } => self.fetched(&id),
+            RelayFrame::Snapshot {
+                advance, snapshot, ..
+            } => {
+                self.advance(&id, advance)?;
+                self.snapshot_came(&id, advance, &snapshot)
+            }
+            RelayFrame::Piece { piece, .. } => self.take_piece(&id, piece),
+            RelayFrame::Verdict { advance, verdict, .. } => {
+                self.advance(&id, advance)?;
+                self.take_verdict(&id, &verdict);
                 Ok(())
             }
-            // Not asked for, and hints besides: everything is in the segments.
-            RelayFrame::Snapshot { advance, .. }
-            | RelayFrame::Verdict { advance, .. }
-            | RelayFrame::Receipt { advance, .. } => self.advance(&id, advance),
-            RelayFrame::Piece { .. }
-            | RelayFrame::WantSnapshot { .. }
-            | RelayFrame::Challenge { .. }
-            | RelayFrame::Ended { .. }
-            | RelayFrame::Pong { .. } => Ok(()),
+            // A hint: everything is in the segments.
+            RelayFrame::Receipt { advance, .. } => self.advance(&id, advance),
+            RelayFrame::WantSnapshot { document, .. } => {
+                self.want_snapshot(&id, document);
+                Ok(())
+            }
+            RelayFrame::Challenge { .. } | RelayFrame::Ended { .. } | RelayFrame::Pong { .. } => Ok(()),
         }
     }
 
@@ -271,7 +281,9 @@ impl<R: CryptoRng> Replica<R> {
         if let Some(classroom) = self.classrooms.get_mut(id) {
             classroom.roster_grew();
         }
-        Ok(())
+        self.learn_keys(id);
+        // What follows may be behind one of them.
+        self.settle_offers(id, false)
     }
 
     /// Takes a segment of anybody, in any state of the document; says why if it can't be taken.
@@ -564,7 +576,7 @@ impl Classroom {
 }
 
 /// What to say of an item that cannot be read or checked.
-fn reason_of(error: &protocol::Error, otherwise: AsideReason) -> AsideReason {
+pub(crate) fn reason_of(error: &protocol::Error, otherwise: AsideReason) -> AsideReason {
     match error {
         protocol::Error::UnsupportedVersion { .. } => AsideReason::NewerVersion,
         _ => otherwise,

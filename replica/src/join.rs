@@ -137,6 +137,7 @@ impl<R: CryptoRng> Replica<R> {
                 let knocking = Knocking {
                     joining,
                     channel: None,
+                    snapshots: Vec::new(),
                 };
                 let before = self.knocking.insert(id, knocking).map(|before| before.joining);
                 // Nobody looks behind another invite to it any more.
@@ -191,12 +192,21 @@ impl<R: CryptoRng> Replica<R> {
                 }
                 Ok(())
             }
+            RelayFrame::Snapshot { snapshot, .. } => {
+                knocking.snapshots.push(snapshot.into_vec());
+                Ok(())
+            }
             RelayFrame::Entry { advance, entry, .. } => {
                 let roster = Roster::found(Entry::decode(&entry)?)?;
                 if roster.classroom() != id {
                     return Err(malformed());
                 }
-                let Some(Knocking { joining, channel }) = self.knocking.remove(&id) else {
+                let Some(Knocking {
+                    joining,
+                    channel,
+                    snapshots,
+                }) = self.knocking.remove(&id)
+                else {
                     return Ok(());
                 };
                 let mut channel = channel.ok_or_else(malformed)?;
@@ -213,7 +223,11 @@ impl<R: CryptoRng> Replica<R> {
                 };
                 self.batch(&id)
                     .put(Table::Entries, store::entry_key(&id, &EntryHash(id.0)), &record)?;
-                self.set_since(&id, position)
+                self.set_since(&id, position)?;
+                for snapshot in snapshots {
+                    self.take_snapshot(&id, &snapshot, true)?;
+                }
+                Ok(())
             }
             RelayFrame::Closed { reason, .. } => {
                 if let Some(knocking) = self.knocking.remove(&id) {
@@ -245,10 +259,16 @@ impl<R: CryptoRng> Replica<R> {
         {
             channel.caught_up = true;
         }
-        Ok(())
+        self.settle_snapshots(id)
     }
 
     pub(crate) fn answer_previews(&mut self, id: &ClassroomId) {
+        if let Some(classroom) = self.classrooms.get(id)
+            && classroom.snapshots.is_coming(&classroom.roster.document())
+        {
+            // It shows when all of it has come.
+            return;
+        }
         let preview = self.preview_of(id);
         let Some(joining) = self
             .classrooms

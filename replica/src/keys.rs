@@ -123,7 +123,7 @@ impl Classroom {
     }
 
     /// The keys of an epoch that are here: rotations made apart can give it several.
-    fn keys_of(&self, space: SpaceId, epoch: u32) -> impl Iterator<Item = &EpochKey> {
+    pub(crate) fn keys_of(&self, space: SpaceId, epoch: u32) -> impl Iterator<Item = &EpochKey> {
         let name = |id| KeyName { space, epoch, id };
         self.keys
             .range(name([0; 32])..=name([u8::MAX; 32]))

@@ -38,6 +38,7 @@ mod presence;
 mod remaking;
 mod roster;
 mod show;
+mod snapshots;
 mod start;
 pub mod store;
 mod tabs;
@@ -186,6 +187,7 @@ impl<R: CryptoRng> Replica<R> {
         self.tick_loading();
         self.tick_folding();
         self.tick_healing();
+        self.tick_snapshots();
     }
 
     /// Where to note what is to be stored of a classroom: with the next write, or, before this person has joined,

@@ -4,7 +4,8 @@ use documents::document::Document;
 use protocol::bounded::Bytes;
 use protocol::rand_core::CryptoRng;
 use protocol::segment::{Log, Segment};
-use protocol::{ClassroomId, DocumentId};
+use protocol::snapshot::Snapshot;
+use protocol::{ClassroomId, DocumentId, SnapshotHash};
 
 use crate::aside::Exporting;
 use crate::classroom::{Classroom, Content, Copy, Held};
@@ -53,8 +54,19 @@ pub(crate) enum What {
     Lost(Log),
     /// A page of segments that the export with this number wants, from this key on.
     Export(u32, Vec<u8>),
+    /// Pieces of snapshots that the export with this number wants.
+    ExportPieces(u32),
     /// What a file brought of a classroom before it was known.
     Imported,
+    /// Which pieces of a snapshot are here.
+    Pieces(SnapshotHash),
+    /// The pieces of what a document is made of, to be given to the relay, or compared.
+    Given(DocumentId),
+    ComparedPieces(DocumentId),
+    /// A part of a log that is compared with a snapshot.
+    Compared(Log),
+    /// All that is here of the logs of a snapshot that does not count.
+    Behind(Box<Snapshot>),
 }
 
 impl Reading {
@@ -101,10 +113,18 @@ impl<R: CryptoRng> Replica<R> {
         most: Option<u32>,
     ) -> u64 {
         self.next_ticket += 1;
+        let mut unwritten = self.writes.unwritten(ranges);
+        if let Some(joining) = self
+            .classrooms
+            .get(&classroom)
+            .and_then(|classroom| classroom.joining.as_ref())
+        {
+            unwritten.extend(joining.kept.within(ranges));
+        }
         let reading = Reading {
             classroom,
             what,
-            unwritten: self.writes.unwritten(ranges),
+            unwritten,
             most,
         };
         self.reads.insert(self.next_ticket, reading);
@@ -151,16 +171,43 @@ impl<R: CryptoRng> Replica<R> {
                 let (found, next) = reading.page(records);
                 self.page_to_export(*request, &found, next);
             }
+            What::ExportPieces(request) => self.pieces_to_export(*request, &reading.complete(records)),
             What::Imported => {
                 let (found, next) = reading.page(records);
                 if self.imported_read(&id, found, next).is_err() {
                     self.shown_home = None;
                 }
             }
+            What::Pieces(hash) => {
+                let found = reading.complete(records);
+                if self.pieces_read(&id, hash, &found).is_err() {
+                    self.shown_home = None;
+                }
+            }
+            What::Given(document) => self.given_read(&id, document, &reading.complete(records)),
+            What::ComparedPieces(document) => {
+                let found = reading.complete(records);
+                if self.compared_pieces_read(&id, document, &found).is_err() {
+                    self.stop_comparing(&id);
+                }
+            }
+            What::Compared(log) => {
+                let (found, next) = reading.page(records);
+                let rows = segments_in(&found);
+                if self.compared_read(&id, log, &rows, next.is_none()).is_err() {
+                    self.stop_comparing(&id);
+                }
+            }
+            What::Behind(snapshot) => {
+                let rows = segments_in(&reading.complete(records));
+                if self.behind_read(&id, snapshot, &rows).is_err() {
+                    self.shown_home = None;
+                }
+            }
             What::Whole(document) => self.whole_read(&id, *document, &reading.complete(records)),
             What::Rest(document, whole) => {
                 let found = reading.complete(records);
-                if self.assemble(&id, *document, whole.as_ref(), &found).is_err() {
+                if self.assemble(&id, *document, whole.as_ref(), &found).is_err() && whole.is_some() {
                     // The stored whole document is only a shortcut: without it everything is read from the segments.
                     self.writes
                         .next()
@@ -193,9 +240,14 @@ impl<R: CryptoRng> Replica<R> {
             // It comes again: from aside, or as a fold of the relay's at the next look.
             What::Compare(..) => {}
             What::Export(request, from) => self.export_again(request, from),
+            What::ExportPieces(request) => self.pieces_to_export(request, &Changes::new()),
             // It stays where it is, and shows at the next look behind the invite.
             What::Imported => self.looked_up(&reading.classroom),
             What::Lost(_) => self.look_again(&reading.classroom),
+            What::Pieces(hash) => self.look_for_pieces(&reading.classroom, &hash),
+            What::Given(_) => self.gave_back(&reading.classroom),
+            What::ComparedPieces(_) | What::Compared(_) => self.stop_comparing(&reading.classroom),
+            What::Behind(snapshot) => self.read_behind(&reading.classroom, *snapshot),
             What::Whole(document) | What::Rest(document, _) => {
                 if let Some(Copy::Loading { again_at, .. }) = self
                     .classrooms
@@ -261,8 +313,18 @@ impl<R: CryptoRng> Replica<R> {
             .find_map(|value| store::decode::<DocumentRecord>(Table::Documents, value).ok())
             .filter(|whole| classroom.is_current(document, whole));
         let mut ranges = Ranges::new();
+        if whole.is_none() {
+            if classroom.snapshots.is_partial(&document) {
+                // It is read again when all pieces have come.
+                return;
+            }
+            ranges = classroom.base_pieces(&document);
+        }
         for (log, record) in classroom.logs.iter().filter(|(log, _)| log.document == document) {
-            let covered = whole.as_ref().map_or(0, |whole| covered(whole, log));
+            let covered = match &whole {
+                Some(whole) => covered(whole, log),
+                None => classroom.snapshots.covered(log).map_or(0, |lane| lane.next),
+            };
             if covered < record.next {
                 ranges.push(store::segments_from(id, log, covered));
             }
@@ -282,11 +344,16 @@ impl<R: CryptoRng> Replica<R> {
             return Ok(());
         };
         let is_own = classroom.roster.document() == document;
-        let mut content = match whole {
-            Some(whole) => Document::load(&whole.saved, [0; 16])?,
-            None => Document::empty([0; 16]),
+        let mut content = match (whole, classroom.snapshots.base(&document)) {
+            (Some(whole), _) => Document::load(&whole.saved, [0; 16])?,
+            (None, Some(base)) => match classroom.open_base(base, found) {
+                Ok(content) => content,
+                Err(reason) => return self.does_not_open(id, document, reason),
+            },
+            (None, None) => Document::empty([0; 16]),
         };
-        let (mut changes, aside) = classroom.open_all(found.values().flatten());
+        let segments = found.iter().filter(|((table, _), _)| *table == Table::Segments);
+        let (mut changes, aside) = classroom.open_all(segments.filter_map(|(_, value)| value.as_ref()));
         if let Some(Copy::Loading { later, .. }) = classroom.documents.get_mut(&document) {
             changes.append(later);
         }
@@ -308,6 +375,9 @@ impl<R: CryptoRng> Replica<R> {
         }
         self.refresh_title(id, &document)?;
         self.show_page(id, document);
+        if is_own {
+            self.answer_previews(id);
+        }
         Ok(())
     }
 
@@ -464,7 +534,7 @@ impl Classroom {
             .collect()
     }
 
-    /// Whether no log went back since the document was stored.
+    /// Whether no log went back since the document was stored, and no snapshot came that holds more.
     fn is_current(&self, document: DocumentId, whole: &DocumentRecord) -> bool {
         let generation_of = |log: &Log| {
             whole
@@ -476,7 +546,10 @@ impl Classroom {
         self.logs
             .iter()
             .filter(|(log, _)| log.document == document)
-            .all(|(log, record)| generation_of(log) == record.generation)
+            .all(|(log, record)| {
+                let below = self.snapshots.covered(log).map_or(0, |lane| lane.next);
+                generation_of(log) == record.generation && covered(whole, log) >= below
+            })
     }
 }
 

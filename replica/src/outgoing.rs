@@ -155,6 +155,11 @@ impl<R: CryptoRng> Replica<R> {
                 self.lost_answered(id, None);
                 Ok(())
             }
+            Submission::Snapshot { is_piece } => {
+                self.given(id, is_piece, None);
+                Ok(())
+            }
+            Submission::Verdict => Ok(()),
         }
     }
 
@@ -254,7 +259,7 @@ impl<R: CryptoRng> Replica<R> {
         };
         let may_pass = match submission {
             Submission::Segment(log, index) => may_pass || is_unlocked(&log, index),
-            Submission::Entry(_) | Submission::Lost => may_pass,
+            _ => may_pass,
         };
         let refused = Way::Refused {
             reason,
@@ -262,6 +267,9 @@ impl<R: CryptoRng> Replica<R> {
         };
         match submission {
             Submission::Lost => self.lost_answered(id, Some((reason, may_pass))),
+            Submission::Snapshot { is_piece } => self.given(id, is_piece, Some((reason, may_pass))),
+            // Others compare as well.
+            Submission::Verdict => {}
             Submission::Entry(hash) if reason == Refusal::LeavesOut => return self.make_again(id, hash),
             Submission::Entry(hash) => {
                 if let Some(unsent) = classroom.entries.get_mut(&hash) {

@@ -59,4 +59,8 @@ impl OwnDocument {
     pub(crate) fn save(&mut self) -> Result<Vec<u8>, documents::Error> {
         self.document.save()
     }
+
+    pub(crate) fn snapshot(&mut self) -> Result<Vec<u8>, documents::Error> {
+        self.document.snapshot()
+    }
 }

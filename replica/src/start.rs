@@ -12,7 +12,8 @@ use crate::classroom::{Classroom, Copy, Unsent, UnsentEntry, Way};
 use crate::connection::Connection;
 use crate::event::Effect;
 use crate::store::{
-    self, AsideRecord, ClassroomRecord, EntryRecord, LogRecord, READER, Records, SinceRecord, Table, rows,
+    self, AsideRecord, ClassroomRecord, EntryRecord, LogRecord, READER, Records, SinceRecord, SnapshotRecord,
+    Table, rows,
 };
 use crate::writes::Writes;
 use crate::{Error, Me, Replica};
@@ -135,6 +136,13 @@ impl<R: CryptoRng> Replica<R> {
             }
         }
         self.read_logs(records);
+        for (key, value) in rows(records, Table::Snapshots) {
+            if let Some(classroom) = store::parse_classroom(key).and_then(|id| self.classrooms.get_mut(&id))
+                && let Ok(record) = store::decode::<SnapshotRecord>(Table::Snapshots, value)
+            {
+                classroom.know_snapshot(&record);
+            }
+        }
         self.read_since(records);
         self.read_unsent(records);
         self.read_aside(records);

@@ -15,7 +15,9 @@ use protocol::bundle;
 use protocol::frame::Position;
 use protocol::roster::Entry;
 use protocol::segment::{Header, Kind, Log};
-use protocol::{ClassroomId, DocumentId, EntryHash, LaneId, MemberId, SegmentHash, SpaceId};
+use protocol::{
+    ClassroomId, DocumentId, EntryHash, LaneId, MemberId, PieceHash, SegmentHash, SnapshotHash, SpaceId,
+};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -25,8 +27,8 @@ use crate::{Error, importing};
 const VERSION: u8 = 1;
 
 /// The version of the tables. 1 had a table `lanes` besides, and wrote to [`Table::Pending`]; whoever opens such a store
-/// drops the one and leaves the other as it is. 2 had no table [`Table::Imported`].
-pub const SCHEMA: u32 = 3;
+/// drops the one and leaves the other as it is. 2 had no table [`Table::Imported`], 3 none of those behind it.
+pub const SCHEMA: u32 = 4;
 
 /// Raised with each version of the app that can take what an earlier one kept aside: all of it is tried once more.
 pub(crate) const READER: u32 = 1;
@@ -61,10 +63,15 @@ pub enum Table {
     Aside,
     /// [`ImportedRecord`] by classroom, kind and name: what files brought of classrooms that are not known here.
     Imported,
+    /// [`SnapshotRecord`] by classroom, document and snapshot: what documents are made of below their segments, and what
+    /// may come to be that.
+    Snapshots,
+    /// Encoded pieces of these, by classroom and piece.
+    Pieces,
 }
 
 impl Table {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Profile,
         Self::Classrooms,
         Self::Entries,
@@ -76,10 +83,12 @@ impl Table {
         Self::Titles,
         Self::Aside,
         Self::Imported,
+        Self::Snapshots,
+        Self::Pieces,
     ];
 
     /// The tables that are read whole at the start.
-    pub const AT_START: [Self; 8] = [
+    pub const AT_START: [Self; 9] = [
         Self::Profile,
         Self::Classrooms,
         Self::Entries,
@@ -88,6 +97,7 @@ impl Table {
         Self::Pending,
         Self::Titles,
         Self::Aside,
+        Self::Snapshots,
     ];
 
     /// The tables that say what is unsent.
@@ -106,6 +116,8 @@ impl Table {
             Self::Titles => "titles",
             Self::Aside => "aside",
             Self::Imported => "imported",
+            Self::Snapshots => "snapshots",
+            Self::Pieces => "pieces",
         }
     }
 }
@@ -310,6 +322,8 @@ pub enum AsideReason {
     Erased,
     /// It depends on changes that are not here. It is not stored as kept aside, but in its document.
     MissingDependency,
+    /// A snapshot that does not hold what the segments hold that it stands for.
+    SnapshotDiffers,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -324,6 +338,50 @@ pub(crate) struct ImportedRecord {
     /// The number of its kind.
     pub(crate) kind: u8,
     pub(crate) item: Vec<u8>,
+}
+
+/// A snapshot, and how far it got.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct SnapshotRecord {
+    pub(crate) state: SnapshotState,
+    pub(crate) snapshot: Vec<u8>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum SnapshotState {
+    /// It is not known yet whether it can be taken, or must be.
+    Offered {
+        /// What it covers does not come by itself.
+        alone: bool,
+    },
+    /// Its pieces are fetched; until they are here, the document stays as it is.
+    Wanted,
+    /// The logs go on behind it; pieces are missing.
+    Taken,
+    /// All its pieces are here.
+    Whole,
+}
+
+/// For a snapshot in [`Table::Snapshots`].
+pub(crate) fn snapshot_key(
+    classroom: &ClassroomId,
+    document: &DocumentId,
+    snapshot: &SnapshotHash,
+) -> Vec<u8> {
+    let mut key = document_key(classroom, document);
+    key.extend(snapshot.0);
+    key
+}
+
+pub(crate) fn piece_key(classroom: &ClassroomId, piece: &PieceHash) -> Vec<u8> {
+    [classroom.0, piece.0].concat()
+}
+
+/// The row of one piece.
+pub(crate) fn piece_range(classroom: &ClassroomId, piece: &PieceHash) -> Range {
+    let key = piece_key(classroom, piece);
+    let end = [key.as_slice(), &[0]].concat();
+    (Table::Pieces, key, end)
 }
 
 /// For an item that a file brought. Entries come first, and of these the founding, without which nothing can be looked at.

@@ -69,6 +69,10 @@ impl History {
         self.graph.has(change)
     }
 
+    pub(super) fn actors(&self) -> impl Iterator<Item = &ActorId> {
+        self.actors.keys()
+    }
+
     /// Whether a text or list has, or had, an element with this operation number and actor.
     pub(crate) fn has_element(&self, sequence: &ObjId, number: u64, actor: &ActorId) -> bool {
         match sequence {

@@ -102,6 +102,23 @@ impl Classroom {
         }
         let is_new = header.last >= present.next;
         let differs = Ok(Compared::Aside(AsideReason::FoldDiffers));
+        // Of what a snapshot stands for there is nothing here to compare it with.
+        let is_below = |first: u64| rows.first().is_none_or(|row| row.header.first > first);
+        if self
+            .snapshots
+            .covered(&header.log)
+            .is_some_and(|lane| header.first < lane.next)
+            && is_below(header.first)
+        {
+            return Ok(if is_new {
+                Compared::Same {
+                    rows: 0,
+                    new: changes,
+                }
+            } else {
+                Compared::Known
+            });
+        }
         // Another tab of this profile may have stored more than this one has heard of, or given up some of it.
         let Some(first) = rows.first().filter(|row| row.header.first <= header.first) else {
             return Ok(Compared::Aside(AsideReason::OutOfOrder));

@@ -93,7 +93,7 @@ impl Classroom {
 fn segments(script: &Script) -> Vec<Segment> {
     let segments = script.submitted.iter().filter_map(|submitted| match submitted {
         Submitted::Segment(segment) => Some(segment.clone()),
-        Submitted::Entry(_) => None,
+        _ => None,
     });
     segments.collect()
 }

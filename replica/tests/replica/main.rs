@@ -19,6 +19,7 @@ mod presence;
 mod random;
 mod rng;
 mod script;
+mod snapshots;
 mod store;
 mod tab;
 mod tabs;

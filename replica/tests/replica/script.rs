@@ -10,8 +10,12 @@ use protocol::invite::InviteLink;
 use protocol::key::{EpochKey, SealedKey};
 use protocol::roster::{Entry, Role, Roster};
 use protocol::segment::{Header, Kind, Log, Segment};
+use protocol::snapshot::{self, Piece, Snapshot, coverage};
+use protocol::verdict::Verdict;
 use protocol::wire::{Packer, Unpacker};
-use protocol::{ClassroomId, DocumentId, EntryHash, LaneId, Refusal, SchoolId, SegmentHash, SpaceId};
+use protocol::{
+    ClassroomId, DocumentId, EntryHash, LaneId, Refusal, SchoolId, SegmentHash, SnapshotHash, SpaceId,
+};
 use replica::Event;
 use replica::command::{Answer, Command};
 
@@ -24,6 +28,9 @@ use crate::world::{Step, World};
 pub(crate) enum Submitted {
     Entry(Entry),
     Segment(Segment),
+    Snapshot(Snapshot),
+    Piece(Piece),
+    Verdict(Verdict),
 }
 
 pub(crate) struct Script {
@@ -45,6 +52,8 @@ pub(crate) struct Script {
     pub(crate) founded: bool,
     /// What was asked for since then.
     pub(crate) asked: Vec<ClientFrame>,
+    /// The snapshots that were ever disputed.
+    pub(crate) disputed: Vec<SnapshotHash>,
 }
 
 impl Script {
@@ -72,6 +81,7 @@ impl Script {
             since: None,
             founded: false,
             asked: Vec::new(),
+            disputed: Vec::new(),
         };
         script.connect().await;
         script
@@ -97,6 +107,7 @@ impl Script {
             since: None,
             founded: false,
             asked: Vec::new(),
+            disputed: Vec::new(),
         };
         let link = link.to_owned();
         let request = script.world.give(script.tab, Command::Preview { link });
@@ -168,6 +179,21 @@ impl Script {
                     ClientFrame::Segment { segment, .. } => {
                         let segment = self.unpacker.unpack(*segment, &self.classroom).unwrap();
                         self.submitted.push(Submitted::Segment(segment));
+                    }
+                    ClientFrame::Snapshot { snapshot, .. } => {
+                        let snapshot = Snapshot::decode(&snapshot).unwrap();
+                        self.submitted.push(Submitted::Snapshot(snapshot));
+                    }
+                    ClientFrame::Piece { piece, .. } => {
+                        let piece = Piece::decode(piece.into_vec()).unwrap();
+                        self.submitted.push(Submitted::Piece(piece));
+                    }
+                    ClientFrame::Verdict { verdict, .. } => {
+                        let verdict = Verdict::decode(&verdict).unwrap();
+                        if !verdict.statement.matches {
+                            self.disputed.push(verdict.statement.snapshot);
+                        }
+                        self.submitted.push(Submitted::Verdict(verdict));
                     }
                     frame @ (ClientFrame::Inventory { .. } | ClientFrame::Fetch { .. }) => {
                         self.asked.push(frame);
@@ -308,14 +334,45 @@ impl Script {
     }
 
     pub(crate) async fn bring(&mut self, segment: &Segment) {
+        self.bring_by(segment, 1).await;
+    }
+
+    /// The same of what was asked for by name, with an advance of 0.
+    pub(crate) async fn bring_by(&mut self, segment: &Segment, advance: u64) {
         let hash = segment.hash(&self.classroom).unwrap();
         let segment = Box::new(self.packer.pack(segment, hash));
-        let (channel, advance) = (self.channel, 1);
+        let channel = self.channel;
         self.say(&RelayFrame::Segment {
             channel,
             advance,
             segment,
         });
+        self.go().await;
+    }
+
+    pub(crate) async fn bring_snapshot(&mut self, snapshot: &[u8], advance: u64) {
+        let snapshot = Bytes::new("snapshot", snapshot.to_vec()).unwrap();
+        let channel = self.channel;
+        self.say(&RelayFrame::Snapshot {
+            channel,
+            advance,
+            snapshot,
+        });
+        self.go().await;
+    }
+
+    pub(crate) async fn bring_pieces(&mut self, pieces: &[Piece]) {
+        for piece in pieces {
+            let piece = Bytes::new("piece", piece.as_bytes().to_vec()).unwrap();
+            let channel = self.channel;
+            self.say(&RelayFrame::Piece { channel, piece });
+        }
+        self.fetched().await;
+    }
+
+    pub(crate) async fn want_snapshot(&mut self, document: DocumentId) {
+        let channel = self.channel;
+        self.say(&RelayFrame::WantSnapshot { channel, document });
         self.go().await;
     }
 
@@ -325,7 +382,7 @@ impl Script {
         numbered
             .filter_map(|(number, submitted)| match submitted {
                 Submitted::Segment(segment) => Some((number, segment.header.log, segment.header.last)),
-                Submitted::Entry(_) => None,
+                _ => None,
             })
             .collect()
     }
@@ -335,7 +392,7 @@ impl Script {
             .iter()
             .filter_map(|submitted| match submitted {
                 Submitted::Entry(entry) => Some(entry.clone()),
-                Submitted::Segment(_) => None,
+                _ => None,
             })
             .collect()
     }
@@ -544,6 +601,42 @@ impl Author {
             &mut self.rng,
         )
         .unwrap()
+    }
+
+    /// A snapshot of all that this author wrote on its document, or of what a test puts in the place of that.
+    pub(crate) fn snapshot(&mut self, changes: &[Vec<u8>]) -> (Snapshot, Vec<Piece>) {
+        let covers = coverage(&self.log.document, [(self.log, self.next, self.previous)]);
+        let header = snapshot::Header {
+            document: self.log.document,
+            member: self.keys.id(),
+            space: SpaceId::EVERYONE,
+            epoch: 0,
+            roster: self.heads.clone(),
+            covers,
+        };
+        let saved = documents::fold::fold(changes).unwrap();
+        Snapshot::seal(
+            &self.keys,
+            &self.classroom,
+            header,
+            &self.key,
+            &saved,
+            &mut self.rng,
+        )
+        .unwrap()
+    }
+
+    /// Writes a page of its own, in so many segments: these, and their changes.
+    pub(crate) fn own_page(&mut self, document: DocumentId, words: usize) -> (Vec<Segment>, Vec<Vec<u8>>) {
+        self.turn_to(document);
+        self.page = Page::new(self.log.actor()).unwrap();
+        let mut changes = vec![self.page.commit(0).unwrap()];
+        changes.extend((0..words).map(|word| self.word(&format!("[{word}]"))));
+        let segments = changes
+            .iter()
+            .map(|change| self.seal(std::slice::from_ref(change)))
+            .collect();
+        (segments, changes)
     }
 
     /// Moves on to another document, whose first change is not known to anybody.

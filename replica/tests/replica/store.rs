@@ -80,6 +80,12 @@ impl Store {
         self.synced = self.rows.clone();
     }
 
+    /// Takes a row away that the app may lose.
+    pub(crate) fn remove(&mut self, table: Table, key: &[u8]) {
+        self.rows.remove(&(table, key.to_vec()));
+        self.synced = self.rows.clone();
+    }
+
     pub(crate) fn table(&self, table: Table) -> Vec<(Vec<u8>, Vec<u8>)> {
         self.rows
             .iter()

@@ -11,7 +11,7 @@ use replica::command::{Answer, Command, Imported, Problem, Profile as Person};
 use replica::store::Table;
 use replica::view::{self, Update, Work};
 use replica::{Effect, Event, Replica, lanes_left};
-use sync_server::{Relay, Settings};
+use sync_server::{Limits, Relay, Settings};
 use tokio::net::TcpListener;
 
 use crate::rng::SeededRng;
@@ -35,6 +35,7 @@ pub(crate) struct World {
     pub(crate) relay: Option<Relay>,
     data: tempfile::TempDir,
     found_token: Option<String>,
+    limits: Limits,
     address: SocketAddr,
     /// Milliseconds since 1970.
     pub(crate) now: u64,
@@ -63,11 +64,20 @@ impl World {
     }
 
     pub(crate) async fn with_token(seed: &str, found_token: Option<&str>) -> Self {
+        Self::with(seed, found_token, Limits::default()).await
+    }
+
+    pub(crate) async fn with_limits(seed: &str, limits: Limits) -> Self {
+        Self::with(seed, None, limits).await
+    }
+
+    async fn with(seed: &str, found_token: Option<&str>, limits: Limits) -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
         let mut world = Self {
             relay: None,
             data: tempfile::tempdir().unwrap(),
             found_token: found_token.map(str::to_owned),
+            limits,
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
             now: u64::try_from(now).unwrap(),
             profiles: Vec::new(),
@@ -92,6 +102,7 @@ impl World {
         };
         let mut settings = Settings::new(self.data.path());
         settings.found_token = self.found_token.clone();
+        settings.limits = self.limits.clone();
         let relay = sync_server::start(listener, settings).await.unwrap();
         self.address = relay.address();
         self.relay = Some(relay);
@@ -784,7 +795,10 @@ pub(crate) struct Pair {
 
 impl Pair {
     pub(crate) async fn new(seed: &str) -> Self {
-        let mut world = World::new(seed).await;
+        Self::in_world(World::new(seed).await).await
+    }
+
+    pub(crate) async fn in_world(mut world: World) -> Self {
         let (first, second) = (world.profile(), world.profile());
         let (amina, ben) = (world.open_tab(first), world.open_tab(second));
         let classroom = world.found(amina).await;
