@@ -301,14 +301,15 @@ impl Roster {
             .collect();
         let weighing = self.graph.weighing(&takings, &past);
         let name = (takings, weighing);
-        let mut remembered = self.remembered();
-        if let Some(known) = remembered.get_mut(&name) {
+        if let Some(known) = self.remembered().get_mut(&name) {
             if !known.is_up_to_date(&self.graph) {
                 Arc::make_mut(known).extend(&self.graph);
             }
             return Some(Scope::Past(past, Arc::clone(known)));
         }
+        // Nobody else waits for this: it may take long.
         let decisions = Arc::new(Decisions::of(&self.graph, &name.0, Some(&past)));
+        let mut remembered = self.remembered();
         if remembered.len() >= MAX_REMEMBERED {
             remembered.clear();
         }

@@ -233,26 +233,37 @@ impl Catalog {
             .map(|(name, verdict)| (&name.member, verdict))
     }
 
-    /// Whether a member says that the snapshot does not match.
-    pub(crate) fn is_disputed(&self, hash: &SnapshotHash) -> bool {
-        self.verdicts_on(hash).any(|(_, verdict)| !verdict.matches)
+    /// Whether a member says that the snapshot does not match. Against one that leads and teachers confirmed only the word
+    /// of a lead or teacher counts.
+    pub(crate) fn is_disputed(&self, hash: &SnapshotHash, roster: &Roster) -> bool {
+        let disputed = |by_staff: bool| {
+            self.verdicts_on(hash)
+                .any(|(member, verdict)| !verdict.matches && (!by_staff || is_staff(roster, member)))
+        };
+        disputed(true) || (disputed(false) && !self.has_two_witnesses(hash, roster))
     }
 
-    /// Whether members of two schools, or two leads, compared the snapshot that somebody else made, and nobody says
-    /// that it does not match.
+    /// Whether leads or teachers of two schools, or two leads, compared the snapshot that somebody else made, and none
+    /// of them says that it does not match. Others could be invited for it in any number.
     pub(crate) fn is_confirmed(&self, hash: &SnapshotHash, roster: &Roster) -> bool {
+        !self.is_disputed(hash, roster) && self.has_two_witnesses(hash, roster)
+    }
+
+    fn has_two_witnesses(&self, hash: &SnapshotHash, roster: &Roster) -> bool {
         let Some(snapshot) = self.snapshots.get(hash) else {
             return false;
         };
-        if self.is_disputed(hash) {
-            return false;
-        }
         let members: Vec<_> = self
             .verdicts_on(hash)
-            .filter(|(member, _)| **member != snapshot.member)
+            .filter(|(member, verdict)| verdict.matches && **member != snapshot.member)
             .filter_map(|(member, _)| roster.member(member))
+            .filter(|member| member.role.is_staff())
             .collect();
         let leads = members.iter().filter(|member| member.role == Role::Lead).count();
         leads >= 2 || members.iter().any(|member| member.school != members[0].school)
     }
+}
+
+fn is_staff(roster: &Roster, member: &MemberId) -> bool {
+    roster.member(member).is_some_and(|member| member.role.is_staff())
 }

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 use parking_lot::Mutex;
 use protocol::frame::Channel;
 use protocol::inventory::Wanted;
-use protocol::{DocumentId, MemberId, Refusal};
+use protocol::{DocumentId, EntryHash, MemberId, Refusal};
 
 use super::access::Access;
 use super::classroom::Classroom;
@@ -32,6 +32,8 @@ pub(crate) enum Note {
         classroom: Arc<Classroom>,
         member: MemberId,
         access: Access,
+        /// By which somebody reads who is no member.
+        invite: Option<EntryHash>,
         start: Start,
     },
     /// The client closed the channel.

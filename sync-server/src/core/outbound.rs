@@ -10,11 +10,12 @@ use protocol::inventory::Wanted;
 use protocol::roster::Roster;
 use protocol::snapshot::Header;
 use protocol::wire::Packer;
-use protocol::{DocumentId, MemberId};
+use protocol::{DocumentId, EntryHash, MemberId, Refusal};
 
 use super::access::{Access, Sees};
 use super::classroom::{Classroom, Following};
 use super::inbox::{ChannelKey, Inbox, Start};
+use super::judge::check_invite;
 use super::reading::{Done, Found, PAGE, Read, Served, What};
 use crate::store::{Item, Placed};
 
@@ -26,13 +27,12 @@ pub(super) struct Outbound {
     pub(super) key: ChannelKey,
     pub(super) channel: Channel,
     classroom: Arc<Classroom>,
-    member: MemberId,
-    access: Access,
+    reader: Reader,
     /// The roster that `sees` was made by.
     roster: Arc<Roster>,
     sees: Arc<Sees>,
-    /// They were a member and are none any more.
-    was_removed: bool,
+    /// Why they read no more: they were a member and are none any more, or their invite let nobody in any more.
+    ended: Option<Refusal>,
     /// How far the client knows that it has come.
     position: u64,
     /// Everything up to here was told, or is not for this reader, or is gone.
@@ -62,6 +62,15 @@ pub(super) enum Errand {
     Fetch(Box<Wanted>),
 }
 
+/// Who reads, and by what right.
+#[derive(Debug)]
+pub(super) struct Reader {
+    pub(super) member: MemberId,
+    pub(super) access: Access,
+    /// Of somebody who is no member.
+    pub(super) invite: Option<EntryHash>,
+}
+
 impl Errand {
     fn is_asked_for(&self) -> bool {
         match self {
@@ -77,13 +86,12 @@ impl Outbound {
         key: ChannelKey,
         channel: Channel,
         classroom: Arc<Classroom>,
-        member: MemberId,
-        access: Access,
+        reader: Reader,
         start: Start,
         snapshot_room: usize,
     ) -> Self {
         let at_hand = classroom.at_hand();
-        let sees = Sees::new(&at_hand.roster, &member, access);
+        let sees = Sees::new(&at_hand.roster, &reader.member, reader.access);
         let mut errands = VecDeque::new();
         let position = match start {
             Start::Behind(position) => position,
@@ -108,11 +116,10 @@ impl Outbound {
             key,
             channel,
             classroom,
-            member,
-            access,
+            ended: (reader.access == Access::Former).then_some(Refusal::NotAMember),
+            reader,
             roster: at_hand.roster,
             sees: Arc::new(sees),
-            was_removed: access == Access::Former,
             position,
             looked: position,
             until: position,
@@ -140,14 +147,14 @@ impl Outbound {
             return;
         }
         self.roster = roster;
-        if self.roster.member(&self.member).is_some() {
-            self.access = Access::Member;
-        } else if self.access == Access::Member {
+        if self.roster.member(&self.reader.member).is_some() {
+            self.reader.access = Access::Member;
+        } else if let Some(reason) = self.why_no_more() {
             // They are told by the roster why they read no more.
-            self.was_removed = true;
-            self.access = Access::Former;
+            self.ended = Some(reason);
+            self.reader.access = Access::Former;
         }
-        let sees = Sees::new(&self.roster, &self.member, self.access);
+        let sees = Sees::new(&self.roster, &self.reader.member, self.reader.access);
         if sees != *self.sees {
             // What came before in a space that was just opened to them went by unseen.
             let catalog = self.classroom.catalog();
@@ -161,14 +168,39 @@ impl Outbound {
         }
     }
 
+    /// Why somebody who is no member reads no more.
+    fn why_no_more(&self) -> Option<Refusal> {
+        let Reader {
+            member,
+            access,
+            invite,
+        } = &self.reader;
+        if *access == Access::Member {
+            return Some(Refusal::NotAMember);
+        }
+        // Its time is kept by who listens.
+        let over = check_invite(&self.roster, invite.as_ref()?, 0).err()?;
+        let is_waiting = self
+            .roster
+            .requests()
+            .iter()
+            .any(|request| request.member == *member);
+        (!is_waiting).then_some(over)
+    }
+
+    /// The reason to close the channel with once it is over.
+    pub(super) fn reason(&self) -> Refusal {
+        self.ended.unwrap_or(Refusal::NotAMember)
+    }
+
     /// Whether there is nothing more for them: they were removed, and told.
     pub(super) fn is_over(&self) -> bool {
         let is_told = self.goal.is_none_or(|goal| goal <= self.looked);
-        self.was_removed && self.first == 0 && is_told && self.looked >= self.until
+        self.ended.is_some() && self.first == 0 && is_told && self.looked >= self.until
     }
 
     pub(super) fn has_more(&self) -> bool {
-        self.was_removed
+        self.ended.is_some()
             || !self.errands.is_empty()
             || self.looked < self.until
             || self.goal.is_some_and(|goal| goal <= self.looked)

@@ -95,10 +95,10 @@ fn snapshot_for(
     document: &DocumentId,
     store: &dyn Store,
 ) -> Result<Option<Served>, Error> {
-    let catalog = classroom.catalog();
+    let AtHand { roster, catalog, .. } = classroom.at_hand();
     let mut logs: Option<Vec<LogState>> = None;
     for (hash, place) in catalog.snapshots_of(document) {
-        if catalog.is_disputed(hash) {
+        if catalog.is_disputed(hash, &roster) {
             continue;
         }
         let placed = store.at(classroom.id(), place.position)?;
@@ -198,7 +198,7 @@ fn fetch(
     };
     while size < PAGE {
         if let Some(snapshot) = first(&mut wanted.snapshots) {
-            let newest = |hash: &SnapshotHash| !catalog.is_disputed(hash);
+            let newest = |hash: &SnapshotHash| !catalog.is_disputed(hash, &roster);
             let place = catalog.snapshots_of(&snapshot).find(|(hash, _)| newest(hash));
             size += item_at(place.map(|(_, place)| place.position))?;
         } else if let Some(name) = first(&mut wanted.verdicts) {

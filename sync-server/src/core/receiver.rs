@@ -114,6 +114,8 @@ struct Open {
     unpacker: Unpacker,
     /// The invite by which somebody reads who was no member yet.
     invite: Option<EntryHash>,
+    /// When its time is over.
+    until: Option<Duration>,
     /// They submitted their own admission: what follows it may count.
     admitting: bool,
     /// They brought the founding entry, and may bring the rest of the roster.
@@ -126,6 +128,7 @@ struct Opening {
     access: Access,
     start: Start,
     invite: Option<EntryHash>,
+    until: Option<Duration>,
     has_founding: bool,
 }
 
@@ -179,6 +182,15 @@ impl Receiver {
     pub(crate) fn patience(&self) -> (Duration, Refusal) {
         let limits = &self.shared.limits;
         let idle = self.heard + limits.idle;
+        let open = self.channels.values().filter_map(|inbound| inbound.open.as_ref());
+        let runs_out = open
+            .filter_map(|open| open.runs_out(self.presence.as_ref()?.member()))
+            .min();
+        if let Some(runs_out) = runs_out
+            && runs_out < idle
+        {
+            return (runs_out, Refusal::InviteExpired);
+        }
         if self.channels.values().any(|inbound| inbound.open.is_some()) {
             return (idle, Refusal::TooSlow);
         }
@@ -338,6 +350,7 @@ impl Receiver {
                         access: Access::Visitor,
                         start: Start::Empty,
                         invite: None,
+                        until: None,
                         has_founding: true,
                     };
                     let is_known = classroom.last() > 0;
@@ -412,6 +425,10 @@ impl Receiver {
                 (access, Some(invite))
             }
         };
+        let until = invite.and_then(|invite| {
+            let left = roster.invite_by(&invite)?.expires.saturating_sub(now.clock);
+            now.elapsed.checked_add(Duration::from_secs(left))
+        });
         let incarnation = self.shared.store.incarnation();
         let start = match since {
             None => Start::Empty,
@@ -426,6 +443,7 @@ impl Receiver {
             access,
             start,
             invite,
+            until,
             has_founding: false,
         };
         self.listen(member, channel, classroom, opening);
@@ -496,6 +514,7 @@ impl Receiver {
             access,
             start,
             invite,
+            until,
             has_founding,
         } = opening;
         if self.earlier.is_some() {
@@ -514,6 +533,7 @@ impl Receiver {
                     listening,
                     unpacker: Unpacker::default(),
                     invite,
+                    until,
                     admitting: false,
                     has_founding,
                 }),
@@ -525,6 +545,7 @@ impl Receiver {
             classroom,
             member,
             access,
+            invite,
             start,
         });
     }
@@ -612,14 +633,15 @@ impl Receiver {
         // From here on it costs; what both sides remember of the log must agree in any case.
         self.check_rate(now)?;
         check_kind(segment.header.kind)?;
-        // Heads that are not here may be those of an entry that waits for the writer, which checks again.
+        let hash = segment
+            .verify(classroom.id())
+            .map_err(|error| refusal_of(&error))?;
+        // Behind the signature, for old heads may take long to judge by. Heads that are not here may be those of an entry
+        // that waits for the writer, which checks again.
         let (roster, header) = (classroom.roster(), &segment.header);
         if !classroom.is_known_to_fit(&roster, header) && roster.knows(&header.roster) {
             check_header(&roster, header, Bringer::Member(member))?;
         }
-        let hash = segment
-            .verify(classroom.id())
-            .map_err(|error| refusal_of(&error))?;
         Ok(Candidate::Segment {
             segment: Box::new(segment),
             hash,
@@ -729,6 +751,11 @@ impl Receiver {
 }
 
 impl Open {
+    /// When the invite's time is over by which somebody reads who is no member.
+    fn runs_out(&self, member: MemberId) -> Option<Duration> {
+        self.until.filter(|_| !self.is_member(&member))
+    }
+
     fn is_member(&self, member: &MemberId) -> bool {
         self.listening.classroom().roster().member(member).is_some()
     }

@@ -10,7 +10,7 @@ use protocol::frame::{self, Channel, MAX_MESSAGE, Position, RelayFrame};
 use protocol::identity::Challenge;
 
 use super::inbox::{Answer, ChannelKey, Inbox, Note, Whispered};
-use super::outbound::{Errand, Outbound};
+use super::outbound::{Errand, Outbound, Reader};
 use super::reading::{Done, Read};
 use super::{Moment, Shared};
 use crate::store::Placed;
@@ -178,7 +178,7 @@ impl Sender {
     fn look(&mut self) -> Option<Read> {
         let outbound = &mut self.channels[self.turn];
         if outbound.is_over() {
-            let (key, channel, reason) = (outbound.key, outbound.channel, Refusal::NotAMember);
+            let (key, channel, reason) = (outbound.key, outbound.channel, outbound.reason());
             self.put(&RelayFrame::Closed { channel, reason });
             self.forget(key);
             return None;
@@ -228,10 +228,15 @@ impl Sender {
                 classroom,
                 member,
                 access,
+                invite,
                 start,
             } => {
-                let outbound =
-                    Outbound::new(key, channel, classroom, member, access, start, self.snapshot_room);
+                let reader = Reader {
+                    member,
+                    access,
+                    invite,
+                };
+                let outbound = Outbound::new(key, channel, classroom, reader, start, self.snapshot_room);
                 let from = Position {
                     incarnation: self.shared.store.incarnation(),
                     index: outbound.position(),

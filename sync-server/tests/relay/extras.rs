@@ -7,7 +7,7 @@ use protocol::frame::{ClientFrame, RelayFrame};
 use protocol::identity::MemberKeys;
 use protocol::inventory::Wanted;
 use protocol::receipt::{self, Receipt};
-use protocol::roster::{Action, Role};
+use protocol::roster::{Action, Entry, Removal, Role};
 use protocol::segment::Segment;
 use protocol::snapshot::{self, Piece, Snapshot, coverage};
 use protocol::verdict::{Statement, Verdict};
@@ -467,4 +467,130 @@ fn snapshots_and_their_pieces_count_like_segments() {
         world.founder.store(&mut world.relay, &lane.write("yes")),
         Outcome::Stored
     );
+}
+
+/// Only leads and teachers confirm, and only their word stands against what they confirmed: others can be invited for
+/// it in any number.
+#[test]
+fn students_neither_confirm_a_snapshot_nor_dispute_a_confirmed_one() {
+    let day = 24 * 60 * 60;
+    let mut world = World::with(Limits {
+        retention: Some(Duration::from_secs(30 * day)),
+        ..Limits::default()
+    });
+    let students = [world.join(Role::Student), world.join(Role::Student)];
+    let teacher = world.join(Role::Teacher);
+    let segments = written(&mut world, 5);
+    let (made, pieces) = snapshot(&world, &students[0], &segments[..4]);
+    let hash = store(&mut world, &made, &pieces);
+    let founder = world.classroom.founder.clone();
+    let say = |world: &mut World, by: &MemberKeys, matches| {
+        let verdict = verdict(world, by, hash, matches);
+        assert_eq!(
+            world.founder.store_verdict(&mut world.relay, &verdict),
+            Outcome::Stored
+        );
+    };
+    let first = |world: &mut World| {
+        world.relay.tidy().unwrap();
+        while world.relay.commit(later(60 * day)).unwrap() > 0 {}
+        world.founder.inventory(&mut world.relay).logs[0].first
+    };
+    let is_served = |world: &mut World| {
+        let mut late = Client::open(&mut world.relay, &founder, world.classroom.id);
+        let told = late.hear(&mut world.relay);
+        told.iter()
+            .any(|frame| matches!(frame, RelayFrame::Snapshot { advance: 0, .. }))
+    };
+    // A lead and two students, of two schools.
+    say(&mut world, &founder, true);
+    say(&mut world, &students[1], true);
+    assert_eq!(first(&mut world), 0);
+    // What nobody confirmed is not served against anybody's word.
+    say(&mut world, &students[0], false);
+    assert!(!is_served(&mut world));
+    say(&mut world, &teacher, true);
+    assert!(is_served(&mut world));
+    assert_eq!(first(&mut world), 4);
+    say(&mut world, &students[1], false);
+    assert!(is_served(&mut world));
+    say(&mut world, &teacher, false);
+    assert!(!is_served(&mut world));
+}
+
+/// Two who were fooled, or lie together, do not destroy what the relay can see is something else.
+#[test]
+fn nothing_goes_behind_a_snapshot_of_something_else() {
+    let day = 24 * 60 * 60;
+    let mut world = World::with(Limits {
+        retention: Some(Duration::from_secs(30 * day)),
+        ..Limits::default()
+    });
+    let (teacher, other) = (world.join(Role::Teacher), world.join(Role::Lead));
+    let segments = written(&mut world, 5);
+    // It names another segment at the end of what it covers.
+    let heads = world.heads();
+    let mut twin = world.classroom.lane(&world.classroom.founder, heads);
+    twin.log = segments[0].header.log;
+    let others: Vec<_> = (0..4).map(|_| twin.write("another")).collect();
+    let (made, pieces) = snapshot(&world, &teacher, &others);
+    let hash = store(&mut world, &made, &pieces);
+    let founder = world.classroom.founder.clone();
+    for by in [&founder, &other] {
+        let verdict = verdict(&world, by, hash, true);
+        assert_eq!(
+            world.founder.store_verdict(&mut world.relay, &verdict),
+            Outcome::Stored
+        );
+    }
+    world.relay.tidy().unwrap();
+    while world.relay.commit(later(60 * day)).unwrap() > 0 {}
+    assert_eq!(world.founder.inventory(&mut world.relay).logs[0].first, 0);
+}
+
+/// Snapshots that are made later do not push out the one without which a document could not be read.
+#[test]
+fn a_snapshot_that_alone_holds_what_is_gone_stays() {
+    let day = 24 * 60 * 60;
+    let mut world = World::with(Limits {
+        retention: Some(Duration::from_secs(30 * day)),
+        ..Limits::default()
+    });
+    let (teacher, other) = (world.join(Role::Teacher), world.join(Role::Lead));
+    let segments = written(&mut world, 5);
+    let (made, pieces) = snapshot(&world, &teacher, &segments[..4]);
+    let hash = store(&mut world, &made, &pieces);
+    let founder = world.classroom.founder.clone();
+    for by in [&founder, &other] {
+        let verdict = verdict(&world, by, hash, true);
+        assert_eq!(
+            world.founder.store_verdict(&mut world.relay, &verdict),
+            Outcome::Stored
+        );
+    }
+    world.relay.tidy().unwrap();
+    while world.relay.commit(later(60 * day)).unwrap() > 0 {}
+    assert_eq!(world.founder.inventory(&mut world.relay).logs[0].first, 4);
+    // One who confirmed it leaves: by today's roster it is not confirmed.
+    let leaving = Action::Remove {
+        members: vec![Removal {
+            member: other.id(),
+            cutoffs: Vec::new(),
+        }],
+        rotations: Vec::new(),
+    };
+    let leaving = Entry::act(&other, world.classroom.id, world.heads(), leaving).unwrap();
+    world.roster.add(leaving.clone()).unwrap();
+    assert_eq!(
+        world.founder.store_entry(&mut world.relay, &leaving),
+        Outcome::Stored
+    );
+    // Others cover less, and are as many as are kept.
+    for _ in 0..6 {
+        let (less, pieces) = snapshot(&world, &founder, &segments[..2]);
+        store(&mut world, &less, &pieces);
+    }
+    let listed = world.founder.inventory(&mut world.relay).snapshots;
+    assert!(listed.iter().any(|state| state.hash == hash), "{listed:?}");
+    assert!(listed.len() <= 4, "{listed:?}");
 }

@@ -1,14 +1,16 @@
 //! Who may write and read what, by the roster.
 
+use std::time::Duration;
+
 use protocol::frame::RelayFrame;
 use protocol::key::EpochKey;
 use protocol::roster::{Action, Cutoff, Entry, Role};
 use protocol::{DocumentId, LaneId, Refusal, SpaceId};
-use sync_server::core::Relay;
+use sync_server::core::{Moment, Relay};
 
-use crate::classroom::{member, rng};
+use crate::classroom::{Invite, member, rng};
 use crate::client::CHANNEL;
-use crate::driven::{Client, Outcome, World, rotation};
+use crate::driven::{Client, NOW, Outcome, World, rotation};
 
 fn hears_segment(client: &mut Client, relay: &mut Relay) -> bool {
     !client.segments(relay).is_empty()
@@ -325,6 +327,18 @@ fn an_invite_that_was_ended_lets_nobody_in() {
         world.founder.store_entry(&mut world.relay, &invite.entry),
         Outcome::Stored
     );
+    let mut reading = open_by(&mut world, &invite);
+    assert_eq!(reading.hear(&mut world.relay).len(), 4);
+    let student = member();
+    let admission = world.classroom.admit(&invite, &student);
+    world.roster.add(admission.clone()).unwrap();
+    assert_eq!(
+        world.founder.store_entry(&mut world.relay, &admission),
+        Outcome::Stored
+    );
+    let mut joined_since = Client::open(&mut world.relay, &student, world.classroom.id);
+    reading.hear(&mut world.relay);
+    joined_since.hear(&mut world.relay);
     let action = Action::EndInvite {
         invite: invite.entry.hash(),
         rotations: Vec::new(),
@@ -338,15 +352,55 @@ fn an_invite_that_was_ended_lets_nobody_in() {
         rotations: vec![rotation(&world.classroom, SpaceId::EVERYONE, recipients)],
     };
     world.lead(action);
-    let late = member();
-    let mut joining = Client::connect(&mut world.relay, &late, world.classroom.id);
+    let mut joining = open_by(&mut world, &invite);
+    let (channel, reason) = (CHANNEL, Refusal::InviteEnded);
+    assert_eq!(
+        joining.hear(&mut world.relay),
+        [RelayFrame::Closed { channel, reason }]
+    );
+    // Whoever reads by it is told so, and reads no more; whoever joined goes on.
+    let told = reading.hear(&mut world.relay);
+    assert!(matches!(told[0], RelayFrame::Entry { .. }), "{told:?}");
+    assert_eq!(told[1..], [RelayFrame::Closed { channel, reason }]);
+    assert!(matches!(
+        joined_since.hear(&mut world.relay)[..],
+        [RelayFrame::Entry { .. }]
+    ));
+}
+
+#[test]
+fn who_reads_by_an_invite_reads_no_longer_than_it_lasts() {
+    let mut world = World::new();
+    let invite = world.classroom.invite(Role::Student, 5, NOW.clock + 50);
+    world.roster.add(invite.entry.clone()).unwrap();
+    assert_eq!(
+        world.founder.store_entry(&mut world.relay, &invite.entry),
+        Outcome::Stored
+    );
+    let mut reading = open_by(&mut world, &invite);
+    reading.hear(&mut world.relay);
+    let at = |seconds| Moment {
+        elapsed: NOW.elapsed + Duration::from_secs(seconds),
+        clock: NOW.clock + seconds,
+    };
+    world.relay.tick(at(49));
+    assert_eq!(reading.hear(&mut world.relay), []);
+    let reason = Refusal::InviteExpired;
+    world.relay.tick(at(50));
+    assert_eq!(reading.hear(&mut world.relay), [RelayFrame::Ended { reason }]);
+    assert_eq!(world.founder.hear(&mut world.relay), []);
+}
+
+/// Somebody who is no member reads by an invite.
+fn open_by(world: &mut World, invite: &Invite) -> Client {
+    let mut client = Client::connect(&mut world.relay, &member(), world.classroom.id);
     let proof = protocol::invite::InviteProof::new(
         &invite.keys,
         crate::driven::ORIGIN,
         &[5; 32],
         &world.classroom.id,
     );
-    joining.send(
+    client.send(
         &mut world.relay,
         &protocol::frame::ClientFrame::Open {
             channel: CHANNEL,
@@ -356,11 +410,7 @@ fn an_invite_that_was_ended_lets_nobody_in() {
             invite: Some(proof),
         },
     );
-    let (channel, reason) = (CHANNEL, Refusal::InviteEnded);
-    assert_eq!(
-        joining.hear(&mut world.relay),
-        [RelayFrame::Closed { channel, reason }]
-    );
+    client
 }
 
 #[test]

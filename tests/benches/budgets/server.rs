@@ -21,8 +21,8 @@ pub(crate) struct Server {
     pub(crate) placement: String,
 }
 
-/// Runs a measurement with a relay that has all processors but one, and clients that have that one.
-pub(crate) fn beside_relay<M>(measure: M) -> Result<Vec<Measurement>>
+/// Runs a measurement with a relay that has these options and all processors but one, and clients that have that one.
+pub(crate) fn beside_relay<M>(options: &[&str], measure: M) -> Result<Vec<Measurement>>
 where
     M: AsyncFnOnce(&Server) -> Result<Vec<Measurement>> + Send,
 {
@@ -33,7 +33,7 @@ where
                 .enable_all()
                 .build()?;
             runtime.block_on(async {
-                let server = start().await?;
+                let server = start(options).await?;
                 measure(&server).await
             })
         });
@@ -42,17 +42,18 @@ where
 }
 
 /// A process inherits the processors of the thread that starts it.
-async fn start() -> Result<Server> {
+async fn start(options: &[&str]) -> Result<Server> {
+    let options: Vec<String> = options.iter().map(|option| (*option).to_owned()).collect();
     let all = sched_getaffinity(None)?;
     let numbers: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|cpu| all.is_set(*cpu)).collect();
     let Some((last, others @ [_, ..])) = numbers.split_last() else {
         return Ok(Server {
-            relay: Relay::start(&[]).await?,
+            relay: Relay::start(&options).await?,
             placement: "relay and clients share one core".to_owned(),
         });
     };
     sched_setaffinity(None, &set_of(others))?;
-    let relay = Relay::start(&[]).await?;
+    let relay = Relay::start(&options).await?;
     sched_setaffinity(None, &set_of(&[*last]))?;
     Ok(Server {
         relay,

@@ -11,7 +11,8 @@ use protocol::{
     DocumentId, EntryHash, LaneId, MemberId, PieceHash, ReceiptHash, Refusal, SnapshotHash, SpaceId,
 };
 
-use super::{Decision, Terms, check_header, storage};
+use super::{Decision, Terms, check_header, holds_what_is_gone, storage};
+use crate::Error;
 use crate::core::access::Bringer;
 use crate::core::batch::Pending;
 use crate::store::Change;
@@ -29,7 +30,7 @@ impl Pending {
         terms: Terms<'_>,
     ) -> Result<Decision, Refusal> {
         self.check_bringer(bringer)?;
-        if self.catalog.is_disputed(&hash) {
+        if self.catalog.is_disputed(&hash, self.roster()) {
             return Err(Refusal::Disputed);
         }
         if self.catalog.snapshot(&hash).is_some() {
@@ -56,20 +57,43 @@ impl Pending {
                 return Err(Refusal::MissingPiece);
             }
         }
-        let roster = Arc::clone(&self.committed_roster);
-        let superseded: Vec<SnapshotHash> = self
-            .catalog
-            .snapshots_of(&header.document)
-            .filter(|(hash, _)| !self.catalog.is_confirmed(hash, &roster))
-            .skip(KEPT_SNAPSHOTS - 1)
-            .map(|(hash, _)| *hash)
-            .collect();
+        let superseded = self
+            .superseded(&header.document, terms)
+            .map_err(|error| storage(&error))?;
         let removed = superseded
             .iter()
             .flat_map(|hash| self.catalog.remove_snapshot(hash));
         Ok(Decision::Store(
             removed.map(|position| Change::Remove { position }).collect(),
         ))
+    }
+
+    /// The snapshots of a document that go when there is one more: old ones that are not confirmed, but none that may
+    /// be all there is of what went behind a snapshot.
+    fn superseded(&self, document: &DocumentId, terms: Terms<'_>) -> Result<Vec<SnapshotHash>, Error> {
+        let roster = Arc::clone(&self.committed_roster);
+        let of_document = self.catalog.snapshots_of(document);
+        let old: Vec<_> = of_document
+            .filter(|(hash, _)| !self.catalog.is_confirmed(hash, &roster))
+            .skip(KEPT_SNAPSHOTS - 1)
+            .collect();
+        if old.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut logs = terms.store.logs(self.classroom.id())?;
+        logs.retain(|state| state.log.document == *document);
+        let is_anything_gone = logs.iter().any(|state| state.first > 0);
+        let mut superseded = Vec::new();
+        for (hash, place) in old {
+            let holds_it = is_anything_gone
+                && self
+                    .snapshot_header(place.position, terms)?
+                    .is_none_or(|header| holds_what_is_gone(&header, &logs));
+            if !holds_it {
+                superseded.push(*hash);
+            }
+        }
+        Ok(superseded)
     }
 
     pub(in crate::core) fn judge_piece(

@@ -141,7 +141,7 @@ impl Pending {
     fn follows_a_snapshot(&self, segment: &Segment, terms: Terms<'_>) -> Result<bool, Refusal> {
         let header = &segment.header;
         for (hash, place) in self.catalog.snapshots_of(&header.log.document) {
-            if self.catalog.is_disputed(hash) {
+            if self.catalog.is_disputed(hash, self.roster()) {
                 continue;
             }
             let placed = terms

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::inventory::LogState;
-use protocol::segment::Log;
 use protocol::snapshot::{Header, Snapshot};
 use protocol::{DocumentId, PieceHash, SnapshotHash};
 
@@ -14,6 +13,13 @@ use super::Terms;
 use crate::Error;
 use crate::core::batch::Pending;
 use crate::store::{Change, Item};
+
+/// What of a log can be compared with what a snapshot says of it.
+enum Agreement {
+    Same { next: u64 },
+    Differs,
+    Unknown,
+}
 
 /// For how long a piece may wait for a snapshot that names it.
 const PIECES: Duration = Duration::from_secs(60 * 60);
@@ -73,18 +79,23 @@ impl Pending {
             if !holds_what_is_gone(&header, logs) {
                 continue;
             }
+            let mut may_go = Vec::new();
+            let mut differs = false;
             for state in logs {
-                let Some(covered) = header.covered(&state.log) else {
-                    continue;
-                };
+                match self.agreement(&header, state, terms)? {
+                    Agreement::Same { next } => may_go.push((state.log, next)),
+                    Agreement::Differs => differs = true,
+                    Agreement::Unknown => {}
+                }
+            }
+            // Whoever confirmed it, it is not what is here.
+            if differs {
+                continue;
+            }
+            for (log, next) in may_go {
                 let id = self.classroom.id();
-                let log: &Log = &state.log;
-                if let Some(to) = terms.store.stored_before(id, log, covered.next, before)? {
-                    changes.push(Change::RemoveSegments {
-                        log: *log,
-                        from: 0,
-                        to,
-                    });
+                if let Some(to) = terms.store.stored_before(id, &log, next, before)? {
+                    changes.push(Change::RemoveSegments { log, from: 0, to });
                 }
             }
             for (older, _) in &confirmed[at + 1..] {
@@ -96,7 +107,28 @@ impl Pending {
         Ok(changes)
     }
 
-    fn snapshot_header(&self, position: u64, terms: Terms<'_>) -> Result<Option<Header>, Error> {
+    /// Whether a snapshot covers a log up to the segment that ends there.
+    fn agreement(&self, header: &Header, state: &LogState, terms: Terms<'_>) -> Result<Agreement, Error> {
+        let Some(covered) = header.covered(&state.log) else {
+            return Ok(Agreement::Unknown);
+        };
+        let Some(last) = covered.next.checked_sub(1) else {
+            return Ok(Agreement::Unknown);
+        };
+        let held = terms.store.held(self.classroom.id(), &state.log, last)?;
+        Ok(match held {
+            Some(held) if held.last == last && held.chain_hash == covered.hash => {
+                Agreement::Same { next: covered.next }
+            }
+            Some(held) if held.last == last => Agreement::Differs,
+            // It ends within a fold, or where everything went before.
+            Some(_) => Agreement::Unknown,
+            None if last < state.first => Agreement::Unknown,
+            None => Agreement::Differs,
+        })
+    }
+
+    pub(super) fn snapshot_header(&self, position: u64, terms: Terms<'_>) -> Result<Option<Header>, Error> {
         let placed = terms.store.at(self.classroom.id(), position)?;
         Ok(match placed.map(|placed| placed.item) {
             Some(Item::Snapshot { bytes, .. }) => {
