@@ -318,6 +318,16 @@ impl Browser {
         Ok(())
     }
 
+    /// Throws away what the app has stored, while it runs, as browsers do when the disk is full or the person tells them to.
+    ///
+    /// # Errors
+    /// If the browser refuses.
+    pub async fn clear_storage(&self) -> Result<()> {
+        let cleared = json!({ "origin": self.origin, "storageTypes": "indexeddb" });
+        self.command("Storage.clearDataForOrigin", cleared).await?;
+        Ok(())
+    }
+
     /// Shows the page as on a screen of this many CSS pixels.
     ///
     /// # Errors

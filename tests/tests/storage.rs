@@ -192,7 +192,7 @@ async fn a_full_disk_is_told_and_loses_nothing() -> Result<()> {
     .await?;
     amina.write(" Not yet.").await?;
     amina
-        .wait_for_alert("Not saved: this device’s storage is full.")
+        .wait_for_alert("Not saved: this device’s storage is full")
         .await?;
     let page = amina.page().await?;
     assert!(page.contains(" Not yet."), "{page}");
@@ -209,5 +209,33 @@ async fn a_full_disk_is_told_and_loses_nothing() -> Result<()> {
     amina.wait_for_status("On the relay").await?;
     jonas.wait_for_page(" Not yet.").await?;
     assert_eq!(jonas.page().await?, page);
+    pair.part().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_is_deleted_under_way_keeps_nothing_and_says_so() -> Result<()> {
+    let pair = Pair::meet().await?;
+    let (amina, jonas) = (&pair.amina, &pair.jonas);
+    amina.write("Before. ").await?;
+    jonas.wait_for_page("Before.").await?;
+    amina.wait_for_status("On the relay").await?;
+    pair.journey.link(0).cut();
+    amina.wait_for_status("Offline · On the relay").await?;
+    amina.clear_storage().await?;
+    amina.write("After. ").await?;
+    amina.wait_for_status("Offline · Not saved").await?;
+    amina
+        .wait_for_alert("the browser has deleted what was kept here.")
+        .await?;
+    assert_eq!(amina.page().await?, "<p>Before. After. </p>");
+
+    // What was deleted stays deleted, and this browser can begin anew.
+    pair.journey.link(0).restore();
+    amina.visit("/").await?;
+    amina.find("link", "Create a classroom").await?;
+    assert!(amina.look_for("link", CLASSROOM).await?.is_none());
+    amina.create_classroom("Another one", AMINA).await?;
+    amina.wait_for_status("On the relay").await?;
+    assert_eq!(jonas.page().await?, "<p>Before. </p>");
     pair.part().await
 }

@@ -1,9 +1,10 @@
 //! The replica's tables in IndexedDB: an object store each, bytes under byte keys.
 //!
 //! The browser may drop the connection at any time (memory pressure, a newer version in another tab): it is opened again
-//! when it is needed. A write counts only when its transaction has completed.
+//! when it is needed. A write counts only when its transaction has completed. If everything was deleted meanwhile, nothing is
+//! written any more: without who this is and the classrooms, no later start would find it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use idb::{Database, DatabaseEvent, Factory, KeyRange, ObjectStoreParams, Transaction};
@@ -17,6 +18,17 @@ const NAME: &str = "meridian";
 #[derive(Default)]
 pub(super) struct Store {
     open: RefCell<Option<IdbDatabase>>,
+    state: Rc<Cell<State>>,
+}
+
+#[derive(Clone, Copy, Default, PartialEq)]
+enum State {
+    #[default]
+    Unopened,
+    /// It was open once.
+    Opened,
+    /// Since then, everything in it was deleted.
+    Deleted,
 }
 
 impl Store {
@@ -81,16 +93,28 @@ impl Store {
         if let Some(database) = &*self.open.borrow() {
             return Ok(database.clone());
         }
+        if self.state.get() == State::Deleted {
+            return Err("the store was deleted".into());
+        }
         let mut request = Factory::new()
             .and_then(|factory| factory.open(NAME, Some(SCHEMA)))
             .map_err(error)?;
-        request.on_upgrade_needed(|event| {
+        let state = self.state.clone();
+        request.on_upgrade_needed(move |event| {
+            if state.get() == State::Opened && event.old_version().is_ok_and(|version| version == 0) {
+                state.set(State::Deleted);
+            }
             // If it fails, the transaction of the upgrade is aborted and opening fails.
             if let Err(problem) = event.database().and_then(|database| upgrade(&database)) {
                 web_sys::console::error_1(&problem.to_string().into());
             }
         });
         let database = IdbDatabase::from(request.await.map_err(error)?);
+        if self.state.get() == State::Deleted {
+            database.close();
+            return Err("the store was deleted".into());
+        }
+        self.state.set(State::Opened);
         let store = Rc::downgrade(self);
         let on_close = Closure::once_into_js(move || {
             if let Some(store) = store.upgrade() {
