@@ -8,6 +8,15 @@ async fn wait_for_member(browser: &tests::Browser, words: &str) -> Result<()> {
     browser.wait_for_text("list", "Members", words).await
 }
 
+/// What can be chosen from a menu. It is closed again.
+async fn items_of(browser: &tests::Browser, menu: &str) -> Result<Vec<String>> {
+    browser.press(menu).await?;
+    browser.find("menu", menu).await?;
+    let items = browser.names("menuitem").await?;
+    browser.keys(Key::Escape + "").await?;
+    Ok(items)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn who_is_removed_is_told_and_writes_no_more() -> Result<()> {
     let pair = Pair::meet().await?;
@@ -111,10 +120,12 @@ async fn a_changed_role_changes_what_one_may_do() -> Result<()> {
         amina.wait_for_text("list", "Members", role).await?;
         wait_until("Jonas may do what his role permits", async || {
             let writes = jonas.look_for("toolbar", "Formatting").await?.is_some();
-            let locks = jonas.look_for("button", "Document").await?.is_some();
-            Ok(writes == may_write && locks == may_write)
+            Ok(writes == may_write)
         })
         .await?;
+        let may = items_of(jonas, "Document").await?;
+        assert_eq!(may.contains(&"Lock".to_owned()), may_write, "{may:?}");
+        assert_eq!(may.last().map(String::as_str), Some("Verify history"));
     }
     let page = jonas.find("textbox", "Page").await?;
     assert_eq!(page.attr("aria-readonly").await?.as_deref(), Some("true"));
@@ -153,6 +164,50 @@ async fn a_locked_page_is_read_until_it_is_unlocked() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_newcomer_begins_with_a_snapshot_and_verifies_it() -> Result<()> {
+    let journey = Journey::start_with(2, &["--snapshot-after", "3"]).await?;
+    let (profile, other_profile) = (Profile::new()?, Profile::new()?);
+    let (amina, jonas) = tokio::try_join!(journey.open(0, &profile), journey.open(1, &other_profile))?;
+    amina.create_classroom(CLASSROOM, AMINA).await?;
+    let invite = amina.invite("Student").await?;
+    amina.new_page(TITLE).await?;
+    let mut page = String::new();
+    for word in ["One ", "two ", "three ", "four ", "five ", "six "] {
+        amina.write(word).await?;
+        amina.wait_for_status("On the relay").await?;
+        page.push_str(word);
+    }
+    jonas.join(&invite, JONAS).await?;
+    jonas.open_page(TITLE).await?;
+    jonas.wait_for_page(&page).await?;
+    for browser in [&amina, &jonas] {
+        verify(browser, "The page holds just what its history holds.").await?;
+    }
+    jonas.write("seven").await?;
+    amina.wait_for_page(&format!("{page}seven")).await?;
+    amina.close().await?;
+    jonas.close().await
+}
+
+/// Chooses `Verify history` until it comes to this: as long as something is on its way, it asks for patience.
+async fn verify(browser: &tests::Browser, outcome: &str) -> Result<()> {
+    wait_until(&format!("the history says {outcome:?}"), async || {
+        browser.choose_from_menu("Document", "Verify history").await?;
+        let mut said = String::new();
+        wait_until("it is compared", async || {
+            let text = "const said = document.querySelector('dialog[open] form').innerText;
+                 return said.includes('Working') ? '' : said";
+            said = browser.run(text).await?.as_str().unwrap_or_default().to_owned();
+            Ok(said.lines().any(|line| line.len() > "Cancel".len()))
+        })
+        .await?;
+        browser.confirm("Close").await?;
+        Ok(said.contains(outcome))
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_page_that_is_started_anew_keeps_its_text_and_what_was_written_meanwhile() -> Result<()> {
     let pair = Pair::meet().await?;
     let (amina, jonas) = (&pair.amina, &pair.jonas);
@@ -160,7 +215,7 @@ async fn a_page_that_is_started_anew_keeps_its_text_and_what_was_written_meanwhi
     amina.wait_for_page("Before.").await?;
     let old = jonas.run("return location.pathname").await?;
     // Nobody but leads may.
-    assert!(jonas.look_for("button", "Document").await?.is_none());
+    assert_eq!(items_of(jonas, "Document").await?, ["Verify history"]);
     pair.journey.link(1).cut();
     jonas.wait_for_status("Offline · On the relay").await?;
     jonas.write("Meanwhile. ").await?;

@@ -228,6 +228,12 @@ async fn every_menu_and_question_serves_everybody() -> Result<()> {
     amina.choose_from_menu("Document", "Start anew").await?;
     amina.find("button", "Start anew").await?;
     look_at(amina, "start-anew", found).await?;
+    amina.press("Cancel").await?;
+    amina.choose_from_menu("Document", "Verify history").await?;
+    amina.wait_for_text("status", "Outcome", "to compare").await?;
+    look_at(amina, "verify-history", found).await?;
+    amina.confirm("Close").await?;
+    amina.choose_from_menu("Document", "Start anew").await?;
     amina.confirm("Start anew").await?;
     jonas.wait_for_words("started this page anew.").await?;
     look_at(jonas, "page-started-anew", found).await?;

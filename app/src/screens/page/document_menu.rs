@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 use protocol::roster::Role;
-use replica::command::Command;
+use replica::command::{Answer, Command, Verified};
 
 use crate::components::dialog::{Question, use_questions};
 use crate::components::menu::{Menu, MenuItem, menu_items};
@@ -14,43 +14,30 @@ pub(super) fn DocumentMenu(place: Place) -> impl IntoView {
     let link = use_link();
     let questions = use_questions();
     let (classroom, document) = place;
-    let may_lock = Memo::new(move |_| {
-        link.classrooms.with(|classrooms| {
-            classrooms
-                .get(&classroom)
-                .is_some_and(|view| view.role.is_staff() && !view.removed)
-        })
-    });
-    let is_lead = Memo::new(move |_| {
-        link.classrooms.with(|classrooms| {
-            classrooms
-                .get(&classroom)
-                .is_some_and(|view| view.role == Role::Lead && !view.removed)
-        })
-    });
-    let is_locked = move || {
-        link.classrooms.with_untracked(|classrooms| {
-            let documents = classrooms.get(&classroom).map(|view| &view.documents);
-            documents
-                .is_some_and(|documents| documents.iter().any(|other| other.id == document && other.locked))
-        })
-    };
     let items = menu_items(move || {
-        let locked = is_locked();
-        let name = if locked { say().unlock() } else { say().lock() };
-        let mut items = vec![MenuItem::new(name, move || questions.ask(lock(place, !locked)))];
-        if is_lead.get_untracked() {
+        let (role, locked) = link.classrooms.with_untracked(|classrooms| {
+            let Some(view) = classrooms.get(&classroom).filter(|view| !view.removed) else {
+                return (Role::Guest, false);
+            };
+            let this = view.documents.iter().find(|other| other.id == document);
+            (view.role, this.is_some_and(|this| this.locked))
+        });
+        let mut items = Vec::new();
+        if role.is_staff() {
+            let name = if locked { say().unlock() } else { say().lock() };
+            items.push(MenuItem::new(name, move || questions.ask(lock(place, !locked))));
+        }
+        items.push(MenuItem::new(say().verify_history(), move || {
+            questions.ask(verify_history(place));
+        }));
+        if role == Role::Lead {
             items.push(MenuItem::new(say().start_anew(), move || {
                 questions.ask(start_anew(place));
             }));
         }
         items
     });
-    move || {
-        may_lock
-            .get()
-            .then(|| view! { <Menu name=say().document() class="button button-quiet" items /> })
-    }
+    view! { <Menu name=say().document() class="button button-quiet" items /> }
 }
 
 fn lock(place: Place, locked: bool) -> Question {
@@ -66,6 +53,27 @@ fn lock(place: Place, locked: bool) -> Question {
             classroom,
             document,
             locked,
+        })
+    }
+}
+
+/// Nothing is asked: it only looks.
+fn verify_history((classroom, document): Place) -> Question {
+    Question {
+        text: vec![say().verify_text().to_owned()],
+        told: Box::new(|answer| {
+            let Answer::Verified(verified) = answer else {
+                return None;
+            };
+            Some(match verified {
+                Verified::Matches { segments } => say().verified_matches(&segments.to_string()),
+                Verified::NoSnapshot => say().verified_no_snapshot().to_owned(),
+                Verified::HistoryGone => say().verified_history_gone().to_owned(),
+                Verified::Differs => say().verified_differs().to_owned(),
+            })
+        }),
+        ..Question::new(say().verify_history().to_owned(), "", move |_| {
+            Command::VerifyHistory { classroom, document }
         })
     }
 }
