@@ -98,10 +98,11 @@ impl World {
                     self.open_page(tab, key)?;
                 }
             }
-            self.unlock()?;
+            let was_locked = self.unlock()?;
             self.drain()?;
             self.audit()?;
-            if self.is_at_rest()
+            if !was_locked
+                && self.is_at_rest()
                 && !self.needs_keys()
                 && let Some(shown) = self.shown_by_all()
             {
@@ -117,12 +118,17 @@ impl World {
         rule.broken(self.describe())
     }
 
-    /// Leads open what is locked and closed.
-    fn unlock(&mut self) -> Result<(), Broken> {
+    /// Leads open what is locked and closed. Says whether something was.
+    fn unlock(&mut self) -> Result<bool, Broken> {
         let mut commands = Vec::new();
+        let mut was_locked = false;
         for (number, tab) in &self.tabs {
             for room in tab.classrooms.values() {
-                if room.role != Role::Lead || is_shut_out(room) || !tab.is_idle() {
+                if room.role != Role::Lead || is_shut_out(room) {
+                    continue;
+                }
+                was_locked |= room.closed || room.documents.iter().any(|document| document.locked);
+                if !tab.is_idle() {
                     continue;
                 }
                 let classroom = room.id;
@@ -144,7 +150,7 @@ impl World {
         for (number, command) in commands {
             self.ask(number, command, Then::Nothing)?;
         }
-        Ok(())
+        Ok(was_locked)
     }
 
     /// Whether new keys are still to be made, by somebody who is there.
@@ -224,10 +230,21 @@ impl World {
                     classroom.members.len(),
                     classroom.documents.len()
                 );
+                let members = classroom.members.iter();
+                let members: Vec<_> = members.map(|member| (member.role, &member.name)).collect();
+                let schools = classroom.schools.iter();
+                let schools: Vec<_> = schools.map(|school| &school.name).collect();
+                lines += &format!("\n  {:?} {members:?} {schools:?}", classroom.name);
             }
             for key in tab.listed() {
-                let title = tab.pages.get(&key).map(documents::page::Page::title);
-                lines += &format!("\n  {:?}: {title:?} {:?}", key.1, tab.text(&key));
+                let page = tab.pages.get(&key);
+                let title = page.map(documents::page::Page::title);
+                let blocks = page.map_or(0, |page| page.blocks().len());
+                lines += &format!(
+                    "\n  {:?}: {title:?} {:?} in {blocks} blocks",
+                    key.1,
+                    tab.text(&key)
+                );
             }
         }
         for (number, device) in self.devices.iter().enumerate() {
