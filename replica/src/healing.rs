@@ -162,17 +162,23 @@ impl<R: CryptoRng> Replica<R> {
         }
     }
 
-    /// The relay said a part of what it has.
-    pub(crate) fn inventory(&mut self, id: &ClassroomId, part: &Inventory, last: bool) {
-        let Some(healing) = self
-            .classrooms
-            .get_mut(id)
-            .and_then(|classroom| classroom.healing.as_mut())
-        else {
-            return;
+    /// The relay said a part of what it has, asked or because it may tell more than before.
+    pub(crate) fn inventory(&mut self, id: &ClassroomId, part: &Inventory, last: bool) -> Result<(), Error> {
+        let Some(classroom) = self.classrooms.get_mut(id) else {
+            return Ok(());
+        };
+        let is_done = |healing: &Healing| matches!(healing.step, Step::Done);
+        if classroom.joining.is_none() && classroom.healing.as_deref().is_none_or(is_done) {
+            classroom.healing = Some(Healing::new());
+            self.mark_unhealed(id)?;
+        }
+        let classroom = self.classrooms.get_mut(id);
+        let Some(healing) = classroom.and_then(|classroom| classroom.healing.as_mut()) else {
+            return Ok(());
         };
         if !matches!(healing.step, Step::Looking) {
-            return;
+            healing.again |= last;
+            return Ok(());
         }
         healing.entries.extend_from_slice(&part.entries);
         healing.logs.extend_from_slice(&part.logs);
@@ -185,6 +191,7 @@ impl<R: CryptoRng> Replica<R> {
             healing.refused = None;
             self.looked(id);
         }
+        Ok(())
     }
 
     /// Compares what the relay has with what is here.

@@ -130,10 +130,7 @@ impl<R: CryptoRng> Replica<R> {
                 self.channel_closed(&id, reason);
                 Ok(())
             }
-            RelayFrame::Inventory { part, last, .. } => {
-                self.inventory(&id, &part, last);
-                Ok(())
-            }
+            RelayFrame::Inventory { part, last, .. } => self.inventory(&id, &part, last),
             RelayFrame::Fetched { .. } => self.fetched(&id),
             RelayFrame::Snapshot {
                 advance, snapshot, ..

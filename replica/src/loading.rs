@@ -1,11 +1,13 @@
 //! Documents between store and memory: a stored whole document, and the segments since.
 
+use std::collections::BTreeSet;
+
 use documents::document::Document;
 use protocol::bounded::Bytes;
 use protocol::rand_core::CryptoRng;
 use protocol::segment::{Log, Segment};
 use protocol::snapshot::Snapshot;
-use protocol::{ClassroomId, DocumentId, SnapshotHash};
+use protocol::{ClassroomId, DocumentId, LaneId, MemberId, SnapshotHash};
 
 use crate::aside::Exporting;
 use crate::classroom::{Classroom, Content, Copy, Held};
@@ -354,6 +356,11 @@ impl<R: CryptoRng> Replica<R> {
         };
         let segments = found.iter().filter(|((table, _), _)| *table == Table::Segments);
         let (mut changes, aside) = classroom.open_all(segments.filter_map(|(_, value)| value.as_ref()));
+        let unheard = self
+            .me
+            .as_ref()
+            .map(|me| classroom.unheard(&me.keys.id(), whole, found))
+            .unwrap_or_default();
         if let Some(Copy::Loading { later, .. }) = classroom.documents.get_mut(&document) {
             changes.append(later);
         }
@@ -363,6 +370,12 @@ impl<R: CryptoRng> Replica<R> {
             .into_iter()
             .map(|(at, _)| changes[at].clone())
             .collect();
+        // A tab that went while it wrote has told nobody what it left unsent.
+        for lane in unheard {
+            if !self.held.contains(&lane) {
+                self.effects.push(Effect::Adopt(lane));
+            }
+        }
         let mut held = Held::new(Content::open(content, is_own));
         held.unsaved = u32::try_from(changes.len()).unwrap_or(u32::MAX);
         held.changed_at = self.now;
@@ -511,6 +524,31 @@ impl Classroom {
             }
         }
         (changes, closed)
+    }
+
+    /// The lanes of `me` of which more was read than this tab has heard of.
+    fn unheard(&self, me: &MemberId, whole: Option<&DocumentRecord>, found: &Changes) -> BTreeSet<LaneId> {
+        let mut unheard = BTreeSet::new();
+        let mut look = |log: &Log, next: u64| {
+            if log.member == *me && self.logs.get(log).is_none_or(|record| record.next < next) {
+                unheard.insert(log.lane);
+            }
+        };
+        for ((table, key), row) in found {
+            if *table == Table::Segments
+                && row.is_some()
+                && let Some((_, log, last)) = store::parse_segment_key(key)
+            {
+                look(&log, last.saturating_add(1));
+            }
+        }
+        for (log, record) in self.logs.iter().filter(|(log, _)| log.member == *me) {
+            let next = whole.map_or(0, |whole| covered(whole, log));
+            if next > record.next {
+                look(log, next);
+            }
+        }
+        unheard
     }
 
     /// A segment's changes, without those that are not of its lane's actor.

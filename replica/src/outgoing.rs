@@ -172,6 +172,7 @@ impl<R: CryptoRng> Replica<R> {
         }
         let is_last = classroom.entries.is_empty();
         if is_last && classroom.record.invite.take().is_some() {
+            classroom.roster_grew();
             self.writes
                 .next()
                 .put(Table::Classrooms, id.0.to_vec(), &classroom.record)?;

@@ -51,7 +51,11 @@ impl<R: CryptoRng> Replica<R> {
         let (Some(me), Some(classroom)) = (&self.me, self.classrooms.get_mut(id)) else {
             return Ok(());
         };
-        let spaces = classroom.spaces_of(&me.keys.id());
+        let mut spaces = classroom.spaces_of(&me.keys.id());
+        if classroom.record.invite.is_some() {
+            // For the relay they only hold an invite, so far.
+            spaces.retain(|space| *space == SpaceId::EVERYONE);
+        }
         if classroom.joining.is_some() || classroom.since_spaces == spaces {
             return Ok(());
         }

@@ -560,6 +560,11 @@ pub(crate) fn parse_item_key(key: &[u8]) -> Option<(ClassroomId, Log, u64)> {
     ))
 }
 
+/// Reads a [`segment_key`] back, with the last index.
+pub(crate) fn parse_segment_key(key: &[u8]) -> Option<(ClassroomId, Log, u64)> {
+    parse_item_key(key.get(..104)?)
+}
+
 /// For an own segment that the relay has not acknowledged; `settled` for a fold of what it has.
 pub(crate) fn outbox_key(classroom: &ClassroomId, log: &Log, index: u64, settled: bool) -> Vec<u8> {
     let mut key = item_key(classroom, log, index);

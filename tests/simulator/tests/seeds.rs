@@ -91,14 +91,7 @@ fn joining_twice_at_once_is_answered_once_it_is_stored() {
 /// had refused.
 #[test]
 fn what_a_lock_stopped_that_is_gone_by_now_is_sent_again() {
-    let write = |device, at, word| Act::Edit {
-        device,
-        tab: 0,
-        page: 0,
-        how: How::Write,
-        at,
-        word,
-    };
+    let write = |device, at, word| edit(device, 0, 0, How::Write, at, word);
     let acts = [
         Act::Found { person: 0 },
         Act::Settle { seconds: 1 },
@@ -107,10 +100,7 @@ fn what_a_lock_stopped_that_is_gone_by_now_is_sent_again() {
             tab: 0,
             space: 0,
         },
-        Act::Run {
-            steps: 8,
-            seed: 22_575,
-        },
+        run_of(8, 22_575),
         Act::Clone { device: 168 },
         Act::Govern {
             device: 0,
@@ -118,23 +108,98 @@ fn what_a_lock_stopped_that_is_gone_by_now_is_sent_again() {
             what: Govern::Close(true),
             whom: 151,
         },
-        Act::Run {
-            steps: 8,
-            seed: 5_405,
-        },
+        run_of(8, 5_405),
         write(242, 52_189, 24),
         Act::Pass { milliseconds: 50 },
         Act::OpenTab { device: 234 },
-        Act::Run {
-            steps: 5,
-            seed: 2_169,
-        },
+        run_of(5, 2_169),
         write(167, 38_554, 28),
-        Act::Run {
-            steps: 13,
-            seed: 13_138,
-        },
+        run_of(13, 13_138),
         write(254, 57_384, 35),
     ];
     run_acts("governed 7116", 2, &acts, None).unwrap();
+}
+
+fn run_of(steps: u8, seed: u16) -> Act {
+    Act::Run { steps, seed }
+}
+
+fn edit(device: u8, tab: u8, page: u8, how: How, at: u16, word: u16) -> Act {
+    Act::Edit {
+        device,
+        tab,
+        page,
+        how,
+        at,
+        word,
+    }
+}
+
+/// Who joined as a teacher was never sent what the staff had written while the relay knew them only by their invite.
+#[test]
+fn what_the_staff_wrote_before_the_relay_heard_of_an_admission_arrives() {
+    let acts = [
+        Act::Found { person: 0 },
+        run_of(3, 62_146),
+        Act::Invite {
+            person: 0,
+            role: Role::Teacher,
+            ask_first: false,
+        },
+        run_of(11, 26_618),
+        Act::Join { person: 1, invite: 0 },
+        Act::NewPage {
+            device: 192,
+            tab: 67,
+            space: 151,
+        },
+    ];
+    run_acts("2001041", 2, &acts, None).unwrap();
+}
+
+/// What a tab wrote in its last moment another tab showed, as being on the relay, and nobody sent before the next start.
+#[test]
+fn what_a_tab_wrote_in_its_last_moment_is_sent_by_the_tab_that_finds_it() {
+    let acts = [
+        Act::Found { person: 0 },
+        Act::Settle { seconds: 1 },
+        Act::NewPage {
+            device: 0,
+            tab: 0,
+            space: 0,
+        },
+        Act::Invite {
+            person: 0,
+            role: Role::Student,
+            ask_first: false,
+        },
+        Act::Settle { seconds: 1 },
+        Act::Join { person: 3, invite: 2 },
+        Act::Settle { seconds: 1 },
+        Act::OpenTab { device: 212 },
+        edit(236, 160, 1, How::Write, 45_807, 11),
+        edit(87, 143, 0, How::Write, 38_365, 12),
+        Act::CloseTab { device: 60, tab: 109 },
+        Act::Pass { milliseconds: 6_000 },
+        edit(12, 136, 0, How::Retitle, 33_493, 24),
+        run_of(13, 51_510),
+        edit(151, 152, 0, How::Split, 55_232, 35),
+        run_of(5, 14_616),
+        run_of(4, 43_497),
+        run_of(5, 6_398),
+        edit(187, 115, 0, How::Write, 6_377, 39),
+        run_of(12, 37_549),
+        Act::OpenTab { device: 211 },
+        run_of(4, 5_016),
+        Act::Pass { milliseconds: 6_000 },
+        edit(179, 100, 2, How::Mark, 20_145, 41),
+        run_of(4, 44_648),
+        Act::Pass { milliseconds: 6_000 },
+        run_of(3, 31_610),
+        Act::CloseTab {
+            device: 199,
+            tab: 238,
+        },
+    ];
+    run_acts("2000720", 4, &acts, None).unwrap();
 }
