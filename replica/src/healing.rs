@@ -246,9 +246,15 @@ impl<R: CryptoRng> Replica<R> {
             return;
         };
         let mut frames = Vec::new();
+        let unwritten = self.writes.unwritten(&vec![store::range_of(Table::Entries, id)]);
         for entry in classroom.roster.entries_in_order() {
             let hash = entry.hash();
             if healing.entries.binary_search(&hash).is_ok() {
+                continue;
+            }
+            if unwritten.contains_key(&(Table::Entries, store::entry_key(id, &hash))) {
+                // It came a moment ago, most likely from the relay.
+                healing.again = true;
                 continue;
             }
             let submission = match classroom.entries.get_mut(&hash) {
@@ -343,6 +349,7 @@ impl<R: CryptoRng> Replica<R> {
         id: &ClassroomId,
         log: Log,
         rows: Vec<Segment>,
+        is_whole: bool,
         next: Option<Vec<u8>>,
     ) {
         let Some(classroom) = self.classrooms.get_mut(id) else {
@@ -358,6 +365,7 @@ impl<R: CryptoRng> Replica<R> {
             return;
         }
         *is_reading = false;
+        healing.again |= !is_whole;
         match (next, rest.last_mut()) {
             (Some(next), Some((_, from))) => *from = next,
             _ => drop(rest.pop()),

@@ -158,8 +158,12 @@ impl<R: CryptoRng> Replica<R> {
                 }
             }
             What::Lost(log) => {
-                let (found, next) = reading.page(records);
-                self.lost_read(&id, *log, segments_in(&found), next);
+                let (mut found, next) = reading.page(records);
+                let count = found.len();
+                // Nothing is sent that is not written.
+                found.retain(|key, _| !reading.unwritten.contains_key(key));
+                let is_whole = found.len() == count;
+                self.lost_read(&id, *log, segments_in(&found), is_whole, next);
             }
             What::Beyond(document) => {
                 let rows = segments_in(&reading.complete(records));
