@@ -19,6 +19,7 @@ use self::people::People;
 use self::title_field::TitleField;
 use self::toolbar::Toolbar;
 use super::classroom::started_anew_by;
+use super::create::ProblemLine;
 use crate::components::icon::Back;
 use crate::link::{Place, use_link};
 use crate::messages::say;
@@ -102,6 +103,7 @@ fn OpenPage(place: Place) -> impl IntoView {
         })
     });
     let phase = RwSignal::from(session.phase.clone());
+    let problem = RwSignal::new(None);
 
     view! {
         <section class="page-screen">
@@ -115,8 +117,9 @@ fn OpenPage(place: Place) -> impl IntoView {
                     <bdi class="back-name">{classroom_name}</bdi>
                 </a>
                 <People open />
-                <DocumentMenu place />
+                <DocumentMenu place problem />
             </div>
+            <ProblemLine problem />
             {move || match (known_kind.get(), phase.get(), editable.get()) {
                 (false, ..) => waiting(say().page_newer()).into_any(),
                 (_, Phase::Ready, Some(editable)) => view! { <Sheet open editable note /> }.into_any(),

@@ -2,15 +2,16 @@
 
 use leptos::prelude::*;
 use protocol::roster::Role;
-use replica::command::{Answer, Command, Verified};
+use replica::command::{Answer, Command, Problem, Verified};
 
 use crate::components::dialog::{Question, use_questions};
 use crate::components::menu::{Menu, MenuItem, menu_items};
 use crate::link::{Place, use_link};
 use crate::messages::say;
 
+/// `problem` is why something could not be done at once.
 #[component]
-pub(super) fn DocumentMenu(place: Place) -> impl IntoView {
+pub(super) fn DocumentMenu(place: Place, problem: RwSignal<Option<Problem>>) -> impl IntoView {
     let link = use_link();
     let questions = use_questions();
     let (classroom, document) = place;
@@ -25,7 +26,17 @@ pub(super) fn DocumentMenu(place: Place) -> impl IntoView {
         let mut items = Vec::new();
         if role.is_staff() {
             let name = if locked { say().unlock() } else { say().lock() };
-            items.push(MenuItem::new(name, move || questions.ask(lock(place, !locked))));
+            items.push(MenuItem::new(name, move || {
+                problem.set(None);
+                let command = Command::Lock {
+                    classroom,
+                    document,
+                    locked: !locked,
+                };
+                link.ask(command, move |answer| {
+                    problem.try_set(answer.err());
+                });
+            }));
         }
         items.push(MenuItem::new(say().verify_history(), move || {
             questions.ask(verify_history(place));
@@ -38,23 +49,6 @@ pub(super) fn DocumentMenu(place: Place) -> impl IntoView {
         items
     });
     view! { <Menu name=say().document() class="button button-quiet" items /> }
-}
-
-fn lock(place: Place, locked: bool) -> Question {
-    let (classroom, document) = place;
-    let (title, text, confirm) = if locked {
-        (say().lock_title(), say().lock_text(), say().lock())
-    } else {
-        (say().unlock_title(), say().unlock_text(), say().unlock())
-    };
-    Question {
-        text: vec![text.to_owned()],
-        ..Question::new(title.to_owned(), confirm, move |_| Command::Lock {
-            classroom,
-            document,
-            locked,
-        })
-    }
 }
 
 /// Nothing is asked: it only looks.
