@@ -74,10 +74,20 @@ impl Client {
         Self::try_greet(address).await.unwrap()
     }
 
-    /// Connects and waits for the challenge, or for the reason why there is none.
-    pub(crate) async fn try_greet(address: SocketAddr) -> Result<Self, Refusal> {
-        let socket = connect(address, Some(frame::SUBPROTOCOL), None).await.unwrap();
-        let mut client = Self {
+    /// Connects for a classroom to a relay that may be gone, or go.
+    pub(crate) async fn dial(address: SocketAddr, classroom: ClassroomId) -> Option<Self> {
+        let socket = connect(address, Some(frame::SUBPROTOCOL), None).await.ok()?;
+        let mut client = Self::on(socket, address);
+        client.classroom = Some(classroom);
+        match client.try_next().await? {
+            RelayFrame::Challenge { challenge, .. } => client.challenge = challenge,
+            other => panic!("not a challenge: {other:?}"),
+        }
+        Some(client)
+    }
+
+    fn on(socket: WebSocketStream<TcpStream>, address: SocketAddr) -> Self {
+        Self {
             socket,
             challenge: [0; 32],
             origin: format!("http://{address}"),
@@ -85,7 +95,13 @@ impl Client {
             packer: Packer::default(),
             unpacker: Unpacker::default(),
             classroom: None,
-        };
+        }
+    }
+
+    /// Connects and waits for the challenge, or for the reason why there is none.
+    pub(crate) async fn try_greet(address: SocketAddr) -> Result<Self, Refusal> {
+        let socket = connect(address, Some(frame::SUBPROTOCOL), None).await.unwrap();
+        let mut client = Self::on(socket, address);
         match client.next().await {
             RelayFrame::Challenge { challenge, .. } => {
                 client.challenge = challenge;

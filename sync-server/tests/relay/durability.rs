@@ -190,9 +190,7 @@ async fn a_killed_relay_keeps_what_it_answered() {
             .await;
         drop(relay);
         author.hear_the_rest(client).await;
-        let file = rusqlite::Connection::open(data.path().join("relay.sqlite")).unwrap();
-        let check = file.query_row("PRAGMA integrity_check", [], |row| row.get::<_, String>(0));
-        assert_eq!(check.unwrap(), "ok");
+        is_sound(data.path());
     }
     let relay = Program::run(data.path());
     author.write_until(relay.address, 1).await;
@@ -323,17 +321,29 @@ impl<'a> Author<'a> {
     }
 }
 
+/// The file is whole, as far as SQLite can tell.
+pub(crate) fn is_sound(data: &Path) {
+    let file = rusqlite::Connection::open(data.join("relay.sqlite")).unwrap();
+    let check = file.query_row("PRAGMA integrity_check", [], |row| row.get::<_, String>(0));
+    assert_eq!(check.unwrap(), "ok");
+}
+
 /// The relay as a process of its own, killed when dropped.
-struct Program {
+pub(crate) struct Program {
     process: Child,
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
 }
 
 impl Program {
-    fn run(data: &Path) -> Self {
+    pub(crate) fn run(data: &Path) -> Self {
+        Self::run_with(data, &[])
+    }
+
+    pub(crate) fn run_with(data: &Path, options: &[&str]) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_sync-server"))
             .args(["serve", "--listen", "127.0.0.1:0", "--data"])
             .arg(data)
+            .args(options)
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();

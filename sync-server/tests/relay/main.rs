@@ -13,6 +13,7 @@ mod extras;
 mod fan_out;
 mod files;
 mod healing;
+mod kills;
 mod limits;
 mod refusals;
 mod rights;
