@@ -9,14 +9,15 @@ use protocol::identity::{Challenge, MemberKeys, answer_challenge};
 use protocol::invite::InviteProof;
 use protocol::roster::Role;
 use protocol::segment::Segment;
+use protocol::snapshot::{self, Snapshot, coverage};
 use protocol::wire::{Packer, Unpacker};
-use protocol::{ClassroomId, Refusal};
+use protocol::{ClassroomId, DocumentId, Refusal, SegmentHash};
 use sync_server::core::{ExchangeSecret, Moment};
 use sync_server::{Limits, Settings};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::classroom::{Classroom, FAR, member};
+use crate::classroom::{Classroom, FAR, member, rng};
 use crate::client::{CHANNEL, Client, start};
 use crate::driven::{NOW, ORIGIN, World};
 
@@ -584,4 +585,78 @@ fn an_answer_waits_for_the_commit() {
     });
     assert_eq!(named, Some(1));
     assert!(is_caught_up(&frames));
+}
+
+/// Snapshots that come before everything else leave room for items: else the next answer would begin with them again.
+#[test]
+fn snapshots_leave_room_for_items() {
+    let mut world = World::new();
+    let Classroom { founder, id, key, .. } = &world.classroom;
+    let mut written = Vec::new();
+    let mut frames = Vec::new();
+    for number in 1..=3 {
+        let mut lane = world.classroom.lane(founder, world.heads());
+        lane.log.document = DocumentId([number; 16]);
+        let segment = lane.write("covered");
+        // A long list of what it covers.
+        let others = (0..4500_u32).map(|other| {
+            let mut log = lane.log;
+            log.lane.0[..4].copy_from_slice(&other.to_be_bytes());
+            (log, 1, SegmentHash([1; 32]))
+        });
+        let own = (lane.log, 1, segment.hash(id).unwrap());
+        let header = snapshot::Header {
+            document: lane.log.document,
+            member: founder.id(),
+            space: segment.header.space,
+            epoch: 0,
+            roster: world.heads(),
+            covers: coverage(&lane.log.document, others.chain([own])),
+        };
+        let (snapshot, pieces) = Snapshot::seal(founder, id, header, key, &[1; 10], &mut rng()).unwrap();
+        let encoded = snapshot.encode().unwrap();
+        assert!(encoded.len() > 200_000, "{} bytes", encoded.len());
+        frames.extend(pieces.into_iter().map(|piece| ClientFrame::Piece {
+            channel: CHANNEL,
+            piece: Bytes::new("piece", piece.into_bytes()).unwrap(),
+        }));
+        frames.push(ClientFrame::Snapshot {
+            channel: CHANNEL,
+            snapshot: Bytes::new("snapshot", encoded).unwrap(),
+        });
+        written.push(segment);
+    }
+    for segment in &written {
+        world.founder.submit(&mut world.relay, segment);
+    }
+    for frame in &frames {
+        world.founder.send(&mut world.relay, frame);
+    }
+    while world.relay.commit(NOW).unwrap() > 0 {}
+
+    let secret = ExchangeSecret::new(SECRET);
+    let origins = || vec![ORIGIN.to_owned()];
+    let session = world.relay.exchange(origins(), Vec::new(), &secret, NOW);
+    let given = decode(&world.relay.answer(session).unwrap());
+    let [RelayFrame::Challenge { challenge, .. }] = given[..] else {
+        panic!("{given:?}");
+    };
+    let request = Request::new(&world.classroom.founder, ORIGIN, &challenge, world.classroom.id).open(None);
+    let session = world.relay.exchange(origins(), request.bytes(), &secret, NOW);
+    let answer = world.relay.answer(session).unwrap();
+    assert!(answer.len() <= MAX_MESSAGE);
+    let frames = decode(&answer);
+    let before: Vec<_> = frames
+        .iter()
+        .filter(|frame| matches!(frame, RelayFrame::Snapshot { advance: 0, .. }))
+        .collect();
+    assert!(
+        !before.is_empty() && before.len() < 3,
+        "{} snapshots",
+        before.len()
+    );
+    // What those cover that had no room comes itself, and the exchange leads on.
+    let (segments, position) = read(&frames, &world.classroom.id);
+    assert_eq!(segments.len(), 3 - before.len());
+    assert!(position.unwrap().index > 3);
 }
