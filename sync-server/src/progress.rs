@@ -1,13 +1,16 @@
-//! A socket that counts the bytes it took, so that a slow reader can be told from one that stands still.
+//! A socket that counts the bytes it took, so that a slow reader can be told from one that stands still; and that ends if
+//! it takes none for too long.
 
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::time::{Sleep, sleep};
 
 /// How many bytes a socket has taken so far.
 #[derive(Debug, Clone, Default)]
@@ -28,16 +31,41 @@ impl Progress {
 pub(crate) struct Counted {
     stream: TcpStream,
     progress: Progress,
+    /// How long a write may wait.
+    patience: Duration,
+    /// When the patience with the write that waits is over.
+    waiting: Option<Pin<Box<Sleep>>>,
 }
 
 impl Counted {
-    pub(crate) fn new(stream: TcpStream) -> (Self, Progress) {
+    pub(crate) fn new(stream: TcpStream, patience: Duration) -> (Self, Progress) {
         let progress = Progress::default();
         let counted = Self {
             stream,
             progress: progress.clone(),
+            patience,
+            waiting: None,
         };
         (counted, progress)
+    }
+
+    /// What a write came to; an error if it has waited for too long.
+    fn written(
+        &mut self,
+        context: &mut Context<'_>,
+        written: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(written) = written {
+            self.waiting = None;
+            self.progress.add(*written.as_ref().unwrap_or(&0));
+            return Poll::Ready(written);
+        }
+        let patience = self.patience;
+        let waiting = self.waiting.get_or_insert_with(|| Box::pin(sleep(patience)));
+        waiting
+            .as_mut()
+            .poll(context)
+            .map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
@@ -57,9 +85,8 @@ impl AsyncWrite for Counted {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let taken = ready!(Pin::new(&mut self.stream).poll_write(context, bytes))?;
-        self.progress.add(taken);
-        Poll::Ready(Ok(taken))
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.written(context, written)
     }
 
     fn poll_write_vectored(
@@ -67,9 +94,8 @@ impl AsyncWrite for Counted {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let taken = ready!(Pin::new(&mut self.stream).poll_write_vectored(context, slices))?;
-        self.progress.add(taken);
-        Poll::Ready(Ok(taken))
+        let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        self.written(context, written)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -71,6 +71,11 @@ pub async fn start(listener: TcpListener, settings: Settings) -> Result<Relay, E
         .await
         .map_err(|_| Error::Ended("opening the store"))??;
     let places = Places::new(&settings.limits, &settings.proxies);
+    // A connection on /sync notices earlier, and is told.
+    let patience = settings
+        .limits
+        .stalled
+        .saturating_add(2 * settings.limits.farewell);
     let rules = Rules {
         limits: settings.limits,
         found_token: settings.found_token,
@@ -96,7 +101,7 @@ pub async fn start(listener: TcpListener, settings: Settings) -> Result<Relay, E
         living,
         numbers: Arc::default(),
     });
-    let accepting = tokio::spawn(accept(listener, service, places, watching));
+    let accepting = tokio::spawn(accept(listener, service, places, patience, watching));
     Ok(Relay {
         address,
         phase: Some(phase),
@@ -186,6 +191,7 @@ async fn accept(
     listener: TcpListener,
     service: http::Service,
     places: Places,
+    patience: Duration,
     phase: watch::Receiver<Phase>,
 ) {
     let mut ending = phase.clone();
@@ -201,7 +207,7 @@ async fn accept(
                     };
                     let (service, phase) = (service.clone(), phase.clone());
                     tokio::spawn(async move {
-                        serve(stream, service, place, phase).await;
+                        serve(stream, service, place, patience, phase).await;
                     });
                 }
                 Err(error) => {
@@ -220,12 +226,18 @@ async fn accept(
 }
 
 /// Serves one HTTP connection; one that becomes a WebSocket goes on in a task of its own and takes `place` with it.
-async fn serve(stream: TcpStream, service: http::Service, place: Place, mut phase: watch::Receiver<Phase>) {
+async fn serve(
+    stream: TcpStream,
+    service: http::Service,
+    place: Place,
+    patience: Duration,
+    mut phase: watch::Receiver<Phase>,
+) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection ended at once");
         return;
     }
-    let (stream, progress) = Counted::new(stream);
+    let (stream, progress) = Counted::new(stream, patience);
     let place = Arc::new(place);
     let service = hyper::service::service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
         request.extensions_mut().insert(progress.clone());

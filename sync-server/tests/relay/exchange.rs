@@ -500,6 +500,53 @@ async fn a_request_is_bounded_in_size_time_and_origin() {
     assert!(is_caught_up(&decode(&answer)));
 }
 
+/// Whoever asks and never takes the answer is let go, by plain HTTP as by a socket.
+#[tokio::test]
+async fn who_takes_no_answer_is_let_go() {
+    let data = tempfile::tempdir().unwrap();
+    let relay = start(Settings {
+        limits: Limits {
+            stalled: Duration::from_millis(100),
+            farewell: Duration::from_millis(100),
+            ..Limits::default()
+        },
+        ..Settings::new(data.path())
+    })
+    .await;
+    let (address, origin) = (relay.address(), relay.origin());
+    let classroom = Classroom::new();
+    let mut socket = Client::found(address, &classroom.founder, &classroom.founding).await;
+    let mut lane = classroom.lane(&classroom.founder, vec![classroom.founding.hash()]);
+    for submission in 1..=5 {
+        socket.submit(&lane.write_bytes(vec![7; 200_000])).await;
+        socket.expect_stored(submission).await;
+    }
+    let challenge = challenge(address).await;
+    let body = Request::new(&classroom.founder, &origin, &challenge, classroom.id)
+        .open(None)
+        .bytes();
+    let head = format!(
+        "POST /sync HTTP/1.1\r\nhost: {address}\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    let request = [head.as_bytes(), &body].concat();
+    // More answers than the socket's buffers take, and one after the other.
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(&request.repeat(40)).await.unwrap();
+    let gone = async {
+        let is_open = |written: std::io::Result<usize>| match written {
+            Ok(_) => true,
+            Err(error) => error.kind() == std::io::ErrorKind::WouldBlock,
+        };
+        while is_open(stream.try_write(b"P")) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), gone)
+        .await
+        .expect("it is still waited for");
+}
+
 #[test]
 fn a_challenge_is_taken_for_five_minutes_and_no_longer_than_ten() {
     let mut world = World::new();

@@ -32,8 +32,8 @@ use crate::report::Measurement;
 /// Everything ends the measurement and is told.
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
-const ALL: [&str; 8] = [
-    "typing", "screen", "wire", "start", "idle", "rooms", "burst", "flood",
+const ALL: [&str; 9] = [
+    "typing", "screen", "wire", "start", "idle", "rooms", "burst", "catchup", "flood",
 ];
 
 #[tokio::main]
