@@ -108,6 +108,12 @@ pub enum Act {
     CrashRelay {
         arriving: bool,
     },
+    /// A backup of the relay's store.
+    BackupRelay,
+    /// The relay is replaced by one with its last backup, or by an empty one.
+    ReplaceRelay {
+        empty: bool,
+    },
     /// The relay's next commit fails, or only seems to.
     FailCommit {
         stored: bool,

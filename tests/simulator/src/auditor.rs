@@ -34,6 +34,11 @@ impl Auditor {
         }
     }
 
+    /// What stood in rosters may be gone with the relay that held it.
+    pub(crate) fn forget_rosters(&mut self) {
+        self.classrooms.clear();
+    }
+
     pub(crate) fn members(&self) -> impl Iterator<Item = &MemberKeys> {
         self.members.values()
     }

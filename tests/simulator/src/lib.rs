@@ -28,7 +28,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 pub use act::{Act, Govern, How};
 pub use broken::{Broken, Rule};
 pub use mischief::Mischief;
-pub use plan::{GOVERNED, Plan, plan};
+pub use plan::{GOVERNED, HEALED, Plan, plan};
 
 use world::World;
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 use clap::Parser;
-use simulator::{Failure, GOVERNED, Mischief};
+use simulator::{Failure, GOVERNED, HEALED, Mischief};
 
 #[derive(Parser)]
 #[command(about = "Runs histories under a seeded scheduler, and fails if one breaks a rule.")]
@@ -20,6 +20,9 @@ struct Arguments {
     /// Histories in which people also remove members, change roles, lock, close and make keys.
     #[arg(long)]
     governed: bool,
+    /// Histories in which relays are lost, and replaced by empty ones or by backups.
+    #[arg(long, conflicts_with = "governed")]
+    healed: bool,
     /// Go on after a failure, and tell all of them, not made short.
     #[arg(long)]
     all: bool,
@@ -50,7 +53,11 @@ fn main() -> ExitCode {
             if at >= arguments.seeds {
                 return;
             }
-            let prefix = if arguments.governed { GOVERNED } else { "" };
+            let prefix = match (arguments.governed, arguments.healed) {
+                (true, _) => GOVERNED,
+                (_, true) => HEALED,
+                _ => "",
+            };
             let seed = format!("{prefix}{}", arguments.from + at);
             let outcome = if arguments.all {
                 simulator::run(&seed, arguments.mischief).map_err(|broken| {

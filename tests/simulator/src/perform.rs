@@ -1,14 +1,16 @@
 //! How each act is carried out on whatever is there by then.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use documents::change;
+use documents::change::{self, Hash};
 use documents::page::Page;
 use documents::page::edit::{Edit, Run, Shape, Value};
 use protocol::ClassroomId;
 use protocol::roster::Role;
+use protocol::segment::Segment;
 use replica::Event;
 use replica::command::{Command, Profile};
+use replica::store::Table;
 use sync_server::store::memory::Failure;
 
 use crate::act::{Act, Govern, How};
@@ -133,6 +135,11 @@ impl World {
                 self.link(device)
             }
             Act::CrashRelay { arriving } => self.crash_relay(arriving),
+            Act::BackupRelay => {
+                self.relay.back_up();
+                Ok(())
+            }
+            Act::ReplaceRelay { empty } => self.replace_relay(empty),
             Act::FailCommit { stored } => {
                 let failure = if stored {
                     Failure::Unreported
@@ -493,6 +500,42 @@ impl World {
             Some(Mischief::RelayGoesBack) => self.relay.restart_without(12),
             _ => self.relay.restart(),
         }
+        self.relay_is_gone(arriving);
+        Ok(())
+    }
+
+    fn replace_relay(&mut self, empty: bool) -> Result<(), Broken> {
+        self.relay.replace(empty);
+        self.relay_is_gone(false);
+        let mut surviving: BTreeSet<Hash> = BTreeSet::new();
+        for device in &self.devices {
+            for (key, row) in device.store.table(Table::Segments) {
+                if let Some(Ok(classroom)) = key.get(..32).map(<[u8; 32]>::try_from)
+                    && let Ok(segment) = Segment::decode(row)
+                {
+                    surviving.extend(self.auditor.changes(&ClassroomId(classroom), &segment));
+                }
+            }
+        }
+        let mut held = Ok(());
+        let (relay, auditor) = (&mut self.relay, &mut self.auditor);
+        self.words.relay_went_back(
+            |word| {
+                let holds = relay.holds(auditor, &word.page.0, &word.change);
+                holds.unwrap_or_else(|broken| {
+                    held = Err(broken);
+                    true
+                })
+            },
+            |word| surviving.contains(&word.change),
+        );
+        self.auditor.forget_rosters();
+        self.relay.look_again();
+        held
+    }
+
+    /// The connections to it break.
+    fn relay_is_gone(&mut self, arriving: bool) {
         self.relay.news += 1;
         for wire in self.wires.values_mut() {
             wire.session = None;
@@ -502,7 +545,6 @@ impl World {
                 wire.down.clear();
             }
         }
-        Ok(())
     }
 }
 

@@ -36,6 +36,9 @@ const GOVERNING: [(Kind, usize); 5] = [
     (Kind::Keys, 5),
 ];
 
+/// What a history has besides whose seed starts with [`HEALED`].
+const HEALING: [(Kind, usize); 1] = [(Kind::Loss, 8)];
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Cut,
@@ -54,10 +57,14 @@ enum Kind {
     Asking,
     Locks,
     Keys,
+    Loss,
 }
 
 /// How the seeds of histories begin in which people also remove members, change roles, lock, close and make keys.
 pub const GOVERNED: &str = "governed ";
+
+/// How the seeds of histories begin in which relays lose everything, or what came since their last backup.
+pub const HEALED: &str = "healed ";
 
 /// The plan that follows from a seed.
 pub fn plan(seed: &str) -> Plan {
@@ -68,8 +75,14 @@ pub fn plan(seed: &str) -> Plan {
     } else {
         &[]
     };
+    let healing = if seed.starts_with(HEALED) {
+        &HEALING[..]
+    } else {
+        &[]
+    };
     let kinds = KINDS.iter().chain(governing).copied();
-    let kinds: Vec<(Kind, usize)> = kinds.filter(|_| rng.percent(40)).collect();
+    let mut kinds: Vec<(Kind, usize)> = kinds.filter(|_| rng.percent(40)).collect();
+    kinds.extend(healing);
     let mut acts = Vec::new();
     // Some begin in good order; in others everything goes wrong from the start.
     let is_orderly = rng.percent(70);
@@ -215,6 +228,10 @@ fn fault(rng: &mut SeededRng, kinds: &[(Kind, usize)]) -> Act {
         Kind::Backups => Act::Restore { device },
         Kind::Relay if rng.percent(60) => Act::CrashRelay { arriving: is_first },
         Kind::Relay => Act::FailCommit { stored: is_first },
+        Kind::Loss if is_first => Act::ReplaceRelay {
+            empty: tab.is_multiple_of(2),
+        },
+        Kind::Loss => Act::BackupRelay,
         Kind::Skew => Act::Skew {
             device,
             hours: rng.pick(&[0, 1, -1, 30_000, -30_000]).unwrap_or_default(),

@@ -21,6 +21,7 @@ pub(crate) struct Relay {
     pub(crate) store: Memory,
     /// How often it did something that its sessions may have to tell.
     pub(crate) news: u64,
+    backup: Option<Memory>,
     /// The changes in what it stores, by classroom, up to a position.
     held: BTreeMap<ClassroomId, (u64, BTreeSet<Hash>)>,
 }
@@ -32,6 +33,7 @@ impl Relay {
             core: core_on(&store),
             store,
             news: 0,
+            backup: None,
             held: BTreeMap::new(),
         }
     }
@@ -45,6 +47,25 @@ impl Relay {
     pub(crate) fn restart_without(&mut self, commits: usize) {
         self.store.rewind(self.store.batches().saturating_sub(commits));
         self.held.clear();
+        self.restart();
+    }
+
+    /// All that is stored is looked at once more.
+    pub(crate) fn look_again(&mut self) {
+        self.held.clear();
+    }
+
+    pub(crate) fn back_up(&mut self) {
+        self.backup = Some(self.store.copy());
+    }
+
+    /// Another one takes its place, with the last backup or with nothing.
+    pub(crate) fn replace(&mut self, empty: bool) {
+        let incarnation = self.store.incarnation() + 1;
+        let backup = self.backup.as_ref().filter(|_| !empty);
+        self.store = backup.map_or_else(|| Memory::new(incarnation), Memory::copy);
+        self.store.renew_incarnation(incarnation);
+        self.look_again();
         self.restart();
     }
 

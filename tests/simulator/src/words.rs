@@ -17,7 +17,7 @@ pub(crate) struct Word {
     pub(crate) told: Told,
     /// The relay was seen to hold it.
     pub(crate) on_relay: bool,
-    /// The device that it was promised on was put back to an older state before anybody else had it.
+    /// The device that it was promised on, or the relay, was put back to an older state while nobody else had it.
     pub(crate) gone_with_device: bool,
 }
 
@@ -86,6 +86,18 @@ impl Words {
             if word.device == device && !word.on_relay && !survives(text, word) {
                 word.gone_with_device = true;
             }
+        }
+    }
+
+    /// The relay went back to an older state: what it does not hold any more, and nobody else has, is gone.
+    pub(crate) fn relay_went_back(
+        &mut self,
+        mut holds: impl FnMut(&Word) -> bool,
+        survives: impl Fn(&Word) -> bool,
+    ) {
+        for word in self.words.values_mut().filter(|word| word.on_relay) {
+            word.on_relay = holds(word);
+            word.gone_with_device |= !word.on_relay && !survives(word);
         }
     }
 

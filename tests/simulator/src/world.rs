@@ -1,6 +1,6 @@
 //! Everything there is: devices with their stores, locks and tabs, a relay, wires between them, and a clock.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use blake3::Hasher;
 use protocol::segment::Log;
@@ -44,6 +44,8 @@ pub(crate) struct World {
     pub(crate) auditor: Auditor,
     /// What stands at each index of each log, ever.
     indices: BTreeMap<(ClassroomId, Log, u64), SegmentHash>,
+    /// Hashes of all entries and segments that were ever sent.
+    published: BTreeSet<[u8; 32]>,
     pub(crate) next_tab: usize,
     pub(crate) next_wire: usize,
     pub(crate) next_number: u64,
@@ -97,6 +99,7 @@ impl World {
             words: Words::default(),
             auditor: Auditor::default(),
             indices: BTreeMap::new(),
+            published: BTreeSet::new(),
             next_tab: 0,
             next_wire: 0,
             next_number: 0,
@@ -316,13 +319,16 @@ impl World {
         );
         for (classroom, entry) in entries {
             let key = [classroom.0, entry.hash().0].concat();
-            let is_kept = store.kept_entry(&key) || !is_honest;
+            // What others have as well may be given back to a relay at any time.
+            let is_first = self.published.insert(entry.hash().0);
+            let is_kept = !is_first || store.kept_entry(&key) || !is_honest;
             Rule::PersistsBeforePublishing.holds(is_kept, || "a roster entry".to_owned())?;
         }
         for (classroom, segment) in segments {
             let header = &segment.header;
             let encoded = Rule::Speaks.check(segment.encode())?;
-            let is_kept = store.kept_segment(&encoded) || !is_honest;
+            let is_first = self.published.insert(*blake3::hash(&encoded).as_bytes());
+            let is_kept = !is_first || store.kept_segment(&encoded) || !is_honest;
             Rule::PersistsBeforePublishing.holds(is_kept, || format!("a segment of {:?}", header.log))?;
             let hash = Rule::Speaks.check(segment.chain_hash(&classroom))?;
             let known = self
