@@ -108,6 +108,19 @@ pub enum Act {
     CrashRelay {
         arriving: bool,
     },
+    /// A person writes all their classrooms onto a stick.
+    Export {
+        device: u8,
+        tab: u8,
+    },
+    /// A person reads a stick, or as much of it as is there.
+    Import {
+        device: u8,
+        tab: u8,
+        stick: u8,
+        is_cut: bool,
+    },
+
     /// A backup of the relay's store.
     BackupRelay,
     /// The relay is replaced by one with its last backup, or by an empty one.

@@ -135,6 +135,20 @@ impl World {
                 self.link(device)
             }
             Act::CrashRelay { arriving } => self.crash_relay(arriving),
+            Act::Export { device, tab } => {
+                let tab = self.some_tab(self.device(device), tab)?;
+                self.ask(tab, Command::Export { classroom: None }, Then::KeepStick)?;
+                Ok(())
+            }
+            Act::Import {
+                device,
+                tab,
+                stick,
+                is_cut,
+            } => {
+                let tab = self.some_tab(self.device(device), tab)?;
+                self.import(tab, usize::from(stick), is_cut)
+            }
             Act::BackupRelay => {
                 self.relay.back_up();
                 Ok(())
@@ -222,6 +236,15 @@ impl World {
             country: "KE".to_owned(),
             time_zone: "Africa/Nairobi".to_owned(),
         }
+    }
+
+    fn import(&mut self, tab: usize, stick: usize, is_cut: bool) -> Result<(), Broken> {
+        if let Some(stick) = some(&self.sticks, stick) {
+            let length = if is_cut { stick.len() * 2 / 3 } else { stick.len() };
+            let part = stick[..length].to_vec();
+            self.ask(tab, Command::Import { part, last: true }, Then::Nothing)?;
+        }
+        Ok(())
     }
 
     fn new_page(&mut self, device: usize, tab: u8, space: usize) -> Result<(), Broken> {

@@ -37,7 +37,7 @@ const GOVERNING: [(Kind, usize); 5] = [
 ];
 
 /// What a history has besides whose seed starts with [`HEALED`].
-const HEALING: [(Kind, usize); 1] = [(Kind::Loss, 8)];
+const HEALING: [(Kind, usize); 2] = [(Kind::Loss, 8), (Kind::Sticks, 6)];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -58,12 +58,14 @@ enum Kind {
     Locks,
     Keys,
     Loss,
+    Sticks,
 }
 
 /// How the seeds of histories begin in which people also remove members, change roles, lock, close and make keys.
 pub const GOVERNED: &str = "governed ";
 
-/// How the seeds of histories begin in which relays lose everything, or what came since their last backup.
+/// How the seeds of histories begin in which relays lose everything, or what came since their last backup, and people
+/// carry bundles about.
 pub const HEALED: &str = "healed ";
 
 /// The plan that follows from a seed.
@@ -232,6 +234,13 @@ fn fault(rng: &mut SeededRng, kinds: &[(Kind, usize)]) -> Act {
             empty: tab.is_multiple_of(2),
         },
         Kind::Loss => Act::BackupRelay,
+        Kind::Sticks if is_first => Act::Export { device, tab },
+        Kind::Sticks => Act::Import {
+            device,
+            tab,
+            stick: number(rng),
+            is_cut: tab.is_multiple_of(4),
+        },
         Kind::Skew => Act::Skew {
             device,
             hours: rng.pick(&[0, 1, -1, 30_000, -30_000]).unwrap_or_default(),

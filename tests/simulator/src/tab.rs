@@ -37,6 +37,8 @@ pub(crate) struct Tab {
     pub(crate) opening: BTreeSet<PageKey>,
     /// Commands that were not answered, and what to do when they are.
     pub(crate) asked: BTreeMap<u32, Asked>,
+    /// What is being exported, by the command's number.
+    pub(crate) exported: BTreeMap<u32, Vec<u8>>,
     /// How many writes were done, ever.
     pub(crate) written: u64,
     /// How many items were submitted and received, ever.
@@ -58,6 +60,7 @@ pub(crate) enum Then {
     ShowCard,
     KeepLink,
     KeepCard,
+    KeepStick,
     SettleWord,
     Opened(PageKey),
 }
@@ -71,6 +74,9 @@ impl Asked {
                 | Command::ClosePage { .. }
                 | Command::Cursor { .. }
                 | Command::Card
+                | Command::Export { .. }
+                // There may be nothing new in it.
+                | Command::Import { .. }
         );
         Self {
             written: is_kept.then_some(written),
@@ -97,6 +103,7 @@ impl Tab {
             pages: BTreeMap::new(),
             opening: BTreeSet::new(),
             asked: BTreeMap::new(),
+            exported: BTreeMap::new(),
             written: 0,
             submitted: 0,
             received: 0,
@@ -147,6 +154,9 @@ impl Tab {
                 }
                 None => return Rule::Speaks.broken("changes of a page that is not open"),
             },
+            Update::Exported { request, part } => {
+                self.exported.entry(request).or_default().extend(part);
+            }
             // Answers were taken before; the rest shows nothing that is looked at here.
             _ => {}
         }

@@ -40,6 +40,8 @@ pub(crate) struct World {
     pub(crate) wires: BTreeMap<usize, Wire>,
     pub(crate) relay: Relay,
     pub(crate) links: Vec<String>,
+    /// What people carry about: bundles.
+    pub(crate) sticks: Vec<Vec<u8>>,
     pub(crate) words: Words,
     pub(crate) auditor: Auditor,
     /// What stands at each index of each log, ever.
@@ -96,6 +98,7 @@ impl World {
             wires: BTreeMap::new(),
             relay: Relay::new(1),
             links: Vec::new(),
+            sticks: Vec::new(),
             words: Words::default(),
             auditor: Auditor::default(),
             indices: BTreeMap::new(),
@@ -292,6 +295,7 @@ impl World {
             }
             (Then::KeepCard, Ok(Answer::Card(words))) => self.auditor.card(&words),
             (Then::KeepLink, Ok(Answer::Invite(link))) => self.links.push(link),
+            (Then::KeepStick, Ok(_)) => self.sticks.extend(tab.exported.remove(&request)),
             (Then::Opened(key), Err(_)) => {
                 tab.opening.remove(&key);
             }
