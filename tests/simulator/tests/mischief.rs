@@ -3,7 +3,7 @@
 use clap::ValueEnum as _;
 use simulator::{Mischief, run};
 
-/// Within so many histories each shows. The latest in fact shows in the eighteenth.
+/// Within so many histories each shows. The latest in fact shows in the thirty-fourth.
 const WITHIN: usize = 60;
 
 #[test]

@@ -1,17 +1,21 @@
 //! A few hundred fixed histories, and what once went wrong.
 
+use std::ops::Range;
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use protocol::roster::Role;
-use simulator::{Act, Failure, Govern, How, run, run_acts, run_and_shorten};
+use simulator::{Act, Failure, GOVERNED, Govern, HEALED, How, run, run_acts, run_and_shorten};
 
-const SEEDS: std::ops::Range<usize> = 300..500;
+/// Plain histories; such in which members are removed, roles changed, documents locked and keys made anew; and such in which
+/// relays are lost and bundles carried.
+const SEEDS: [(&str, Range<usize>); 3] = [("", 300..400), (GOVERNED, 0..26), (HEALED, 0..26)];
 
 #[test]
 fn everything_promised_holds_in_many_histories() {
     simulator::catch_panics();
-    let seeds: Vec<String> = SEEDS.map(|seed| seed.to_string()).collect();
+    let named = |(kind, seeds): (&'static str, Range<usize>)| seeds.map(move |seed| format!("{kind}{seed}"));
+    let seeds: Vec<String> = SEEDS.into_iter().flat_map(named).collect();
     let next = AtomicUsize::new(0);
     let work = || -> Result<(), Box<Failure>> {
         while let Some(seed) = seeds.get(next.fetch_add(1, Ordering::Relaxed)) {
