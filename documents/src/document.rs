@@ -263,6 +263,30 @@ impl Document {
         self.history.graph.is_in_past(&ChangeHash(mine.0), &heads)
     }
 
+    /// Whether whoever has `their_heads` has all of `mine`, as far as is known here.
+    pub fn has_all(&self, their_heads: &[Hash], mine: &[Hash]) -> bool {
+        let mut left: BTreeSet<Hash> = mine.iter().copied().collect();
+        self.history.graph.walk_back(|change, is_wanted| {
+            let hash = Hash::from(*change);
+            let has = is_wanted || their_heads.contains(&hash);
+            if has {
+                left.remove(&hash);
+            }
+            has
+        });
+        left.is_empty()
+    }
+
+    /// The last change of an actor.
+    pub fn last_of(&self, actor: Actor) -> Option<Hash> {
+        self.history.last_of(&ActorId::from(actor)).map(Hash::from)
+    }
+
+    /// The hashes of the newest changes that were committed.
+    pub fn newest(&self) -> Vec<Hash> {
+        self.history.graph.heads().into_iter().map(Hash::from).collect()
+    }
+
     /// The whole document with its history, and the changes that wait for others, in a form that others can open with
     /// [`Document::load_foreign`]: a [`fold`].
     ///

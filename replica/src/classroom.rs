@@ -18,6 +18,7 @@ use crate::folding::Unfolded;
 use crate::healing::Healing;
 use crate::own_document::OwnDocument;
 use crate::presence::Person;
+use crate::receipts::Receipts;
 use crate::show::Rights;
 use crate::snapshots::{Fetching, Snapshots};
 use crate::store::{self, Asked, Batch, ClassroomRecord, LogRecord};
@@ -81,6 +82,7 @@ pub(crate) struct Classroom {
     pub(crate) unhealed: bool,
     /// While the relay is asked what it has, and gets what it lacks.
     pub(crate) healing: Option<Box<Healing>>,
+    pub(crate) receipts: Receipts,
     /// Why the relay does not open this classroom.
     pub(crate) refused: Option<Refusal>,
     pub(crate) reopen: Reopen,
@@ -311,6 +313,7 @@ pub(crate) enum Submission {
         is_piece: bool,
     },
     Verdict,
+    Receipt,
 }
 
 impl Channel {
@@ -326,6 +329,12 @@ impl Channel {
             fetching: VecDeque::new(),
             caught_up: false,
         }
+    }
+
+    /// Whether an own receipt is on its way.
+    pub(crate) fn tells_receipts(&self) -> bool {
+        let mut submissions = self.submissions.values();
+        submissions.any(|submission| matches!(submission, Submission::Receipt))
     }
 
     pub(crate) fn submit(&mut self, submission: Submission) {
@@ -371,6 +380,7 @@ impl Classroom {
             channel: None,
             unhealed: false,
             healing: None,
+            receipts: Receipts::default(),
             refused: None,
             reopen: Reopen::default(),
             rights: Rights::default(),

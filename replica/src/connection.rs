@@ -165,7 +165,10 @@ impl<R: CryptoRng> Replica<R> {
         let Some(classroom) = self.classrooms.get_mut(id) else {
             return;
         };
-        classroom.channel = None;
+        let was_telling = classroom
+            .channel
+            .take()
+            .is_some_and(|channel| channel.tells_receipts());
         classroom.healing = None;
         classroom.snapshots.making.channel_closed();
         classroom.reopen.at = None;
@@ -176,6 +179,12 @@ impl<R: CryptoRng> Replica<R> {
             entry.way = Way::READY;
         }
         classroom.people.clear();
+        if was_telling {
+            self.give_again(id);
+        }
+        let Some(classroom) = self.classrooms.get_mut(id) else {
+            return;
+        };
         for document in classroom.open.clone() {
             self.show_people_on(id, document);
         }

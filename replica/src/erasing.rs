@@ -136,6 +136,7 @@ impl<R: CryptoRng> Replica<R> {
             Table::Documents,
             Table::Titles,
             Table::Pending,
+            Table::Receipts,
         ];
         let ranges = tables
             .into_iter()

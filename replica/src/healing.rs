@@ -111,6 +111,10 @@ impl<R: CryptoRng> Replica<R> {
             return Ok(());
         }
         classroom.healing = Some(Healing::new());
+        self.give_again(id);
+        let Some(classroom) = self.classrooms.get_mut(id) else {
+            return Ok(());
+        };
         let channel = classroom.channel.as_ref();
         let comes = channel.is_some_and(|channel| channel.since.as_ref().is_some_and(is_another));
         self.mark_unhealed(id)?;

@@ -144,8 +144,11 @@ impl<R: CryptoRng> Replica<R> {
                 self.take_verdict(&id, &verdict);
                 Ok(())
             }
-            // A hint: everything is in the segments.
-            RelayFrame::Receipt { advance, .. } => self.advance(&id, advance),
+            RelayFrame::Receipt { advance, receipt, .. } => {
+                self.advance(&id, advance)?;
+                self.take_receipt(&id, &receipt);
+                Ok(())
+            }
             RelayFrame::WantSnapshot { document, .. } => {
                 self.want_snapshot(&id, document);
                 Ok(())
@@ -415,12 +418,19 @@ impl<R: CryptoRng> Replica<R> {
                 let applied = held.content.apply_changes(&changes)?;
                 held.unsaved += 1;
                 held.changed_at = self.now;
+                if document != own {
+                    self.document_changed(id, document);
+                }
                 let mut taken = changes;
                 // From the last on, so that the places of the others stay.
                 let mut refused: Vec<usize> = applied.refused.into_iter().map(|(at, _)| at).collect();
                 refused.sort_unstable();
                 let refused: Vec<Vec<u8>> = refused.into_iter().rev().map(|at| taken.remove(at)).collect();
-                if classroom.open.contains(&document) && !taken.is_empty() {
+                let is_open = self
+                    .classrooms
+                    .get(id)
+                    .is_some_and(|classroom| classroom.open.contains(&document));
+                if is_open && !taken.is_empty() {
                     self.effects.push(Effect::Show(Update::Changes {
                         classroom: *id,
                         document,
@@ -458,7 +468,11 @@ impl<R: CryptoRng> Replica<R> {
             }
             let unsent = Unsent::stored(segment.clone(), id, way, false)?;
             classroom.outbox.insert((log, last), unsent);
+            self.document_written(id, log.document);
         }
+        let Some(classroom) = self.classrooms.get_mut(id) else {
+            return Ok(());
+        };
         match classroom.take(&segment, false)? {
             Taken::Changes(changes) => self.apply(id, log.document, changes),
             Taken::Overlapping if last >= known => {

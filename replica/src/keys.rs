@@ -6,6 +6,7 @@ use documents::fold::Limits;
 use protocol::identity::MemberKeys;
 use protocol::key::{EpochKey, ExchangeSecret, KeyName, SealedKey};
 use protocol::rand_core::CryptoRng;
+use protocol::receipt::{Receipt, Seen};
 use protocol::roster::{Action, MAX_HEADS, Rotation};
 use protocol::segment::{Body, Segment};
 use protocol::whisper::Whisper;
@@ -159,6 +160,11 @@ impl Classroom {
     pub(crate) fn open_whisper(&self, whisper: &Whisper) -> Option<Vec<u8>> {
         self.keys_of(whisper.space, whisper.epoch)
             .find_map(|key| whisper.open(&self.id, key).ok())
+    }
+
+    pub(crate) fn open_receipt(&self, receipt: &Receipt) -> Option<Vec<Seen>> {
+        self.keys_of(receipt.header.space, receipt.header.epoch)
+            .find_map(|key| receipt.open(&self.id, key).ok())
     }
 
     /// What the next segment of `author` in `space` is sealed with.

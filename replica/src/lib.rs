@@ -35,6 +35,7 @@ mod members;
 mod outgoing;
 mod own_document;
 mod presence;
+mod receipts;
 mod remaking;
 mod roster;
 mod show;
@@ -188,6 +189,7 @@ impl<R: CryptoRng> Replica<R> {
         self.tick_folding();
         self.tick_healing();
         self.tick_snapshots();
+        self.tick_receipts();
     }
 
     /// Where to note what is to be stored of a classroom: with the next write, or, before this person has joined,

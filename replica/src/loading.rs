@@ -389,6 +389,7 @@ impl<R: CryptoRng> Replica<R> {
         }
         if let Some(classroom) = self.classrooms.get_mut(id) {
             classroom.note_needs(document);
+            classroom.receipts.look_at(document);
         }
         self.refresh_title(id, &document)?;
         self.show_page(id, document);

@@ -71,6 +71,7 @@ impl<R: CryptoRng> Replica<R> {
         if let Some(classroom) = self.classrooms.get_mut(id) {
             classroom.carried.remove(&log.document);
         }
+        self.document_written(id, log.document);
         self.note_log(id, &log)?;
         let batch = self.writes.next();
         batch.put_bytes(Table::Segments, store::segment_key(id, &header), encoded.clone());
@@ -160,6 +161,7 @@ impl<R: CryptoRng> Replica<R> {
                 Ok(())
             }
             Submission::Verdict => Ok(()),
+            Submission::Receipt => self.receipt_answered(id),
         }
     }
 
@@ -271,6 +273,8 @@ impl<R: CryptoRng> Replica<R> {
             Submission::Snapshot { is_piece } => self.given(id, is_piece, Some((reason, may_pass))),
             // Others compare as well.
             Submission::Verdict => {}
+            Submission::Receipt if may_pass => self.give_again(id),
+            Submission::Receipt => return self.receipt_answered(id),
             Submission::Entry(hash) if reason == Refusal::LeavesOut => return self.make_again(id, hash),
             Submission::Entry(hash) => {
                 if let Some(unsent) = classroom.entries.get_mut(&hash) {

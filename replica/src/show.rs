@@ -140,6 +140,7 @@ impl Classroom {
                 let may_write =
                     self.rights.spaces.contains(&space) && role.may_write() && !self.rights.closed;
                 let locked = self.roster.locked(&id);
+                let work = self.work_on(&id, failing);
                 view::Document {
                     id,
                     title: self.titles.get(&id).cloned().unwrap_or_default(),
@@ -147,7 +148,8 @@ impl Classroom {
                     arrived: self.titles.contains_key(&id),
                     created_by: MemberId(listing.created_by),
                     created_at: listing.created_at,
-                    work: self.work_on(&id, failing),
+                    work,
+                    receipt: self.receipt_of(&id, work),
                     space,
                     locked,
                     may_write: may_write && (!locked || role.is_staff()),

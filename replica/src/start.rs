@@ -146,6 +146,7 @@ impl<R: CryptoRng> Replica<R> {
         self.read_since(records);
         self.read_unsent(records);
         self.read_aside(records);
+        self.read_receipts(records);
     }
 
     /// What any tab has got is in the store, so the furthest counts: but not of a tab that had not heard yet that a log

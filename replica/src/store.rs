@@ -68,10 +68,12 @@ pub enum Table {
     Snapshots,
     /// Encoded pieces of these, by classroom and piece.
     Pieces,
+    /// The newest receipts, by classroom, member and space; by classroom and document, the schools at which own work was seen.
+    Receipts,
 }
 
 impl Table {
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Profile,
         Self::Classrooms,
         Self::Entries,
@@ -85,10 +87,11 @@ impl Table {
         Self::Imported,
         Self::Snapshots,
         Self::Pieces,
+        Self::Receipts,
     ];
 
     /// The tables that are read whole at the start.
-    pub const AT_START: [Self; 9] = [
+    pub const AT_START: [Self; 10] = [
         Self::Profile,
         Self::Classrooms,
         Self::Entries,
@@ -98,6 +101,7 @@ impl Table {
         Self::Titles,
         Self::Aside,
         Self::Snapshots,
+        Self::Receipts,
     ];
 
     /// The tables that say what is unsent.
@@ -118,6 +122,7 @@ impl Table {
             Self::Imported => "imported",
             Self::Snapshots => "snapshots",
             Self::Pieces => "pieces",
+            Self::Receipts => "receipts",
         }
     }
 }
@@ -424,6 +429,11 @@ pub(crate) fn log_key(classroom: &ClassroomId, log: &Log, tab: &LaneId) -> Vec<u
 /// For up to where the tab that writes on `tab` has everything of the relay.
 pub(crate) fn since_key(classroom: &ClassroomId, tab: &LaneId) -> Vec<u8> {
     [classroom.0.as_slice(), &tab.0].concat()
+}
+
+/// For a member's receipt for a space.
+pub(crate) fn receipt_key(classroom: &ClassroomId, member: &MemberId, space: &SpaceId) -> Vec<u8> {
+    [classroom.0.as_slice(), &member.0, &space.0].concat()
 }
 
 /// For what somebody asked who waits to be let in.

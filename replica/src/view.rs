@@ -64,6 +64,15 @@ pub enum Work {
     NotSaved,
 }
 
+/// How far own work has come.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Receipt {
+    OnThisDevice,
+    OnTheRelay,
+    /// Members of these schools have it.
+    SeenAt(Vec<SchoolId>),
+}
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Home {
     pub link: Link,
@@ -226,6 +235,8 @@ pub struct Document {
     /// Seconds since 1970.
     pub created_at: i64,
     pub work: Work,
+    /// How far the own work on it has come; of a document on which this person did not work, all that is in it.
+    pub receipt: Receipt,
     pub space: SpaceId,
     /// Only leads and teachers may write in it.
     pub locked: bool,

@@ -24,6 +24,8 @@ pub(crate) struct History {
 struct Last {
     sequence: u64,
     operation: u64,
+    /// Of the last change, if there is one.
+    hash: Option<ChangeHash>,
 }
 
 /// The elements of each sequence by the actor that inserted them, as ranges of operation numbers. Who types makes ranges,
@@ -73,6 +75,10 @@ impl History {
         self.actors.keys()
     }
 
+    pub(super) fn last_of(&self, actor: &ActorId) -> Option<ChangeHash> {
+        self.actors.get(actor)?.hash
+    }
+
     /// Whether a text or list has, or had, an element with this operation number and actor.
     pub(crate) fn has_element(&self, sequence: &ObjId, number: u64, actor: &ActorId) -> bool {
         match sequence {
@@ -97,11 +103,13 @@ impl History {
         let last = self.actors.entry(actor.clone()).or_insert(Last {
             sequence: 0,
             operation: 0,
+            hash: None,
         });
         if change.seq() > last.sequence {
             *last = Last {
                 sequence: change.seq(),
                 operation,
+                hash: Some(change.hash()),
             };
         }
         for (operation, number) in expanded.operations.iter().zip(start..) {
@@ -137,6 +145,7 @@ impl<'a> Batch<'a> {
         let last = history.actors.get(change.actor_id()).copied().unwrap_or(Last {
             sequence: 0,
             operation: 0,
+            hash: None,
         });
         if change.seq() != last.sequence + 1 {
             return Err(unfitting("its sequence number is not the next one of its actor"));

@@ -73,6 +73,18 @@ impl Graph {
         all_known.then_some(false)
     }
 
+    /// The changes that no other depends on.
+    pub(crate) fn heads(&self) -> Vec<ChangeHash> {
+        let mut heads = Vec::new();
+        self.walk_back(|change, is_wanted| {
+            if !is_wanted {
+                heads.push(*change);
+            }
+            true
+        });
+        heads
+    }
+
     /// Walks from the newest change to the oldest. `matters` is told of each whether one that matters depends on it, and says
     /// whether it matters.
     pub(crate) fn walk_back(&self, mut matters: impl FnMut(&ChangeHash, bool) -> bool) {

@@ -17,6 +17,7 @@ mod kept;
 mod members;
 mod presence;
 mod random;
+mod receipts;
 mod rng;
 mod script;
 mod snapshots;

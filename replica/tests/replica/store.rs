@@ -86,6 +86,12 @@ impl Store {
         self.synced = self.rows.clone();
     }
 
+    /// Loses rows.
+    pub(crate) fn forget(&mut self, is_lost: impl Fn(Table, &[u8]) -> bool) {
+        self.rows.retain(|(table, key), _| !is_lost(*table, key));
+        self.synced = self.rows.clone();
+    }
+
     pub(crate) fn table(&self, table: Table) -> Vec<(Vec<u8>, Vec<u8>)> {
         self.rows
             .iter()
