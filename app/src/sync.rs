@@ -51,8 +51,12 @@ pub(crate) fn text(link: Option<Link>, subject: Subject) -> String {
         (Some(_), Subject::Nothing) => say().nothing_to_sync().to_owned(),
         (Some(Link::Online), Subject::Unknown) => String::new(),
         (Some(Link::Offline), Subject::Unknown) => say().offline().to_owned(),
+        (Some(Link::Exchanging), Subject::Unknown) => say().online_slowly().to_owned(),
         (Some(Link::Online), Subject::Work(work)) => word(work).to_owned(),
         (Some(Link::Offline), Subject::Work(work)) => format!("{} · {}", say().offline(), word(work)),
+        (Some(Link::Exchanging), Subject::Work(work)) => {
+            format!("{} · {}", say().online_slowly(), word(work))
+        }
     }
 }
 
@@ -109,6 +113,10 @@ mod tests {
         assert_eq!(
             text(offline, Subject::Work(Work::OnTheRelay)),
             "Offline · On the relay"
+        );
+        assert_eq!(
+            text(Some(Link::Exchanging), Subject::Work(Work::OnTheRelay)),
+            "Online, the slow way · On the relay"
         );
         assert_eq!(text(online, Subject::Work(Work::Saving)), "Saving…");
         assert_eq!(text(None, Subject::Unknown), "Starting…");

@@ -3,11 +3,12 @@
 //! Start: open the store and the channel to the other tabs, take over what tabs that are gone have left, read everything,
 //! start the replica. Until then what arrives waits.
 
+mod exchange;
 mod lanes;
 mod socket;
 mod store;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 
@@ -21,6 +22,7 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::{BroadcastChannel, DedicatedWorkerGlobalScope, MessageEvent};
 
+use exchange::Exchange;
 use lanes::Hold;
 use socket::Socket;
 use store::Store;
@@ -29,6 +31,9 @@ use crate::envelope::ToWorker;
 
 /// The channel of the tabs. The number is the version of what they tell each other: tabs of different versions don't.
 const TABS: &str = "meridian tabs 2";
+
+/// After so many sockets in a row that the relay did not speak through, it is asked by requests.
+const ENOUGH_FAILURES: u32 = 2;
 
 /// How often the replica hears that time went by, in milliseconds.
 const TICK: i32 = 1000;
@@ -46,6 +51,9 @@ pub fn run_worker() {
         replica: RefCell::new(None),
         events: RefCell::default(),
         socket: RefCell::new(None),
+        is_heard: Cell::new(false),
+        failures: Cell::new(0),
+        exchange: RefCell::new(None),
     });
     shell.listen();
     spawn_local(async move {
@@ -65,6 +73,12 @@ struct Shell {
     /// What has happened and was not handled yet.
     events: RefCell<VecDeque<Event>>,
     socket: RefCell<Option<Socket>>,
+    /// Whether the relay has spoken through the socket.
+    is_heard: Cell<bool>,
+    /// Through how many sockets in a row it has not.
+    failures: Cell<u32>,
+    /// Set while there is no socket to be had.
+    exchange: RefCell<Option<Rc<Exchange>>>,
 }
 
 impl Shell {
@@ -175,7 +189,10 @@ impl Shell {
                         socket.send(&message);
                     }
                 }
-                Effect::Disconnect => drop(self.socket.borrow_mut().take()),
+                Effect::Exchange(request) => self.post_request(request),
+                Effect::Disconnect => {
+                    self.disconnect();
+                }
                 Effect::TellTabs(note) => {
                     if let Some(tabs) = &*self.tabs.borrow()
                         && let Err(error) = tabs.post_message(&Uint8Array::from(note.as_slice()))
@@ -212,21 +229,98 @@ impl Shell {
     }
 
     fn connect(self: &Rc<Self>) {
-        let (shell, weak) = (self.clone(), Rc::downgrade(self));
+        if self.failures.get() >= ENOUGH_FAILURES {
+            self.begin_exchanges();
+            return;
+        }
+        self.is_heard.set(false);
+        let weak = Rc::downgrade(self);
         let socket = Socket::open(&self.scope.location(), move |event| {
-            if let Some(shell) = weak.upgrade() {
-                shell.happened(event);
+            let Some(shell) = weak.upgrade() else { return };
+            match event {
+                Event::Message(_) => {
+                    shell.is_heard.set(true);
+                    shell.failures.set(0);
+                }
+                Event::Disconnected if shell.socket_failed() => {
+                    shell.socket.borrow_mut().take();
+                    shell.begin_exchanges();
+                    shell.handle_events();
+                    return;
+                }
+                _ => {}
             }
+            shell.happened(event);
         });
         match socket {
-            Ok(socket) => *shell.socket.borrow_mut() = Some(socket),
+            Ok(socket) => *self.socket.borrow_mut() = Some(socket),
             Err(_) => self.events.borrow_mut().push_back(Event::Disconnected),
         }
     }
 
+    /// A socket is gone: says whether it is one too many of those that the relay did not speak through.
+    fn socket_failed(&self) -> bool {
+        if self.is_heard.get() {
+            return false;
+        }
+        self.failures.set(self.failures.get() + 1);
+        self.failures.get() >= ENOUGH_FAILURES
+    }
+
+    fn begin_exchanges(&self) {
+        let event = match Exchange::new() {
+            Ok(exchange) => {
+                *self.exchange.borrow_mut() = Some(Rc::new(exchange));
+                Event::Exchanging
+            }
+            Err(_) => Event::Disconnected,
+        };
+        self.events.borrow_mut().push_back(event);
+    }
+
+    fn post_request(self: &Rc<Self>, request: Vec<u8>) {
+        let Some(exchange) = self.exchange.borrow().clone() else {
+            return;
+        };
+        let shell = self.clone();
+        spawn_local(async move {
+            let answer = exchange.post(&shell.scope, &request).await;
+            let is_current = |current: &Rc<Exchange>| Rc::ptr_eq(current, &exchange);
+            if !shell.exchange.borrow().as_ref().is_some_and(is_current) {
+                return;
+            }
+            shell.happened(match answer {
+                Ok(answer) => Event::Exchanged(answer),
+                Err(_) => {
+                    // There is nothing to be reached at all: the next time begins with a socket.
+                    shell.failures.set(0);
+                    shell.exchange.borrow_mut().take();
+                    Event::Disconnected
+                }
+            });
+        });
+    }
+
+    /// Gives up what there is; says whether there was something.
+    fn disconnect(&self) -> bool {
+        let had_exchange = self.exchange.borrow_mut().take();
+        if let Some(exchange) = &had_exchange {
+            exchange.end();
+            // One socket is tried before the next.
+            self.failures.set(ENOUGH_FAILURES - 1);
+        }
+        let had_socket = self.socket.borrow_mut().take().is_some();
+        if had_socket {
+            // A network that swallows sockets says nothing.
+            self.socket_failed();
+        }
+        had_socket || had_exchange.is_some()
+    }
+
     /// The browser says so; the connection may not notice for long.
     fn network_is_gone(self: &Rc<Self>) {
-        if self.socket.borrow_mut().take().is_some() {
+        if self.disconnect() {
+            self.failures.set(0);
             self.happened(Event::Disconnected);
         }
     }

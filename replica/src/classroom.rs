@@ -298,6 +298,10 @@ pub(crate) struct Channel {
     pub(crate) submissions: BTreeMap<u32, Submission>,
     /// What was asked for and is not answered yet, in the order of the answers.
     pub(crate) fetching: VecDeque<Fetching>,
+    /// In exchanges: what the last request submitted. Those above are for the next one.
+    pub(crate) posted: Option<BTreeMap<u32, Submission>>,
+    /// In exchanges: whether the last answer told everything.
+    pub(crate) has_told_all: bool,
     /// Whether the relay has sent everything that it had.
     pub(crate) caught_up: bool,
 }
@@ -327,13 +331,16 @@ impl Channel {
             next_submission: 0,
             submissions: BTreeMap::new(),
             fetching: VecDeque::new(),
+            posted: None,
+            has_told_all: false,
             caught_up: false,
         }
     }
 
     /// Whether an own receipt is on its way.
     pub(crate) fn tells_receipts(&self) -> bool {
-        let mut submissions = self.submissions.values();
+        let posted = self.posted.iter().flat_map(BTreeMap::values);
+        let mut submissions = self.submissions.values().chain(posted);
         submissions.any(|submission| matches!(submission, Submission::Receipt))
     }
 

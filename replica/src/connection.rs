@@ -2,16 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use protocol::frame::{self, ClientFrame, RelayFrame};
+use protocol::frame::{self, ClientFrame, Position, RelayFrame};
 use protocol::identity::{Challenge, InviteKeys, answer_challenge};
 use protocol::invite::{InviteLink, InviteProof};
 use protocol::rand_core::CryptoRng;
 use protocol::{ClassroomId, LaneId, Refusal};
 
 use crate::Replica;
-use crate::classroom::{Channel, Way};
+use crate::classroom::{Channel, Classroom, Way};
 use crate::command::Problem;
 use crate::event::Effect;
+use crate::exchange::Exchange;
 use crate::view::Link;
 
 /// The first and the longest wait between two attempts, in milliseconds.
@@ -33,8 +34,10 @@ const GREETING_WITHIN: u64 = 15_000;
 #[derive(Debug)]
 pub(crate) struct Connection {
     /// The relay's origin, such as `https://relay.example`: part of what is signed.
-    origin: String,
-    state: State,
+    pub(crate) origin: String,
+    pub(crate) state: State,
+    /// Set while there is no socket to be had.
+    pub(crate) exchange: Option<Exchange>,
     failures: u32,
     next_channel: u16,
     /// The relay's clock minus this device's, in seconds.
@@ -42,7 +45,7 @@ pub(crate) struct Connection {
 }
 
 #[derive(Debug)]
-enum State {
+pub(crate) enum State {
     Down {
         retry_at: u64,
     },
@@ -54,9 +57,9 @@ enum State {
 }
 
 #[derive(Debug)]
-struct Up {
-    challenge: Challenge,
-    heard_at: u64,
+pub(crate) struct Up {
+    pub(crate) challenge: Challenge,
+    pub(crate) heard_at: u64,
     /// The ping that is under way: its number, and when it was sent.
     ping: Option<(u32, u64)>,
     pings: u32,
@@ -69,6 +72,7 @@ impl Connection {
         Self {
             origin,
             state: State::Down { retry_at: 0 },
+            exchange: None,
             failures: 0,
             next_channel: 0,
             clock_skew: None,
@@ -97,7 +101,44 @@ impl Connection {
     }
 
     pub(crate) fn link(&self) -> Link {
-        if self.is_up() { Link::Online } else { Link::Offline }
+        match (&self.state, &self.exchange) {
+            // While a socket is tried, too.
+            (State::Up(_) | State::Opening { .. }, Some(exchange)) if exchange.has_begun() => {
+                Link::Exchanging
+            }
+            (State::Up(_), _) => Link::Online,
+            _ => Link::Offline,
+        }
+    }
+
+    /// How much more may be submitted for now, about, in bytes.
+    pub(crate) fn room(&self) -> usize {
+        self.exchange.as_ref().map_or(usize::MAX, Exchange::room)
+    }
+
+    /// What opens a classroom.
+    pub(crate) fn opening(
+        &self,
+        classroom: &Classroom,
+        channel: u16,
+        since: Option<Position>,
+        challenge: &Challenge,
+    ) -> ClientFrame {
+        let joined_by = || {
+            let link = InviteLink::parse(classroom.record.invite.as_ref()?).ok()?;
+            link.keys().ok()
+        };
+        let invite = match &classroom.joining {
+            Some(joining) => Some(joining.keys.clone()),
+            None => joined_by(),
+        };
+        ClientFrame::Open {
+            channel,
+            classroom: classroom.id,
+            since,
+            roster: classroom.known_heads(),
+            invite: invite.map(|keys| InviteProof::new(&keys, &self.origin, challenge, &classroom.id)),
+        }
     }
 }
 
@@ -123,13 +164,25 @@ impl<R: CryptoRng> Replica<R> {
     pub(crate) fn connected(&mut self) {
         if let State::Opening { until } = &mut self.connection.state {
             *until = self.now + GREETING_WITHIN;
+            self.connection.exchange = None;
         }
+    }
+
+    /// Connects anew, for a better way may be there by now.
+    pub(crate) fn reconnect(&mut self) {
+        self.effects.push(Effect::Disconnect);
+        self.close_channels();
+        self.connection.state = State::Opening {
+            until: self.now + GREETING_WITHIN,
+        };
+        self.effects.push(Effect::Connect);
     }
 
     pub(crate) fn disconnected(&mut self) {
         if matches!(self.connection.state, State::Down { .. }) {
             return;
         }
+        self.connection.exchange = None;
         let wait = (FIRST_RETRY << self.connection.failures.min(10)).min(LONGEST_RETRY);
         // Spread out, so that a class does not come back all at once.
         let jitter = u64::from(self.rng.next_u32()) % (wait / 2 + 1);
@@ -137,19 +190,26 @@ impl<R: CryptoRng> Replica<R> {
         self.connection.state = State::Down {
             retry_at: self.now + wait / 2 + jitter,
         };
-        let ids: Vec<ClassroomId> = self.classrooms.keys().copied().collect();
-        for id in &ids {
-            self.close_channel(id);
-        }
+        self.close_channels();
         let mut waiting = Vec::new();
         for knocking in self.knocking.values_mut() {
-            knocking.channel = None;
             // What a file brought may still show what is there.
             if !knocking.joining.looking {
                 waiting.append(&mut knocking.joining.requests);
             }
         }
         self.answer_all(waiting, Problem::NeedsConnection);
+    }
+
+    /// Nothing that was said counts any more, unless it was answered.
+    pub(crate) fn close_channels(&mut self) {
+        let ids: Vec<ClassroomId> = self.classrooms.keys().copied().collect();
+        for id in &ids {
+            self.close_channel(id);
+        }
+        for knocking in self.knocking.values_mut() {
+            knocking.channel = None;
+        }
     }
 
     /// Nothing that was sent on the channel counts any more, unless it was answered.
@@ -222,7 +282,13 @@ impl<R: CryptoRng> Replica<R> {
                 } else {
                     PING_AFTER
                 };
+                let exchange = self.connection.exchange.as_ref();
                 match up.ping {
+                    // The answers are the sign of life.
+                    _ if exchange.is_some_and(|exchange| exchange.is_overdue(self.now)) => {
+                        self.give_up_connection();
+                    }
+                    _ if exchange.is_some() => {}
                     Some((_, sent_at)) if self.now >= sent_at + PONG_WITHIN => self.give_up_connection(),
                     None if self.now >= up.heard_at + patience
                         || self.now >= up.pinged_at + PING_AT_LEAST =>
@@ -275,7 +341,7 @@ impl<R: CryptoRng> Replica<R> {
     }
 
     /// Answers the challenge and opens every classroom, in one flight.
-    fn greet(&mut self, challenge: Challenge, relay_now: u64) {
+    pub(crate) fn greet(&mut self, challenge: Challenge, relay_now: u64) {
         let Some(me) = &self.me else { return };
         self.connection.next_channel = 0;
         self.connection.clock_skew = Some(
@@ -294,7 +360,9 @@ impl<R: CryptoRng> Replica<R> {
             pings: 0,
             pinged_at: self.now,
         });
-        self.send(&[answer]);
+        if self.connection.exchange.is_none() {
+            self.send(&[answer]);
+        }
         let ids: Vec<ClassroomId> = self.classrooms.keys().copied().collect();
         for id in ids {
             self.open_channel(&id);
@@ -319,28 +387,15 @@ impl<R: CryptoRng> Replica<R> {
         let before = classroom.channel.take().map(|channel| ClientFrame::Close {
             channel: channel.number,
         });
-        let joined_by = || {
-            let link = InviteLink::parse(classroom.record.invite.as_ref()?).ok()?;
-            link.keys().ok()
-        };
-        let invite = match &classroom.joining {
-            Some(joining) => Some(joining.keys.clone()),
-            None => joined_by(),
-        };
-        let invite = invite.map(|keys| InviteProof::new(&keys, &self.connection.origin, &up.challenge, id));
         let since = classroom.since_to_tell();
+        let challenge = up.challenge;
         classroom.channel = Some(Channel::new(number));
         let founding = classroom.founding_frame(number);
         if let (Some(channel), None) = (&mut classroom.channel, &founding) {
             channel.since = since;
         }
-        let opening = founding.unwrap_or_else(|| ClientFrame::Open {
-            channel: number,
-            classroom: *id,
-            since,
-            roster: classroom.known_heads(),
-            invite,
-        });
+        let opening =
+            founding.unwrap_or_else(|| self.connection.opening(classroom, number, since, &challenge));
         let frames: Vec<ClientFrame> = before.into_iter().chain([opening]).collect();
         self.send(&frames);
         self.announce(id, true);
@@ -357,7 +412,21 @@ impl<R: CryptoRng> Replica<R> {
                 return;
             }
         }
-        self.effects.push(Effect::Send(message));
+        let is_news = !frames
+            .iter()
+            .all(|frame| matches!(frame, ClientFrame::Whisper { .. }));
+        if let Some(exchange) = &mut self.connection.exchange {
+            exchange.note(frames);
+        }
+        self.send_message(message, is_news);
+    }
+
+    /// Sends a message, or has it posted with the next request.
+    pub(crate) fn send_message(&mut self, message: Vec<u8>, is_news: bool) {
+        match &mut self.connection.exchange {
+            Some(exchange) => exchange.say(message, is_news),
+            None => self.effects.push(Effect::Send(message)),
+        }
     }
 
     /// The relay closed a channel, or would not open it.

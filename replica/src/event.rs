@@ -13,6 +13,11 @@ pub enum Event {
     Command { request: u32, command: Command },
     /// The connection asked for with [`Effect::Connect`] is there.
     Connected,
+    /// Of the connection asked for nothing can be had but exchanges: each [`Effect::Exchange`] is answered with
+    /// [`Event::Exchanged`], or with [`Event::Disconnected`], which ends them.
+    Exchanging,
+    /// What the relay answered to a request.
+    Exchanged(Vec<u8>),
     /// The relay said something.
     Message(Vec<u8>),
     /// The connection is gone, or could not be made. Not said of one that was given up by [`Effect::Disconnect`], of
@@ -55,6 +60,8 @@ pub enum Effect {
     Connect,
     /// Send a message on the connection.
     Send(Vec<u8>),
+    /// Post this to the relay. There is one request at a time.
+    Exchange(Vec<u8>),
     /// Give the connection up.
     Disconnect,
     /// Show something in this tab.

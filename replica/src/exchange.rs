@@ -40,8 +40,9 @@ pub(crate) struct Exchange {
     in_flight: bool,
     /// When the last request was made, or its answer came.
     last_at: u64,
-    /// How many fetches the relay has not answered.
+    /// How many fetches there are for the next request, and how many of the last one were not answered.
     fetches: usize,
+    posted_fetches: usize,
 }
 
 impl Exchange {
@@ -55,6 +56,7 @@ impl Exchange {
             in_flight: false,
             last_at: now,
             fetches: 0,
+            posted_fetches: 0,
         }
     }
 
@@ -152,7 +154,7 @@ impl<R: CryptoRng> Replica<R> {
             if matches!(frame, Ok(RelayFrame::Fetched { .. }))
                 && let Some(exchange) = &mut self.connection.exchange
             {
-                exchange.fetches = exchange.fetches.saturating_sub(1);
+                exchange.posted_fetches = exchange.posted_fetches.saturating_sub(1);
             }
             let taken = frame.map_err(crate::Error::from);
             if taken.and_then(|frame| self.channel_frame(frame)).is_err() {
@@ -160,12 +162,9 @@ impl<R: CryptoRng> Replica<R> {
                 return;
             }
         }
-        // What was fetched in this answer may have been asked for in it: that is still to be said.
-        let Some(exchange) = &mut self.connection.exchange else {
-            return;
-        };
-        let is_cut = exchange.fetches > 0 && exchange.queue.is_empty();
-        if is_cut {
+        let exchange = self.connection.exchange.as_ref();
+        if exchange.is_some_and(|exchange| exchange.posted_fetches > 0) {
+            // The answer had no room for all that was fetched.
             self.begin_again(challenge, now);
             return;
         }
@@ -177,6 +176,7 @@ impl<R: CryptoRng> Replica<R> {
         if let Some(exchange) = &mut self.connection.exchange {
             exchange.queue.clear();
             exchange.fetches = 0;
+            exchange.posted_fetches = 0;
             exchange.asks_on = false;
         }
         self.close_channels();
@@ -216,10 +216,7 @@ impl<R: CryptoRng> Replica<R> {
                 }
             }
             for submission in others {
-                if self
-                    .refused(&id, submission, protocol::Refusal::Busy)
-                    .is_err()
-                {
+                if self.refused(&id, submission, protocol::Refusal::Busy).is_err() {
                     self.shown_home = None;
                 }
             }
@@ -276,7 +273,10 @@ impl<R: CryptoRng> Replica<R> {
                 && let Some(position) = channel.position
             {
                 let number = channel.number;
-                frames.push(self.connection.opening(classroom, number, Some(position), &challenge));
+                frames.push(
+                    self.connection
+                        .opening(classroom, number, Some(position), &challenge),
+                );
             }
         }
         let mut body = Vec::new();
@@ -294,6 +294,7 @@ impl<R: CryptoRng> Replica<R> {
                 body.extend(message);
             }
         }
+        exchange.posted_fetches = std::mem::take(&mut exchange.fetches);
         exchange.has_news = false;
         exchange.in_flight = true;
         exchange.last_at = self.now;

@@ -158,12 +158,9 @@ impl<R: CryptoRng> Replica<R> {
     }
 
     fn submission(&mut self, id: &ClassroomId, number: u32) -> Option<Submission> {
-        self.classrooms
-            .get_mut(id)?
-            .channel
-            .as_mut()?
-            .submissions
-            .remove(&number)
+        let channel = self.classrooms.get_mut(id)?.channel.as_mut()?;
+        let submissions = channel.posted.as_mut().unwrap_or(&mut channel.submissions);
+        submissions.remove(&number)
     }
 
     fn opened(&mut self, id: &ClassroomId, from: Position) -> Result<(), crate::Error> {
@@ -171,7 +168,11 @@ impl<R: CryptoRng> Replica<R> {
             return Ok(());
         };
         if let Some(channel) = &mut classroom.channel {
-            channel.position = Some(from);
+            let before = channel.position.replace(from);
+            if before.is_some_and(|before| before.incarnation == from.incarnation) {
+                // It was opened again, for another exchange.
+                return Ok(());
+            }
         }
         classroom.refused = None;
         classroom.reopen = Reopen::default();

@@ -258,6 +258,7 @@ impl<R: CryptoRng> Replica<R> {
             .and_then(|classroom| classroom.channel.as_mut())
         {
             channel.caught_up = true;
+            channel.has_told_all = true;
         }
         self.settle_snapshots(id)
     }

@@ -21,6 +21,7 @@ mod connection;
 mod cutoffs;
 mod erasing;
 pub mod event;
+mod exchange;
 mod exporting;
 mod folding;
 mod healing;
@@ -147,6 +148,8 @@ impl<R: CryptoRng> Replica<R> {
                 self.command(request, command);
             }
             Event::Connected => self.connected(),
+            Event::Exchanging => self.exchanging(),
+            Event::Exchanged(answer) => self.exchanged(&answer),
             Event::Message(message) => self.message(&message),
             Event::Disconnected => self.disconnected(),
             Event::NetworkUp => self.network_up(),
@@ -168,6 +171,7 @@ impl<R: CryptoRng> Replica<R> {
             self.give_up_connection();
         }
         self.send_ready();
+        self.exchange_if_due();
         self.exports_ready();
         if let Some(batch) = self.writes.start(self.now) {
             self.effects.push(Effect::Write(batch));

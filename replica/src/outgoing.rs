@@ -130,17 +130,30 @@ impl<R: CryptoRng> Replica<R> {
         if !self.connection.is_up() {
             return;
         }
+        let mut messages = Vec::new();
         let mut message = Vec::new();
+        let mut room = self.connection.room();
         for classroom in self.classrooms.values_mut() {
+            if room == 0 {
+                break;
+            }
             classroom.frames_to_send(self.now, |frame| {
+                let before = message.len();
                 // A frame that cannot be encoded is not sent; its item stays in the outbox.
-                if frame::append(&mut message, &frame).is_ok() && message.len() >= FULL_MESSAGE {
-                    self.effects.push(Effect::Send(std::mem::take(&mut message)));
+                if frame::append(&mut message, &frame).is_ok() {
+                    room = room.saturating_sub(message.len() - before);
                 }
+                if message.len() >= FULL_MESSAGE {
+                    messages.push(std::mem::take(&mut message));
+                }
+                room > 0
             });
         }
         if !message.is_empty() {
-            self.effects.push(Effect::Send(message));
+            messages.push(message);
+        }
+        for message in messages {
+            self.send_message(message, true);
         }
     }
 
@@ -398,7 +411,8 @@ impl Classroom {
         })
     }
 
-    fn frames_to_send(&mut self, now: u64, mut send: impl FnMut(ClientFrame)) {
+    /// Gives `send` what is due, until that says that there is no more room.
+    fn frames_to_send(&mut self, now: u64, mut send: impl FnMut(ClientFrame) -> bool) {
         if self.is_looking() {
             return;
         }
@@ -436,10 +450,13 @@ impl Classroom {
             };
             unsent.way = Way::Sent;
             channel.submit(Submission::Entry(hash));
-            send(ClientFrame::Entry {
+            let has_room = send(ClientFrame::Entry {
                 channel: channel.number,
                 entry,
             });
+            if !has_room {
+                return;
+            }
         }
         let mut erased_here = Vec::new();
         for hash in self.entries.keys() {
@@ -468,10 +485,13 @@ impl Classroom {
             unsent.sent = true;
             channel.submit(Submission::Segment(*log, *index));
             let segment = Box::new(channel.packer.pack(&unsent.segment, unsent.hash));
-            send(ClientFrame::Segment {
+            let has_room = send(ClientFrame::Segment {
                 channel: channel.number,
                 segment,
             });
+            if !has_room {
+                return;
+            }
         }
     }
 }

@@ -50,6 +50,8 @@ pub enum Update {
 pub enum Link {
     Offline,
     Online,
+    /// There is no socket: the relay is asked every few seconds.
+    Exchanging,
 }
 
 /// Where the newest work is: the worst of everything it is said of.

@@ -28,6 +28,8 @@ pub enum Condition {
     Silent,
     /// Connections are closed, and new ones are closed at once.
     Cut,
+    /// New connections that ask to become a WebSocket are refused, as some proxies do.
+    NoSockets,
 }
 
 /// What has come through a link, in bytes.
@@ -137,12 +139,39 @@ async fn accept(
     }
 }
 
+/// Whether a connection's first request asks for a WebSocket.
+async fn asks_for_socket(near: &TcpStream) -> bool {
+    let mut head = vec![0; 16 * 1024];
+    let mut seen = 0;
+    loop {
+        match near.peek(&mut head).await {
+            // What was seen before is seen again until more has come.
+            Ok(length) if length > seen => seen = length,
+            Ok(1..) => sleep(Duration::from_millis(1)).await,
+            Ok(0) | Err(_) => return false,
+        }
+        let text = String::from_utf8_lossy(&head[..seen]).to_lowercase();
+        if let Some(end) = text.find("\r\n\r\n") {
+            return text[..end].contains("upgrade: websocket");
+        }
+        if seen == head.len() {
+            return false;
+        }
+    }
+}
+
 async fn connect(
-    near: TcpStream,
+    mut near: TcpStream,
     target: SocketAddr,
     condition: watch::Receiver<Condition>,
     counters: Arc<Counters>,
 ) {
+    if *condition.borrow() == Condition::NoSockets && asks_for_socket(&near).await {
+        let answer = b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+        // Whoever asked may be gone.
+        near.write_all(answer).await.ok();
+        return;
+    }
     // A relay that is down closes the connection, as it would without a link between.
     let Ok(far) = TcpStream::connect(target).await else {
         return;
@@ -179,7 +208,7 @@ async fn carry(
         while let Ok(length @ 1..) = from.read(&mut buffer).await {
             let due = match *reading_condition.borrow() {
                 Condition::Slow { latency, .. } => Instant::now() + latency,
-                Condition::Open | Condition::Silent | Condition::Cut => Instant::now(),
+                Condition::Open | Condition::Silent | Condition::Cut | Condition::NoSockets => Instant::now(),
             };
             if in_flight.send((due, buffer[..length].to_vec())).await.is_err() {
                 break;
@@ -284,6 +313,23 @@ mod tests {
         link.restore();
         let mut after = TcpStream::connect(link.address).await.unwrap();
         assert_eq!(say(&mut after, b"2").await, b"2");
+    }
+
+    #[tokio::test]
+    async fn sockets_are_refused_and_other_requests_are_not() {
+        let link = link_to_echo().await;
+        link.set(Condition::NoSockets);
+        let mut socket = TcpStream::connect(link.address).await.unwrap();
+        socket
+            .write_all(b"GET /sync HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: WebSocket\r\n\r\n")
+            .await
+            .unwrap();
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");
+        let mut request = TcpStream::connect(link.address).await.unwrap();
+        let words = b"POST /sync HTTP/1.1\r\n\r\n";
+        assert_eq!(say(&mut request, words).await, words);
     }
 
     #[tokio::test]

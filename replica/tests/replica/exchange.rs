@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use documents::page::edit::{Edit, Value};
 use protocol::roster::Role;
 use replica::view::Link;
 
-use crate::tab::PageKey;
+use crate::tab::{PageKey, word_at};
 use crate::world::{Pair, World, person};
 
 impl World {
@@ -20,15 +21,20 @@ impl World {
         self.link(profile);
     }
 
-    /// Words that do not get shorter by packing.
-    fn write_much(&mut self, tab: usize, page: PageKey, kilobytes: usize) -> BTreeSet<String> {
+    /// Words with links that are long, and do not get shorter by packing.
+    fn write_much(&mut self, tab: usize, page: PageKey, name: &str, count: u32) -> BTreeSet<String> {
         let mut words = BTreeSet::new();
-        for _ in 0..kilobytes {
-            let letters: String = (0..1024)
-                .map(|_| char::from(b'!' + u8::try_from(self.rng.below(56)).unwrap()))
-                .collect();
-            let word = format!("[{letters}]");
-            self.write_word(tab, page, &word);
+        for number in 0..count {
+            let word = format!("[{name}{number}]");
+            let letters = (0..50_000).map(|_| char::from(b'!' + u8::try_from(self.rng.below(56)).unwrap()));
+            let link = Edit::Mark {
+                block: 0,
+                from: 0,
+                to: word.len(),
+                name: "link".to_owned(),
+                value: Value::Text(letters.collect()),
+            };
+            self.edit(tab, page, &[word_at((0, 0), &word), link]);
             words.insert(word);
         }
         words
@@ -80,18 +86,17 @@ async fn more_than_one_exchange_holds_goes_in_several() {
         ..
     } = Pair::new("long exchanges").await;
     let (first, second) = (world.tab(amina).profile, world.tab(ben).profile);
-    world.cut(first);
     world.cut(second);
-    let mut words = world.write_much(amina, page, 700);
-    // In more than one segment, and none of them small.
-    world.pass(40).await;
-    words.extend(world.write_much(amina, page, 700));
-    world.pass(2).await;
+    let mut words = world.write_much(amina, page, "a", 16);
+    world.until_on_relay_of(amina).await;
+    // More than the relay is sent at once.
+    world.cut(first);
+    words.extend(world.write_much(amina, page, "b", 16));
     world.block(first);
     world.until_on_relay_of(amina).await;
+    // More than it answers at once.
     world.block(second);
     assert_eq!(world.until_equal(page).await, words);
-    world.check_nothing_to_send().await;
 }
 
 #[tokio::test]
@@ -137,12 +142,16 @@ async fn a_socket_is_taken_once_one_gets_through() {
     world.block(profile);
     world.write_word(ben, page, "[slow]");
     world.until_equal(page).await;
-    assert_eq!((world.link_of(amina), world.link_of(ben)), (Link::Online, Link::Exchanging));
+    assert_eq!(
+        (world.link_of(amina), world.link_of(ben)),
+        (Link::Online, Link::Exchanging)
+    );
     world.profiles[profile].blocked = false;
     world.pass(10).await;
     assert_eq!(world.link_of(ben), Link::Exchanging);
     world.tick(300_000);
-    world.until("there is a socket", |world| world.link_of(ben) == Link::Online)
+    world
+        .until("there is a socket", |world| world.link_of(ben) == Link::Online)
         .await;
     world.write_word(ben, page, "[fast]");
     assert_eq!(world.until_equal(page).await.len(), 2);

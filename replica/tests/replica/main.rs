@@ -7,6 +7,7 @@ mod aside;
 mod asking;
 mod bundles;
 mod cutoffs;
+mod exchange;
 mod faults;
 mod folding;
 mod forks;

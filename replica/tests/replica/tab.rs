@@ -14,6 +14,7 @@ use replica::Replica;
 use replica::command::{Answer, Command, Problem};
 use replica::store::{Batch, Ranges};
 use replica::view::{self, Update};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::Message;
@@ -34,6 +35,8 @@ pub(crate) struct Tab {
     pub(crate) adopting: VecDeque<protocol::LaneId>,
     pub(crate) claiming: Option<Vec<u8>>,
     pub(crate) connecting: bool,
+    /// What is to be posted.
+    pub(crate) posting: Option<Vec<u8>>,
     pub(crate) socket: Option<Socket>,
     pub(crate) home: Option<view::Home>,
     pub(crate) classrooms: BTreeMap<ClassroomId, view::Classroom>,
@@ -54,6 +57,13 @@ pub(crate) struct Tab {
     pub(crate) told: Vec<Vec<u8>>,
 }
 
+/// What a replica has said on a connection, understood as the relay does.
+#[derive(Default)]
+pub(crate) struct Said {
+    classrooms: HashMap<u16, ClassroomId>,
+    unpackers: HashMap<u16, Unpacker>,
+}
+
 pub(crate) struct Socket {
     sink: SplitSink<WebSocketStream<TcpStream>, Message>,
     arriving: mpsc::UnboundedReceiver<Vec<u8>>,
@@ -61,9 +71,7 @@ pub(crate) struct Socket {
     pub(crate) incoming: VecDeque<Vec<u8>>,
     pub(crate) outgoing: VecDeque<Vec<u8>>,
     pub(crate) ended: bool,
-    /// What the replica said so far, understood as the relay does.
-    classrooms: HashMap<u16, ClassroomId>,
-    unpackers: HashMap<u16, Unpacker>,
+    pub(crate) said: Said,
 }
 
 impl Socket {
@@ -91,8 +99,7 @@ impl Socket {
             incoming: VecDeque::new(),
             outgoing: VecDeque::new(),
             ended: false,
-            classrooms: HashMap::new(),
-            unpackers: HashMap::new(),
+            said: Said::default(),
         })
     }
 
@@ -124,7 +131,9 @@ impl Socket {
             self.flush_one().await;
         }
     }
+}
 
+impl Said {
     /// The segments and roster entries that a message of the replica submits.
     pub(crate) fn submissions(&mut self, message: &[u8]) -> (Vec<Segment>, Vec<Vec<u8>>) {
         let (mut segments, mut entries) = (Vec::new(), Vec::new());
@@ -154,6 +163,21 @@ impl Socket {
     }
 }
 
+/// Posts to the relay; nothing comes back if it is not there, or does not take it.
+pub(crate) async fn post(address: std::net::SocketAddr, body: &[u8]) -> Option<Vec<u8>> {
+    let mut stream = TcpStream::connect(address).await.ok()?;
+    let head = format!(
+        "POST /sync HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/octet-stream\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).await.ok()?;
+    stream.write_all(body).await.ok()?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.ok()?;
+    let end = answer.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
+    answer.starts_with(b"HTTP/1.1 200").then(|| answer.split_off(end))
+}
+
 /// How many items a message of the relay brings.
 pub(crate) fn items_in(message: &[u8]) -> usize {
     frame::decode::<RelayFrame>(message)
@@ -172,6 +196,7 @@ impl Tab {
             adopting: VecDeque::new(),
             claiming: None,
             connecting: false,
+            posting: None,
             socket: None,
             home: None,
             classrooms: BTreeMap::new(),
@@ -239,7 +264,7 @@ impl Tab {
     pub(crate) fn is_online(&self) -> bool {
         self.home
             .as_ref()
-            .is_some_and(|home| home.link == view::Link::Online)
+            .is_some_and(|home| home.link != view::Link::Offline)
     }
 
     pub(crate) fn classroom(&self, id: &ClassroomId) -> &view::Classroom {

@@ -114,6 +114,7 @@ async fn a_tab_that_slept_writes_nothing_older_over_what_another_stored() {
                 | Step::Adopt(tab)
                 | Step::Claim(tab)
                 | Step::Connect(tab)
+                | Step::Exchange(tab)
                 | Step::Send(tab)
                 | Step::Receive(tab)) = step;
                 if others.contains(&tab) && world.steps().contains(&step) {

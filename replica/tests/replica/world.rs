@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 
 use crate::rng::SeededRng;
 use crate::store::Store;
-use crate::tab::{PageKey, Socket, Tab, items_in, word_at, words};
+use crate::tab::{PageKey, Said, Socket, Tab, items_in, post, word_at, words};
 
 /// How long a test waits for what must come.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -29,6 +29,8 @@ pub(crate) struct Profile {
     locks: BTreeMap<LaneId, usize>,
     /// Whether there is a network.
     pub(crate) linked: bool,
+    /// Whether the network lets no socket through.
+    pub(crate) blocked: bool,
 }
 
 pub(crate) struct World {
@@ -54,6 +56,7 @@ pub(crate) enum Step {
     Adopt(usize),
     Claim(usize),
     Connect(usize),
+    Exchange(usize),
     Send(usize),
     Receive(usize),
 }
@@ -216,7 +219,8 @@ impl World {
     pub(crate) fn cut(&mut self, profile: usize) {
         self.profiles[profile].linked = false;
         for tab in self.tabs_of(profile) {
-            if self.tab_mut(tab).socket.take().is_some() {
+            let is_posting = self.tab_mut(tab).posting.take().is_some();
+            if self.tab_mut(tab).socket.take().is_some() || is_posting {
                 self.handle(tab, Event::Disconnected);
             }
         }
@@ -253,9 +257,15 @@ impl World {
                 }
                 Effect::Connect => self.tab_mut(tab).connecting = true,
                 Effect::Send(message) => self.send(tab, message),
+                Effect::Exchange(body) => {
+                    self.check_written(tab, &mut Said::default(), &body);
+                    let before = self.tab_mut(tab).posting.replace(body);
+                    assert!(before.is_none(), "two requests at once");
+                }
                 Effect::Disconnect => {
                     let tab = self.tab_mut(tab);
                     tab.connecting = false;
+                    tab.posting = None;
                     if let Some(socket) = tab.socket.take() {
                         tokio::spawn(socket.close());
                     }
@@ -287,14 +297,22 @@ impl World {
 
     /// Nothing is sent that a crash of the machine could take back.
     fn send(&mut self, number: usize, message: Vec<u8>) {
-        let profile = self.tab(number).profile;
         let tab = self.tab_mut(number);
         let Some(socket) = &mut tab.socket else {
             tab.said.push(message);
             return;
         };
-        let (segments, entries) = socket.submissions(&message);
-        socket.outgoing.push_back(message);
+        let mut said = std::mem::take(&mut socket.said);
+        socket.outgoing.push_back(message.clone());
+        self.check_written(number, &mut said, &message);
+        if let Some(socket) = &mut self.tab_mut(number).socket {
+            socket.said = said;
+        }
+    }
+
+    fn check_written(&mut self, number: usize, said: &mut Said, message: &[u8]) {
+        let profile = self.tab(number).profile;
+        let (segments, entries) = said.submissions(message);
         self.tab_mut(number).submitted += segments.len() + entries.len();
         let synced = {
             let mut store = self.store(profile).clone();
@@ -338,6 +356,9 @@ impl World {
             }
             if tab.connecting {
                 steps.push(Step::Connect(number));
+            }
+            if tab.posting.is_some() {
+                steps.push(Step::Exchange(number));
             }
             if let Some(socket) = &mut tab.socket {
                 socket.poll();
@@ -399,6 +420,11 @@ impl World {
             }
             Step::Connect(tab) => {
                 self.tab_mut(tab).connecting = false;
+                let home = &self.profiles[self.tab(tab).profile];
+                if home.blocked && home.linked && self.relay.is_some() {
+                    self.handle(tab, Event::Exchanging);
+                    return;
+                }
                 let is_linked = self.profiles[self.tab(tab).profile].linked;
                 let socket = if is_linked {
                     Socket::connect(self.address).await
@@ -410,6 +436,22 @@ impl World {
                     None => Event::Disconnected,
                 };
                 self.tab_mut(tab).socket = socket;
+                self.handle(tab, event);
+            }
+            Step::Exchange(tab) => {
+                let body = self.tab_mut(tab).posting.take().unwrap();
+                let answer = if self.profiles[self.tab(tab).profile].linked {
+                    post(self.address, &body).await
+                } else {
+                    None
+                };
+                let event = match answer {
+                    Some(answer) => {
+                        self.tab_mut(tab).received += items_in(&answer);
+                        Event::Exchanged(answer)
+                    }
+                    None => Event::Disconnected,
+                };
                 self.handle(tab, event);
             }
             Step::Send(tab) => self.tab_mut(tab).socket.as_mut().unwrap().flush_one().await,

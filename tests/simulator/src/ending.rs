@@ -425,7 +425,12 @@ impl World {
                 let frames = frame::decode::<RelayFrame>(&message);
                 served += frames
                     .filter(|frame| {
-                        matches!(frame, Ok(RelayFrame::Entry { .. } | RelayFrame::Segment { .. }))
+                        matches!(
+                            frame,
+                            Ok(RelayFrame::Entry { .. }
+                                | RelayFrame::Segment { .. }
+                                | RelayFrame::Receipt { .. })
+                        )
                     })
                     .count();
             }

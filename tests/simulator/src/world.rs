@@ -228,6 +228,8 @@ impl World {
                 }
                 Effect::Connect => tab.connecting = true,
                 Effect::Send(message) => self.send(number, message)?,
+                // Nobody is told here that no socket gets through.
+                Effect::Exchange(_) => Rule::Speaks.holds(false, || format!("tab {number} posts"))?,
                 Effect::Disconnect => {
                     tab.connecting = false;
                     let wire = tab.wire.take();
