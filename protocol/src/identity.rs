@@ -4,6 +4,7 @@ use bip39::{Language, Mnemonic};
 use ed25519_dalek::{Signer as _, SigningKey, VerifyingKey};
 use hpke::{Kem as _, Serializable as _};
 use rand_core::CryptoRng;
+use sha2::{Digest as _, Sha256};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::key::{ExchangeSecret, Kem};
@@ -32,10 +33,23 @@ impl Seed {
     }
 
     /// The twelve words of the login card (BIP-39, English).
-    pub fn to_words(&self) -> Result<String, Error> {
-        Mnemonic::from_entropy_in(Language::English, &self.0)
-            .map(|mnemonic| mnemonic.to_string())
-            .map_err(|error| Error::Words(error.to_string()))
+    pub fn to_words(&self) -> String {
+        // Not by the library, which brings a second SHA-256: each word stands for 11 bits, and the last ends in four of a hash.
+        let bits = Zeroizing::new(u128::from_be_bytes(self.0));
+        let check = u128::from(Sha256::digest(self.0)[0] >> 4);
+        let list = Language::English.word_list();
+        let mut words = String::new();
+        for word in 0..12_u32 {
+            let eleven = match 117_u32.checked_sub(11 * word) {
+                Some(shift) => *bits >> shift,
+                None => *bits << 4 | check,
+            };
+            if word > 0 {
+                words.push(' ');
+            }
+            words.push_str(list[(eleven & 0x7ff) as usize]);
+        }
+        words
     }
 
     /// Reads a login card; case and spacing do not matter.

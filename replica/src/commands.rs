@@ -64,12 +64,8 @@ impl<R: CryptoRng> Replica<R> {
                 self.verify_history(request, &classroom, document)
             }
             Command::Card => {
-                let words = self
-                    .me
-                    .as_ref()
-                    .ok_or(Problem::Internal)
-                    .and_then(|me| me.seed.to_words().map_err(|_| Problem::Internal));
-                self.answer(request, words.map(Answer::Card));
+                let words = self.me.as_ref().map(|me| me.seed.to_words());
+                self.answer(request, words.map(Answer::Card).ok_or(Problem::Internal));
                 Ok(())
             }
             Command::CardKept => self.card_kept(request),

@@ -141,7 +141,7 @@ pub(crate) fn decode_all(bytes: &[u8]) {
         assert!(text.trim().ends_with(&link.to_fragment()));
     }
     if let Ok(seed) = Seed::from_words(&text) {
-        assert_eq!(Seed::from_words(&seed.to_words().unwrap()), Ok(seed));
+        assert_eq!(Seed::from_words(&seed.to_words()), Ok(seed));
     }
 }
 

@@ -202,7 +202,7 @@ fn texts() {
         Seed::from_words(&words).unwrap().as_bytes(),
         &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15]
     );
-    assert_eq!(Seed::from_words(&words).unwrap().to_words().unwrap(), words);
+    assert_eq!(Seed::from_words(&words).unwrap().to_words(), words);
     assert_eq!(
         Seed::from_words(&format!(" {}\t", words.to_uppercase().replace(' ', "\n  "))),
         Seed::from_words(&words)
@@ -596,9 +596,7 @@ fn write_all() {
     for (name, frame) in some_relay_frames() {
         write(name, &frame::encode(&frame).unwrap());
     }
-    let words = Seed::from_bytes(std::array::from_fn(|at| at as u8))
-        .to_words()
-        .unwrap();
+    let words = Seed::from_bytes(std::array::from_fn(|at| at as u8)).to_words();
     write_text("login-card", &words);
     let link = InviteLink::from_parts(classroom(), INVITE_SECRET);
     write_text("invite-link", &format!("{ORIGIN}/join#{}", link.to_fragment()));
