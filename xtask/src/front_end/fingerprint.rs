@@ -8,7 +8,8 @@ use crate::layout::Layout;
 use crate::tools::hex;
 
 /// Everything the front end is built from.
-const SOURCES: [&str; 10] = [
+const SOURCES: [&str; 11] = [
+    ".cargo",
     "Cargo.lock",
     "Cargo.toml",
     "Trunk.toml",
