@@ -103,7 +103,9 @@ impl Roster {
         entry.verify()?;
         let hash = entry.hash();
         let facts = Facts {
-            admits: check::admission(&entry, entry.author(), Role::Lead, None),
+            admits: check::admission(&entry, entry.author(), Role::Lead, None, None),
+            house: Some(entry.author()),
+            founds: Some((entry.author(), None)),
             recipient: Some(exchange),
             is_past_whole: true,
             ..Facts::default()

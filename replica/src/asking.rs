@@ -33,7 +33,7 @@ impl<R: CryptoRng> Replica<R> {
         let invite = roster.invite(&keys.id()).ok_or(Problem::InviteUnknown)?;
         let inviter = roster.member(&invite.author).ok_or(Problem::InviteUnknown)?;
         // Which schools there are can't be read yet.
-        let school = SchoolId(random(&mut self.rng));
+        let school = invite.school.unwrap_or_else(|| SchoolId(random(&mut self.rng)));
         let note = bounded::encode("note", profile)
             .and_then(|words| seal_note(&words, &inviter.exchange, &mut self.rng))
             .map_err(|_| Problem::Internal)?;

@@ -345,7 +345,7 @@ impl<R: CryptoRng> Replica<R> {
             .roster
             .invite(&invite.id())
             .ok_or(Problem::InviteUnknown)?;
-        let (invite_entry, role) = (known.entry, known.role);
+        let (invite_entry, role, placed) = (known.entry, known.role, known.school);
         if known.ended {
             return Err(Problem::InviteUnknown);
         }
@@ -359,7 +359,10 @@ impl<R: CryptoRng> Replica<R> {
             .schools
             .iter()
             .find(|(_, school)| called(&school.name) == called(&profile.school))
-            .map(|(id, _)| SchoolId(*id));
+            .map(|(id, _)| SchoolId(*id))
+            // One of another that is called the same is told apart.
+            .filter(|school| classroom.roster.may_bring(&invite_entry, school));
+        let known = placed.or(known);
         let school = known.unwrap_or_else(|| SchoolId(random(&mut self.rng)));
         let me = self.me.as_ref().ok_or(Problem::Internal)?;
         let member = me.keys.id();

@@ -81,15 +81,12 @@ impl<R: CryptoRng> Replica<R> {
         let me = self.me.as_ref().ok_or(Problem::NotAllowed)?;
         let classroom = self.classrooms.get(id).ok_or(Problem::UnknownClassroom)?;
         let member = me.keys.id();
-        if !classroom
-            .roster
-            .member(&member)
-            .is_some_and(|member| member.role.may_invite(role))
-            // A carrier comes by another way.
-            || role == Role::Carrier
-        {
+        let own = classroom.roster.member(&member).ok_or(Problem::NotAllowed)?;
+        // A carrier comes by another way.
+        if !own.role.may_invite(role) || role == Role::Carrier {
             return Err(Problem::NotAllowed);
         }
+        let school = own.school;
         let link = InviteLink::random(*id, &mut self.rng);
         let invite = link.keys().map_err(|_| Problem::Internal)?;
         let uses = if role.is_staff() {
@@ -105,7 +102,13 @@ impl<R: CryptoRng> Replica<R> {
             let sealed = classroom.hand_on(invited_into(role), &invite.exchange_key(), &mut self.rng)?;
             Entry::invite(&me.keys, *id, parents, &invite, role, uses, expires, sealed)
         };
-        self.enter(id, &entry.map_err(|_| Problem::Internal)?)?;
+        let entry = entry.map_err(|_| Problem::Internal)?;
+        self.enter(id, &entry)?;
+        if role == Role::Teacher {
+            // A colleague. Another school comes with a lead, who invites its teachers.
+            let invite = entry.hash();
+            self.act(id, Action::PlaceInvite { invite, school })?;
+        }
         Ok(Answer::Invite(link.to_fragment()))
     }
 
@@ -215,6 +218,8 @@ impl<R: CryptoRng> Replica<R> {
             let members = classroom.roster.members();
             members
                 .filter(|member| member.school == own.school)
+                // Not leads or teachers of another school who say that they are of this one.
+                .filter(|member| classroom.roster.consent_needed(&me, &member.id).is_none())
                 .map(|member| member.id)
                 .collect()
         } else {

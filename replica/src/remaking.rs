@@ -26,8 +26,8 @@ impl<R: CryptoRng> Replica<R> {
                 .next()
                 .delete(Table::Entries, store::entry_key(id, &entry.hash()));
         }
-        for entry in undone {
-            if self.do_again(id, entry.action()).is_err() {
+        for entry in &undone {
+            if self.do_again(id, entry.action(), &undone).is_err() {
                 // It does not make sense any more.
                 self.keep_aside(id, AsideReason::NotAllowed, entry.encode()?)?;
             }
@@ -35,7 +35,7 @@ impl<R: CryptoRng> Replica<R> {
         Ok(())
     }
 
-    fn do_again(&mut self, id: &ClassroomId, action: &Action) -> Result<(), Problem> {
+    fn do_again(&mut self, id: &ClassroomId, action: &Action, undone: &[Entry]) -> Result<(), Problem> {
         match action {
             Action::Remove { members, .. } => {
                 let members: Vec<_> = members.iter().map(|removal| removal.member).collect();
@@ -44,6 +44,18 @@ impl<R: CryptoRng> Replica<R> {
             // What takes rights says this anew.
             Action::Extend { .. } => Ok(()),
             Action::ChangeRole { member, role, .. } => self.change_role(id, *member, *role).map(drop),
+            Action::PlaceInvite { invite, school } => {
+                let key = undone.iter().find_map(|entry| match entry.action() {
+                    Action::Invite { key, .. } | Action::AskInvite { key, .. } if entry.hash() == *invite => {
+                        Some(*key)
+                    }
+                    _ => None,
+                });
+                let made_again =
+                    key.and_then(|key| Some(self.classrooms.get(id)?.roster.invite(&key)?.entry));
+                let (invite, school) = (made_again.unwrap_or(*invite), *school);
+                self.act(id, Action::PlaceInvite { invite, school })
+            }
             Action::EndInvite { invite, .. } => self.end_invite(id, *invite),
             Action::Approve { request, .. } => self.approve(id, *request),
             Action::Rotate { rotations } => {

@@ -202,6 +202,9 @@ pub enum Action {
         #[serde(deserialize_with = "bounded::list::<_, _, MAX_CUTOFFS>")]
         cutoffs: Vec<Cutoff>,
     },
+    /// Whoever comes by an invite of the author's is of the author's school. An invite to lead or teach that is not placed
+    /// brings another school.
+    PlaceInvite { invite: EntryHash, school: SchoolId },
 }
 
 impl Action {

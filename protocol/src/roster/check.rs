@@ -3,11 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::graph::{Admission, At, Facts};
+use super::graph::{Admission, At, Facts, House};
 use super::rights::allow;
-use super::view::{Answer, View};
+use super::view::{Answer, Standing, View};
 use super::{Action, Entry, Removal, Role, Rotation, entry as proofs};
-use crate::{ClassroomId, DocumentId, EntryHash, Error, ExchangeKey, MemberId, SpaceId};
+use crate::{ClassroomId, DocumentId, EntryHash, Error, ExchangeKey, MemberId, SchoolId, SpaceId};
 
 /// Checks all but the rights, and answers with what the roster remembers of the entry.
 pub(super) fn check(
@@ -43,14 +43,18 @@ fn facts(
         } => {
             proofs::verify_invite(classroom, &author, key, exchange, proof)?;
             facts.recipient = Some(*exchange);
+            facts.house = view.standing(&author).and_then(|standing| standing.house);
         }
         Action::AskInvite {
             key, exchange, proof, ..
-        } => proofs::verify_invite(classroom, &author, key, exchange, proof)?,
+        } => {
+            proofs::verify_invite(classroom, &author, key, exchange, proof)?;
+            facts.house = view.standing(&author).and_then(|standing| standing.house);
+        }
         Action::Admit { invite, exchange, .. } => {
             let (at, role) = check_joining(view, classroom, entry, invite)?;
-            facts.admits = admission(entry, author, role, Some(at));
             facts.recipient = Some(*exchange);
+            join(view, &mut facts, entry, role, at);
         }
         Action::Request { invite, .. } => {
             let (at, _) = check_joining(view, classroom, entry, invite)?;
@@ -74,7 +78,7 @@ fn facts(
             let (invite, role, uses) = invite_of(view, asked)?;
             allow(view.standing(&asked.author()).is_none(), "join twice")?;
             allow(view.uses(invite) < uses, "use an invite more often than it says")?;
-            facts.admits = admission(asked, asked.author(), role, Some(invite));
+            join(view, &mut facts, asked, role, invite);
             facts.recipient = facts.admits.map(|admission| admission.exchange);
         }
         Action::Decline { request } => {
@@ -102,6 +106,9 @@ fn facts(
                 facts.ends = giving_more(view, member, *role);
             }
             facts.recipient = view.exchange(&standing);
+            if role.is_staff() {
+                raise(view, &mut facts, &author, member, &standing);
+            }
         }
         Action::Remove { members, rotations } => {
             let leaves = members.iter().any(|removal| removal.member == author);
@@ -135,6 +142,13 @@ fn facts(
                 "erase the classroom's own document",
             )?;
             allow(view.successor(document).is_none(), "erase a document twice")?;
+        }
+        Action::PlaceInvite { invite, .. } => {
+            let at = view.place(invite).ok_or(Error::NotAllowed("place this invite"))?;
+            allow(
+                view.placed(at).is_none() && view.uses(at) == 0,
+                "place an invite that is placed or used",
+            )?;
         }
         Action::Extend { member, cutoffs } => {
             allow(!cutoffs.is_empty(), "extend nothing")?;
@@ -175,8 +189,59 @@ fn check_joining(
     ) = (view.graph.action(at), entry.action())
     {
         proofs::verify_admission(classroom, invite, key, &entry.author(), exchange, school, proof)?;
+        check_school(view, at, role, school)?;
     }
     Ok((at, role))
+}
+
+/// Who comes by an invite that was placed is of that school. Another invite to lead or teach brings a school that nobody
+/// leads yet, but perhaps somebody who came by the same one.
+pub(super) fn check_school(view: &View<'_>, invite: At, role: Role, school: &SchoolId) -> Result<(), Error> {
+    if let Some((_, placed)) = view.placed(invite) {
+        return allow(*school == placed, "join another school than the invite is for");
+    }
+    let leads_it = |(_, standing): &(MemberId, Standing)| {
+        let node = view.graph.node(standing.admitted);
+        standing.role == Role::Lead
+            && view.school(standing) == Some(*school)
+            && node
+                .admits
+                .is_none_or(|admission| admission.invite != Some(invite))
+    };
+    allow(
+        !role.is_staff() || !view.members().any(|member| leads_it(&member)),
+        "join a school that has a lead by an invite that is not for it",
+    )
+}
+
+/// Notes in whose house somebody becomes a lead or teacher, or stays one.
+fn raise(view: &View<'_>, facts: &mut Facts, author: &MemberId, member: &MemberId, before: &Standing) {
+    let by = view.standing(author);
+    let house = by.and_then(|by| by.house);
+    if before.role.is_staff() {
+        facts.house = before.house;
+    } else if by.and_then(|by| view.school(&by)) == view.school(before) {
+        facts.house = house;
+    } else {
+        facts.house = Some(*member);
+        facts.founds = Some((*member, house));
+    }
+}
+
+/// Notes what somebody becomes who comes by `invite`.
+fn join(view: &View<'_>, facts: &mut Facts, joining: &Entry, role: Role, invite: At) {
+    let member = joining.author();
+    let placed = view.placed(invite).map(|(at, _)| at);
+    facts.admits = admission(joining, member, role, Some(invite), placed);
+    if role.is_staff() {
+        let inviters: Option<House> = view.graph.node(invite).house;
+        if placed.is_some() {
+            facts.house = inviters;
+        } else {
+            facts.house = Some(member);
+            facts.founds = Some((member, inviters));
+        }
+    }
 }
 
 /// The invite by which the author of an admission or request comes, its role and uses: an open one for an admission, one
@@ -202,6 +267,7 @@ pub(super) fn admission(
     member: MemberId,
     role: Role,
     invite: Option<At>,
+    placed: Option<At>,
 ) -> Option<Admission> {
     match joining.action() {
         Action::Found { school, exchange, .. }
@@ -212,6 +278,7 @@ pub(super) fn admission(
             school: *school,
             exchange: *exchange,
             invite,
+            placed,
         }),
         _ => None,
     }

@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
-use super::graph::{At, Graph, Set};
+use super::graph::{At, Graph, House, Set};
 use super::view::{Standing, View};
 use super::{Action, Role, rights};
-use crate::{EntryHash, MemberId, SchoolId};
+use crate::{EntryHash, MemberId};
 
 /// The outcome for a set of entries that take rights away.
 ///
@@ -197,10 +197,10 @@ impl Decisions {
                 continue;
             }
             let past = self.before(graph, at);
-            let Some((role, school)) = speaks_as(&past, at) else {
+            let Some((role, house)) = speaks_as(&past, at) else {
                 continue;
             };
-            if !role.is_staff() || Some(school) == past.school(&by) {
+            if !role.is_staff() || house.is_none() || house == by.house {
                 continue;
             }
             let mut built_on = graph.node(at).past.clone();
@@ -213,7 +213,7 @@ impl Decisions {
         spared
     }
 
-    /// Whether it takes rights from somebody of another school whom that school had made a lead or teacher, `raised` says
+    /// Whether it takes rights from somebody who had become a lead or teacher of another school, `raised` says
     /// where, without the agreement that this takes: an author could always claim not to have known of it.
     fn lacks_consent(&self, graph: &Graph, taking: At, raised: &[At]) -> bool {
         if raised.is_empty() {
@@ -236,13 +236,13 @@ impl Decisions {
             let Some(target) = view.standing(&member) else {
                 return false;
             };
-            let by_own_school = || {
-                let raiser = self.standing_before(graph, *at);
-                raiser.is_none_or(|raiser| view.school(&raiser) == view.school(&target))
-            };
-            if target.role.is_staff() || view.school(&by) == view.school(&target) || !by_own_school() {
+            if target.role.is_staff() || node.house == by.house {
                 return false;
             }
+            let target = Standing {
+                house: node.house,
+                ..target
+            };
             let (have, need) = rights::consent(&view, &by, &member, &target);
             have < need
         };
@@ -322,6 +322,10 @@ impl Decisions {
                 return true;
             }
         }
+        let placed = node.admits.as_ref().and_then(|admission| admission.placed);
+        if placed.is_some_and(|placed| self.void.contains(placed)) {
+            return true;
+        }
         let past = self.before(graph, at);
         if node.is_past_whole && at_most == Role::Lead && past.is_whole() {
             // As it was when the entry came.
@@ -338,14 +342,14 @@ fn is_mild(graph: &Graph, taking: At) -> bool {
 }
 
 /// As what, and of which school, the author of an entry speaks in it: as what it makes them, or what they were before.
-fn speaks_as(past: &View<'_>, at: At) -> Option<(Role, SchoolId)> {
+fn speaks_as(past: &View<'_>, at: At) -> Option<(Role, Option<House>)> {
     let node = past.graph.node(at);
     let author = node.entry.author();
     match &node.admits {
-        Some(admission) if admission.member == author => Some((admission.role, admission.school)),
+        Some(admission) if admission.member == author => Some((admission.role, node.house)),
         _ => {
             let standing = past.standing(&author)?;
-            Some((standing.role, past.school(&standing)?))
+            Some((standing.role, standing.house))
         }
     }
 }

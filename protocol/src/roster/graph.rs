@@ -71,6 +71,8 @@ pub(super) struct Node {
     pub(super) seniority: Option<Seniority>,
     /// The invites that it ends because of whom it takes rights from.
     pub(super) ends: Vec<At>,
+    /// If it makes somebody a lead or teacher, in whose house; if it is an invite, in whose its author was.
+    pub(super) house: Option<House>,
     /// Whether nothing of its past is void for somebody who knows just that.
     pub(super) is_past_whole: bool,
 }
@@ -83,7 +85,13 @@ pub(super) struct Admission {
     pub(super) school: SchoolId,
     pub(super) exchange: ExchangeKey,
     pub(super) invite: Option<At>,
+    /// What says that who comes by the invite is of its author's school.
+    pub(super) placed: Option<At>,
 }
+
+/// The leads and teachers who speak for one school, named by the first of them, from whom the others have their role. What
+/// school somebody says they are of is their word alone; a house is not.
+pub(super) type House = MemberId;
 
 /// Smaller is earlier: the number of ancestors of the entry that admitted somebody, and its hash.
 pub(super) type Seniority = (usize, EntryHash);
@@ -97,6 +105,9 @@ pub(super) struct Facts {
     pub(super) recipient: Option<ExchangeKey>,
     /// The invites that end because of whom it takes rights from.
     pub(super) ends: BTreeSet<At>,
+    pub(super) house: Option<House>,
+    /// The house whose first lead or teacher it makes, and the one that does so.
+    pub(super) founds: Option<(House, Option<House>)>,
     pub(super) is_past_whole: bool,
 }
 
@@ -117,6 +128,10 @@ pub(super) struct Graph {
     pub(super) asked: HashMap<At, Vec<At>>,
     /// By request: approvals and refusals.
     pub(super) answers: HashMap<At, Vec<At>>,
+    /// By invite: what says that who comes by it is of its author's school.
+    pub(super) placed: HashMap<At, Vec<At>>,
+    /// By house: what made its first lead or teacher one, and the house that did so.
+    pub(super) founded: HashMap<House, Vec<(At, Option<House>)>>,
     /// By invite: what says that it ends.
     pub(super) ends: HashMap<At, Vec<At>>,
     /// By invite: what ended it by taking rights from somebody who made it or came by it.
@@ -229,6 +244,7 @@ impl Graph {
             recipient: facts.recipient,
             seniority: facts.seniority,
             ends: facts.ends.iter().copied().collect(),
+            house: facts.house,
             is_past_whole: facts.is_past_whole,
         }));
         self.weigh(at);
@@ -311,6 +327,9 @@ impl Graph {
                 self.joined.entry(invite).or_default().push(at);
             }
         }
+        if let Some((house, by)) = facts.founds {
+            self.founded.entry(house).or_default().push((at, by));
+        }
         for invite in &facts.ends {
             self.ends_by_removal.entry(*invite).or_default().push(at);
         }
@@ -348,6 +367,11 @@ impl Graph {
             Action::Lock { document, .. } => self.locks.entry(*document).or_default().push(at),
             Action::Close { .. } => self.closes.push(at),
             Action::Erase { document, .. } => self.erasures.entry(*document).or_default().push(at),
+            Action::PlaceInvite { invite, .. } => {
+                if let Some(invite) = self.place(invite) {
+                    self.placed.entry(invite).or_default().push(at);
+                }
+            }
             Action::Extend { member, .. } => self.extensions.entry(*member).or_default().push(at),
         }
     }

@@ -34,6 +34,8 @@ pub struct Invite<'a> {
     pub exchange: ExchangeKey,
     /// Whether who follows it has to be let in by a lead or teacher.
     pub ask_first: bool,
+    /// The school of its author, if whoever comes by it is of that.
+    pub school: Option<SchoolId>,
     /// Whether it was ended, by itself or because who made it or came by it was removed or
     /// given less than it gives.
     pub ended: bool,
@@ -124,6 +126,18 @@ impl Roster {
         invites
     }
 
+    /// Whether somebody who comes by the invite that `entry` made may say that they are of `school`.
+    pub fn may_bring(&self, entry: &EntryHash, school: &SchoolId) -> bool {
+        let view = self.present();
+        let Some((at, invite)) = view
+            .place(entry)
+            .and_then(|at| Some((at, self.invite_at(&view, at)?)))
+        else {
+            return false;
+        };
+        check::check_school(&view, at, invite.role, school).is_ok()
+    }
+
     /// How many members came by the invite that `entry` made.
     pub fn uses_of(&self, entry: &EntryHash) -> usize {
         self.graph.place(entry).map_or(0, |at| self.present().uses(at))
@@ -157,6 +171,9 @@ impl Roster {
         view.standing(member)
             .map(|standing| view.consenting(member, &standing))
             .unwrap_or_default()
+            .into_iter()
+            .filter_map(|(lead, standing)| Some((lead, view.school(&standing)?)))
+            .collect()
     }
 
     /// How many schools agree that the lead `by` remove `member`, that of `by` among them, and how many have to, if it
@@ -164,7 +181,7 @@ impl Roster {
     pub fn consent_needed(&self, by: &MemberId, member: &MemberId) -> Option<(usize, usize)> {
         let view = self.present();
         let (lead, target) = (view.standing(by)?, view.standing(member)?);
-        let is_foreign = view.school(&lead) != view.school(&target);
+        let is_foreign = !rights::are_of_one_house(&lead, &target);
         (by != member && target.role.is_staff() && is_foreign)
             .then(|| rights::consent(&view, &lead, member, &target))
     }
@@ -362,6 +379,7 @@ impl Roster {
             expires: *expires,
             exchange: *exchange,
             ask_first,
+            school: view.placed(at).map(|(_, school)| school),
             ended: view.is_ended(at),
             keys: node.entry.action().keys(),
         })

@@ -90,6 +90,19 @@ pub(super) fn check_action(
         Action::Lock { .. } => allow(role.is_staff(), "lock a document"),
         Action::Close { .. } => allow(role == Role::Lead, "close the classroom"),
         Action::Erase { .. } => allow(role == Role::Lead, "erase a document"),
+        Action::PlaceInvite { invite, school } => {
+            let given = view
+                .place(invite)
+                .filter(|at| view.graph.node(*at).entry.author() == *author)
+                .and_then(|at| match view.graph.action(at) {
+                    Action::Invite { role, .. } | Action::AskInvite { role, .. } => Some(*role),
+                    _ => None,
+                });
+            allow(
+                given.is_some_and(|given| role.may_invite(given)) && view.school(&standing) == Some(*school),
+                "place this invite in this school",
+            )
+        }
         Action::Extend { member, .. } => allow(
             role == Role::Lead || member == author && role.may_write(),
             "say how far the logs of others count",
@@ -111,40 +124,50 @@ fn may_weaken(
     member: &MemberId,
     target: &Standing,
 ) -> Result<(), Error> {
-    if author == member || !target.role.is_staff() || view.school(by) == view.school(target) {
+    if author == member || !target.role.is_staff() || are_of_one_house(by, target) {
         return Ok(());
     }
     let (have, need) = consent(view, by, member, target);
     allow(have >= need, "act on another school's lead or teacher alone")
 }
 
-/// How many schools agree that `member` be weakened by the lead `by`, theirs among them, and how many must.
+pub(super) fn are_of_one_house(one: &Standing, other: &Standing) -> bool {
+    one.house.is_some() && one.house == other.house
+}
+
+/// How many schools agree that `member` be weakened by the lead `by`, theirs among them, and how many must, of those that
+/// have a say in it.
 pub(super) fn consent(
     view: &View<'_>,
     by: &Standing,
     member: &MemberId,
     target: &Standing,
 ) -> (usize, usize) {
-    let schools = view.schools_with_lead();
-    let agreeing = view
+    let mut agreeing: Vec<_> = view
         .consenting(member, target)
         .into_iter()
-        .map(|(_, school)| school);
-    let have = agreeing
-        .chain(view.school(by))
-        .collect::<std::collections::BTreeSet<_>>()
-        .intersection(&schools)
-        .count();
-    (have, schools.len() / 2 + 1)
+        .filter_map(|(_, lead)| lead.house)
+        .collect();
+    agreeing.extend(by.house);
+    let (mut have, mut all) = (0, 0);
+    for house in view.houses() {
+        if target.house.is_none_or(|target| view.has_a_say(&house, &target)) {
+            all += 1;
+            have += usize::from(agreeing.contains(&house));
+        }
+    }
+    (have, all / 2 + 1)
 }
 
 /// Whether the lead `by` may give `target` the role `to`, which is more than they have.
 fn may_promote(view: &View<'_>, by: &Standing, target: &Standing, to: Role) -> Result<(), Error> {
-    let school = view.school(target);
+    let is_own = if target.role.is_staff() {
+        are_of_one_house(by, target)
+    } else {
+        view.school(by) == view.school(target)
+    };
     allow(
-        !to.is_staff()
-            || view.school(by) == school
-            || school.is_some_and(|school| !view.schools_with_lead().contains(&school)),
+        !to.is_staff() || is_own || view.school(target).is_some_and(|school| !view.has_lead(&school)),
         "promote somebody of another school that has a lead",
     )
 }

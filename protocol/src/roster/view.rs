@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::graph::{Admission, At, Graph, Set};
+use super::graph::{Admission, At, Graph, House, Set};
 use super::{Action, Role};
 use crate::key::KeyName;
 use crate::{DocumentId, EntryHash, ExchangeKey, MemberId, SchoolId, SpaceId};
@@ -22,6 +22,8 @@ pub(super) struct Standing {
     pub(super) role: Role,
     /// The entry that admitted them, as it stands.
     pub(super) admitted: At,
+    /// For which school a lead or teacher speaks. None for somebody who was made one twice apart, for different ones.
+    pub(super) house: Option<House>,
 }
 
 impl<'a> View<'a> {
@@ -79,21 +81,41 @@ impl<'a> View<'a> {
             admitted = Some(admitted.map_or(ranked, |other| other.min(ranked)));
         }
         let (given, _, admitted) = admitted?;
+        let made = comings.iter().copied().filter(|at| {
+            self.admission(*at)
+                .is_some_and(|admission| admission.role.is_staff())
+        });
+        let house = self.house_of(made);
         let changes = self
             .counted(events)
             .filter(|at| is_change(at) && comings.iter().any(|coming| self.graph.is_before(*coming, *at)));
-        let changed = self
-            .latest(changes)
-            .into_iter()
-            .filter_map(|at| match self.graph.action(at) {
+        let changes = self.latest(changes);
+        let changed = changes
+            .iter()
+            .filter_map(|at| match self.graph.action(*at) {
                 Action::ChangeRole { role, .. } => Some(*role),
                 _ => None,
             })
             .max();
+        let role = changed.unwrap_or(given);
+        let house = if changes.is_empty() {
+            house
+        } else {
+            self.house_of(changes.into_iter())
+        };
         Some(Standing {
-            role: changed.unwrap_or(given),
+            role,
             admitted,
+            house: house.filter(|_| role.is_staff()),
         })
+    }
+
+    /// The house that all of these say.
+    fn house_of(&self, mut made: impl Iterator<Item = At>) -> Option<House> {
+        let house = self.graph.node(made.next()?).house;
+        made.all(|at| self.graph.node(at).house == house)
+            .then_some(house)
+            .flatten()
     }
 
     /// Whether `member` belongs, or did once.
@@ -198,26 +220,58 @@ impl<'a> View<'a> {
             .min_by_key(|name| (std::cmp::Reverse(name.epoch), name.id))
     }
 
-    pub(super) fn schools_with_lead(&self) -> BTreeSet<SchoolId> {
+    /// Whether somebody leads who says to be of this school.
+    pub(super) fn has_lead(&self, school: &SchoolId) -> bool {
+        self.members()
+            .any(|(_, standing)| standing.role == Role::Lead && self.school(&standing) == Some(*school))
+    }
+
+    /// The houses with a lead.
+    pub(super) fn houses(&self) -> BTreeSet<House> {
         self.members()
             .filter(|(_, standing)| standing.role == Role::Lead)
-            .filter_map(|(_, standing)| self.school(&standing))
+            .filter_map(|(_, standing)| standing.house)
             .collect()
     }
 
+    /// Whether `house` has a say in what becomes of the leads and teachers of `other`: it was there when that came, or that
+    /// let it in. So nobody gets a say by bringing in more schools.
+    pub(super) fn has_a_say(&self, house: &House, other: &House) -> bool {
+        let founded = |house: &House| {
+            let all = self.graph.founded.get(house).into_iter().flatten();
+            all.filter(|(at, _)| self.counts(*at))
+        };
+        house == other
+            || founded(house).any(|(at, by)| {
+                by.as_ref() == Some(other)
+                    || founded(other).all(|(later, _)| self.graph.is_before(*at, *later))
+            })
+    }
+
+    /// The school that the author of an invite placed it in, and where.
+    pub(super) fn placed(&self, invite: At) -> Option<(At, SchoolId)> {
+        let at = self
+            .counted(self.graph.placed.get(&invite))
+            .min_by_key(|at| self.hash(*at))?;
+        match self.graph.action(at) {
+            Action::PlaceInvite { school, .. } => Some((at, *school)),
+            _ => None,
+        }
+    }
+
     /// The leads who agreed that `member` be removed, since they were admitted.
-    pub(super) fn consenting(&self, member: &MemberId, standing: &Standing) -> Vec<(MemberId, SchoolId)> {
+    pub(super) fn consenting(&self, member: &MemberId, standing: &Standing) -> Vec<(MemberId, Standing)> {
         let mut consenting: Vec<_> = self
             .counted(self.graph.consents.get(member))
             .filter(|at| self.graph.is_before(standing.admitted, *at))
             .filter_map(|at| {
                 let author = self.graph.node(at).entry.author();
                 let lead = self.standing(&author).filter(|lead| lead.role == Role::Lead)?;
-                Some((author, self.school(&lead)?))
+                Some((author, lead))
             })
             .collect();
-        consenting.sort_unstable();
-        consenting.dedup();
+        consenting.sort_unstable_by_key(|(member, _)| *member);
+        consenting.dedup_by_key(|(member, _)| *member);
         consenting
     }
 

@@ -5,10 +5,10 @@ use protocol::roster::{Action, Entry, Removal, Role, Roster, Rotation};
 use protocol::{DocumentId, EntryHash, MemberId, SpaceId};
 
 use crate::class::{PAGE, cutoffs, key, log};
-use crate::example::{EXPIRES, Example, SOUTH, Stream, epoch_key, person};
+use crate::example::{EXPIRES, Example, NORTH, SOUTH, Stream, epoch_key, person};
 use crate::golden::read;
 
-const NAMES: [&str; 14] = [
+const NAMES: [&str; 15] = [
     "roster-ask-invite",
     "roster-end-invite",
     "roster-request",
@@ -23,6 +23,7 @@ const NAMES: [&str; 14] = [
     "roster-close",
     "roster-erase",
     "roster-extend",
+    "roster-place-invite",
 ];
 
 fn invite() -> protocol::identity::InviteKeys {
@@ -170,7 +171,22 @@ pub(crate) fn all() -> Vec<(&'static str, Entry)> {
         member: person(2).id(),
         cutoffs: cutoffs(&[(PAGE, 0xab, 200)]),
     };
-    add("roster-extend", act(1, erased, extend));
+    let extended = add("roster-extend", act(1, erased, extend));
+    let ask = Entry::ask_invite(
+        &lead,
+        classroom,
+        vec![extended],
+        &protocol::identity::InviteKeys::from_secret(&[0x79; 16]).unwrap(),
+        Role::Teacher,
+        5,
+        EXPIRES,
+    );
+    let ask = add("roster-ask-invite-placed", ask.unwrap());
+    let place = Action::PlaceInvite {
+        invite: ask,
+        school: NORTH,
+    };
+    add("roster-place-invite", act(1, ask, place));
     made.into_iter()
         .map(|(name, entry)| {
             (
@@ -200,6 +216,9 @@ pub(crate) fn are_what_this_program_reads() {
         if name == "roster-decline" {
             roster.add(self::entry_of("roster-request-declined")).unwrap();
         }
+        if name == "roster-place-invite" {
+            roster.add(self::entry_of("roster-ask-invite-placed")).unwrap();
+        }
         // The kind stands behind version, length, classroom, one parent and author.
         assert_eq!(kind(&read(name)), 3 + number as u8, "{name}");
         roster.add(entry.clone()).unwrap();
@@ -221,6 +240,8 @@ pub(crate) fn are_what_this_program_reads() {
     );
     assert!(roster.locked(&PAGE) && roster.closed());
     assert_eq!(roster.erased(&PAGE), Some(DocumentId([0xd2; 16])));
+    let placed = entry("roster-ask-invite-placed").hash();
+    assert_eq!(roster.invite_by(&placed).unwrap().school, Some(NORTH));
     assert_eq!(roster.cutoff(&log(2, PAGE, 0xab)), Some(200));
 }
 

@@ -123,7 +123,7 @@ fn what_the_removed_did_apart_is_void() {
     let (mut one, mut other) = (class.clone(), class);
     one.act(FOUNDER, remove(3));
     let before = other.roster.current_key(&SpaceId::EVERYONE);
-    let invite = other.invite(3, 3, Role::Lead, 9);
+    let invite = other.own_invite(3, 3, Role::Lead, 9);
     let guest = other.admission(5, 3, invite, NORTH);
     other.take(guest);
     other.act(5, remove(2));
@@ -308,8 +308,8 @@ fn invites_that_the_removed_know_end_with_them() {
 #[test]
 fn who_is_given_less_does_not_come_back_as_more() {
     let mut class = class();
-    let own = class.invite(3, 1, Role::Lead, 9);
-    let shared = class.invite(FOUNDER, 2, Role::Teacher, 9);
+    let own = class.own_invite(3, 1, Role::Lead, 9);
+    let shared = class.own_invite(FOUNDER, 2, Role::Teacher, 9);
     use_invite(&mut class, 5, 2);
     let below = class.invite(5, 3, Role::Student, 9);
     let mut backdated = class.clone();
@@ -471,7 +471,7 @@ fn backdating_is_worth_nothing() {
     let before = class.clone();
     class.act(FOUNDER, remove(3));
     let mut backdated = before;
-    let invite = backdated.invite(3, 9, Role::Lead, 9);
+    let invite = backdated.own_invite(3, 9, Role::Lead, 9);
     let puppet = backdated.admission(9, 9, invite, NORTH);
     backdated.take(puppet);
     backdated.act(9, remove(FOUNDER));
@@ -526,13 +526,13 @@ fn nobody_undoes_what_another_school_went_on_from() {
     let mut class = founded.clone();
     class.join(2, Role::Lead, SOUTH);
     let before = class.clone();
-    class.invite(2, 1, Role::Lead, 9);
+    class.own_invite(2, 1, Role::Lead, 9);
     let second = class.roster.invite(&secret(1).id()).unwrap().entry;
     let second = class.admission(5, 1, second, SOUTH);
     class.take(second);
     class.act(FOUNDER, lock(true));
     let mut backdated = before;
-    backdated.invite(2, 2, Role::Lead, 9);
+    backdated.own_invite(2, 2, Role::Lead, 9);
     let puppet = backdated.roster.invite(&secret(2).id()).unwrap().entry;
     let puppet = backdated.admission(9, 2, puppet, SOUTH);
     backdated.take(puppet);
@@ -586,7 +586,7 @@ fn nobody_avoids_consent_by_naming_a_past_before_a_promotion() {
     // The same for somebody who left as a student and came back as a teacher.
     let mut class = before.clone();
     class.act(3, remove(3));
-    class.invite(2, 1, Role::Teacher, 1);
+    class.own_invite(2, 1, Role::Teacher, 1);
     let back = class.roster.invite(&secret(1).id()).unwrap().entry;
     let back = class.admission(3, 1, back, SOUTH);
     class.take(back);

@@ -129,6 +129,14 @@ impl Class {
         self.take(entry.unwrap())
     }
 
+    /// An invite into the author's school.
+    pub(crate) fn own_invite(&mut self, author: u8, number: u8, role: Role, uses: u32) -> EntryHash {
+        let invite = self.invite(author, number, role, uses);
+        let school = self.roster.member(&id(author)).unwrap().school;
+        self.act(author, Action::PlaceInvite { invite, school });
+        invite
+    }
+
     pub(crate) fn ask_invite(&mut self, author: u8, number: u8, role: Role) -> EntryHash {
         let (keys, heads) = (person(author), self.heads());
         let entry = Entry::ask_invite(&keys, self.classroom(), heads, &secret(number), role, 9, EXPIRES);
@@ -174,10 +182,19 @@ impl Class {
         .unwrap()
     }
 
-    /// Lets somebody in, by an invite of the founder that is for them alone. Answers with their admission.
+    /// Lets somebody in, by an invite that is for them alone: of a lead of their school if it is to lead or teach and there is
+    /// one, otherwise of the founder. Answers with their admission.
     pub(crate) fn join(&mut self, joiner: u8, role: Role, school: SchoolId) -> EntryHash {
         let number = 100 + joiner;
-        let invite = self.invite(FOUNDER, number, role, 1);
+        let leads = |number: &u8| {
+            let member = self.roster.member(&id(*number));
+            member.is_some_and(|member| member.role == Role::Lead && member.school == school)
+        };
+        let own = (1..100).find(leads).filter(|_| role.is_staff());
+        let invite = match own {
+            Some(lead) => self.own_invite(lead, number, role, 1),
+            None => self.invite(FOUNDER, number, role, 1),
+        };
         let admission = self.admission(joiner, number, invite, school);
         self.take(admission)
     }

@@ -62,6 +62,8 @@ enum Act {
     Close(bool),
     Erase(u8),
     Extend(u8),
+    /// Of an invite that is there, in the author's school.
+    Place(Index),
 }
 
 fn acts() -> impl Strategy<Value = Act> {
@@ -70,7 +72,7 @@ fn acts() -> impl Strategy<Value = Act> {
             .prop_map(|(role, ask)| Act::Invite { role, ask }),
         9 => (any::<Index>(), 0..3usize).prop_map(|(invite, school)| Act::Join { invite, school }),
         1 => any::<Index>().prop_map(Act::End),
-        5 => (any::<Index>(), prop::bool::weighted(0.8))
+        7 => (any::<Index>(), prop::bool::weighted(0.6))
             .prop_map(|(request, approve)| Act::Answer { request, approve }),
         3 => (PEOPLE, 0..5usize).prop_map(|(member, role)| Act::Change { member, role }),
         5 => (vec(PEOPLE, 1..2), any::<bool>()).prop_map(|(members, rotate)| Act::Remove { members, rotate }),
@@ -81,6 +83,7 @@ fn acts() -> impl Strategy<Value = Act> {
         1 => any::<bool>().prop_map(Act::Close),
         1 => (1..4u8).prop_map(Act::Erase),
         2 => PEOPLE.prop_map(Act::Extend),
+        4 => any::<Index>().prop_map(Act::Place),
     ]
 }
 
@@ -127,6 +130,8 @@ fn entry(class: &mut Class, author: u8, act: &Act) -> Option<Entry> {
                 })
                 .collect();
             let (hash, key, ask) = *invites.get(invite.index(invites.len().max(1)))?;
+            let placed = class.roster.invite_by(&hash).and_then(|invite| invite.school);
+            let school = placed.unwrap_or(school);
             let number = *NUMBERS.get(&key)?;
             return Some(if ask {
                 class.request(author, number, hash, school)
@@ -190,6 +195,14 @@ fn entry(class: &mut Class, author: u8, act: &Act) -> Option<Entry> {
             document: PAGE,
             successor: DocumentId([*number; 16]),
         },
+        Act::Place(invite) => {
+            let school = class.roster.member(&id(author))?.school;
+            let invites = class.roster.invites();
+            let own = invites.iter().filter(|invite| invite.author == id(author));
+            let own: Vec<_> = own.collect();
+            let invite = own.get(invite.index(own.len().max(1)))?.entry;
+            Action::PlaceInvite { invite, school }
+        }
         Act::Extend(member) => Action::Extend {
             member: id(*member),
             cutoffs: cutoffs(&[(PAGE, 2, 3)]),
@@ -367,7 +380,7 @@ fn random_histories_are_full_of_conflicts() {
     let strategy = histories();
     let (mut taken, mut void, mut former, mut rotated) = (0, 0, 0, 0);
     let mut kinds = BTreeSet::new();
-    for _ in 0..90 {
+    for _ in 0..140 {
         let [mut one, two, three] = live(&strategy.new_tree(&mut runner).unwrap().current());
         one.meet(&[&two, &three]);
         for entry in one.roster.entries_in_order() {
@@ -384,9 +397,9 @@ fn random_histories_are_full_of_conflicts() {
         former += one.roster.former_members().len();
         rotated += one.roster.keys_in(&SpaceId::EVERYONE).len() - 1;
     }
-    println!("90 histories: {taken} entries, {void} void, {former} out, {rotated} new keys, {kinds:?}");
-    assert!(taken > 1_200 && void > 30 && former > 40 && rotated > 15);
-    assert_eq!(kinds.len(), 17, "each kind of action: {kinds:?}");
+    println!("140 histories: {taken} entries, {void} void, {former} out, {rotated} new keys, {kinds:?}");
+    assert!(taken > 2_000 && void > 30 && former > 60 && rotated > 15);
+    assert_eq!(kinds.len(), 18, "each kind of action: {kinds:?}");
 }
 
 /// Entries with any action that decodes, signed by members, change nothing if they are refused.

@@ -427,6 +427,166 @@ fn of_two_schools_none_throws_the_other_out() {
     class.act(FOUNDER, remove(2));
 }
 
+/// A lead who brings in schools of puppets has no more say in the others than before, whatever past they claim to have
+/// come in. Whoever lets a school in, or comes where it is, gives it a say in what becomes of them.
+#[test]
+fn nobody_outvotes_a_school_with_more_schools() {
+    let refused = not_allowed("act on another school's lead or teacher alone");
+    let mut class = Class::new();
+    let founded = class.clone();
+    class.join(2, Role::Lead, SOUTH);
+    let (early, late) = (founded, class.clone());
+    for mut puppets in [early, late] {
+        for number in [6, 7, 8] {
+            puppets.join(number, Role::Lead, protocol::SchoolId([number; 16]));
+        }
+        puppets.meet(&[&class]);
+        for number in [6, 7, 8] {
+            puppets.act(number, consent(2));
+        }
+        assert_eq!(puppets.roster.consent_needed(&id(FOUNDER), &id(2)), Some((1, 2)));
+        assert_eq!(puppets.try_act(FOUNDER, remove(2)), refused);
+        assert_eq!(puppets.try_act(6, remove(2)), refused);
+    }
+    // Those it let in itself have one.
+    for number in [3, 4] {
+        class.invite(2, number, Role::Lead, 1);
+        let invite = class.roster.invite(&secret(number).id()).unwrap().entry;
+        let school = protocol::SchoolId([number; 16]);
+        let admission = class.admission(number, number, invite, school);
+        class.take(admission);
+        class.act(number, consent(2));
+    }
+    assert_eq!(class.roster.consent_needed(&id(FOUNDER), &id(2)), Some((3, 3)));
+    class.act(FOUNDER, remove(2));
+}
+
+/// What school somebody says they are of gives them no power over it.
+#[test]
+fn nobody_takes_over_a_school_by_its_name() {
+    let refused = not_allowed("act on another school's lead or teacher alone");
+    let mut class = Class::new();
+    let founded = class.clone();
+    class.join(2, Role::Lead, SOUTH);
+    class.join(3, Role::Teacher, SOUTH);
+    // Before it came, as it seems: by an invite, or as a student of no school that is there, who is promoted.
+    let mut invited = founded.clone();
+    invited.join(9, Role::Lead, SOUTH);
+    let mut promoted = founded;
+    promoted.join(9, Role::Student, SOUTH);
+    promoted.act(FOUNDER, change(9, Role::Lead));
+    for mut puppet in [invited, promoted] {
+        puppet.meet(&[&class]);
+        assert_eq!(puppet.role(9), Some(Role::Lead));
+        for member in [2, 3] {
+            assert_eq!(puppet.try_act(9, remove(member)), refused);
+            assert_eq!(puppet.try_act(9, change(member, Role::Guest)), refused);
+        }
+        assert_eq!(puppet.try_act(2, remove(9)), refused);
+        // Nobody else takes them for their own.
+        puppet.act(9, consent(2));
+        assert_eq!(puppet.try_act(FOUNDER, remove(2)), refused);
+        puppet.act(2, remove(3));
+    }
+    // Somebody who came twice apart, by two schools, speaks for none.
+    let (mut one, mut other) = (class.clone(), class);
+    one.own_invite(FOUNDER, 1, Role::Lead, 1);
+    other.own_invite(2, 2, Role::Lead, 1);
+    for (class, number, school) in [(&mut one, 1, NORTH), (&mut other, 2, SOUTH)] {
+        let invite = class.roster.invite(&secret(number).id()).unwrap().entry;
+        let admission = class.admission(7, number, invite, school);
+        class.take(admission);
+    }
+    one.meet(&[&other]);
+    assert_eq!(one.try_act(7, remove(3)), refused);
+    assert_eq!(one.try_act(7, remove(FOUNDER)), refused);
+}
+
+/// An invite to lead or teach brings another school, unless its author says that it is for theirs.
+#[test]
+fn who_comes_to_lead_or_teach_brings_a_school_or_joins_that_of_the_inviter() {
+    let mut class = Class::new();
+    class.join(2, Role::Lead, SOUTH);
+    class.join(3, Role::Student, EAST);
+    let led = not_allowed("join a school that has a lead by an invite that is not for it");
+    let placed_elsewhere = not_allowed("join another school than the invite is for");
+    for role in [Role::Lead, Role::Teacher] {
+        let mut class = class.clone();
+        let open = class.invite(FOUNDER, 1, role, 9);
+        let own = class.own_invite(FOUNDER, 2, role, 9);
+        let mut join = |joiner, number, invite, school| {
+            let admission = class.admission(joiner, number, invite, school);
+            class.roster.add(admission)
+        };
+        for school in [NORTH, SOUTH] {
+            assert_eq!(join(5, 1, open, school), led);
+        }
+        for school in [SOUTH, EAST] {
+            assert_eq!(join(5, 2, own, school), placed_elsewhere);
+        }
+        assert_eq!(join(5, 1, open, EAST), Ok(Added::New));
+        assert_eq!(
+            join(6, 1, open, EAST),
+            Ok(Added::New),
+            "who came by the same invite"
+        );
+        assert_eq!(join(7, 2, own, NORTH), Ok(Added::New));
+        assert_eq!(class.roster.invite_by(&own).unwrap().school, Some(NORTH));
+        // Of those only the last is the founder's to remove.
+        assert_eq!(class.roster.consent_needed(&id(FOUNDER), &id(7)), None);
+        assert!(class.roster.consent_needed(&id(FOUNDER), &id(5)).is_some());
+    }
+    // Asking is no other way in.
+    let ask = class.ask_invite(FOUNDER, 4, Role::Lead);
+    let request = class.request(5, 4, ask, SOUTH);
+    assert_eq!(class.roster.add(request), led);
+}
+
+#[test]
+fn an_invite_is_placed_by_its_author_before_it_is_used() {
+    let mut class = Class::new();
+    class.join(2, Role::Teacher, NORTH);
+    class.join(3, Role::Lead, SOUTH);
+    let invite = class.invite(2, 1, Role::Student, 9);
+    let place = |school| Action::PlaceInvite { invite, school };
+    let refused = not_allowed("place this invite in this school");
+    assert_eq!(class.try_act(FOUNDER, place(NORTH)), refused);
+    assert_eq!(class.try_act(2, place(SOUTH)), refused);
+    let mut used = class.clone();
+    let admission = used.admission(5, 1, invite, SOUTH);
+    used.take(admission);
+    let late = not_allowed("place an invite that is placed or used");
+    assert_eq!(used.try_act(2, place(NORTH)), late);
+    let mut apart = class.clone();
+    class.act(2, place(NORTH));
+    assert_eq!(class.try_act(2, place(NORTH)), late);
+    let student = class.admission(5, 1, invite, NORTH);
+    class.take(student);
+    // Who came without knowing that it was placed names their school.
+    let other = apart.admission(6, 1, invite, SOUTH);
+    apart.take(other);
+    class.meet(&[&apart]);
+    let school = |number| class.roster.member(&id(number)).unwrap().school;
+    assert_eq!((school(5), school(6)), (NORTH, SOUTH));
+    // Who lost the right to place it placed nobody.
+    let mut class = Class::new();
+    class.join(2, Role::Lead, NORTH);
+    let open = class.invite(2, 1, Role::Teacher, 9);
+    let (mut removed, mut placing) = (class.clone(), class);
+    removed.act(FOUNDER, remove(2));
+    placing.act(
+        2,
+        Action::PlaceInvite {
+            invite: open,
+            school: NORTH,
+        },
+    );
+    let puppet = placing.admission(9, 1, open, NORTH);
+    placing.take(puppet);
+    removed.meet(&[&placing]);
+    assert_eq!(removed.role(9), None);
+}
+
 /// What was agreed on before somebody came back counts no more.
 #[test]
 fn consent_is_given_anew_after_a_readmission() {

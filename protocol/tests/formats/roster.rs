@@ -52,15 +52,21 @@ fn invite(author: u8, parents: Vec<EntryHash>, key: u8, role: Role, uses: u32) -
     .unwrap()
 }
 
+/// Each but the first is of a school of their own.
 fn admit(author: u8, parents: Vec<EntryHash>, key: u8, invite: EntryHash) -> Entry {
     let classroom = example().classroom();
+    let school = if author == 2 {
+        SOUTH
+    } else {
+        SchoolId([author; 16])
+    };
     Entry::admit(
         &person(author),
         classroom,
         parents,
         &secret(key),
         invite,
-        SOUTH,
+        school,
         Vec::new(),
     )
     .unwrap()

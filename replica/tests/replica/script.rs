@@ -443,9 +443,10 @@ impl Script {
         let mut rng = SeededRng::new("author");
         let keys = MemberKeys::from_seed(&Seed::random(&mut rng)).unwrap();
         let sealed = SealedKey::seal(&key, SpaceId::EVERYONE, 0, &keys.exchange_key(), &mut rng).unwrap();
-        let invited = roster.invite(&invite.id()).unwrap().entry;
+        let known = roster.invite(&invite.id()).unwrap();
+        let (invited, placed) = (known.entry, known.school);
         let parents = roster.heads_after(&invited);
-        let school = SchoolId([4; 16]);
+        let school = placed.unwrap_or(SchoolId([4; 16]));
         let admission = Entry::admit(
             &keys,
             self.classroom,

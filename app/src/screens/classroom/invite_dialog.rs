@@ -147,7 +147,21 @@ pub(super) fn InviteDialog(
                 <select id="role" on:change=choose aria-describedby="role-hint">
                     {options}
                 </select>
-                <p class="hint" id="role-hint">{move || reasons::role_hint(OFFERED[chosen.get()])}</p>
+                <p class="hint" id="role-hint">
+                    {move || {
+                        let role = OFFERED[chosen.get()];
+                        let whose = match role {
+                            Role::Lead => say().invite_lead_hint(),
+                            Role::Teacher => say().invite_teacher_hint(),
+                            _ => "",
+                        };
+                        view! {
+                            {reasons::role_hint(role)}
+                            " "
+                            {whose}
+                        }
+                    }}
+                </p>
             </div>
             <label class="choice">
                 <input
