@@ -322,6 +322,27 @@ impl Roster {
         })
     }
 
+    /// How many entries of its author that take rights away neither know of `entry`, which is not here yet and may take some
+    /// itself, nor are known to it.
+    pub fn takings_apart_from(&self, entry: &Entry) -> usize {
+        let takes = matches!(
+            entry.action(),
+            Action::Remove { .. } | Action::EndInvite { .. } | Action::ChangeRole { .. }
+        );
+        if !takes {
+            return 0;
+        }
+        let past = self.graph.past_of(
+            entry
+                .parents()
+                .iter()
+                .filter_map(|parent| self.graph.place(parent)),
+        );
+        let author = entry.author();
+        let is_apart = |at: &&At| !past.contains(**at) && self.graph.node(**at).entry.author() == author;
+        self.graph.takings.iter().filter(is_apart).count()
+    }
+
     /// Whether only leads and teachers may write in a document now.
     pub fn locked(&self, document: &DocumentId) -> bool {
         self.present().is_locked(document)

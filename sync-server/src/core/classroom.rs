@@ -2,6 +2,7 @@
 //! or an uncommitted submission needs it; everything in it comes from the store.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
@@ -21,12 +22,17 @@ const RECENT_BYTES: usize = 1024 * 1024;
 /// Of how many logs it is remembered that their segments count.
 const MAX_FITS: usize = 4096;
 
+/// How long a classroom that was founded here waits for those who belong to it, in seconds: they come as soon as they can.
+const FRESH: u64 = 600;
+
 /// See the [module](self).
 #[derive(Debug)]
 pub(crate) struct Classroom {
     id: ClassroomId,
     state: Mutex<State>,
     fits: Mutex<Fits>,
+    /// When it was founded here, if that was since the relay started.
+    founded: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -123,7 +129,19 @@ impl Classroom {
                 roster,
                 known: HashMap::new(),
             }),
+            founded: AtomicU64::new(0),
         })
+    }
+
+    /// Notes that it was founded here, in seconds since 1970: for the first time, or again by somebody who has it.
+    pub(crate) fn note_founded(&self, now: u64) {
+        self.founded.store(now, Ordering::Relaxed);
+    }
+
+    /// Whether it was founded here a moment ago, so that those may still be missing who belong to it.
+    pub(crate) fn is_fresh(&self, now: u64) -> bool {
+        let founded = self.founded.load(Ordering::Relaxed);
+        (founded..founded.saturating_add(FRESH)).contains(&now)
     }
 
     pub(crate) fn id(&self) -> &ClassroomId {

@@ -19,6 +19,10 @@ use crate::Error;
 use crate::settings::Limits;
 use crate::store::{Change, Store};
 
+/// How many entries of one author that take rights away may not know of each other. Somebody has a few devices; each such
+/// entry makes a relay and everybody else judge others anew.
+const MAX_APART: usize = 64;
+
 /// What becomes of a submission that is not refused.
 pub(super) enum Decision {
     /// It gets the next position, after these changes.
@@ -52,6 +56,7 @@ impl Pending {
         if self.last == 0 {
             // The only entry that a roster of a classroom without items has.
             return if is_founding {
+                self.classroom.note_founded(terms.now);
                 Ok(Decision::Store(Vec::new()))
             } else {
                 Err(Refusal::UnknownClassroom)
@@ -61,19 +66,24 @@ impl Pending {
         if roster.knows(&[hash]) {
             return Ok(Decision::Held);
         }
-        if roster.len() >= terms.limits.classroom_entries {
-            return Err(Refusal::TooManyEntries);
-        }
+        check_room_for(roster, entry, terms.limits.classroom_entries)?;
         let is_own = from.bringer.is(&entry.author());
+        let belongs = from.bringer.belongs(roster);
         let joins_by = match entry.action() {
             Action::Admit { invite, .. } | Action::Request { invite, .. } => Some(invite),
             _ => None,
         };
-        // What others submit was taken in time somewhere else: they vouch for it.
-        match joins_by {
-            Some(invite) if is_own => check_invite(roster, invite, terms.now)?,
-            _ if from.has_founding || from.bringer.belongs(roster) => {}
-            _ => return Err(Refusal::NotAMember),
+        if !belongs && !from.has_founding && !(is_own && joins_by.is_some()) {
+            return Err(Refusal::NotAMember);
+        }
+        if let Some(invite) = joins_by {
+            // What members submit was taken in time somewhere else: they vouch for it. Anybody may have the founding entry,
+            // and says nothing by it, unless the classroom has just come back here with them.
+            let is_vouched_for = !is_own && (belongs || self.classroom.is_fresh(terms.now));
+            if !is_vouched_for {
+                check_invite(roster, invite, terms.now)?;
+            }
+            check_crowd(roster, invite)?;
         }
         if is_own && roster.leaves_out(entry) {
             return Err(Refusal::LeavesOut);
@@ -129,6 +139,49 @@ impl Pending {
         }
         Ok(())
     }
+}
+
+/// Whether there is room for one more entry. Whatever strangers fill a roster with, those who lead or teach can still end it.
+fn check_room_for(roster: &Roster, entry: &Entry, most: usize) -> Result<(), Refusal> {
+    let ends_it = match entry.action() {
+        Action::Remove { .. }
+        | Action::EndInvite { .. }
+        | Action::ChangeRole { .. }
+        | Action::Decline { .. }
+        | Action::Extend { .. }
+        | Action::Rotate { .. } => roster
+            .member(&entry.author())
+            .is_some_and(|author| author.role.is_staff()),
+        _ => false,
+    };
+    let room = if ends_it {
+        most.saturating_add(most / 8)
+    } else {
+        most
+    };
+    if roster.len() >= room || roster.takings_apart_from(entry) > MAX_APART {
+        return Err(Refusal::TooManyEntries);
+    }
+    Ok(())
+}
+
+/// Whether not many more came, or ask, by an invite than it lets in, whoever says so: some may have come in other places.
+fn check_crowd(roster: &Roster, invite: &EntryHash) -> Result<(), Refusal> {
+    let Some(known) = roster.invite_by(invite) else {
+        return Ok(());
+    };
+    let asking = || {
+        let requests = roster.requests();
+        requests
+            .iter()
+            .filter(|request| request.invite == *invite)
+            .count()
+    };
+    let most = (known.uses as usize).saturating_mul(2).saturating_add(16);
+    if known.used >= most || known.ask_first && asking() >= most {
+        return Err(Refusal::InviteUsedUp);
+    }
+    Ok(())
 }
 
 /// Whether an invite still lets somebody in, as far as this relay knows.

@@ -6,6 +6,7 @@ mod bundles;
 mod classroom;
 mod client;
 mod core;
+mod crowds;
 mod driven;
 mod durability;
 mod exchange;
