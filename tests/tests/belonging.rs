@@ -206,6 +206,21 @@ async fn verify(browser: &tests::Browser, outcome: &str) -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_list_says_where_work_was_seen() -> Result<()> {
+    let pair = Pair::meet().await?;
+    let (amina, jonas) = (&pair.amina, &pair.jonas);
+    amina.write("From Kenya. ").await?;
+    amina.wait_for_status("On the relay").await?;
+    amina.press(&format!("Back to {CLASSROOM}")).await?;
+    // Who goes on writing from there has seen it.
+    jonas.wait_for_page("From Kenya.").await?;
+    jonas.write("From Bremen. ").await?;
+    let seen = format!("Seen at {}", JONAS.school);
+    amina.wait_for_text("list", "Documents", &seen).await?;
+    pair.part().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_page_that_is_started_anew_keeps_its_text_and_what_was_written_meanwhile() -> Result<()> {
     let pair = Pair::meet().await?;
     let (amina, jonas) = (&pair.amina, &pair.jonas);

@@ -1,7 +1,8 @@
 use leptos::prelude::*;
 use protocol::{ClassroomId, DocumentId, SpaceId};
-use replica::view::{Classroom, Document};
+use replica::view::{Classroom, Document, Receipt};
 
+use super::members::school_names;
 use super::part;
 use crate::components::avatar::name_in;
 use crate::components::icon::Sheet;
@@ -62,6 +63,13 @@ fn Row(id: ClassroomId, document: DocumentId) -> impl IntoView {
     let locked = of(|view| view.locked);
     let for_staff = of(|view| view.space == SpaceId::STAFF);
     let anew = part(id, move |classroom| started_anew_by(classroom, document));
+    let seen_at = part(id, move |classroom| {
+        let this = classroom.documents.iter().find(|other| other.id == document)?;
+        match &this.receipt {
+            Receipt::SeenAt(schools) => Some(school_names(classroom, schools)),
+            Receipt::OnThisDevice | Receipt::OnTheRelay => None,
+        }
+    });
     let title = move || {
         let title = view.with(|view| view.as_ref().map(|view| view.title.clone()));
         title
@@ -99,7 +107,7 @@ fn Row(id: ClassroomId, document: DocumentId) -> impl IntoView {
             {move || locked.get().then(|| view! { <span class="badge">{say().locked()}</span> })}
             {move || {
                 if arrived.get() {
-                    view! { <WorkBadge work=work.get() /> }.into_any()
+                    view! { <WorkBadge work=work.get() seen_at=seen_at.get() /> }.into_any()
                 } else {
                     view! { <span class="badge">{say().document_not_arrived()}</span> }.into_any()
                 }

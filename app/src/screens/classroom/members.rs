@@ -1,5 +1,5 @@
 use leptos::prelude::*;
-use protocol::{ClassroomId, MemberId};
+use protocol::{ClassroomId, MemberId, SchoolId};
 use replica::view::{Classroom, Member, School};
 
 use super::manage::manage_items;
@@ -70,20 +70,23 @@ fn school_name(classroom: &Classroom, member: &Member) -> String {
     school.map_or_else(|| say().unnamed_school().to_owned(), |school| school.name.clone())
 }
 
+/// The names of these schools, as far as they are known.
+pub(super) fn school_names(classroom: &Classroom, schools: &[SchoolId]) -> String {
+    let mut names = String::new();
+    for school in &classroom.schools {
+        if schools.contains(&school.id) {
+            if !names.is_empty() {
+                names.push_str(", ");
+            }
+            names.push_str(&school.name);
+        }
+    }
+    names
+}
+
 /// Who agrees by now that a lead or teacher be removed or given less power; empty if that is not proposed.
 fn proposal(classroom: &Classroom, member: &Member) -> String {
-    let agreed = &member.rights.agreed;
-    let mut names = String::new();
-    for school in classroom
-        .schools
-        .iter()
-        .filter(|school| agreed.contains(&school.id))
-    {
-        if !names.is_empty() {
-            names.push_str(", ");
-        }
-        names.push_str(&school.name);
-    }
+    let names = school_names(classroom, &member.rights.agreed);
     if names.is_empty() {
         names
     } else {
@@ -158,7 +161,6 @@ fn Row(id: ClassroomId, member: MemberId) -> impl IntoView {
 
 #[cfg(test)]
 mod tests {
-    use protocol::SchoolId;
     use protocol::roster::Role;
     use replica::view::Rights;
     use wasm_bindgen_test::wasm_bindgen_test;
