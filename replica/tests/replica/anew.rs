@@ -63,7 +63,7 @@ impl World {
         let (file, _) = self.export(lead, None).await;
         let mut reader = bundle::Reader::new();
         reader.push(&file);
-        while let Some(event) = reader.next() {
+        for event in reader {
             if let bundle::Event::Record { item, .. } = event
                 && let Ok(segment) = Segment::decode(&item)
             {

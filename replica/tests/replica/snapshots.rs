@@ -515,14 +515,14 @@ async fn a_history_is_compared_from_what_the_relay_still_has() {
     ] {
         let mut played = Played::new(seed, Role::Student).await;
         let held = played.changes.len() - left_out;
-        let (snapshot, pieces) = played.author.snapshot(&played.changes[..held].to_vec());
+        let (snapshot, pieces) = played.author.snapshot(&played.changes[..held]);
         played.bring(&snapshot, &pieces).await;
         assert_eq!(played.words().await.len(), 10 - left_out);
         let request = played.verify().await;
         let ranges = played.wanted().pop().unwrap().logs;
         assert_eq!((ranges.len(), ranges[0].from, ranges[0].to), (1, 0, 11));
-        for segment in played.segments[..sent].to_vec() {
-            played.script.bring_by(&segment, 0).await;
+        for segment in &played.segments[..sent] {
+            played.script.bring_by(segment, 0).await;
         }
         played.script.fetched().await;
         assert_eq!(
@@ -551,7 +551,7 @@ async fn a_lead_compares_a_new_snapshot_when_it_is_quiet() {
             played.script.bring(&segment).await;
         }
         let held = played.changes.len() - left_out;
-        let (snapshot, pieces) = played.author.snapshot(&played.changes[..held].to_vec());
+        let (snapshot, pieces) = played.author.snapshot(&played.changes[..held]);
         played.script.bring_snapshot(&snapshot.encode().unwrap(), 1).await;
         assert!(played.wanted().is_empty());
         played.script.live(100).await;

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use documents::page::edit::Edit;
-use protocol::roster::Role;
+use protocol::roster::{Entry, Role};
 use protocol::{ClassroomId, DocumentId, LaneId};
 use replica::command::{Answer, Command, Imported, Problem, Profile as Person};
 use replica::store::Table;
@@ -323,8 +323,16 @@ impl World {
             let encoded = segment.encode().unwrap();
             assert!(synced.kept(&encoded), "sent before it was written");
         }
+        let me = self.tab(number).home.as_ref().and_then(|home| home.me);
         for entry in entries {
-            let is_stored = synced
+            // What somebody else wrote is given on as soon as it is in the store; own entries once they are safe there.
+            let author = Entry::decode(&entry).unwrap().author();
+            let store = if me == Some(author) {
+                &synced
+            } else {
+                self.store(profile)
+            };
+            let is_stored = store
                 .table(Table::Entries)
                 .iter()
                 .any(|(_, row)| row.windows(entry.len()).any(|part| part == entry));

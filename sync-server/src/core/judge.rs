@@ -73,7 +73,7 @@ impl Pending {
             Action::Admit { invite, .. } | Action::Request { invite, .. } => Some(invite),
             _ => None,
         };
-        if !belongs && !from.has_founding && !(is_own && joins_by.is_some()) {
+        if !(belongs || from.has_founding || is_own && joins_by.is_some()) {
             return Err(Refusal::NotAMember);
         }
         if let Some(invite) = joins_by {
