@@ -39,6 +39,7 @@ impl<R: CryptoRng> Replica<R> {
                 .map(|log| log.document)
                 .collect();
             classroom.cuts_due.extend(cut);
+            self.look_below_cuts(id);
         }
     }
 

@@ -461,9 +461,9 @@ impl Classroom {
     }
 
     /// Whether a snapshot is of use to `me`, who writes on the lanes `held`.
-    fn fit(&self, snapshot: &Snapshot, me: &MemberId, held: &BTreeSet<LaneId>) -> Fit {
-        let header = &snapshot.header;
-        if let Some(reason) = self.objection(snapshot) {
+    fn fit(&self, known: &Known, me: &MemberId, held: &BTreeSet<LaneId>) -> Fit {
+        let header = &known.snapshot.header;
+        if let Some(reason) = self.objection(known) {
             return match reason {
                 AsideReason::UnknownRoster => Fit::Waits(reason),
                 _ => Fit::Refused(reason),
@@ -491,8 +491,8 @@ impl Classroom {
     }
 
     /// Why the roster does not let a snapshot count.
-    fn objection(&self, snapshot: &Snapshot) -> Option<AsideReason> {
-        let header = &snapshot.header;
+    fn objection(&self, known: &Known) -> Option<AsideReason> {
+        let header = &known.snapshot.header;
         // As if its author wrote a segment on a new lane.
         let writes = Header {
             kind: Kind::Run,
@@ -509,13 +509,16 @@ impl Classroom {
         };
         match self.roster.check_segment(&writes) {
             Ok(()) | Err(Unfit::Locked | Unfit::Closed) => {}
+            // Its author was removed since. All else may be gone, and others vouch for it.
+            Err(Unfit::BeyondCutoff) if self.confirmed_by(&known.hash, &known.snapshot) > 0 => {}
             Err(unfit) => return Some(unfit.into()),
         }
-        let known = self.spaces.get(&header.document);
-        if known.is_some_and(|space| *space != header.space) {
+        let space = self.spaces.get(&header.document);
+        if space.is_some_and(|space| *space != header.space) {
             return Some(AsideReason::WrongSpace);
         }
-        self.reaches_beyond(snapshot).then_some(AsideReason::BeyondCutoff)
+        self.reaches_beyond(&known.snapshot)
+            .then_some(AsideReason::BeyondCutoff)
     }
 
     /// Whether a snapshot holds what lies beyond the end of a log, made by somebody who did not know of that.

@@ -38,7 +38,7 @@ const MOST_LACKING: usize = 1_000;
 pub(super) struct Comparing {
     /// What is to be compared, and when.
     due: BTreeMap<DocumentId, (Snapshot, SnapshotHash, u64)>,
-    /// What members said of snapshots since the connection was made.
+    /// Which leads and teachers said of which snapshots that they match.
     verdicts: Vec<(SnapshotHash, MemberId)>,
     under_way: Option<Box<Comparison>>,
 }
@@ -139,6 +139,22 @@ impl<R: CryptoRng> Replica<R> {
         }
         let due = (snapshot.clone(), *hash, self.now + wait);
         classroom.snapshots.comparing.due.insert(document, due);
+    }
+
+    /// Notes which documents are made of something that reaches beyond where a log ends by now: if their segments are all
+    /// there, they are made of these.
+    pub(crate) fn look_below_cuts(&mut self, id: &ClassroomId) {
+        let now = self.now;
+        let Some(classroom) = self.classrooms.get_mut(id) else {
+            return;
+        };
+        let mut due = Vec::new();
+        for (hash, base) in classroom.snapshots.bases() {
+            if classroom.reaches_beyond(base) {
+                due.push((base.header.document, (base.clone(), *hash, now)));
+            }
+        }
+        classroom.snapshots.comparing.due.extend(due);
     }
 
     /// Begins with what is due.
@@ -454,7 +470,11 @@ impl<R: CryptoRng> Replica<R> {
         let Some((snapshot, hash)) = comparison.snapshot else {
             return Ok(());
         };
+        let classroom = self.classrooms.get(id);
+        let reaches_beyond = classroom.is_some_and(|classroom| classroom.reaches_beyond(&snapshot));
         match result {
+            // All segments are there, and some of them count no more.
+            Verified::Matches { .. } if reaches_beyond => self.give_up(id, &hash, None),
             Verified::Matches { .. } => {
                 self.say_verdict(id, &snapshot, hash, true);
                 Ok(())
@@ -542,7 +562,10 @@ impl<R: CryptoRng> Replica<R> {
             return;
         }
         if matches {
-            classroom.snapshots.comparing.verdicts.push((snapshot, member));
+            let verdicts = &mut classroom.snapshots.comparing.verdicts;
+            if !verdicts.contains(&(snapshot, member)) {
+                verdicts.push((snapshot, member));
+            }
         } else if let Some(base) = classroom.snapshots.base_of(&document)
             && base.hash == snapshot
         {
@@ -559,7 +582,6 @@ impl<R: CryptoRng> Replica<R> {
             return;
         };
         let comparing = &mut classroom.snapshots.comparing;
-        comparing.verdicts.clear();
         let Some(comparison) = comparing.under_way.take() else {
             return;
         };
@@ -577,7 +599,7 @@ impl Classroom {
     }
 
     /// How many leads and teachers besides its author said that a snapshot matches.
-    fn confirmed_by(&self, hash: &SnapshotHash, snapshot: &Snapshot) -> usize {
+    pub(super) fn confirmed_by(&self, hash: &SnapshotHash, snapshot: &Snapshot) -> usize {
         let verdicts = self.snapshots.comparing.verdicts.iter();
         verdicts
             .filter(|(of, member)| of == hash && *member != snapshot.header.member && self.is_staff(member))

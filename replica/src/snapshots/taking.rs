@@ -102,11 +102,13 @@ impl<R: CryptoRng> Replica<R> {
                 at = 0;
                 continue;
             }
-            match classroom.fit(&known.snapshot, &me, &self.held) {
+            match classroom.fit(known, &me, &self.held) {
                 Fit::Waits(AsideReason::UnknownRoster) if is_end && alone => {
                     self.give_up(id, &hash, Some(AsideReason::UnknownRoster))?;
                     at = 0;
                 }
+                // Those who vouch for it may be heard of later.
+                Fit::Refused(AsideReason::BeyondCutoff) if alone && !is_end => {}
                 Fit::Refused(reason) => {
                     self.give_up(id, &hash, Some(reason))?;
                     at = 0;
@@ -167,7 +169,7 @@ impl<R: CryptoRng> Replica<R> {
         let known = &classroom.snapshots.known[place];
         let (document, state) = (known.document(), known.state);
         if state == SnapshotState::Wanted {
-            match classroom.fit(&known.snapshot, &me, &self.held) {
+            match classroom.fit(known, &me, &self.held) {
                 Fit::Ahead => {}
                 Fit::Refused(reason) => return self.give_up(id, hash, Some(reason)),
                 // What it covers has come meanwhile.
@@ -420,7 +422,7 @@ impl<R: CryptoRng> Replica<R> {
             for known in &classroom.snapshots.known {
                 if known.state == SnapshotState::Taken
                     && classroom.roster.erased(&known.document()).is_none()
-                    && let Some(reason) = classroom.objection(&known.snapshot)
+                    && let Some(reason) = classroom.objection(known)
                 {
                     refused.push((known.hash, reason));
                 }

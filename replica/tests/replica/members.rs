@@ -21,7 +21,10 @@ pub(crate) struct Schools {
 
 impl Schools {
     pub(crate) async fn new(seed: &str) -> Self {
-        let mut world = World::new(seed).await;
+        Self::in_world(World::new(seed).await).await
+    }
+
+    pub(crate) async fn in_world(mut world: World) -> Self {
         let tabs: Vec<usize> = (0..4)
             .map(|_| {
                 let profile = world.profile();

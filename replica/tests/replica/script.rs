@@ -251,6 +251,12 @@ impl Script {
         self.go().await;
     }
 
+    pub(crate) async fn caught_up(&mut self) {
+        let channel = self.channel;
+        self.say(&RelayFrame::CaughtUp { channel });
+        self.go().await;
+    }
+
     /// Time goes by on a connection that is alive.
     pub(crate) async fn live(&mut self, seconds: u64) {
         for _ in 0..seconds.div_ceil(5) {
@@ -368,6 +374,17 @@ impl Script {
             self.say(&RelayFrame::Piece { channel, piece });
         }
         self.fetched().await;
+    }
+
+    pub(crate) async fn bring_verdict(&mut self, verdict: &Verdict) {
+        let verdict = Bytes::new("verdict", verdict.encode().unwrap()).unwrap();
+        let (channel, advance) = (self.channel, 1);
+        self.say(&RelayFrame::Verdict {
+            channel,
+            advance,
+            verdict,
+        });
+        self.go().await;
     }
 
     pub(crate) async fn want_snapshot(&mut self, document: DocumentId) {

@@ -8,11 +8,13 @@ use protocol::inventory::{Inventory, LogState, Wanted};
 use protocol::roster::Role;
 use protocol::segment::Segment;
 use protocol::snapshot::{Piece, Snapshot};
+use protocol::verdict::{Statement, Verdict};
 use protocol::{DocumentId, Refusal, SnapshotHash};
 use replica::command::{Answer, Command, Problem, Verified};
 use replica::store::{AsideReason, Table};
 use sync_server::Limits;
 
+use crate::members::{Schools, me, until_same};
 use crate::script::{Author, Script, Submitted};
 use crate::tab::{PageKey, words};
 use crate::world::{Pair, World, person};
@@ -288,6 +290,7 @@ impl Played {
     /// The snapshot comes in place of the segments, and its pieces when they are asked for.
     async fn bring(&mut self, snapshot: &Snapshot, pieces: &[Piece]) {
         self.script.bring_snapshot(&snapshot.encode().unwrap(), 0).await;
+        self.script.caught_up().await;
         self.script.bring_pieces(pieces).await;
     }
 
@@ -383,7 +386,7 @@ impl Played {
 #[tokio::test]
 async fn a_snapshot_comes_before_what_stands_behind_it() {
     let mut played = Played::new("played", Role::Student).await;
-    let (snapshot, pieces) = played.author.snapshot(&played.changes.clone());
+    let (snapshot, pieces) = played.author.snapshot(&played.changes);
     let encoded = snapshot.encode().unwrap();
     played.script.bring_snapshot(&encoded, 0).await;
     // The tail comes before the pieces, and the tab is gone in between.
@@ -440,7 +443,7 @@ async fn a_snapshot_with_changes_of_somebody_else_is_refused_and_disputed() {
 #[tokio::test]
 async fn what_stood_behind_a_false_snapshot_is_not_lost() {
     let mut played = Played::new("behind", Role::Student).await;
-    let (snapshot, pieces) = played.author.snapshot(&played.changes.clone());
+    let (snapshot, pieces) = played.author.snapshot(&played.changes);
     // A piece that says something else than it should.
     let mut bytes = pieces[0].as_bytes().to_vec();
     bytes[100] ^= 1;
@@ -462,15 +465,9 @@ async fn whoever_may_not_write_makes_no_snapshots() {
     for (seed, role) in [("guest", Role::Guest), ("removed", Role::Student)] {
         let mut played = Played::new(seed, role).await;
         if role == Role::Student {
-            let member = played.author.log.member;
-            let classroom = played.page.0;
-            let answered = played.script.submitted.len();
-            let command = Command::Remove { classroom, member };
-            played.script.world.give(played.script.tab, command);
-            played.script.go().await;
-            played.script.store_rest(answered).await;
+            played.remove_author().await;
         }
-        let (snapshot, pieces) = played.author.snapshot(&played.changes.clone());
+        let (snapshot, pieces) = played.author.snapshot(&played.changes);
         played.bring(&snapshot, &pieces).await;
         let reason = match role {
             Role::Guest => AsideReason::NotAllowed,
@@ -484,7 +481,7 @@ async fn whoever_may_not_write_makes_no_snapshots() {
 #[tokio::test]
 async fn a_snapshot_that_nobody_signed_or_that_is_none_is_kept_aside() {
     let mut played = Played::new("unsigned", Role::Student).await;
-    let (snapshot, _) = played.author.snapshot(&played.changes.clone());
+    let (snapshot, _) = played.author.snapshot(&played.changes);
     let mut unsigned = snapshot.encode().unwrap();
     *unsigned.last_mut().unwrap() ^= 1;
     played.script.bring_snapshot(&unsigned, 1).await;
@@ -606,4 +603,157 @@ async fn a_snapshot_is_made_when_all_is_there_and_given_until_it_is_taken() {
     assert_eq!(played.script.submitted.len(), place + 4);
     assert_eq!(made.header.document, page.1);
     assert_eq!(made.header.covers.len(), 1);
+}
+
+#[tokio::test]
+async fn a_member_who_was_away_takes_from_a_snapshot_what_was_dropped_meanwhile() {
+    let mut played = Played::new("away", Role::Student).await;
+    for segment in &played.segments[..5] {
+        played.script.bring(segment).await;
+    }
+    assert_eq!(played.words().await.len(), 4);
+    let (snapshot, pieces) = played.author.snapshot(&played.changes);
+    let change = played.author.word("[tail]");
+    let tail = played.author.seal(&[change]);
+    played.script.bring_snapshot(&snapshot.encode().unwrap(), 1).await;
+    played.script.bring(&tail).await;
+    // What is here stays as it is until all of it has come.
+    assert_eq!(played.words().await.len(), 4);
+    assert_eq!(played.aside(), [AsideReason::OutOfOrder]);
+    played.script.tab = played.script.world.restart_tab(played.script.tab);
+    played.script.connect().await;
+    assert_eq!(played.words().await.len(), 4);
+    played.script.open(70).await;
+    played.script.bring_pieces(&pieces).await;
+    assert_eq!(played.words().await.len(), 11);
+    assert!(played.aside().is_empty());
+    played.script.tab = played.script.world.restart_tab(played.script.tab);
+    assert_eq!(played.words().await.len(), 11);
+}
+
+#[tokio::test]
+async fn a_fold_that_begins_below_a_snapshot_goes_on_behind_it() {
+    let mut played = Played::new("fold below", Role::Student).await;
+    let (snapshot, pieces) = played.author.snapshot(&played.changes);
+    played.bring(&snapshot, &pieces).await;
+    let before = played.segments[4].chain_hash(&played.page.0).unwrap();
+    let last = played.segments[10].chain_hash(&played.page.0).unwrap();
+    let changes = played.changes.clone();
+    let within = played.author.fold((5, 10), (before, last), &changes[5..]);
+    played.script.bring(&within).await;
+    let mut changes = changes[5..].to_vec();
+    for word in ["[one]", "[two]"] {
+        let change = played.author.word(word);
+        played.author.seal(std::slice::from_ref(&change));
+        changes.push(change);
+    }
+    let covered = played.author.previous;
+    let beyond = played.author.fold((5, 12), (before, covered), &changes);
+    played.script.bring(&beyond).await;
+    let change = played.author.word("[three]");
+    let next = played.author.seal(&[change]);
+    played.script.bring(&next).await;
+    assert_eq!(played.words().await.len(), 13);
+    assert!(played.aside().is_empty());
+    played.script.tab = played.script.world.restart_tab(played.script.tab);
+    assert_eq!(played.words().await.len(), 13);
+}
+
+impl Played {
+    /// The replica removes the author, having seen so much of what they wrote.
+    async fn remove_author(&mut self) {
+        let member = self.author.log.member;
+        let classroom = self.page.0;
+        let answered = self.script.submitted.len();
+        self.script
+            .world
+            .give(self.script.tab, Command::Remove { classroom, member });
+        self.script.go().await;
+        self.script.store_rest(answered).await;
+    }
+}
+
+#[tokio::test]
+async fn a_snapshot_of_somebody_who_was_removed_counts_if_a_lead_vouches_for_it() {
+    let mut played = Played::new("vouched", Role::Student).await;
+    let founder = played.script.founder().await;
+    for segment in played.segments.clone() {
+        played.script.bring(&segment).await;
+    }
+    let (snapshot, pieces) = played.author.snapshot(&played.changes);
+    played.remove_author().await;
+    // Somebody's new device, which has nothing of the page.
+    let statement = Statement {
+        document: played.page.1,
+        snapshot: snapshot.hash(&played.page.0).unwrap(),
+        member: founder.id(),
+        roster: played.author.heads.clone(),
+        matches: true,
+    };
+    let verdict = Verdict::sign(&founder, &played.page.0, statement).unwrap();
+    played.script.bring_verdict(&verdict).await;
+    let rows = [Table::Segments, Table::Logs, Table::Documents, Table::Titles];
+    for table in rows {
+        let store = &mut played.script.world.profiles[0].store;
+        for (key, _) in store.table(table) {
+            if key[32..48] == played.page.1.0 {
+                store.remove(table, &key);
+            }
+        }
+    }
+    played.script.tab = played.script.world.restart_tab(played.script.tab);
+    played.script.connect().await;
+    played.script.open_by(5, 0, None).await;
+    played.script.bring_verdict(&verdict).await;
+    played.bring(&snapshot, &pieces).await;
+    assert_eq!(played.words().await.len(), 10);
+    assert!(played.aside().is_empty());
+}
+
+#[tokio::test]
+async fn what_lies_beyond_a_cut_off_is_taken_out_of_what_a_snapshot_holds_as_well() {
+    let Schools {
+        mut world,
+        amina,
+        ben,
+        chao,
+        dora,
+        classroom,
+        page,
+    } = Schools::in_world(asking("cut", 20).await).await;
+    let link = world.invite(amina, classroom, Role::Student).await;
+    world.write_word(dora, page, "[seen]");
+    world.until_equal(page).await;
+    world.cut(0);
+    for number in 0..30 {
+        world.write_word(dora, page, &format!("[{number}]"));
+        world.drain().await;
+        world.until_on_relay_of(dora).await;
+    }
+    until_same(&mut world, &[ben, chao], page, "[29]").await;
+    let profile = world.profile();
+    let carla = world.open_tab(profile);
+    world
+        .join(carla, &link, person("Carla", "Hill School", "GB"))
+        .await;
+    world.open_page(carla, page).await;
+    assert_eq!(words(&world.tab(carla).text(&page)).len(), 31);
+    assert_eq!(world.store(profile).table(Table::Snapshots).len(), 1);
+
+    // The lead had seen one word of them.
+    let member = me(&world, dora);
+    let removed = world.ask(amina, Command::Remove { classroom, member }).await;
+    assert_eq!(removed, Ok(Answer::Done));
+    world.link(0);
+    let wanted = BTreeSet::from(["[seen]".to_owned()]);
+    for tab in [amina, ben, chao, carla] {
+        world
+            .until("what was not seen is gone", |world| {
+                words(&world.tab(tab).text(&page)) == wanted
+            })
+            .await;
+    }
+    let carla = world.restart_tab(carla);
+    world.open_page(carla, page).await;
+    assert_eq!(words(&world.tab(carla).text(&page)), wanted);
 }

@@ -49,6 +49,8 @@ pub(crate) struct Tab {
     /// How many items were submitted and received, ever.
     pub(crate) submitted: usize,
     pub(crate) received: usize,
+    /// How many bytes the relay sent, ever.
+    pub(crate) bytes: usize,
     /// What was said while there is no socket, because a test plays the relay.
     pub(crate) said: Vec<Vec<u8>>,
     /// What was exported, by request.
@@ -207,6 +209,7 @@ impl Tab {
             written: 0,
             submitted: 0,
             received: 0,
+            bytes: 0,
             said: Vec::new(),
             exported: BTreeMap::new(),
             told: Vec::new(),

@@ -38,7 +38,7 @@ pub(crate) struct World {
     data: tempfile::TempDir,
     found_token: Option<String>,
     limits: Limits,
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
     /// Milliseconds since 1970.
     pub(crate) now: u64,
     pub(crate) profiles: Vec<Profile>,
@@ -469,6 +469,7 @@ impl World {
                 match socket.incoming.pop_front() {
                     Some(message) => {
                         tab.received += items_in(&message);
+                        tab.bytes += message.len();
                         self.handle(number, Event::Message(message));
                     }
                     None => {

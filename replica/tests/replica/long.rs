@@ -1,0 +1,298 @@
+//! A page with a long history, opened by somebody who comes late: with and without a snapshot.
+//!
+//! `MERIDIAN_HISTORY=50000 cargo test --release -p replica --test replica long -- --nocapture` says what that costs.
+
+use std::time::{Duration, Instant};
+
+use documents::document::Document;
+use documents::page::Page;
+use documents::page::edit::{Edit, Shape};
+use protocol::bounded::Bytes;
+use protocol::frame::{self, ClientFrame, RelayFrame};
+use protocol::identity::{MemberKeys, Seed, answer_challenge};
+use protocol::key::EpochKey;
+use protocol::roster::{Entry, Role, Roster};
+use protocol::segment::{Header, Kind, Log, Segment};
+use protocol::snapshot::{self, Snapshot, coverage};
+use protocol::wire::Packer;
+use protocol::{EntryHash, LaneId, SegmentHash, SpaceId};
+use replica::command::{Answer, Command};
+use replica::store::Table;
+
+use crate::rng::SeededRng;
+use crate::tab::{PageKey, Socket, word_at};
+use crate::world::{Pair, World, person};
+
+/// Each with a word; so many words to a paragraph.
+const PARAGRAPH: usize = 20;
+/// What comes after the snapshot.
+const TAIL: usize = 20;
+/// How many segments may be unanswered.
+const AT_ONCE: usize = 500;
+
+/// Somebody's other device, which speaks to the relay by itself.
+struct Device {
+    socket: Socket,
+    keys: MemberKeys,
+    key: EpochKey,
+    heads: Vec<EntryHash>,
+    log: Log,
+    page: Page,
+    next: u64,
+    previous: SegmentHash,
+    packer: Packer,
+    unanswered: usize,
+    rng: SeededRng,
+}
+
+impl Device {
+    /// Another device of the founder, who has the page as it is.
+    async fn new(world: &mut World, tab: usize, page: PageKey) -> Self {
+        let Ok(Answer::Card(words)) = world.ask(tab, Command::Card).await else {
+            panic!("no card")
+        };
+        let keys = MemberKeys::from_seed(&Seed::from_words(&words).unwrap()).unwrap();
+        // As they are stored: a version, a length and the entry.
+        let mut entries: Vec<Entry> = Vec::new();
+        for (_, row) in world.store(0).table(Table::Entries) {
+            let entry = (2..6).find_map(|at| Entry::decode(&row[at..row.len() - 1]).ok());
+            entries.push(entry.unwrap());
+        }
+        let founding = entries
+            .iter()
+            .position(|entry| entry.hash().0 == page.0.0)
+            .unwrap();
+        let mut roster = Roster::found(entries.swap_remove(founding)).unwrap();
+        while !entries.is_empty() {
+            entries.retain(|entry| roster.add(entry.clone()).is_err());
+        }
+        let key = roster.keys_of(&keys.id())[0]
+            .open(keys.exchange_secret(), &keys.exchange_key())
+            .unwrap();
+        let log = Log {
+            document: page.1,
+            member: keys.id(),
+            lane: LaneId([9; 16]),
+        };
+        let saved = world.tab_mut(tab).pages.get_mut(&page).unwrap().save().unwrap();
+        let mut device = Self {
+            socket: Socket::connect(world.address).await.unwrap(),
+            page: Page::load(&saved, log.actor()).unwrap(),
+            keys,
+            key,
+            heads: roster.heads().copied().collect(),
+            log,
+            next: 0,
+            previous: SegmentHash::NONE,
+            packer: Packer::default(),
+            unanswered: 0,
+            rng: SeededRng::new("device"),
+        };
+        device.open(world, page).await;
+        device
+    }
+
+    async fn hear(&mut self) -> Vec<RelayFrame> {
+        loop {
+            self.socket.poll();
+            if let Some(message) = self.socket.incoming.pop_front() {
+                return frame::decode::<RelayFrame>(&message)
+                    .map(Result::unwrap)
+                    .collect();
+            }
+            assert!(!self.socket.ended, "the relay ended the connection");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    async fn say(&mut self, frames: &[ClientFrame]) {
+        let mut message = Vec::new();
+        for frame in frames {
+            frame::append(&mut message, frame).unwrap();
+        }
+        self.socket.outgoing.push_back(message);
+        self.socket.flush_one().await;
+    }
+
+    async fn open(&mut self, world: &World, page: PageKey) {
+        let challenge = loop {
+            if let [RelayFrame::Challenge { challenge, .. }] = self.hear().await[..] {
+                break challenge;
+            }
+        };
+        let origin = format!("http://{}", world.address);
+        let answer = ClientFrame::Answer {
+            member: self.keys.id(),
+            signature: answer_challenge(&self.keys, &origin, &challenge),
+        };
+        let open = ClientFrame::Open {
+            channel: 0,
+            classroom: page.0,
+            since: None,
+            roster: Vec::new(),
+            invite: None,
+        };
+        self.say(&[answer, open]).await;
+        while !self
+            .hear()
+            .await
+            .iter()
+            .any(|frame| matches!(frame, RelayFrame::CaughtUp { .. }))
+        {}
+    }
+
+    async fn answered(&mut self, most: usize) {
+        while self.unanswered > most {
+            for frame in self.hear().await {
+                match frame {
+                    RelayFrame::Stored { .. } | RelayFrame::Held { .. } => self.unanswered -= 1,
+                    RelayFrame::Refused { reason, .. } => panic!("{reason:?}"),
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    /// Writes so many words, each in a segment of its own.
+    async fn write(&mut self, page: PageKey, count: usize) {
+        let mut frames = Vec::new();
+        for word in 0..count {
+            let mut edits = Vec::new();
+            if word % PARAGRAPH == 0 {
+                edits.push(Edit::Split {
+                    block: 0,
+                    offset: 0,
+                    shape: Shape::paragraph(),
+                });
+            }
+            edits.push(word_at((0, 0), &format!("[{}]", self.next)));
+            self.page.apply(&edits).unwrap();
+            let change = self.page.commit(0).unwrap();
+            let header = Header {
+                kind: Kind::Run,
+                log: self.log,
+                first: self.next,
+                last: self.next,
+                space: SpaceId::EVERYONE,
+                epoch: 0,
+                roster: self.heads.clone(),
+            };
+            let changes = [change];
+            let segment = Segment::seal(
+                &self.keys,
+                &page.0,
+                header,
+                self.previous,
+                &self.key,
+                &changes,
+                &mut self.rng,
+            )
+            .unwrap();
+            self.previous = segment.hash(&page.0).unwrap();
+            self.next += 1;
+            let segment = Box::new(self.packer.pack(&segment, self.previous));
+            frames.push(ClientFrame::Segment { channel: 0, segment });
+            self.unanswered += 1;
+            if frames.len() == AT_ONCE || word + 1 == count {
+                self.say(&std::mem::take(&mut frames)).await;
+                self.answered(AT_ONCE).await;
+            }
+        }
+        self.answered(0).await;
+    }
+
+    /// Gives the relay a snapshot of all that is here; answers with the bytes of its pieces.
+    async fn snapshot(&mut self, world: &World, page: PageKey) -> usize {
+        let saved = self.page.save().unwrap();
+        let saved = Document::load(&saved, [0; 16]).unwrap().snapshot().unwrap();
+        let mut logs = vec![(self.log, self.next, self.previous)];
+        // Of the first device, as far as this one has it.
+        let mut ends: Vec<(Log, u64, SegmentHash)> = Vec::new();
+        for (_, row) in world.store(0).table(Table::Segments) {
+            let segment = Segment::decode(&row).unwrap();
+            let header = &segment.header;
+            if header.log.document == page.1 {
+                ends.retain(|(log, ..)| *log != header.log);
+                ends.push((header.log, header.last + 1, segment.chain_hash(&page.0).unwrap()));
+            }
+        }
+        logs.extend(ends);
+        let header = snapshot::Header {
+            document: page.1,
+            member: self.keys.id(),
+            space: SpaceId::EVERYONE,
+            epoch: 0,
+            roster: self.heads.clone(),
+            covers: coverage(&page.1, logs),
+        };
+        let (snapshot, pieces) =
+            Snapshot::seal(&self.keys, &page.0, header, &self.key, &saved, &mut self.rng).unwrap();
+        let mut bytes = 0;
+        for piece in &pieces {
+            bytes += piece.as_bytes().len();
+            let piece = Bytes::new("piece", piece.as_bytes().to_vec()).unwrap();
+            self.unanswered += 1;
+            self.say(&[ClientFrame::Piece { channel: 0, piece }]).await;
+            self.answered(0).await;
+        }
+        let snapshot = Bytes::new("snapshot", snapshot.encode().unwrap()).unwrap();
+        self.unanswered += 1;
+        self.say(&[ClientFrame::Snapshot { channel: 0, snapshot }]).await;
+        self.answered(0).await;
+        bytes
+    }
+}
+
+/// Somebody joins and opens the page: the bytes that came, and the time that it took.
+async fn come(world: &mut World, link: &str, page: PageKey, count: usize) -> (usize, Duration) {
+    let profile = world.profile();
+    let tab = world.open_tab(profile);
+    let began = Instant::now();
+    world.join(tab, link, person("Late", "Hill School", "GB")).await;
+    world.open_page(tab, page).await;
+    let took = began.elapsed();
+    let newest = format!("[{}]", count - 1);
+    let text = world.tab(tab).text(&page);
+    assert!(text.contains("[0]") && text.contains(&newest), "not all is there");
+    let bytes = world.tab(tab).bytes;
+    world.crash_tab(tab);
+    (bytes, took)
+}
+
+#[tokio::test]
+async fn a_newcomer_opens_a_long_history_from_a_snapshot_and_a_short_tail() {
+    let named = std::env::var("MERIDIAN_HISTORY").ok();
+    let count: usize = named.as_deref().map_or(Ok(300), str::parse).unwrap();
+    let Pair {
+        mut world,
+        amina,
+        ben,
+        classroom,
+        page,
+    } = Pair::new("long").await;
+    let link = world.invite(amina, classroom, Role::Student).await;
+    world.until_equal(page).await;
+    let mut device = Device::new(&mut world, amina, page).await;
+    world.crash_tab(amina);
+    world.crash_tab(ben);
+    let began = Instant::now();
+    device.write(page, count).await;
+    let wrote = began.elapsed();
+    let without = come(&mut world, &link, page, count).await;
+    let began = Instant::now();
+    let pieces = device.snapshot(&world, page).await;
+    let sealed = began.elapsed();
+    device.write(page, TAIL).await;
+    let with = come(&mut world, &link, page, count + TAIL).await;
+    println!(
+        "{count} segments written in {wrote:?}; without a snapshot {} bytes in {:?}; a snapshot of {pieces} bytes made in {sealed:?}; \
+         with it and {TAIL} segments behind it {} bytes in {:?}",
+        without.0, without.1, with.0, with.1
+    );
+    assert!(
+        with.0 * 4 < without.0,
+        "{} bytes with a snapshot, {} without",
+        with.0,
+        without.0
+    );
+}
