@@ -394,19 +394,22 @@ impl Classroom {
             return;
         };
         let missing = (record.state == SnapshotState::Whole).then(Vec::new);
-        let other = self.snapshots.base_of(&snapshot.header.document);
-        let state = match record.state {
-            // Another tab took another one: whichever is whole will do, for each has all that is behind.
-            SnapshotState::Taken if other.is_some() => SnapshotState::Offered { alone: false },
-            SnapshotState::Whole if other.is_some_and(|other| other.state == SnapshotState::Whole) => return,
-            state => state,
-        };
-        if state == SnapshotState::Whole {
-            let document = snapshot.header.document;
-            let mut others = self.snapshots.known.iter_mut();
-            if let Some(other) = others.find(|known| known.is_base() && known.document() == document) {
-                other.state = SnapshotState::Offered { alone: false };
-            }
+        let mut state = record.state;
+        let document = snapshot.header.document;
+        let is_base = matches!(state, SnapshotState::Taken | SnapshotState::Whole);
+        let mut bases = self.snapshots.known.iter_mut();
+        // Another tab took another one: what is behind the one that covers more is all here.
+        if is_base && let Some(other) = bases.find(|known| known.is_base() && known.document() == document) {
+            let worth = |snapshot: &Snapshot, state| {
+                let reach: u64 = snapshot.header.logs().map(|(_, lane)| lane.next).sum();
+                (reach, state == SnapshotState::Whole)
+            };
+            let loser = if worth(&other.snapshot, other.state) < worth(&snapshot, state) {
+                &mut other.state
+            } else {
+                &mut state
+            };
+            *loser = SnapshotState::Offered { alone: false };
         }
         self.snapshots.known.push(Known {
             snapshot,

@@ -62,8 +62,10 @@ impl<R: CryptoRng> Replica<R> {
             return;
         }
         for document in classroom.snapshots.making.wanted.clone() {
+            let is_cutting = |what: &What| matches!(what, What::Beyond(other) if *other == document);
             match classroom.may_make(me, &document) {
                 Ready::Later => continue,
+                Ready::Now if self.reads.values().any(|reading| is_cutting(&reading.what)) => continue,
                 Ready::Never => {
                     classroom.snapshots.making.wanted.remove(&document);
                     continue;

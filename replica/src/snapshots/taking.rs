@@ -179,10 +179,12 @@ impl<R: CryptoRng> Replica<R> {
                 }
             }
             let before = classroom.snapshots.base_of(&document).map(|known| known.hash);
-            if let Some(before) = before {
-                self.forget(id, &before);
-            }
+            let before = before.and_then(|before| self.forget(id, &before));
             self.go_on_behind(id, hash)?;
+            if let Some(before) = before {
+                // It may have covered some logs further.
+                self.read_behind(id, before);
+            }
         }
         let Some(classroom) = self.classrooms.get_mut(id) else {
             return Ok(());
@@ -357,20 +359,27 @@ impl<R: CryptoRng> Replica<R> {
         self.read(*id, What::Behind(Box::new(snapshot)), ranges);
     }
 
-    /// What stands behind a snapshot was read that does not count: the logs that it covered go back to where they are whole,
-    /// and what lies further on waits for what is missing.
+    /// What stands behind a snapshot was read that does not count, or not any more: the logs that it covered go back to where
+    /// they are whole, and what lies further on waits for what is missing.
     pub(crate) fn behind_read(
         &mut self,
         id: &ClassroomId,
         snapshot: &Snapshot,
         rows: &[Segment],
     ) -> Result<(), Error> {
+        let document = snapshot.header.document;
+        let other = self.classrooms.get(id).and_then(|c| c.snapshots.base(&document));
+        let (mut has_gone_back, is_given_up) = (false, other.is_none());
         for (log, lane) in snapshot.header.logs() {
             let Some(classroom) = self.classrooms.get_mut(id) else {
                 return Ok(());
             };
             let of_log: Vec<Segment> = rows.iter().filter(|row| row.header.log == log).cloned().collect();
-            let (next, hash) = whole_from_the_beginning(id, &of_log)?;
+            let floor = classroom
+                .snapshots
+                .covered(&log)
+                .map_or((0, SegmentHash::NONE), |lane| (lane.next, lane.hash));
+            let (next, hash) = whole_from(floor, id, &of_log)?;
             let Some(record) = classroom.logs.get_mut(&log) else {
                 continue;
             };
@@ -382,6 +391,7 @@ impl<R: CryptoRng> Replica<R> {
                 next,
                 hash,
             };
+            has_gone_back = true;
             classroom.aside_due = true;
             self.note_log(id, &log)?;
             for segment in of_log.iter().filter(|row| row.header.first >= next) {
@@ -390,8 +400,11 @@ impl<R: CryptoRng> Replica<R> {
                 self.keep_aside(id, AsideReason::OutOfOrder, segment.encode()?)?;
             }
         }
-        self.put_together_again(id, snapshot.header.document);
-        self.fetch_instead(id, snapshot)
+        if has_gone_back || is_given_up {
+            self.put_together_again(id, snapshot.header.document);
+            self.fetch_instead(id, snapshot)?;
+        }
+        Ok(())
     }
 
     /// Has the segments fetched that a snapshot was to spare.
@@ -455,13 +468,18 @@ impl Classroom {
     }
 }
 
-/// How far the rows of a log follow each other from its beginning.
-fn whole_from_the_beginning(id: &ClassroomId, rows: &[Segment]) -> Result<(u64, SegmentHash), Error> {
+/// How far the rows of a log follow each other from an index on, behind what has that hash.
+fn whole_from(
+    (mut next, mut hash): (u64, SegmentHash),
+    id: &ClassroomId,
+    rows: &[Segment],
+) -> Result<(u64, SegmentHash), Error> {
     let mut rows: Vec<&Segment> = rows.iter().collect();
     rows.sort_unstable_by_key(|row| (row.header.first, std::cmp::Reverse(row.header.last)));
-    let (mut next, mut hash) = (0, SegmentHash::NONE);
     for row in rows {
-        if row.header.first == next && row.previous == hash {
+        let follows = row.header.first == next && row.previous == hash;
+        // A fold may begin below.
+        if follows || (row.header.first < next && row.header.last >= next) {
             next = row.header.last + 1;
             hash = row.chain_hash(id)?;
         }

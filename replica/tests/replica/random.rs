@@ -8,6 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use documents::page::edit::{Edit, Shape, Value};
 use protocol::roster::Role;
 use replica::command::{Answer, Command};
+use replica::store::Table;
+use sync_server::Limits;
 
 use crate::rng::SeededRng;
 use crate::tab::{PageKey, word_at};
@@ -27,11 +29,21 @@ async fn copies_of_profiles_become_equal_whatever_happens() {
     run_all("copies ", Profiles::Copied).await;
 }
 
+/// The same, with somebody who joins now and then, and a relay that asks for a snapshot every few segments.
+#[tokio::test]
+async fn newcomers_become_equal_whatever_happens() {
+    run_all("newcomers ", Profiles::Joining).await;
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Profiles {
     Own,
     Copied,
+    Joining,
 }
+
+/// How many segments a document gets before the relay asks for a snapshot, where somebody joins.
+const SNAPSHOT_AFTER: u64 = 5;
 
 const MOST_PROFILES: usize = 6;
 const MOST_TABS: usize = 3;
@@ -40,15 +52,25 @@ async fn run_all(name: &str, profiles: Profiles) {
     let seeds: Vec<String> = match std::env::var("MERIDIAN_SEED") {
         Ok(seed) => vec![seed],
         Err(_) => {
-            let cases = std::env::var("MERIDIAN_CASES").map_or(CASES, |cases| cases.parse().unwrap());
+            let few = if profiles == Profiles::Joining {
+                CASES / 2
+            } else {
+                CASES
+            };
+            let cases = std::env::var("MERIDIAN_CASES").map_or(few, |cases| cases.parse().unwrap());
             (0..cases).map(|case| format!("{name}{case}")).collect()
         }
     };
+    let mut snapshots = 0;
     for seed in seeds {
         // Shown by the test runner if this case fails.
         println!("MERIDIAN_SEED={seed:?}");
-        run(&seed, profiles).await;
+        snapshots += run(&seed, profiles).await;
     }
+    assert!(
+        snapshots > 0 || profiles != Profiles::Joining,
+        "nobody has begun with a snapshot"
+    );
 }
 
 /// What was asked and may have been answered.
@@ -59,7 +81,8 @@ struct Record {
     deleted: BTreeSet<String>,
 }
 
-async fn run(seed: &str, profiles: Profiles) {
+/// Answers how many snapshots the profiles hold in the end.
+async fn run(seed: &str, profiles: Profiles) -> usize {
     let mut rng = SeededRng::new(&format!("random {seed}"));
     let Pair {
         mut world,
@@ -67,7 +90,7 @@ async fn run(seed: &str, profiles: Profiles) {
         classroom,
         page,
         ..
-    } = Pair::new(seed).await;
+    } = Pair::in_world(world_for(seed, profiles).await).await;
     let link = world.invite(amina, classroom, Role::Teacher).await;
     world.until_on_relay_of(amina).await;
     let third = world.profile();
@@ -89,6 +112,14 @@ async fn run(seed: &str, profiles: Profiles) {
                 let copy = world.clone_profile(profile);
                 let tab = world.open_tab(copy);
                 open(&mut world, tab, page).await;
+            }
+            66..=68 if profiles == Profiles::Joining && world.profiles.len() < MOST_PROFILES => {
+                let newcomer = world.profile();
+                let tab = world.open_tab(newcomer);
+                let name = format!("Newcomer {newcomer}");
+                world.join(tab, &link, person(&name, "Third School", "CN")).await;
+                let (classroom, document) = page;
+                world.give(tab, Command::OpenPage { classroom, document });
             }
             66..=69 if world.tabs_of(profile).len() < MOST_TABS => {
                 let tab = world.open_tab(profile);
@@ -150,6 +181,21 @@ async fn run(seed: &str, profiles: Profiles) {
     assert_eq!(aside, 0, "items are kept aside");
     world.check_stores(page).await;
     world.check_nothing_to_send().await;
+    (0..world.profiles.len())
+        .map(|profile| world.store(profile).table(Table::Snapshots).len())
+        .sum()
+}
+
+async fn world_for(seed: &str, profiles: Profiles) -> World {
+    if profiles == Profiles::Joining {
+        let limits = Limits {
+            snapshot_after: SNAPSHOT_AFTER,
+            ..Limits::default()
+        };
+        World::with_limits(seed, limits).await
+    } else {
+        World::new(seed).await
+    }
 }
 
 fn settle(world: &World, record: &mut Record) {
