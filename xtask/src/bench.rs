@@ -1,6 +1,7 @@
 //! Measurements against the budgets. A measurement reports; it is never a test that fails on a slow machine.
 
 mod budgets;
+mod history;
 mod size;
 mod table;
 
@@ -30,6 +31,8 @@ pub(crate) enum Benchmark {
     Burst,
     /// Coming back after others wrote, before and after their logs were folded.
     Catchup,
+    /// Opening a page with 50,000 segments of history, with and without a snapshot.
+    History,
     /// One room beside ten thousand idle connections, and beside a member who floods it.
     Flood,
 }
@@ -42,10 +45,13 @@ pub(crate) fn bench(layout: &Layout, benchmarks: &[Benchmark]) -> Result<()> {
     if chosen.contains(&Benchmark::Size) {
         rows.push(size::measure(layout)?);
     }
+    if chosen.contains(&Benchmark::History) {
+        rows.push(history::measure(layout)?);
+    }
     let others: Vec<Benchmark> = chosen
         .iter()
         .copied()
-        .filter(|benchmark| *benchmark != Benchmark::Size)
+        .filter(|benchmark| !matches!(benchmark, Benchmark::Size | Benchmark::History))
         .collect();
     if !others.is_empty() {
         rows.extend(budgets::measure(layout, &others)?);

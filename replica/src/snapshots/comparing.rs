@@ -11,6 +11,7 @@ use protocol::bounded::Bytes;
 use protocol::frame::ClientFrame;
 use protocol::inventory::{LogRange, MAX_NAMES, Wanted};
 use protocol::rand_core::CryptoRng;
+use protocol::roster::{Member, Role};
 use protocol::segment::{Log, Segment};
 use protocol::snapshot::{CoveredLane, Piece, Snapshot};
 use protocol::verdict::{Statement, Verdict};
@@ -25,8 +26,6 @@ use crate::{Error, Replica};
 
 /// How long a new snapshot is left alone, at least and at most, in milliseconds: of all who could, few compare it.
 const WAIT: (u64, u64) = (30_000, 90_000);
-/// How many leads and teachers are enough.
-const ENOUGH: usize = 2;
 /// The most pieces that are fetched without being asked to.
 const MOST_PIECES: usize = 64;
 /// How many rows are read at once.
@@ -182,7 +181,7 @@ impl<R: CryptoRng> Replica<R> {
             .snapshots
             .base_of(&document)
             .is_some_and(|base| base.hash == hash);
-        if is_base || classroom.confirmed_by(&hash, &snapshot) < ENOUGH {
+        if is_base || !classroom.is_confirmed(&hash, &snapshot) {
             self.begin_comparing(id, document, Some((snapshot, hash)), Vec::new())?;
         }
         Ok(())
@@ -598,12 +597,26 @@ impl Classroom {
         member.is_some_and(|member| member.role.is_staff())
     }
 
-    /// How many leads and teachers besides its author said that a snapshot matches.
-    pub(super) fn confirmed_by(&self, hash: &SnapshotHash, snapshot: &Snapshot) -> usize {
-        let verdicts = self.snapshots.comparing.verdicts.iter();
-        verdicts
-            .filter(|(of, member)| of == hash && *member != snapshot.header.member && self.is_staff(member))
-            .count()
+    /// The leads and teachers besides its author who said that a snapshot matches.
+    pub(super) fn vouching(&self, hash: &SnapshotHash, snapshot: &Snapshot) -> Vec<Member> {
+        let mut vouching = Vec::new();
+        for (of, member) in &self.snapshots.comparing.verdicts {
+            if of == hash
+                && *member != snapshot.header.member
+                && let Some(member) = self.roster.member(member)
+                && member.role.is_staff()
+            {
+                vouching.push(member);
+            }
+        }
+        vouching
+    }
+
+    /// Whether a relay lets go what a snapshot covers: two leads vouch for it, or two schools.
+    fn is_confirmed(&self, hash: &SnapshotHash, snapshot: &Snapshot) -> bool {
+        let vouching = self.vouching(hash, snapshot);
+        let leads = vouching.iter().filter(|member| member.role == Role::Lead).count();
+        leads >= 2 || vouching.iter().any(|member| member.school != vouching[0].school)
     }
 
     /// Notes which changes a snapshot holds, and what is to be walked along.

@@ -18,7 +18,7 @@ use crate::rng::SeededRng;
 use crate::store::Store;
 use crate::tab::{PageKey, Said, Socket, Tab, items_in, post, word_at, words};
 
-/// How long a test waits for what must come.
+/// How long most tests wait.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A browser profile.
@@ -45,6 +45,8 @@ pub(crate) struct World {
     pub(crate) tabs: Vec<Option<Tab>>,
     pub(crate) rng: SeededRng,
     requests: u32,
+    /// How long a test waits for what must come.
+    pub(crate) patience: Duration,
 }
 
 /// Something that can happen next.
@@ -87,6 +89,7 @@ impl World {
             tabs: Vec::new(),
             rng: SeededRng::new(seed),
             requests: 0,
+            patience: PATIENCE,
         };
         world.start_relay().await;
         world
@@ -523,7 +526,7 @@ impl World {
                 return;
             }
             assert!(
-                start.elapsed() < PATIENCE,
+                start.elapsed() < self.patience,
                 "waited in vain until {what}\n{}",
                 self.describe()
             );

@@ -39,7 +39,7 @@ pub(super) fn measure(layout: &Layout, benchmarks: &[Benchmark]) -> Result<Vec<R
         .collect()
 }
 
-fn row(line: &str) -> Result<Row> {
+pub(super) fn row(line: &str) -> Result<Row> {
     let value: Value = serde_json::from_str(line)?;
     let text = |field: &str| value[field].as_str().map(str::to_owned);
     match (text("what"), text("measured"), text("how")) {
