@@ -167,6 +167,9 @@ async fn connect(
     counters: Arc<Counters>,
 ) {
     if *condition.borrow() == Condition::NoSockets && asks_for_socket(&near).await {
+        // A connection that is closed with something unread is reset, and the answer may go with it.
+        let mut unread = [0; 16 * 1024];
+        while matches!(near.try_read(&mut unread), Ok(1..)) {}
         let answer = b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
         // Whoever asked may be gone.
         near.write_all(answer).await.ok();
