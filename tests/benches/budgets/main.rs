@@ -76,8 +76,7 @@ async fn measure(name: &str) -> Result<Vec<Measurement>> {
         // As fast as it goes is faster than anybody may.
         "burst" => server::beside_relay(&["--submissions-per-second", "100000"], burst::measure),
         "catchup" => server::beside_relay(&[], catchup::measure),
-        // Its idle connections say nothing at all.
-        "flood" => server::beside_relay(&["--idle", "3600"], flood::measure),
+        "flood" => server::beside_relay(&[], flood::measure),
         other => Err(format!("there is no benchmark named {other:?}; there are {ALL:?}").into()),
     }
 }

@@ -43,7 +43,13 @@ where
 
 /// A process inherits the processors of the thread that starts it.
 async fn start(options: &[&str]) -> Result<Server> {
-    let options: Vec<String> = options.iter().map(|option| (*option).to_owned()).collect();
+    // Clients say nothing while others get ready, and make no snapshots.
+    let common = ["--idle", "3600", "--snapshot-after", "1000000"];
+    let options: Vec<String> = common
+        .iter()
+        .chain(options)
+        .map(|option| (*option).to_owned())
+        .collect();
     let all = sched_getaffinity(None)?;
     let numbers: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|cpu| all.is_set(*cpu)).collect();
     let Some((last, others @ [_, ..])) = numbers.split_last() else {
