@@ -372,21 +372,31 @@ impl<R: CryptoRng> Replica<R> {
 
     /// Opens a classroom on the connection, or founds it there if the relay does not have it.
     pub(crate) fn open_channel(&mut self, id: &ClassroomId) {
+        if !self.connection.is_up() {
+            return;
+        }
+        let Some(classroom) = self.classrooms.get(id) else {
+            return;
+        };
+        if classroom.founding().is_some_and(|founding| !founding.durable) {
+            return;
+        }
+        let before = classroom.channel.as_ref().map(|channel| ClientFrame::Close {
+            channel: channel.number,
+        });
+        if before.is_some() {
+            // What was sent on it may never be answered.
+            self.close_channel(id);
+        }
         let State::Up(up) = &self.connection.state else {
             return;
         };
         let Some(classroom) = self.classrooms.get_mut(id) else {
             return;
         };
-        if classroom.founding().is_some_and(|founding| !founding.durable) {
-            return;
-        }
         let number = self.connection.next_channel;
         self.connection.next_channel = number.wrapping_add(1);
         classroom.reopen.at = None;
-        let before = classroom.channel.take().map(|channel| ClientFrame::Close {
-            channel: channel.number,
-        });
         let since = classroom.since_to_tell();
         let challenge = up.challenge;
         classroom.channel = Some(Channel::new(number));

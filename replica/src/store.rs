@@ -105,7 +105,7 @@ impl Table {
     ];
 
     /// The tables that say what is unsent.
-    pub const UNSENT: [Self; 2] = [Self::Logs, Self::Outbox];
+    pub const UNSENT: [Self; 3] = [Self::Entries, Self::Logs, Self::Outbox];
 
     pub fn name(self) -> &'static str {
         match self {

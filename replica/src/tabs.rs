@@ -6,13 +6,14 @@
 use std::collections::BTreeMap;
 
 use protocol::rand_core::CryptoRng;
+use protocol::roster::Entry;
 use protocol::segment::{Log, Segment};
-use protocol::{ClassroomId, DocumentId, LaneId, bounded};
+use protocol::{ClassroomId, DocumentId, EntryHash, LaneId, bounded};
 use serde::{Deserialize, Serialize};
 
 use crate::classroom::{Unsent, UnsentEntry, Way};
 use crate::outgoing::SEND_FOR_OTHERS_AFTER;
-use crate::store::{self, LogRecord, Records, Table, rows};
+use crate::store::{self, EntryRecord, LogRecord, Records, Table, rows};
 use crate::{Error, Replica};
 
 /// From one tab to the others, sent when what it speaks of is stored.
@@ -117,25 +118,51 @@ impl<R: CryptoRng> Replica<R> {
 
     fn entry_from_tab(&mut self, id: &ClassroomId, bytes: &[u8]) -> Result<(), Error> {
         self.take_entry(id, bytes, false)?;
-        let hash = protocol::roster::Entry::decode(bytes)?.hash();
+        self.send_for_others(id, Entry::decode(bytes)?.hash());
+        Ok(())
+    }
+
+    /// Its tab sends an entry, and this one if that takes long: what is written here from now on names it.
+    fn send_for_others(&mut self, id: &ClassroomId, hash: EntryHash) {
         let way = Way::Waiting {
             from: self.now + SEND_FOR_OTHERS_AFTER,
         };
         if let Some(classroom) = self.classrooms.get_mut(id)
             && classroom.roster.entry(&hash).is_some()
         {
-            // Its tab sends it, and this one if that takes long: what is written here from now on names it.
             classroom
                 .entries
                 .entry(hash)
                 .or_insert(UnsentEntry { durable: true, way });
         }
-        Ok(())
+    }
+
+    /// What is unsent may name roster entries of which nobody told: takes those that the relay does not have.
+    fn adopt_entries(&mut self, records: &Records) {
+        let mut left: Vec<(ClassroomId, EntryHash)> = Vec::new();
+        for (key, value) in rows(records, Table::Entries) {
+            if let Some(id) = store::parse_classroom(key)
+                && let Ok(record) = store::decode::<EntryRecord>(Table::Entries, value)
+                && !record.on_relay
+                && let Ok(entry) = Entry::decode(&record.entry)
+                && self
+                    .classrooms
+                    .get(&id)
+                    .is_some_and(|known| known.roster.entry(&entry.hash()).is_none())
+                && self.take_entry(&id, &record.entry, false).is_ok()
+            {
+                left.push((id, entry.hash()));
+            }
+        }
+        for (id, hash) in left {
+            self.send_for_others(&id, hash);
+        }
     }
 
     /// This tab took over a lane that its tab left behind; what is unsent on it is what the store says.
     pub(crate) fn adopted(&mut self, lane: LaneId, records: &Records) {
         self.held.insert(lane);
+        self.adopt_entries(records);
         let mut outbox: BTreeMap<ClassroomId, BTreeMap<(Log, u64), Unsent>> = BTreeMap::new();
         for (key, segment) in rows(records, Table::Outbox) {
             if let Some((id, log, index, settled)) = store::parse_outbox_key(key)

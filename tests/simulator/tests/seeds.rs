@@ -207,3 +207,99 @@ fn what_a_tab_wrote_in_its_last_moment_is_sent_by_the_tab_that_finds_it() {
     ];
     run_acts("2000720", 4, &acts, None).unwrap();
 }
+
+/// A classroom that was opened anew on its connection forgot what of the outbox had been sent and not answered.
+#[test]
+fn what_was_on_its_way_when_a_file_came_is_sent_again() {
+    let acts = [
+        Act::Found { person: 0 },
+        Act::Settle { seconds: 1 },
+        Act::NewPage {
+            device: 0,
+            tab: 0,
+            space: 0,
+        },
+        Act::Export { device: 16, tab: 60 },
+        Act::ReplaceRelay { empty: false },
+        run_of(13, 32803),
+        Act::Pass { milliseconds: 6000 },
+        run_of(11, 6833),
+        edit(88, 199, 2, How::Write, 15995, 38),
+        run_of(8, 33855),
+        Act::Pass { milliseconds: 6000 },
+        edit(20, 94, 1, How::Write, 1558, 44),
+        run_of(9, 48841),
+        run_of(1, 26035),
+        Act::Import {
+            device: 40,
+            tab: 4,
+            stick: 253,
+            is_cut: true,
+        },
+    ];
+    run_acts("healed 65", 2, &acts, None).unwrap();
+}
+
+/// What a tab left in its last moment names a roster entry of which nobody told, either.
+#[test]
+fn a_tab_that_takes_over_takes_over_roster_entries_as_well() {
+    let acts = [
+        Act::Found { person: 0 },
+        Act::Settle { seconds: 1 },
+        Act::NewPage {
+            device: 0,
+            tab: 0,
+            space: 0,
+        },
+        Act::Invite {
+            person: 0,
+            role: Role::Teacher,
+            ask_first: false,
+        },
+        Act::Settle { seconds: 1 },
+        Act::Join { person: 1, invite: 0 },
+        Act::Settle { seconds: 1 },
+        Act::CloseTab {
+            device: 139,
+            tab: 235,
+        },
+        edit(220, 24, 2, How::Write, 14787, 3),
+        run_of(8, 60656),
+        edit(213, 145, 1, How::Write, 39893, 5),
+        run_of(7, 47651),
+        edit(1, 201, 2, How::Delete, 63761, 6),
+        run_of(3, 4700),
+        edit(36, 170, 0, How::Write, 11065, 7),
+        run_of(7, 45229),
+        edit(66, 50, 1, How::Write, 3326, 8),
+        Act::OpenTab { device: 62 },
+        run_of(7, 55853),
+        Act::Pass { milliseconds: 6000 },
+        Act::OpenTab { device: 173 },
+        Act::CloseTab { device: 185, tab: 75 },
+        run_of(6, 41284),
+        run_of(10, 49238),
+        edit(35, 60, 1, How::Write, 59292, 13),
+        run_of(8, 56791),
+        edit(13, 59, 2, How::Write, 29157, 15),
+        run_of(6, 33547),
+        Act::Pass { milliseconds: 1000 },
+        Act::OpenTab { device: 73 },
+        Act::Pass { milliseconds: 6000 },
+        Act::FillDisk { device: 186 },
+        run_of(6, 18229),
+        run_of(9, 60857),
+        Act::Pass { milliseconds: 6000 },
+        Act::Invite {
+            person: 35,
+            role: Role::Student,
+            ask_first: false,
+        },
+        run_of(3, 63211),
+        edit(151, 16, 0, How::Write, 40273, 38),
+        run_of(5, 2780),
+        run_of(13, 34723),
+        Act::CloseTab { device: 15, tab: 12 },
+    ];
+    run_acts("3000191", 2, &acts, None).unwrap();
+}
