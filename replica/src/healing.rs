@@ -105,18 +105,19 @@ impl<R: CryptoRng> Replica<R> {
             return Ok(());
         };
         let is_another = |since: &Position| since.incarnation != from.incarnation;
+        // A relay that was put back from a backup goes on from before what it gave out once.
+        let comes = classroom
+            .channel
+            .as_ref()
+            .and_then(|channel| channel.since.as_ref())
+            .is_some_and(|told| is_another(told) || told.index > from.index);
         if classroom.joining.is_some()
-            || !(classroom.unhealed || classroom.since.as_ref().is_some_and(is_another))
+            || !(classroom.unhealed || comes || classroom.since.as_ref().is_some_and(is_another))
         {
             return Ok(());
         }
         classroom.healing = Some(Healing::new());
         self.give_again(id);
-        let Some(classroom) = self.classrooms.get_mut(id) else {
-            return Ok(());
-        };
-        let channel = classroom.channel.as_ref();
-        let comes = channel.is_some_and(|channel| channel.since.as_ref().is_some_and(is_another));
         self.mark_unhealed(id)?;
         if !comes {
             self.ask_inventory(id);

@@ -300,3 +300,38 @@ async fn what_is_refused_for_good_is_shown_and_not_sent_for_ever() {
     assert_eq!((script.submitted.len(), script.inventories_asked()), before);
     assert!(!script.is_marked());
 }
+
+#[tokio::test]
+async fn a_relay_put_back_from_a_backup_gets_back_what_it_lost() {
+    let (mut script, author) = with_author("backup").await;
+    let rows = script.all_rows();
+    script.connect().await;
+    let since = script.since.unwrap();
+    // It has its incarnation still, and less than it had.
+    let own: Vec<Segment> = rows
+        .iter()
+        .filter(|segment| segment.header.log != author.log)
+        .cloned()
+        .collect();
+    let mut has = script.inventory(author.heads.clone(), &own);
+    has.entries.push(EntryHash(script.classroom.0));
+    let index = since.index - 10;
+    script.open_by(since.incarnation, index, None).await;
+    assert!(script.is_marked());
+    assert_eq!(script.view().work, Work::OnThisDevice);
+    // Nor does a crash forget it before it is said what there is.
+    script.tab = script.world.restart_tab(script.tab);
+    script.connect().await;
+    assert_ne!(script.since.unwrap().incarnation, since.incarnation);
+    script
+        .open_by(since.incarnation, index, Some(has.clone()))
+        .await;
+    let answered = script.store_rest(0).await;
+    script.live(LOOK).await;
+    script.say_inventory(has);
+    script.go().await;
+    assert_eq!(script.submitted_of(&author), (0..10).collect::<Vec<_>>());
+    script.store_rest(answered).await;
+    assert_eq!(script.view().work, Work::OnTheRelay);
+    assert!(!script.is_marked());
+}

@@ -214,8 +214,10 @@ impl Script {
         self.asked.clear();
     }
 
-    /// Opens the classroom from a position on.
+    /// Opens the classroom from a position on, or from where it was asked to if that is further.
     pub(crate) async fn open(&mut self, index: u64) {
+        let asked = self.since.filter(|since| since.incarnation == 5);
+        let index = asked.map_or(index, |since| since.index.max(index));
         self.open_by(5, index, None).await;
     }
 
