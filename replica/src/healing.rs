@@ -32,6 +32,9 @@ const FEW_UNANSWERED: usize = 64;
 const LONGEST_WAIT: u64 = 30_000;
 /// How often it is looked again for what may pass later.
 const MOST_LOOKS: u32 = 4;
+/// How long nothing is submitted after the relay has said that it is too much at once, at first and at most, in
+/// milliseconds.
+const PAUSE: (u64, u64) = (5_000, 60_000);
 
 pub(crate) struct Healing {
     step: Step,
@@ -47,6 +50,9 @@ pub(crate) struct Healing {
     /// Something was refused that may pass later.
     again: bool,
     refused: Option<Refusal>,
+    /// The relay said that it is too much at once, and how long it is left alone for that.
+    is_too_much: bool,
+    pause: u64,
 }
 
 enum Step {
@@ -79,6 +85,8 @@ impl Healing {
             unanswered: 0,
             again: false,
             refused: None,
+            is_too_much: false,
+            pause: PAUSE.0,
         })
     }
 
@@ -194,6 +202,7 @@ impl<R: CryptoRng> Replica<R> {
             healing.looks += 1;
             healing.again = false;
             healing.refused = None;
+            healing.is_too_much = false;
             self.looked(id);
         }
         Ok(())
@@ -338,7 +347,7 @@ impl<R: CryptoRng> Replica<R> {
         if *is_reading || healing.unanswered > FEW_UNANSWERED {
             return;
         }
-        if let Some((log, from)) = rest.last() {
+        if let Some((log, from)) = rest.last().filter(|_| !healing.is_too_much) {
             *is_reading = true;
             let range = (Table::Segments, from.clone(), store::item_key(id, log, u64::MAX));
             let log = *log;
@@ -371,6 +380,10 @@ impl<R: CryptoRng> Replica<R> {
         }
         *is_reading = false;
         healing.again |= !is_whole;
+        if healing.is_too_much {
+            self.submit_next(id);
+            return;
+        }
         match (next, rest.last_mut()) {
             (Some(next), Some((_, from))) => *from = next,
             _ => drop(rest.pop()),
@@ -404,9 +417,13 @@ impl<R: CryptoRng> Replica<R> {
             return;
         };
         healing.unanswered = healing.unanswered.saturating_sub(1);
-        if let Some((reason, may_pass)) = refused {
-            healing.again |= may_pass;
-            healing.refused = Some(reason);
+        match refused {
+            None => healing.pause = PAUSE.0,
+            Some((reason, may_pass)) => {
+                healing.again |= may_pass;
+                healing.refused = Some(reason);
+                healing.is_too_much |= matches!(reason, Refusal::TooFast | Refusal::Busy);
+            }
         }
         self.submit_next(id);
     }
@@ -421,6 +438,15 @@ impl<R: CryptoRng> Replica<R> {
         let Some(healing) = classroom.healing.as_mut() else {
             return;
         };
+        if healing.is_too_much {
+            // The rest follows after a pause, and what was refused with it. That was no look.
+            healing.looks = healing.looks.saturating_sub(1);
+            healing.step = Step::Waiting {
+                until: self.now + healing.pause,
+            };
+            healing.pause = PAUSE.1.min(2 * healing.pause);
+            return;
+        }
         let others_left = healing.looks == 1 && healing.lost.iter().any(|(log, _)| log.member != me);
         if others_left || (healing.again && healing.looks < MOST_LOOKS) {
             healing.lost.retain(|(log, _)| healing.again || log.member != me);
@@ -429,8 +455,11 @@ impl<R: CryptoRng> Replica<R> {
             };
             return;
         }
-        // What is left was refused for good.
+        // What is left was refused for good, or is tried again with the next connection.
         healing.step = Step::Done;
+        if healing.again {
+            return;
+        }
         healing.lost.clear();
         if healing.refused.is_none() {
             classroom.healing = None;

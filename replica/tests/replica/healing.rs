@@ -335,3 +335,43 @@ async fn a_relay_put_back_from_a_backup_gets_back_what_it_lost() {
     assert_eq!(script.view().work, Work::OnTheRelay);
     assert!(!script.is_marked());
 }
+
+#[tokio::test]
+async fn a_relay_that_says_too_fast_is_given_the_rest_later_however_often() {
+    let (mut script, author) = with_author("too fast").await;
+    script.connect().await;
+    let has = script.inventory(script.founding(), &[]);
+    script.open_by(9, 0, Some(has)).await;
+    let mut answered = script.store_rest(0).await;
+    let entries = script.taken().entries;
+    let mut stored: Vec<Segment> = Vec::new();
+    for submitted in &script.submitted {
+        if let Submitted::Segment(segment) = submitted {
+            stored.push(segment.clone());
+        }
+    }
+    // Of what it is given, it takes one segment each time.
+    for round in 0..10 {
+        let looks = script.inventories_asked();
+        while script.inventories_asked() == looks {
+            script.live(5).await;
+        }
+        script.say_inventory(script.inventory(entries.clone(), &stored));
+        script.go().await;
+        let Some(Submitted::Segment(first)) = script.submitted.get(answered).cloned() else {
+            panic!("what was refused is not sent again: {round}");
+        };
+        assert_eq!((first.header.log, first.header.last), (author.log, round));
+        stored.push(first);
+        assert!(script.is_marked());
+        script.stored(u32::try_from(answered).unwrap()).await;
+        for number in answered + 1..script.submitted.len() {
+            script
+                .refused(u32::try_from(number).unwrap(), Refusal::TooFast)
+                .await;
+        }
+        answered = script.submitted.len();
+    }
+    assert_eq!(script.view().work, Work::OnTheRelay);
+    assert!(!script.is_marked());
+}
