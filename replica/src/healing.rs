@@ -12,7 +12,7 @@ use protocol::inventory::{Inventory, LogRange, LogState, MAX_NAMES, SnapshotStat
 use protocol::rand_core::CryptoRng;
 use protocol::segment::{Log, Segment};
 use protocol::snapshot::CoveredLane;
-use protocol::{ClassroomId, DocumentId, EntryHash, Refusal};
+use protocol::{ClassroomId, DocumentId, EntryHash, MemberId, Refusal};
 
 use crate::classroom::{Classroom, Submission, UnsentEntry, Way};
 use crate::loading::What;
@@ -216,7 +216,8 @@ impl<R: CryptoRng> Replica<R> {
         let Some(mut healing) = classroom.healing.take() else {
             return;
         };
-        healing.lost = classroom.missing_there(&healing);
+        let me = self.me.as_ref().map(|me| me.keys.id());
+        healing.lost = classroom.missing_there(&healing, me.as_ref());
         let (entries, logs, snapshots) = classroom.missing_here(&healing);
         healing.step = Step::Fetching(entries, logs, snapshots);
         classroom.healing = Some(healing);
@@ -514,19 +515,26 @@ impl Classroom {
         self.unhealed && matches!(step, None | Some(Step::Looking | Step::Fetching(..)))
     }
 
-    /// What the relay lacks of what is here, apart from what was not sent yet.
-    fn missing_there(&self, healing: &Healing) -> Vec<(Log, u64)> {
+    /// What the relay lacks of what is here, apart from what was not sent yet. Of an own log that ends in something else
+    /// there, the last segment: the relay says of it that it is a fork, and that shows.
+    fn missing_there(&self, healing: &Healing, me: Option<&MemberId>) -> Vec<(Log, u64)> {
         let mut missing = Vec::new();
         for (log, record) in &self.logs {
             if self.roster.erased(&log.document).is_some() {
                 continue;
             }
-            let there = healing.state_of(log).map_or(0, |state| state.next);
+            let state = healing.state_of(log);
+            let there = state.map_or(0, |state| state.next);
             let unsent = self.outbox.range((*log, 0)..=(*log, u64::MAX));
             let mut first_unsent = unsent.filter(|(_, unsent)| !unsent.settled);
             let first_unsent = first_unsent.next().map(|(_, unsent)| unsent.segment.header.first);
             if there < first_unsent.unwrap_or(record.next) {
                 missing.push((*log, there));
+            } else if there == record.next
+                && state.is_some_and(|state| state.hash != record.hash)
+                && me == Some(&log.member)
+            {
+                missing.push((*log, there.saturating_sub(1)));
             }
         }
         missing

@@ -375,3 +375,36 @@ async fn a_relay_that_says_too_fast_is_given_the_rest_later_however_often() {
     assert_eq!(script.view().work, Work::OnTheRelay);
     assert!(!script.is_marked());
 }
+
+#[tokio::test]
+async fn a_log_that_ends_in_something_else_on_the_relay_shows() {
+    let (mut script, _) = with_author("other end").await;
+    let rows = script.all_rows();
+    script.connect().await;
+    let mut has = script.inventory(Vec::new(), &rows);
+    has.entries = script.taken().entries;
+    let me = script.founder().await.id();
+    let own = has.logs.iter_mut().find(|state| state.log.member == me).unwrap();
+    own.hash.0[0] ^= 1;
+    let log = own.log;
+    let last = own.next - 1;
+    script.open_by(9, 50, Some(has)).await;
+    let of_log: Vec<(u32, u64)> = script
+        .segments()
+        .into_iter()
+        .filter(|(_, of, _)| *of == log)
+        .map(|(number, _, last)| (number, last))
+        .collect();
+    let [(number, sent)] = of_log[..] else {
+        panic!("{of_log:?}")
+    };
+    assert_eq!(sent, last);
+    for other in 0..u32::try_from(script.submitted.len()).unwrap() {
+        if other == number {
+            script.refused(other, Refusal::Fork).await;
+        } else {
+            script.stored(other).await;
+        }
+    }
+    assert_eq!(script.view().refused, Some(Refusal::Fork));
+}
