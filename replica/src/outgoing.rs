@@ -27,6 +27,8 @@ const MOST_UNANSWERED: usize = 256;
 pub(crate) const SEND_FOR_OTHERS_AFTER: u64 = 10_000;
 /// How long after a refusal that may pass an item is sent again, in milliseconds.
 const SEND_AGAIN_AFTER: u64 = 5_000;
+/// The same where the relay has no room: some may be made there, by folds or by who runs it.
+const SEND_AGAIN_WHEN_FULL: u64 = 300_000;
 /// A message is sent once it is this long.
 const FULL_MESSAGE: usize = MAX_MESSAGE / 2;
 
@@ -277,10 +279,16 @@ impl<R: CryptoRng> Replica<R> {
             Submission::Segment(log, index) => may_pass || is_unlocked(&log, index),
             _ => may_pass,
         };
-        let refused = Way::Refused {
+        let is_full = matches!(
             reason,
-            again_at: may_pass.then_some(self.now + SEND_AGAIN_AFTER),
+            Refusal::QuotaFull | Refusal::TooManyDocuments | Refusal::TooManyEntries
+        );
+        let again_at = match (may_pass, is_full) {
+            (true, _) => Some(self.now + SEND_AGAIN_AFTER),
+            (_, true) => Some(self.now + SEND_AGAIN_WHEN_FULL),
+            _ => None,
         };
+        let refused = Way::Refused { reason, again_at };
         match submission {
             Submission::Lost => self.lost_answered(id, Some((reason, may_pass))),
             Submission::Snapshot { is_piece } => self.given(id, is_piece, Some((reason, may_pass))),

@@ -323,9 +323,7 @@ async fn a_relay_put_back_from_a_backup_gets_back_what_it_lost() {
     script.tab = script.world.restart_tab(script.tab);
     script.connect().await;
     assert_ne!(script.since.unwrap().incarnation, since.incarnation);
-    script
-        .open_by(since.incarnation, index, Some(has.clone()))
-        .await;
+    script.open_by(since.incarnation, index, Some(has.clone())).await;
     let answered = script.store_rest(0).await;
     script.live(LOOK).await;
     script.say_inventory(has);
@@ -407,4 +405,26 @@ async fn a_log_that_ends_in_something_else_on_the_relay_shows() {
         }
     }
     assert_eq!(script.view().refused, Some(Refusal::Fork));
+}
+
+#[tokio::test]
+async fn what_a_full_relay_refused_is_sent_again_without_a_new_connection() {
+    let mut script = Script::new("full").await;
+    script.settle().await;
+    let before = script.submitted.len();
+    script.write_word("[late]");
+    script.go().await;
+    assert_eq!(script.submitted.len(), before + 1);
+    script
+        .refused(u32::try_from(before).unwrap(), Refusal::QuotaFull)
+        .await;
+    script.live(200).await;
+    assert_eq!(script.submitted.len(), before + 1, "not at once");
+    script.live(110).await;
+    assert_eq!(script.submitted.len(), before + 2);
+    // A receipt that went before it is numbered as well.
+    for number in before + 1..before + 4 {
+        script.stored(u32::try_from(number).unwrap()).await;
+    }
+    assert_eq!(script.view().work, Work::OnTheRelay);
 }
