@@ -40,6 +40,8 @@ pub(super) struct Comparing {
     /// Which leads and teachers said of which snapshots that they match.
     verdicts: Vec<(SnapshotHash, MemberId)>,
     under_way: Option<Box<Comparison>>,
+    /// The commands, and of which documents, that come after it.
+    asked: Vec<(u32, DocumentId)>,
 }
 
 struct Comparison {
@@ -105,7 +107,10 @@ impl<R: CryptoRng> Replica<R> {
                 return Ok(());
             }
             // One at a time.
-            Some(_) => return Err(Problem::Internal),
+            Some(_) => {
+                classroom.snapshots.comparing.asked.push((request, document));
+                return Ok(());
+            }
             None => {}
         }
         let classroom = self.classrooms.get(id).ok_or(Problem::UnknownClassroom)?;
@@ -167,6 +172,13 @@ impl<R: CryptoRng> Replica<R> {
             .channel
             .as_ref()
             .is_some_and(|channel| channel.caught_up);
+        if comparing.under_way.is_none() && !comparing.asked.is_empty() {
+            let (request, document) = comparing.asked.remove(0);
+            if let Err(problem) = self.verify_history(request, id, document) {
+                self.answer(request, Err(problem));
+            }
+            return Ok(());
+        }
         if !has_caught_up || classroom.unhealed || comparing.under_way.is_some() {
             return Ok(());
         }
@@ -581,13 +593,17 @@ impl<R: CryptoRng> Replica<R> {
             return;
         };
         let comparing = &mut classroom.snapshots.comparing;
-        let Some(comparison) = comparing.under_way.take() else {
-            return;
-        };
-        if let Some((snapshot, hash)) = comparison.snapshot {
-            comparing.due.insert(comparison.document, (snapshot, hash, later));
+        let mut requests: Vec<u32> = Vec::new();
+        for (request, _) in comparing.asked.drain(..) {
+            requests.push(request);
         }
-        self.answer_all(comparison.requests, Problem::NeedsConnection);
+        if let Some(comparison) = comparing.under_way.take() {
+            if let Some((snapshot, hash)) = comparison.snapshot {
+                comparing.due.insert(comparison.document, (snapshot, hash, later));
+            }
+            requests.extend(comparison.requests);
+        }
+        self.answer_all(requests, Problem::NeedsConnection);
     }
 }
 

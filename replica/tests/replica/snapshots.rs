@@ -541,6 +541,29 @@ async fn a_history_is_compared_from_what_the_relay_still_has() {
 }
 
 #[tokio::test]
+async fn histories_are_compared_one_after_the_other() {
+    let mut played = Played::new("queue", Role::Student).await;
+    let (snapshot, pieces) = played.author.snapshot(&played.changes.clone());
+    played.bring(&snapshot, &pieces).await;
+    assert_eq!(played.words().await.len(), 10);
+    let first = played.verify().await;
+    let (classroom, document) = played.script.page;
+    let command = Command::VerifyHistory { classroom, document };
+    let second = played.script.world.give(played.script.tab, command);
+    played.script.go().await;
+    assert_eq!(played.verified(second), None, "it waits");
+    played.script.fetched().await;
+    let gone = Ok(Answer::Verified(Verified::HistoryGone));
+    assert_eq!(played.verified(first), Some(gone));
+    // Then the relay is asked for the other's snapshot, which it has none of.
+    played.script.live(5).await;
+    assert_eq!(played.wanted().pop().unwrap().snapshots, [document]);
+    played.script.fetched().await;
+    let none = Ok(Answer::Verified(Verified::NoSnapshot));
+    assert_eq!(played.verified(second), Some(none));
+}
+
+#[tokio::test]
 async fn a_lead_compares_a_new_snapshot_when_it_is_quiet() {
     for (seed, left_out) in [("fine", 0), ("lacking", 1)] {
         let mut played = Played::new(seed, Role::Student).await;
