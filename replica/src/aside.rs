@@ -156,7 +156,8 @@ impl<R: CryptoRng> Replica<R> {
                 bytes: aside.item.len() as u64,
             }
         });
-        Ok(items.chain(classroom.waiting_changes()).collect())
+        let items = items.chain(classroom.waiting_changes());
+        Ok(items.chain(classroom.waiting_entries()).collect())
     }
 
     /// Begins to export what is kept aside: parts of a bundle follow, then the answer.
@@ -290,15 +291,33 @@ impl Classroom {
         }
     }
 
-    /// How many items are kept aside: here, in the store only, and such as wait in documents for what they depend on.
+    /// How many items are kept aside: here, in the store only, and such as wait for what they depend on.
     pub(crate) fn count_aside(&self) -> u32 {
-        let count = self.aside.len() + self.aside_beyond.len() + self.waiting_changes().count();
+        let waiting = self.waiting_changes().count() + self.waiting_entries().count();
+        let count = self.aside.len() + self.aside_beyond.len() + waiting;
         u32::try_from(count).unwrap_or(u32::MAX)
     }
 
-    /// The changes in documents that wait for others. While more is being received, that is nothing to speak of.
+    /// While more is being received, that something waits is nothing to speak of.
+    fn has_settled(&self) -> bool {
+        self.channel.as_ref().is_none_or(|channel| channel.caught_up)
+    }
+
+    /// The roster entries that wait for others.
+    fn waiting_entries(&self) -> impl Iterator<Item = view::KeptAside> {
+        let is_settled = self.has_settled();
+        let waiting = self.waiting.iter().filter(move |_| is_settled);
+        waiting.map(|entry| view::KeptAside {
+            reason: AsideReason::UnknownRoster,
+            from: Some(entry.author()),
+            document: None,
+            bytes: entry.encode().map_or(0, |encoded| encoded.len() as u64),
+        })
+    }
+
+    /// The changes in documents that wait for others.
     fn waiting_changes(&self) -> impl Iterator<Item = view::KeptAside> {
-        let is_settled = self.channel.as_ref().is_none_or(|channel| channel.caught_up);
+        let is_settled = self.has_settled();
         let here = self.documents.iter().filter(move |_| is_settled);
         here.flat_map(|(document, copy)| {
             let waiting = match copy {

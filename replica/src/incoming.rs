@@ -257,7 +257,10 @@ impl<R: CryptoRng> Replica<R> {
             Err(protocol::Error::MissingParent(_)) => {
                 self.keep_aside(id, AsideReason::UnknownRoster, bytes.to_vec())
             }
-            Err(_) => self.keep_aside(id, AsideReason::NotAllowed, bytes.to_vec()),
+            Err(error) => {
+                let reason = reason_of(&error, AsideReason::NotAllowed);
+                self.keep_aside(id, reason, bytes.to_vec())
+            }
         }
     }
 
@@ -273,9 +276,10 @@ impl<R: CryptoRng> Replica<R> {
     /// The roster has grown: adds what waited for that.
     fn entries_waiting(&mut self, id: &ClassroomId) -> Result<(), crate::Error> {
         while let Some((entry, added)) = self.classrooms.get_mut(id).and_then(Classroom::next_waiting) {
-            if added.is_err() {
+            if let Err(error) = added {
                 let hash = entry.hash();
-                self.keep_aside(id, AsideReason::NotAllowed, entry.encode()?)?;
+                let reason = reason_of(&error, AsideReason::NotAllowed);
+                self.keep_aside(id, reason, entry.encode()?)?;
                 self.batch(id).delete(Table::Entries, store::entry_key(id, &hash));
             }
         }
@@ -591,6 +595,7 @@ impl Classroom {
 pub(crate) fn reason_of(error: &protocol::Error, otherwise: AsideReason) -> AsideReason {
     match error {
         protocol::Error::UnsupportedVersion { .. } => AsideReason::NewerVersion,
+        protocol::Error::BadSignature(_) => AsideReason::BadSignature,
         _ => otherwise,
     }
 }

@@ -254,3 +254,39 @@ async fn nothing_of_an_erased_page_stays_but_own_work_that_was_not_sent() {
     assert_eq!(script.view().kept_aside, 1);
     assert_eq!(rows_of_page(&script, Table::Segments), 0);
 }
+
+#[tokio::test]
+async fn a_roster_entry_that_waits_for_another_is_shown_until_that_comes() {
+    let mut script = Script::new("waits").await;
+    script.settle().await;
+    let before = script.submitted.len();
+    let mut author = script.author(Role::Student).await;
+    script.store_rest(before).await;
+    let founder = script.founder().await;
+    let action = Action::Lock {
+        document: script.page.1,
+        locked: true,
+    };
+    author.heads = vec![author.admission.hash()];
+    let late = Entry::act(&founder, script.classroom, author.heads.clone(), action).unwrap();
+    script.bring_entry(&late).await;
+    assert_eq!(reasons(&mut script).await, [AsideReason::UnknownRoster]);
+    assert_eq!(script.view().kept_aside, 1);
+    script.bring_entry(&author.admission).await;
+    assert_eq!(script.view().kept_aside, 0);
+}
+
+#[tokio::test]
+async fn a_roster_entry_that_its_author_did_not_sign_is_called_that() {
+    let (mut script, author) = with_author("unsigned").await;
+    let founder = script.founder().await;
+    let action = Action::Lock {
+        document: script.page.1,
+        locked: true,
+    };
+    let entry = Entry::act(&founder, script.classroom, author.heads.clone(), action).unwrap();
+    let mut bytes = entry.encode().unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    script.bring_entry(&Entry::decode(&bytes).unwrap()).await;
+    assert_eq!(reasons(&mut script).await, [AsideReason::BadSignature]);
+}
