@@ -527,7 +527,8 @@ impl Classroom {
         let log = header.log;
         let record = self.logs.get(&log).copied().unwrap_or(LogRecord::EMPTY);
         let is_here = header.first < record.next;
-        if is_here {
+        let is_whole_here = header.last < record.next;
+        if is_whole_here {
             let ours = self.unsent_at(&log, header.last);
             let is_known = match ours {
                 Some(ours) => ours.segment == *segment,
@@ -536,7 +537,7 @@ impl Classroom {
             if is_known {
                 return Ok(Taken::Known);
             }
-        } else if header.first != record.next || segment.previous != record.hash {
+        } else if !is_here && (header.first != record.next || segment.previous != record.hash) {
             // What comes before it may be kept aside as well, and both be needed.
             let is_beyond = self.roster.cutoff(&log).is_some_and(|next| header.last >= next);
             let reason = if is_beyond && segment.verify(&self.id).is_ok() {
@@ -571,12 +572,19 @@ impl Classroom {
             return Ok(Taken::Overlapping);
         }
         if is_here {
-            // What is unsent may be a fold by now of what another tab has sent for this one.
-            let is_part = self
-                .unsent_at(&log, header.last)
-                .and_then(|ours| self.changes_of(&ours.segment).ok())
-                .is_some_and(|ours| folding::place_of(&changes, &ours).is_some());
-            return Ok(if is_part { Taken::Known } else { Taken::Foreign });
+            // What is unsent may be a fold by now of what another tab has sent for this one, and what is here a part of what
+            // another tab folded before it was sent.
+            let ours = self
+                .unsent_at(&log, header.first)
+                .and_then(|ours| self.changes_of(&ours.segment).ok());
+            return Ok(match ours {
+                Some(ours) if is_whole_here && folding::place_of(&changes, &ours).is_some() => Taken::Known,
+                Some(ours) if !is_whole_here && folding::place_of(&ours, &changes).is_some() => {
+                    Taken::Overlapping
+                }
+                None if !is_whole_here => Taken::Overlapping,
+                _ => Taken::Foreign,
+            });
         }
         self.spaces.entry(log.document).or_insert(header.space);
         self.logs.insert(

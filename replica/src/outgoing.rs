@@ -15,6 +15,7 @@ use protocol::{ClassroomId, EntryHash, LaneId, Refusal};
 use crate::classroom::{Classroom, Submission, Unsent, UnsentEntry, Way};
 use crate::command::{Answer, Problem};
 use crate::event::Effect;
+use crate::incoming::Source;
 use crate::store::{self, EntryRecord, LogRecord, Table};
 use crate::tabs::Note;
 use crate::writes::After;
@@ -163,10 +164,7 @@ impl<R: CryptoRng> Replica<R> {
     pub(crate) fn acknowledged(&mut self, id: &ClassroomId, submission: Submission) -> Result<(), Error> {
         match submission {
             Submission::Entry(hash) => self.entry_on_relay(id, &hash),
-            Submission::Segment(log, index) => {
-                self.segment_on_relay(id, log, index);
-                Ok(())
-            }
+            Submission::Segment(log, index) => self.segment_acknowledged(id, log, index),
             Submission::Lost => {
                 self.lost_answered(id, None);
                 Ok(())
@@ -177,6 +175,23 @@ impl<R: CryptoRng> Replica<R> {
             }
             Submission::Verdict => Ok(()),
             Submission::Receipt => self.receipt_answered(id),
+        }
+    }
+
+    /// What was sent for another tab may not be here yet, and the relay does not give it to whom it had it from.
+    fn segment_acknowledged(&mut self, id: &ClassroomId, log: Log, index: u64) -> Result<(), Error> {
+        let unheard = self.classrooms.get(id).and_then(|classroom| {
+            let next = classroom.logs.get(&log).map_or(0, |record| record.next);
+            let unsent = classroom.outbox.get(&(log, index)).filter(|_| index >= next)?;
+            Some(unsent.segment.clone())
+        });
+        self.segment_on_relay(id, log, index);
+        let Some(segment) = unheard else {
+            return Ok(());
+        };
+        match self.take_segment(id, &segment, Source::Relay)? {
+            Some(reason) => self.keep_aside(id, reason, segment.encode()?),
+            None => Ok(()),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Two tabs of one profile: one store, two lanes, two connections.
 
 use replica::command::{Answer, Command};
+use replica::event::Event;
 use replica::store::Table;
 use replica::view::Work;
 
@@ -292,4 +293,49 @@ async fn a_store_that_cannot_say_who_this_is_is_asked_again() {
         })
         .await;
     world.until_on_relay().await;
+}
+
+/// The relay does not give back what it gets: who sends what another tab wrote must have it as well.
+#[tokio::test]
+async fn what_a_tab_sends_for_another_shows_in_it_as_well() {
+    let Pair {
+        mut world,
+        amina,
+        page,
+        ..
+    } = Pair::new("sent for another").await;
+    let second = world.open_tab(0);
+    world.open_page(second, page).await;
+    world.until_equal(page).await;
+
+    // The second tab does not hear of the first word, and gets the second one before the first comes from the relay.
+    world.write_word(amina, page, "[one]");
+    while !world.store(0).table(Table::Outbox).is_empty() || world.tab(amina).writing.is_some() {
+        only(&mut world, amina).await;
+    }
+    world.tab_mut(second).notes.clear();
+    world.write_word(amina, page, "[two]");
+    while world.tab(amina).writing.is_some() {
+        world.step(Step::Write(amina)).await;
+    }
+    assert_eq!(world.tab(second).notes.len(), 1);
+    // From here on the first tab sleeps.
+    while !world.store(0).table(Table::Outbox).is_empty() {
+        only(&mut world, second).await;
+        world.now += 1_000;
+        world.handle(second, Event::Tick);
+    }
+    assert_eq!(world.until_equal(page).await.len(), 2);
+    world.check_stores(page).await;
+    world.check_nothing_to_send().await;
+}
+
+/// Everything happens that can in one tab, and nothing in the others.
+async fn only(world: &mut World, tab: usize) {
+    tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    for step in world.steps() {
+        if step.tab() == tab {
+            world.step(step).await;
+        }
+    }
 }

@@ -63,6 +63,22 @@ pub(crate) enum Step {
     Receive(usize),
 }
 
+impl Step {
+    pub(crate) fn tab(self) -> usize {
+        match self {
+            Self::Write(tab)
+            | Self::Read(tab)
+            | Self::Hear(tab)
+            | Self::Adopt(tab)
+            | Self::Claim(tab)
+            | Self::Connect(tab)
+            | Self::Exchange(tab)
+            | Self::Send(tab)
+            | Self::Receive(tab) => tab,
+        }
+    }
+}
+
 impl World {
     pub(crate) async fn new(seed: &str) -> Self {
         Self::with_token(seed, None).await
