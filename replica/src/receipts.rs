@@ -10,7 +10,7 @@ use documents::change::Hash;
 use protocol::bounded::Bytes;
 use protocol::frame::ClientFrame;
 use protocol::rand_core::CryptoRng;
-use protocol::receipt::{Header, MAX_DOCUMENT_HEADS, MAX_DOCUMENTS, Receipt, Seen};
+use protocol::receipt::{Header, MAX_BODY, MAX_DOCUMENT_HEADS, MAX_DOCUMENTS, Receipt, Seen};
 use protocol::{ClassroomId, DocumentId, MemberId, ReceiptHash, SchoolId, SpaceId};
 
 use crate::classroom::{Channel, Classroom, Copy, Submission};
@@ -23,6 +23,10 @@ const QUIET: u64 = 30_000;
 const SPREAD: u64 = 10_000;
 /// The same of a classroom that is never quiet.
 const LONGEST: u64 = 300_000;
+/// How many bytes a receipt has for documents, besides the lengths of the body and of its list; and how many each takes
+/// besides its heads: its name, and their number.
+const ROOM: usize = MAX_BODY - 8;
+const FEWEST: usize = 17;
 
 #[derive(Default)]
 pub(crate) struct Receipts {
@@ -373,33 +377,52 @@ impl Classroom {
         with
     }
 
-    /// How far each document of a space is here; of one that is not at hand as it was last told.
+    /// How far each document of a space is here; of one that is not at hand as it was last told. If that is more than a
+    /// receipt holds, of those that changed last.
     fn all_seen(&self, me: &MemberId, space: SpaceId) -> Result<Vec<Seen>, Error> {
-        let mut all = Vec::new();
+        let mut newest: Vec<(u64, i64, DocumentId)> = Vec::new();
         for document in self.titles.keys() {
             if self.space_of(document) != space || self.roster.erased(document).is_some() {
                 continue;
             }
-            let mut heads: Vec<[u8; 32]> = match self.documents.get(document) {
+            let changed_at = match self.documents.get(document) {
+                Some(Copy::Here(held)) => held.changed_at,
+                _ => 0,
+            };
+            let listed = self
+                .own_document()
+                .and_then(|own| own.read().documents.get(&document.0));
+            let created_at = listed.map_or(0, |listing| listing.created_at);
+            newest.push((changed_at, created_at, *document));
+        }
+        newest.sort_unstable();
+        let (mut all, mut room) = (Vec::new(), ROOM);
+        while let Some((_, _, document)) = newest.pop() {
+            let mut heads: Vec<[u8; 32]> = match self.documents.get(&document) {
                 Some(Copy::Here(held)) => {
                     let newest = held.content.document().newest();
                     newest.iter().map(|head| head.0).collect()
                 }
                 _ => {
                     let before = self.receipts.given.get(&(*me, space));
-                    let told = before.and_then(|before| before.heads_of(document));
+                    let told = before.and_then(|before| before.heads_of(&document));
                     told.cloned().unwrap_or_default()
                 }
             };
+            if heads.is_empty() {
+                continue;
+            }
             heads.sort_unstable();
             heads.truncate(MAX_DOCUMENT_HEADS);
-            if !heads.is_empty() && all.len() < MAX_DOCUMENTS / 2 {
-                all.push(Seen {
-                    document: *document,
-                    heads,
-                });
+            let size = FEWEST + heads.len() * size_of::<[u8; 32]>();
+            if size > room || all.len() == MAX_DOCUMENTS {
+                break;
             }
+            room -= size;
+            all.push(Seen { document, heads });
         }
+        // What did not change since the last one is told in the same words.
+        all.sort_unstable_by_key(|seen| seen.document);
         Ok(all)
     }
 }

@@ -1,10 +1,13 @@
 //! Where own work was seen: from who has which changes.
 
-use protocol::SchoolId;
+use documents::page::Page;
+use protocol::roster::Role;
+use protocol::{DocumentId, LaneId, SchoolId};
 use replica::command::{Answer, Command};
 use replica::store::Table;
 use replica::view::Receipt;
 
+use crate::script::Script;
 use crate::tab::PageKey;
 use crate::world::{Pair, World};
 
@@ -117,4 +120,36 @@ async fn a_relay_that_lost_them_gets_receipts_back() {
     let other = world.open_tab(copy);
     world.open_page(other, page).await;
     world.until_receipt(other, page, at_ben).await;
+}
+
+#[tokio::test]
+async fn a_receipt_tells_as_much_as_it_holds_of_what_changed_last() {
+    let mut script = Script::new("much to tell").await;
+    script.settle().await;
+    let before = script.submitted.len();
+    let mut author = script.author(Role::Student).await;
+    script.store_rest(before).await;
+    script.bring_entry(&author.admission).await;
+    // Pages at each of which so many began at once that all their heads together are more than fits.
+    let mut documents = Vec::new();
+    for number in 0..140 {
+        let document = DocumentId([number; 16]);
+        documents.push(document);
+        for lane in 0..15 {
+            author.log.lane = LaneId([lane; 16]);
+            author.turn_to(document);
+            let mut page = Page::new(author.log.actor()).unwrap();
+            let change = page.commit(0).unwrap();
+            let begun = author.seal(&[change]);
+            script.say_segment(&begun, 1);
+        }
+        script.world.tick(10);
+    }
+    script.go().await;
+    script.live(60).await;
+    let receipt = script.receipts.last().expect("a receipt is given");
+    let told = receipt.open(&script.classroom, &author.key).unwrap();
+    let told: Vec<DocumentId> = told.iter().map(|seen| seen.document).collect();
+    assert!(told.len() > 120 && told.len() < 140, "{}", told.len());
+    assert_eq!(told, documents[140 - told.len()..]);
 }

@@ -8,6 +8,7 @@ use protocol::identity::{MemberKeys, Seed};
 use protocol::inventory::Inventory;
 use protocol::invite::InviteLink;
 use protocol::key::{EpochKey, SealedKey};
+use protocol::receipt::Receipt;
 use protocol::roster::{Entry, Role, Roster};
 use protocol::segment::{Header, Kind, Log, Segment};
 use protocol::snapshot::{self, Piece, Snapshot, coverage};
@@ -54,6 +55,8 @@ pub(crate) struct Script {
     pub(crate) asked: Vec<ClientFrame>,
     /// The snapshots that were ever disputed.
     pub(crate) disputed: Vec<SnapshotHash>,
+    /// The receipts that were ever given.
+    pub(crate) receipts: Vec<Receipt>,
 }
 
 impl Script {
@@ -82,6 +85,7 @@ impl Script {
             founded: false,
             asked: Vec::new(),
             disputed: Vec::new(),
+            receipts: Vec::new(),
         };
         script.connect().await;
         script
@@ -108,6 +112,7 @@ impl Script {
             founded: false,
             asked: Vec::new(),
             disputed: Vec::new(),
+            receipts: Vec::new(),
         };
         let link = link.to_owned();
         let request = script.world.give(script.tab, Command::Preview { link });
@@ -194,6 +199,9 @@ impl Script {
                             self.disputed.push(verdict.statement.snapshot);
                         }
                         self.submitted.push(Submitted::Verdict(verdict));
+                    }
+                    ClientFrame::Receipt { receipt, .. } => {
+                        self.receipts.push(Receipt::decode(&receipt).unwrap());
                     }
                     frame @ (ClientFrame::Inventory { .. } | ClientFrame::Fetch { .. }) => {
                         self.asked.push(frame);
@@ -347,6 +355,19 @@ impl Script {
 
     /// The same of what was asked for by name, with an advance of 0.
     pub(crate) async fn bring_by(&mut self, segment: &Segment, advance: u64) {
+        self.say_segment(segment, advance);
+        self.go().await;
+    }
+
+    /// Brings one right after the other.
+    pub(crate) async fn bring_all(&mut self, segments: &[Segment]) {
+        for segment in segments {
+            self.say_segment(segment, 1);
+        }
+        self.go().await;
+    }
+
+    pub(crate) fn say_segment(&mut self, segment: &Segment, advance: u64) {
         let hash = segment.hash(&self.classroom).unwrap();
         let segment = Box::new(self.packer.pack(segment, hash));
         let channel = self.channel;
@@ -355,7 +376,6 @@ impl Script {
             advance,
             segment,
         });
-        self.go().await;
     }
 
     pub(crate) async fn bring_snapshot(&mut self, snapshot: &[u8], advance: u64) {
