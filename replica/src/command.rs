@@ -168,6 +168,9 @@ pub enum Verified {
     Differs,
     /// Some of the segments are nowhere any more.
     HistoryGone,
+    /// It lacks more changes of its segments than can be looked at one by one: whether anybody has anything of them cannot be
+    /// told.
+    Unclear,
 }
 
 /// What became of a command.

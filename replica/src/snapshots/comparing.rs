@@ -59,6 +59,8 @@ struct Comparison {
     logs: Vec<Walked>,
     segments: u64,
     differs: bool,
+    /// It lacks more than can be looked at.
+    is_unclear: bool,
     step: Step,
     /// How many answers are still to come.
     fetches: usize,
@@ -224,6 +226,7 @@ impl<R: CryptoRng> Replica<R> {
             logs: Vec::new(),
             segments: 0,
             differs: false,
+            is_unclear: false,
             step: Step::Snapshot,
             fetches: 0,
         }));
@@ -494,7 +497,7 @@ impl<R: CryptoRng> Replica<R> {
                 self.say_verdict(id, &snapshot, hash, false);
                 self.differs(id, &snapshot, &hash)
             }
-            Verified::NoSnapshot | Verified::HistoryGone => Ok(()),
+            Verified::NoSnapshot | Verified::HistoryGone | Verified::Unclear => Ok(()),
         }
     }
 
@@ -694,8 +697,11 @@ impl Comparison {
             if goes_beyond {
                 break;
             }
-            self.differs |= self.lacking.len() >= MOST_LACKING;
-            self.lacking.push(bytes);
+            if self.lacking.len() < MOST_LACKING {
+                self.lacking.push(bytes);
+            } else {
+                self.is_unclear = true;
+            }
         }
         Ok(())
     }
@@ -706,6 +712,8 @@ impl Comparison {
             Verified::Differs
         } else if is_gone {
             Verified::HistoryGone
+        } else if self.is_unclear {
+            Verified::Unclear
         } else {
             Verified::Matches {
                 segments: self.segments,

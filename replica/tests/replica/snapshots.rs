@@ -16,7 +16,7 @@ use sync_server::Limits;
 
 use crate::members::{Schools, me, until_same};
 use crate::script::{Author, Script, Submitted};
-use crate::tab::{PageKey, words};
+use crate::tab::{PageKey, word_at, words};
 use crate::world::{Pair, World, person};
 
 /// A relay that asks for a snapshot when a document got so many segments.
@@ -561,6 +561,34 @@ async fn histories_are_compared_one_after_the_other() {
     played.script.fetched().await;
     let none = Ok(Answer::Verified(Verified::NoSnapshot));
     assert_eq!(played.verified(second), Some(none));
+}
+
+#[tokio::test]
+async fn a_snapshot_that_lacks_more_than_can_be_looked_at_is_not_disputed() {
+    let mut played = Played::new("much", Role::Student).await;
+    // Changes of which all but the first are in the place of another: nobody has anything of them.
+    let saved = played.author.page.save().unwrap();
+    let mut dead = Vec::new();
+    for word in 0..1_002 {
+        let mut page = Page::load(&saved, played.author.log.actor()).unwrap();
+        page.apply(&[word_at((0, 0), &format!("[dead {word}]"))]).unwrap();
+        dead.push(page.commit(0).unwrap());
+    }
+    let mut held = played.changes.clone();
+    held.push(dead[0].clone());
+    let segment = played.author.seal(&dead);
+    played.segments.push(segment);
+    let (snapshot, pieces) = played.author.snapshot(&held);
+    played.bring(&snapshot, &pieces).await;
+    let request = played.verify().await;
+    for segment in played.segments.clone() {
+        played.script.bring_by(&segment, 0).await;
+    }
+    played.script.fetched().await;
+    let unclear = Ok(Answer::Verified(Verified::Unclear));
+    assert_eq!(played.verified(request), Some(unclear));
+    assert!(played.script.disputed.is_empty());
+    assert!(played.aside().is_empty());
 }
 
 #[tokio::test]

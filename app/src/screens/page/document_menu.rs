@@ -63,6 +63,7 @@ fn verify_history((classroom, document): Place) -> Question {
                 Verified::Matches { segments } => say().verified_matches(&segments.to_string()),
                 Verified::NoSnapshot => say().verified_no_snapshot().to_owned(),
                 Verified::HistoryGone => say().verified_history_gone().to_owned(),
+                Verified::Unclear => say().verified_unclear().to_owned(),
                 Verified::Differs => say().verified_differs().to_owned(),
             })
         }),
