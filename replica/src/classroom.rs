@@ -12,7 +12,7 @@ use protocol::segment::{Log, Segment};
 use protocol::wire::{Packer, Unpacker};
 use protocol::{ClassroomId, DocumentId, EntryHash, LaneId, MemberId, Refusal, SegmentHash, SpaceId};
 
-use crate::aside::Aside;
+use crate::aside::Shelf;
 use crate::command::Profile;
 use crate::folding::Unfolded;
 use crate::healing::Healing;
@@ -59,9 +59,7 @@ pub(crate) struct Classroom {
     pub(crate) documents: BTreeMap<DocumentId, Copy>,
     pub(crate) titles: BTreeMap<DocumentId, String>,
     pub(crate) snapshots: Snapshots,
-    pub(crate) aside: Vec<Aside>,
-    /// The keys of what is kept aside in the store only.
-    pub(crate) aside_beyond: BTreeSet<Vec<u8>>,
+    pub(crate) aside: Shelf,
     /// Whether something of it may pass now.
     pub(crate) aside_due: bool,
     /// Whether all of it is to be tried once more, for another version kept it.
@@ -374,8 +372,7 @@ impl Classroom {
             documents: BTreeMap::new(),
             titles: BTreeMap::new(),
             snapshots: Snapshots::default(),
-            aside: Vec::new(),
-            aside_beyond: BTreeSet::new(),
+            aside: Shelf::default(),
             aside_due: false,
             aside_all_due: false,
             people: BTreeMap::new(),

@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::view::{KeptAside, Preview};
 
+/// How many of what is kept aside are listed at once.
+pub const MOST_LISTED: u32 = 500;
+
 /// From a tab to the replica. Each is answered once, with an [`Answer`] or a [`Problem`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Command {
@@ -97,8 +100,9 @@ pub enum Command {
         document: DocumentId,
         change: Vec<u8>,
     },
-    /// Lists what is kept aside. → [`Answer::KeptAside`]
-    KeptAside { classroom: ClassroomId },
+    /// Lists what is kept aside, at most [`MOST_LISTED`] at once, from the one on that has `skip` before it.
+    /// → [`Answer::KeptAside`]
+    KeptAside { classroom: ClassroomId, skip: u32 },
     /// Exports what is kept aside as a bundle: [`crate::view::Update::Exported`] brings its parts. → [`Answer::Exported`]
     ExportAside { classroom: ClassroomId },
     /// Compares the snapshot of a document change by change with the segments that it covers; needs a connection if they
@@ -188,7 +192,7 @@ pub enum Answer {
     /// The part of the invite link behind the `#`.
     Invite(String),
     Preview(Preview),
-    /// What is kept aside and at hand; there may be more in the store, which is counted and exported.
+    /// Fewer than [`MOST_LISTED`] are the last.
     KeptAside(Vec<KeptAside>),
     /// All parts were handed over, with so many items.
     Exported {

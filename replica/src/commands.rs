@@ -54,8 +54,8 @@ impl<R: CryptoRng> Replica<R> {
                 done(self, result);
                 Ok(())
             }
-            Command::KeptAside { classroom } => {
-                let listed = self.list_aside(&classroom);
+            Command::KeptAside { classroom, skip } => {
+                let listed = self.list_aside(&classroom, skip);
                 self.answer(request, listed.map(Answer::KeptAside));
                 Ok(())
             }

@@ -10,11 +10,10 @@ use protocol::rand_core::CryptoRng;
 use protocol::segment::{Log, Segment};
 use protocol::{ClassroomId, DocumentId, SegmentHash};
 
-use crate::aside::Aside;
 use crate::classroom::{Classroom, Copy};
 use crate::incoming::Source;
-use crate::loading::What;
-use crate::store::{self, AsideReason, LogRecord, Table};
+use crate::loading::{Reading, What};
+use crate::store::{self, AsideReason, AsideRecord, Changes, LogRecord, Table};
 use crate::{Error, Replica};
 
 /// A log that goes on beyond its end, and where that is.
@@ -190,6 +189,7 @@ impl<R: CryptoRng> Replica<R> {
                 return Ok(());
             }
             for (id, document) in due {
+                self.read_needed(&id, document);
                 for segment in self.needed_beyond(&id, document) {
                     let item = segment.encode()?;
                     if self.take_segment(&id, &segment, Source::Needed)?.is_none() {
@@ -199,6 +199,35 @@ impl<R: CryptoRng> Replica<R> {
             }
             // It may need more in turn.
             self.apply_arrived();
+        }
+    }
+
+    /// Has read what is kept aside as beyond, and may be what the document waits for, and is not at hand.
+    fn read_needed(&mut self, id: &ClassroomId, document: DocumentId) {
+        let Some(classroom) = self.classrooms.get(id) else {
+            return;
+        };
+        let keys = classroom.aside.beyond_and_away(&document);
+        let is_read = |reading: &Reading| matches!(reading.what, What::Needed(of) if of == document);
+        if !keys.is_empty() && !self.reads.values().any(is_read) {
+            let ranges = keys.iter().map(|key| store::row(Table::Aside, key)).collect();
+            self.read(*id, What::Needed(document), ranges);
+        }
+    }
+
+    pub(crate) fn needed_read(&mut self, id: &ClassroomId, document: DocumentId, found: Changes) {
+        let Some(classroom) = self.classrooms.get_mut(id) else {
+            return;
+        };
+        let mut is_any = false;
+        for ((_, key), row) in found {
+            if let Some(Ok(record)) = row.map(|row| store::decode::<AsideRecord>(Table::Aside, &row)) {
+                classroom.aside.take_to_hand(&key, record.item);
+                is_any = true;
+            }
+        }
+        if is_any {
+            classroom.needs_due.insert(document);
         }
     }
 
@@ -216,13 +245,7 @@ impl<R: CryptoRng> Replica<R> {
             .missing_dependencies()
             .into_iter()
             .collect();
-        let mut beyond: Vec<Segment> = classroom
-            .aside
-            .iter()
-            .filter(|aside| aside.reason == AsideReason::BeyondCutoff)
-            .filter_map(|aside| Segment::decode(&aside.item).ok())
-            .filter(|segment| segment.header.log.document == document)
-            .collect();
+        let mut beyond = classroom.beyond_at_hand(&document);
         beyond.sort_by_key(|segment| (segment.header.log, segment.header.first));
         let is_wanted = |segment: &Segment| {
             classroom
@@ -280,9 +303,8 @@ impl Classroom {
 
     /// Notes that a document waits for what may be kept aside as beyond.
     pub(crate) fn note_needs(&mut self, document: DocumentId) {
-        let is_beyond = |aside: &Aside| aside.reason == AsideReason::BeyondCutoff;
         if let Some(Copy::Here(held)) = self.documents.get(&document)
-            && self.aside.iter().any(is_beyond)
+            && self.aside.holds_beyond()
             && !held.content.document().missing_dependencies().is_empty()
         {
             self.needs_due.insert(document);

@@ -2,13 +2,12 @@
 //! the other one is carried over before, or kept aside if that can't be done.
 
 use protocol::rand_core::CryptoRng;
-use protocol::segment::{Log, Segment};
-use protocol::snapshot::Snapshot;
+use protocol::segment::Log;
 use protocol::{ClassroomId, DocumentId};
 
 use crate::Replica;
 use crate::anew::Missed;
-use crate::aside::Aside;
+use crate::aside::{Aside, What as Kept};
 use crate::loading::What;
 use crate::store::{self, AsideReason, Changes, Table};
 
@@ -111,20 +110,15 @@ impl<R: CryptoRng> Replica<R> {
         self.read_erased(id, document);
     }
 
-    /// Nor is anything of others kept aside.
+    /// Nor is anything of others kept aside, or any snapshot.
     fn forget_aside(&mut self, id: &ClassroomId, document: &DocumentId) {
         let me = self.me.as_ref().map(|me| me.keys.id());
-        let Some(classroom) = self.classrooms.get_mut(id) else {
+        let Some(classroom) = self.classrooms.get(id) else {
             return;
         };
-        let is_gone = |aside: &mut Aside| {
-            Segment::decode(&aside.item).is_ok_and(|segment| {
-                segment.header.log.document == *document && Some(segment.header.log.member) != me
-            }) || Snapshot::decode(&aside.item).is_ok_and(|snapshot| snapshot.header.document == *document)
-        };
-        let gone: Vec<Aside> = classroom.aside.extract_if(.., is_gone).collect();
-        for aside in gone {
-            self.writes.next().delete(Table::Aside, aside.key);
+        let is_own = |aside: &Aside| aside.from == me && !matches!(aside.what, Kept::Snapshot(_));
+        for key in classroom.aside.keys_of(document, is_own) {
+            self.no_more_aside(id, key);
         }
     }
 

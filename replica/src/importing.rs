@@ -13,7 +13,7 @@ use protocol::snapshot::Piece;
 
 use crate::classroom::{Classroom, Knocking};
 use crate::command::{Answer, Imported, Problem};
-use crate::incoming::Source;
+use crate::incoming::{Source, reason_of};
 use crate::loading::What;
 use crate::snapshots::Named;
 use crate::store::{self, AsideReason, Changes, EntryRecord, ImportedRecord, Table};
@@ -117,9 +117,9 @@ impl<R: CryptoRng> Replica<R> {
         };
         match kind {
             Kind::Entry => {
-                let Ok(entry) = Entry::decode(&item) else {
-                    self.keep_aside(id, AsideReason::Unreadable, item)?;
-                    return Ok(Taken::Aside);
+                let entry = match Entry::decode(&item) {
+                    Ok(entry) => entry,
+                    Err(error) => return self.unread(id, kind, &error, item),
                 };
                 if classroom.roster.entry(&entry.hash()).is_some() {
                     return Ok(Taken::Known);
@@ -133,9 +133,9 @@ impl<R: CryptoRng> Replica<R> {
                 Ok(if after > before { Taken::Aside } else { Taken::New })
             }
             Kind::Segment => {
-                let Ok(segment) = Segment::decode(&item) else {
-                    self.keep_aside(id, AsideReason::Unreadable, item)?;
-                    return Ok(Taken::Aside);
+                let segment = match Segment::decode(&item) {
+                    Ok(segment) => segment,
+                    Err(error) => return self.unread(id, kind, &error, item),
                 };
                 let next = classroom
                     .logs
@@ -167,10 +167,27 @@ impl<R: CryptoRng> Replica<R> {
             }
             Kind::Piece => self.import_piece(id, item, may_wait),
             Kind::Other(_) => {
-                self.keep_aside(id, AsideReason::Unreadable, item)?;
+                self.keep_unread(id, kind, AsideReason::NewerVersion, item)?;
                 Ok(Taken::Aside)
             }
         }
+    }
+
+    /// Takes what could not be read before.
+    pub(crate) fn take_again(&mut self, id: &ClassroomId, kind: Kind, item: Vec<u8>) -> Result<(), Error> {
+        self.take_item(id, kind, item, false)?;
+        Ok(())
+    }
+
+    fn unread(
+        &mut self,
+        id: &ClassroomId,
+        kind: Kind,
+        error: &protocol::Error,
+        item: Vec<u8>,
+    ) -> Result<Taken, Error> {
+        self.keep_unread(id, kind, reason_of(error, AsideReason::Unreadable), item)?;
+        Ok(Taken::Aside)
     }
 
     /// Takes a piece of a snapshot that is known. One that comes before its snapshot waits until all of the file is here.
@@ -343,7 +360,8 @@ pub(crate) fn number(kind: Kind) -> u8 {
     }
 }
 
-fn kind(number: u8) -> Kind {
+/// Reads a [`number`] back.
+pub(crate) fn kind(number: u8) -> Kind {
     match number {
         0 => Kind::Entry,
         1 => Kind::Segment,

@@ -2,6 +2,7 @@
 
 use documents::change;
 use protocol::bounded::Bytes;
+use protocol::bundle;
 use protocol::frame::{Position, RelayFrame};
 use protocol::rand_core::CryptoRng;
 use protocol::roster::{Added, Entry, Unfit};
@@ -234,7 +235,7 @@ impl<R: CryptoRng> Replica<R> {
             Ok(entry) => entry,
             Err(error) => {
                 let reason = reason_of(&error, AsideReason::Unreadable);
-                return self.keep_aside(id, reason, bytes.to_vec());
+                return self.keep_unread(id, bundle::Kind::Entry, reason, bytes.to_vec());
             }
         };
         let hash = entry.hash();
@@ -356,10 +357,9 @@ impl<R: CryptoRng> Replica<R> {
         let (good, bad): (Vec<_>, Vec<_>) = changes
             .into_iter()
             .partition(|change| change::inspect(change).is_ok_and(|info| info.actor == actor));
-        classroom.aside_due |= classroom
+        classroom
             .aside
-            .iter()
-            .any(|aside| aside.reason == AsideReason::OutOfOrder);
+            .log_went_on(log, segment.header.first, segment.header.last + 1);
         self.batch(id).put_bytes(
             Table::Segments,
             store::segment_key(id, &segment.header),

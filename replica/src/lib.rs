@@ -190,6 +190,7 @@ impl<R: CryptoRng> Replica<R> {
         self.tick_presence();
         self.tick_unsent();
         self.tick_loading();
+        self.tick_aside();
         self.tick_folding();
         self.tick_healing();
         self.tick_snapshots();

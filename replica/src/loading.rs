@@ -50,6 +50,10 @@ pub(crate) enum What {
     Erased(DocumentId),
     /// Of what is kept aside, to be exported.
     Aside(Box<Exporting>),
+    /// The same with these keys, to be tried again.
+    AsideDue(Vec<Vec<u8>>),
+    /// The same, which a document may need.
+    Needed(DocumentId),
     /// What a fold of somebody stands for: the fold, and how far its log went.
     Compare(Box<Segment>, LogRecord),
     /// A part of a log that the relay lacks.
@@ -138,11 +142,15 @@ impl<R: CryptoRng> Replica<R> {
             return;
         };
         let id = reading.classroom;
-        if let What::Aside(exporting) = reading.what {
-            self.aside_read(&id, *exporting, &found_of(&reading.unwritten, records));
+        if matches!(reading.what, What::Aside(_) | What::AsideDue(_)) {
+            let (found, next) = reading.page(records);
+            self.of_aside_read(&id, reading.what, &found, next);
             return;
         }
         match &reading.what {
+            What::Aside(_) | What::AsideDue(_) => {}
+            What::Needed(document) => self.needed_read(&id, *document, reading.complete(records)),
+
             What::Classroom => self.classroom_read(&id, records),
             What::Own(log) => {
                 // What can't be folded stays as it is.
@@ -171,7 +179,6 @@ impl<R: CryptoRng> Replica<R> {
                     self.look_for_cuts(&id);
                 }
             }
-            What::Aside(_) => {}
             What::Erased(_) => self.erased_read(&reading.complete(records)),
             What::Export(request, _) => {
                 let (found, next) = reading.page(records);
@@ -224,6 +231,18 @@ impl<R: CryptoRng> Replica<R> {
         }
     }
 
+    fn of_aside_read(&mut self, id: &ClassroomId, what: What, found: &Changes, next: Option<Vec<u8>>) {
+        match what {
+            What::Aside(exporting) => self.aside_read(id, *exporting, found, next),
+            What::AsideDue(keys) => {
+                if self.aside_due_read(id, keys, found).is_err() {
+                    self.shown_home = None;
+                }
+            }
+            _ => {}
+        }
+    }
+
     pub(crate) fn read_failed(&mut self, ticket: u64) {
         let Some(reading) = self.reads.remove(&ticket) else {
             return;
@@ -243,6 +262,9 @@ impl<R: CryptoRng> Replica<R> {
             }
             What::Erased(document) => self.read_erased(&reading.classroom, document),
             What::Aside(exporting) => self.answer(exporting.request, Err(Problem::Internal)),
+            What::AsideDue(keys) => self.aside_not_read(&reading.classroom, keys),
+            // It is looked at again with what comes next.
+            What::Needed(_) => {}
             // It comes again: from aside, or as a fold of the relay's at the next look.
             What::Compare(..) => {}
             What::Export(request, from) => self.export_again(request, from),

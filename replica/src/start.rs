@@ -7,7 +7,6 @@ use protocol::roster::{Entry, Roster};
 use protocol::segment::Segment;
 use protocol::{ClassroomId, EntryHash, LaneId};
 
-use crate::aside::Aside;
 use crate::classroom::{Classroom, Copy, Unsent, UnsentEntry, Way};
 use crate::connection::Connection;
 use crate::event::Effect;
@@ -145,7 +144,7 @@ impl<R: CryptoRng> Replica<R> {
         }
         self.read_since(records);
         self.read_unsent(records);
-        self.read_aside(records);
+        self.read_all_aside(records);
         self.read_receipts(records);
     }
 
@@ -215,7 +214,7 @@ impl<R: CryptoRng> Replica<R> {
         }
     }
 
-    fn read_aside(&mut self, records: &Records) {
+    fn read_all_aside(&mut self, records: &Records) {
         for (key, value) in rows(records, Table::Aside) {
             let Some(classroom) = store::parse_classroom(key).and_then(|id| self.classrooms.get_mut(&id))
             else {
@@ -224,12 +223,8 @@ impl<R: CryptoRng> Replica<R> {
             let Ok(record) = store::decode::<AsideRecord>(Table::Aside, value) else {
                 continue;
             };
-            let aside = Aside {
-                reason: record.reason,
-                key: key.to_vec(),
-                item: record.item,
-            };
-            classroom.put_aside(aside);
+            let aside = classroom.describe(record.reason, record.item);
+            classroom.aside.put(key.to_vec(), aside);
             classroom.aside_due = true;
         }
         let mut readers: BTreeMap<ClassroomId, u32> = BTreeMap::new();
@@ -241,7 +236,7 @@ impl<R: CryptoRng> Replica<R> {
             }
         }
         for classroom in self.classrooms.values_mut() {
-            let has_aside = !classroom.aside.is_empty();
+            let has_aside = classroom.aside.len() > 0;
             if has_aside && readers.get(&classroom.id) != Some(&READER) {
                 classroom.aside_all_due = true;
                 let key = store::reader_key(&classroom.id);

@@ -59,7 +59,8 @@ pub enum Table {
     Documents,
     /// Titles by classroom and document.
     Titles,
-    /// [`AsideRecord`] by classroom and a hash: what arrived and could not be applied.
+    /// [`AsideRecord`] by classroom and a hash: what arrived and could not be applied; the number of its kind behind that if
+    /// it could not be read.
     Aside,
     /// [`ImportedRecord`] by classroom, kind and name: what files brought of classrooms that are not known here.
     Imported,
@@ -384,9 +385,7 @@ pub(crate) fn piece_key(classroom: &ClassroomId, piece: &PieceHash) -> Vec<u8> {
 
 /// The row of one piece.
 pub(crate) fn piece_range(classroom: &ClassroomId, piece: &PieceHash) -> Range {
-    let key = piece_key(classroom, piece);
-    let end = [key.as_slice(), &[0]].concat();
-    (Table::Pieces, key, end)
+    row(Table::Pieces, &piece_key(classroom, piece))
 }
 
 /// For an item that a file brought. Entries come first, and of these the founding, without which nothing can be looked at.
@@ -497,22 +496,22 @@ fn range_from(table: Table, start: Vec<u8>) -> Range {
     (table, start, vec![u8::MAX; 256])
 }
 
-/// One of `parts` (a power of two) of what is kept by classroom and hash.
-pub(crate) fn part_of(
-    table: Table,
-    classroom: &ClassroomId,
-    part: u8,
-    parts: u8,
-) -> (Table, Vec<u8>, Vec<u8>) {
-    let width = u8::try_from(256 / u16::from(parts)).unwrap_or(u8::MAX);
-    let from = [classroom.0.as_slice(), &[part * width]].concat();
-    let (_, _, end) = range_of(table, classroom);
-    let to = if part + 1 < parts {
-        [classroom.0.as_slice(), &[(part + 1) * width]].concat()
-    } else {
-        end
-    };
-    (table, from, to)
+/// The row with this key alone.
+pub(crate) fn row(table: Table, key: &[u8]) -> Range {
+    (table, key.to_vec(), [key, &[0]].concat())
+}
+
+/// For what is kept aside: named by its bytes' hash, so that the same item is kept once; behind that the number of its kind,
+/// if it could not be read.
+pub(crate) fn aside_key(classroom: &ClassroomId, item: &[u8], kind: Option<u8>) -> Vec<u8> {
+    let mut key = [classroom.0, protocol::content_name(item)].concat();
+    key.extend(kind);
+    key
+}
+
+/// The kind that an [`aside_key`] names.
+pub(crate) fn kind_aside(key: &[u8]) -> Option<u8> {
+    key.get(64).copied()
 }
 
 /// For which version has looked at what is kept aside.

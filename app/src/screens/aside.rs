@@ -40,17 +40,23 @@ fn Aside(id: ClassroomId) -> impl IntoView {
         if count.get().is_none() {
             return;
         }
-        link.ask(Command::KeptAside { classroom: id }, move |answer| match answer {
-            Ok(Answer::KeptAside(kept)) => {
-                items.try_set(Some(kept));
-            }
-            Ok(_) => {
-                problem.try_set(Some(Problem::Internal));
-            }
-            Err(reason) => {
-                problem.try_set(Some(reason));
-            }
-        });
+        list(link, id, 0, items, problem);
+    });
+    let more = move |_| {
+        let listed = items.with_untracked(|items| items.as_ref().map_or(0, Vec::len));
+        list(
+            link,
+            id,
+            u32::try_from(listed).unwrap_or(u32::MAX),
+            items,
+            problem,
+        );
+    };
+    let is_more = Memo::new(move |_| {
+        let listed = items.with(|items| items.as_ref().map_or(0, Vec::len));
+        count
+            .get()
+            .is_some_and(|count| (count as usize) > listed && listed > 0)
     });
     let rows = move || {
         let kept = items.get()?;
@@ -66,6 +72,17 @@ fn Aside(id: ClassroomId) -> impl IntoView {
                     </ul>
                 </div>
                 <div class="actions">
+                    {move || {
+                        is_more
+                            .get()
+                            .then(|| {
+                                view! {
+                                    <button type="button" class="button" on:click=more>
+                                        {say().more()}
+                                    </button>
+                                }
+                            })
+                    }}
                     <ExportButton progress command=Command::ExportAside { classroom: id } />
                 </div>
             }
@@ -91,6 +108,32 @@ fn Aside(id: ClassroomId) -> impl IntoView {
             <CarriedLine progress />
         </section>
     }
+}
+
+/// Asks for what comes behind so many.
+fn list(
+    link: Link,
+    id: ClassroomId,
+    skip: u32,
+    items: RwSignal<Option<Vec<KeptAside>>>,
+    problem: RwSignal<Option<Problem>>,
+) {
+    let command = Command::KeptAside { classroom: id, skip };
+    link.ask(command, move |answer| match answer {
+        Ok(Answer::KeptAside(kept)) => {
+            items.try_update(|items| {
+                let listed = items.get_or_insert_default();
+                listed.truncate(skip as usize);
+                listed.extend(kept);
+            });
+        }
+        Ok(_) => {
+            problem.try_set(Some(Problem::Internal));
+        }
+        Err(reason) => {
+            problem.try_set(Some(reason));
+        }
+    });
 }
 
 /// What it is, from whom, in which document; why it is here, and what to do.

@@ -6,10 +6,11 @@ use std::collections::BTreeSet;
 use protocol::bounded::Bytes;
 use protocol::frame::ClientFrame;
 use protocol::rand_core::CryptoRng;
-use protocol::segment::{Log, Segment};
+use protocol::segment::Log;
 use protocol::snapshot::{Header, Piece, Snapshot, coverage};
 use protocol::{ClassroomId, DocumentId, Refusal, SegmentHash};
 
+use crate::aside::What as Aside;
 use crate::classroom::{Classroom, Copy, Submission};
 use crate::loading::What;
 use crate::store::{self, AsideReason, Changes, Table};
@@ -256,9 +257,10 @@ impl Classroom {
             .iter()
             .any(|((log, _), unsent)| is_of(log) && !unsent.settled);
         // What may still count must be in it.
-        let is_aside = self.aside.iter().any(|aside| {
-            aside.may_count() && Segment::decode(&aside.item).is_ok_and(|segment| is_of(&segment.header.log))
-        });
+        let is_aside = self
+            .aside
+            .values()
+            .any(|aside| aside.may_count() && matches!(&aside.what, Aside::Segment(log, _) if is_of(log)));
         if !has_caught_up || is_unsent || is_aside || self.unhealed || self.cuts_due.contains(document) {
             return Ready::Later;
         }

@@ -1,5 +1,6 @@
 //! Taking a snapshot, and giving one up again.
 
+use protocol::bundle::Kind;
 use protocol::frame::ClientFrame;
 use protocol::rand_core::CryptoRng;
 use protocol::segment::Segment;
@@ -7,6 +8,7 @@ use protocol::snapshot::Snapshot;
 use protocol::{ClassroomId, DocumentId, SegmentHash, SnapshotHash};
 
 use super::{Fetching, Fit, Known};
+use crate::aside::What as Aside;
 use crate::classroom::{Classroom, Copy};
 use crate::incoming::reason_of;
 use crate::loading::What;
@@ -47,7 +49,7 @@ impl<R: CryptoRng> Replica<R> {
             Ok(snapshot) => snapshot,
             Err(error) => {
                 let reason = reason_of(&error, AsideReason::Unreadable);
-                self.keep_aside(id, reason, bytes.to_vec())?;
+                self.keep_unread(id, Kind::Snapshot, reason, bytes.to_vec())?;
                 return Ok(false);
             }
         };
@@ -451,16 +453,14 @@ impl<R: CryptoRng> Replica<R> {
 impl Classroom {
     /// Whether a snapshot was refused before.
     pub(crate) fn was_refused(&self, bytes: &[u8]) -> bool {
-        self.aside.iter().any(|aside| aside.item == bytes)
+        self.aside.get(&store::aside_key(&self.id, bytes, None)).is_some()
     }
 
     /// The snapshots that were refused.
     pub(crate) fn refused_snapshots(&self) -> Vec<SnapshotHash> {
         let mut refused = Vec::new();
-        for aside in &self.aside {
-            if let Ok(snapshot) = Snapshot::decode(&aside.item)
-                && let Ok(hash) = snapshot.hash(&self.id)
-            {
+        for aside in self.aside.values() {
+            if let Aside::Snapshot(hash) = aside.what {
                 refused.push(hash);
             }
         }

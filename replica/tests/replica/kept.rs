@@ -1,10 +1,10 @@
 //! What is kept aside: listed with its reason, exported, and taken in by itself once it can be.
 
-use protocol::bundle::{Event as Piece, Kind, Reader};
+use protocol::bundle::{Event as Piece, Kind, Reader, Writer};
 use protocol::roster::{Action, Entry, Role};
 use protocol::segment::Segment;
-use protocol::{ClassroomId, DocumentId};
-use replica::command::{Answer, Command};
+use protocol::{ClassroomId, DocumentId, LaneId, SegmentHash, Signature};
+use replica::command::{Answer, Command, MOST_LISTED};
 use replica::store::{AsideReason, Table};
 use replica::view::KeptAside;
 
@@ -27,7 +27,7 @@ async fn kept(script: &mut Script) -> Vec<KeptAside> {
     let classroom = script.classroom;
     match script
         .world
-        .ask(script.tab, Command::KeptAside { classroom })
+        .ask(script.tab, Command::KeptAside { classroom, skip: 0 })
         .await
     {
         Ok(Answer::KeptAside(kept)) => kept,
@@ -43,7 +43,9 @@ async fn reasons(script: &mut Script) -> Vec<AsideReason> {
 async fn exported(script: &mut Script) -> Vec<(ClassroomId, Kind, Vec<u8>)> {
     let classroom = script.classroom;
     let request = script.world.give(script.tab, Command::ExportAside { classroom });
-    script.go().await;
+    while !script.world.tab(script.tab).answers.contains_key(&request) {
+        script.go().await;
+    }
     let answer = script.world.tab_mut(script.tab).answers.remove(&request);
     let Some(Ok(Answer::Exported { items })) = answer else {
         panic!("{answer:?}")
@@ -289,4 +291,170 @@ async fn a_roster_entry_that_its_author_did_not_sign_is_called_that() {
     *bytes.last_mut().unwrap() ^= 1;
     script.bring_entry(&Entry::decode(&bytes).unwrap()).await;
     assert_eq!(reasons(&mut script).await, [AsideReason::BadSignature]);
+}
+
+fn bundle(classroom: &ClassroomId, records: &[(Kind, Vec<u8>)]) -> Vec<u8> {
+    let (mut writer, mut file) = Writer::begin();
+    for (kind, item) in records {
+        file.extend(writer.record(classroom, *kind, item).unwrap());
+    }
+    file.extend(writer.end().unwrap());
+    file
+}
+
+async fn import(script: &mut Script, records: &[(Kind, Vec<u8>)]) {
+    let part = bundle(&script.classroom, records);
+    let command = Command::Import { part, last: true };
+    script.world.give(script.tab, command);
+    script.go().await;
+}
+
+#[tokio::test]
+async fn what_a_newer_version_made_keeps_its_kind() {
+    let (mut script, mut author) = with_author("newer kind").await;
+    let change = author.word("[newer]");
+    let mut newer = author.seal(&[change]).encode().unwrap();
+    newer[0] = 2;
+    let records = [(Kind::Other(99), vec![3; 50]), (Kind::Segment, newer)];
+    import(&mut script, &records).await;
+    assert_eq!(
+        reasons(&mut script).await,
+        [AsideReason::NewerVersion, AsideReason::NewerVersion]
+    );
+    for again in [false, true] {
+        if again {
+            restart(&mut script).await;
+        }
+        let mut found: Vec<(Kind, Vec<u8>)> = exported(&mut script)
+            .await
+            .into_iter()
+            .map(|(_, kind, item)| (kind, item))
+            .collect();
+        found.sort_by_key(|(kind, _)| *kind == Kind::Segment);
+        assert_eq!(found, records);
+    }
+}
+
+#[tokio::test]
+async fn a_newer_version_knows_a_kind_that_an_older_one_did_not() {
+    let (mut script, mut author) = with_author("known kind").await;
+    let change = author.word("[new]");
+    let bytes = author.seal(&[change]).encode().unwrap();
+    script.world.crash_tab(script.tab);
+    // As a version would have kept it to which a segment was a kind that it did not know.
+    let segment = 1;
+    let mut key = [script.classroom.0, protocol::content_name(&bytes)].concat();
+    key.push(segment);
+    let newer_version = 11;
+    let length = [(bytes.len() & 0x7f) as u8 | 0x80, (bytes.len() >> 7) as u8];
+    let row = [&[1, newer_version][..], &length, &bytes].concat();
+    script.world.profiles[0].store.put(Table::Aside, key, row);
+    script.tab = script.world.open_tab(0);
+    script.connect().await;
+    script.open(50).await;
+    let (classroom, document) = script.page;
+    script
+        .world
+        .give(script.tab, Command::OpenPage { classroom, document });
+    script.go().await;
+    assert_eq!((script.view().kept_aside, script.text().as_str()), (0, "[new]"));
+    assert!(script.world.store(0).table(Table::Aside).is_empty());
+}
+
+#[tokio::test]
+async fn however_much_is_kept_aside_all_of_it_is_listed() {
+    let (mut script, _) = with_author("much").await;
+    let most = MOST_LISTED as usize;
+    let records: Vec<(Kind, Vec<u8>)> = (0..6 * most + 7)
+        .map(|number| (Kind::Entry, number.to_be_bytes().to_vec()))
+        .collect();
+    import(&mut script, &records).await;
+    let all = u32::try_from(records.len()).unwrap();
+    for again in [false, true] {
+        if again {
+            restart(&mut script).await;
+        }
+        assert_eq!(script.view().kept_aside, all);
+        let classroom = script.classroom;
+        let (mut skip, mut pages) = (0, 0);
+        while skip < all {
+            let command = Command::KeptAside { classroom, skip };
+            let listed = script.world.ask(script.tab, command).await;
+            let Ok(Answer::KeptAside(listed)) = listed else {
+                panic!("{listed:?}")
+            };
+            assert!(listed.iter().all(|kept| kept.reason == AsideReason::Unreadable));
+            skip += u32::try_from(listed.len()).unwrap();
+            pages += 1;
+        }
+        assert_eq!((skip, pages), (all, 7));
+    }
+    assert_eq!(exported(&mut script).await.len(), records.len());
+}
+
+/// Segments behind one that is missing, more of them than are at hand to be tried again.
+async fn fill(script: &mut Script, author: &mut Author) {
+    let before = (author.log, author.next, author.previous);
+    author.log.lane = LaneId([8; 16]);
+    (author.next, author.previous) = (0, SegmentHash::NONE);
+    author.seal(&[vec![0; 60_000]]);
+    for _ in 0..3 {
+        let segments: Vec<Segment> = (0..50).map(|_| author.seal(&[vec![0; 60_000]])).collect();
+        script.bring_all(&segments).await;
+        script.said.clear();
+    }
+    assert_eq!(script.view().kept_aside, 150);
+    (author.log, author.next, author.previous) = before;
+}
+
+#[tokio::test]
+async fn what_can_be_applied_passes_however_much_else_is_kept_aside() {
+    let (mut script, mut author) = with_author("full").await;
+    fill(&mut script, &mut author).await;
+    let changes: Vec<Vec<u8>> = (0..80).map(|word| author.word(&format!("[{word}]"))).collect();
+    let segments: Vec<Segment> = changes
+        .iter()
+        .map(|change| author.seal(std::slice::from_ref(change)))
+        .collect();
+    script.bring_all(&segments[1..]).await;
+    assert_eq!(script.view().kept_aside, 229);
+    script.bring(&segments[0]).await;
+    assert_eq!(script.view().kept_aside, 150);
+    assert_eq!(words(&script.text()).len(), 80);
+    // Nothing of it is tried before its log gets there: what comes meanwhile passes at once.
+    let change = author.word("[more]");
+    let more = author.seal(&[change]);
+    script.bring(&more).await;
+    assert_eq!((script.view().kept_aside, words(&script.text()).len()), (150, 81));
+}
+
+#[tokio::test]
+async fn of_an_erased_page_nothing_stays_aside_however_much_there_is() {
+    let (mut script, mut author) = with_author("erased aside").await;
+    fill(&mut script, &mut author).await;
+    // More of it, whatever the reason.
+    let change = author.word("[late]");
+    let mut forged = author.seal(&[change]);
+    forged.signature = Signature::from_bytes([1; 64]);
+    script.bring(&forged).await;
+    let change = author.word("[early]");
+    let early = author.seal(&[change]);
+    script.bring(&early).await;
+    assert_eq!(script.view().kept_aside, 152);
+    let founder = script.founder().await;
+    let action = Action::Erase {
+        document: script.page.1,
+        successor: DocumentId([7; 16]),
+    };
+    let heads = author.heads.clone();
+    let erase = Entry::act(&founder, script.classroom, heads, action).unwrap();
+    script.bring_entry(&erase).await;
+    let (classroom, document) = script.page;
+    script
+        .world
+        .give(script.tab, Command::ClosePage { classroom, document });
+    script.world.tick(1_000);
+    script.go().await;
+    assert_eq!(script.view().kept_aside, 0);
+    assert!(script.world.store(0).table(Table::Aside).is_empty());
 }

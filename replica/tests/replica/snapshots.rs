@@ -330,6 +330,7 @@ impl Played {
 
     fn aside(&mut self) -> Vec<AsideReason> {
         let command = Command::KeptAside {
+            skip: 0,
             classroom: self.page.0,
         };
         let tab = self.script.tab;
