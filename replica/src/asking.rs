@@ -130,3 +130,22 @@ impl<R: CryptoRng> Replica<R> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::golden::written;
+
+    #[test]
+    fn a_note_says_what_it_said_at_first() {
+        let profile = Profile {
+            name: "Zoë".to_owned(),
+            school: "Escola do Rio".to_owned(),
+            country: "PT".to_owned(),
+            time_zone: "Europe/Lisbon".to_owned(),
+        };
+        let words = bounded::encode("note", &profile).unwrap();
+        assert_eq!(written("note", &words), words);
+        assert_eq!(bounded::decode::<Profile>("note", &words), Ok(profile));
+    }
+}

@@ -24,6 +24,8 @@ pub mod event;
 mod exchange;
 mod exporting;
 mod folding;
+#[cfg(test)]
+mod golden;
 mod healing;
 mod identity;
 mod importing;

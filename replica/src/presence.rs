@@ -291,3 +291,39 @@ impl<R: CryptoRng> Replica<R> {
         }));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::golden::written;
+
+    #[test]
+    fn whispers_say_what_they_said_at_first() {
+        let lane = LaneId([7; 16]);
+        let cursor = CursorRange {
+            anchor: format!("12@{}", "0a".repeat(16)),
+            head: "e".to_owned(),
+        };
+        let here = Words::Here {
+            lane,
+            name: Some("Zoë".to_owned()),
+            place: Some((DocumentId([9; 16]), Some(cursor))),
+            answer: true,
+        };
+        let nowhere = Words::Here {
+            lane,
+            name: None,
+            place: None,
+            answer: false,
+        };
+        for (name, words) in [
+            ("whisper-here", here),
+            ("whisper-here-nowhere", nowhere),
+            ("whisper-gone", Words::Gone { lane }),
+        ] {
+            let said = bounded::encode("whisper", &words).unwrap();
+            assert_eq!(written(name, &said), said, "{name}");
+            assert!(bounded::decode::<Words>("whisper", &said).is_ok());
+        }
+    }
+}
