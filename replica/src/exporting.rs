@@ -3,12 +3,14 @@
 
 use protocol::bundle::{Kind, Writer};
 use protocol::rand_core::CryptoRng;
+use protocol::receipt::Receipt;
 use protocol::segment::Segment;
 use protocol::{ClassroomId, PieceHash};
 
+use crate::classroom::Classroom;
 use crate::command::{Answer, Problem};
 use crate::loading::What;
-use crate::store::{self, Changes, Table};
+use crate::store::{self, Changes, Said, Table};
 use crate::{Error, Replica};
 
 /// How long folding may take before an export goes on without, in milliseconds.
@@ -37,7 +39,7 @@ enum Step {
     /// The pieces of a snapshot are being read, a few at a time; these are still to be.
     Snapshots(Vec<PieceHash>),
     /// The next page begins there, and is read then, for it could not be read before.
-    Again { from: Vec<u8>, at: u64 },
+    Again { table: Table, from: Vec<u8>, at: u64 },
 }
 
 impl<R: CryptoRng> Replica<R> {
@@ -76,14 +78,16 @@ impl<R: CryptoRng> Replica<R> {
         for (request, exporting) in &self.exports {
             match &exporting.step {
                 Step::Folding { until } if is_folded || self.now >= *until => ready.push((*request, None)),
-                Step::Again { from, at } if self.now >= *at => ready.push((*request, Some(from.clone()))),
+                Step::Again { table, from, at } if self.now >= *at => {
+                    ready.push((*request, Some((*table, from.clone()))));
+                }
                 _ => {}
             }
         }
         for (request, from) in ready {
             match from {
                 None => self.export_classroom(request),
-                Some(from) => self.export_page(request, from),
+                Some((table, from)) => self.export_page(request, table, from),
             }
         }
     }
@@ -148,8 +152,8 @@ impl<R: CryptoRng> Replica<R> {
         };
         let next = pieces.split_off(pieces.len().saturating_sub(PIECES_AT_ONCE));
         if next.is_empty() {
-            let (_, from, _) = store::range_of(Table::Segments, &id);
-            self.export_page(request, from);
+            let (table, from, _) = store::range_of(Table::Segments, &id);
+            self.export_page(request, table, from);
             return;
         }
         let ranges = next.iter().map(|piece| store::piece_range(&id, piece)).collect();
@@ -175,18 +179,26 @@ impl<R: CryptoRng> Replica<R> {
         self.export_pieces(request);
     }
 
-    fn export_page(&mut self, request: u32, from: Vec<u8>) {
+    fn export_page(&mut self, request: u32, table: Table, from: Vec<u8>) {
         if let Some(exporting) = self.exports.get_mut(&request)
             && let Some(id) = exporting.rest.last().copied()
         {
             exporting.step = Step::Reading;
-            let (table, _, to) = store::range_of(Table::Segments, &id);
-            self.read_page(id, What::Export(request, from.clone()), (table, from, to), ROWS);
+            let (_, _, to) = store::range_of(table, &id);
+            let what = What::Export(request, table, from.clone());
+            self.read_page(id, what, (table, from, to), ROWS);
         }
     }
 
-    /// A page of segments was read; the next one begins at `next`.
-    pub(crate) fn page_to_export(&mut self, request: u32, found: &Changes, next: Option<Vec<u8>>) {
+    /// A page was read; the next one begins at `next`. After the segments comes what members said of snapshots, and what they
+    /// have seen.
+    pub(crate) fn page_to_export(
+        &mut self,
+        request: u32,
+        table: Table,
+        found: &Changes,
+        next: Option<Vec<u8>>,
+    ) {
         let Some(exporting) = self.exports.get_mut(&request) else {
             return;
         };
@@ -194,33 +206,35 @@ impl<R: CryptoRng> Replica<R> {
             return;
         };
         let mut part = Vec::new();
-        for row in found.values().flatten() {
-            if let Some(classroom) = self.classrooms.get(&id)
-                && Segment::decode(row)
-                    .is_ok_and(|segment| classroom.roster.erased(&segment.header.log.document).is_some())
+        for ((_, key), row) in found {
+            if let Some(row) = row
+                && let Some(classroom) = self.classrooms.get(&id)
+                && let Some(kind) = classroom.kind_to_export(table, key, row)
+                && let Ok(record) = exporting.writer.record(&id, kind, row)
             {
-                continue;
-            }
-            if let Ok(record) = exporting.writer.record(&id, Kind::Segment, row) {
                 part.extend(record);
                 exporting.items += 1;
             }
         }
-        if next.is_none() {
+        if next.is_none() && table == Table::Receipts {
             exporting.rest.pop();
         }
         self.show_part(request, part);
         match next {
-            Some(next) => self.export_page(request, next),
+            Some(next) => self.export_page(request, table, next),
+            None if table == Table::Segments => {
+                let (table, from, _) = store::range_of(Table::Receipts, &id);
+                self.export_page(request, table, from);
+            }
             None => self.export_classroom(request),
         }
     }
 
     /// A page could not be read.
-    pub(crate) fn export_again(&mut self, request: u32, from: Vec<u8>) {
+    pub(crate) fn export_again(&mut self, request: u32, table: Table, from: Vec<u8>) {
         let at = self.now + crate::loading::READ_AGAIN;
         if let Some(exporting) = self.exports.get_mut(&request) {
-            exporting.step = Step::Again { from, at };
+            exporting.step = Step::Again { table, from, at };
         }
     }
 
@@ -234,6 +248,25 @@ impl<R: CryptoRng> Replica<R> {
                 self.answer(request, Ok(Answer::Exported { items }));
             }
             Err(_) => self.answer(request, Err(Problem::Internal)),
+        }
+    }
+}
+
+impl Classroom {
+    /// What a row is exported as, if it is.
+    fn kind_to_export(&self, table: Table, key: &[u8], row: &[u8]) -> Option<Kind> {
+        if table == Table::Segments {
+            let is_erased = |segment: Segment| self.roster.erased(&segment.header.log.document).is_some();
+            return (!Segment::decode(row).is_ok_and(is_erased)).then_some(Kind::Segment);
+        }
+        match store::said(key)? {
+            Said::SeenAt => None,
+            Said::Receipt => {
+                let header = Receipt::decode(row).ok()?.header;
+                let counts = self.roster.is_in_space(&header.member, &header.space);
+                counts.then_some(Kind::Receipt)
+            }
+            Said::Verdict => Some(Kind::Verdict),
         }
     }
 }

@@ -150,8 +150,20 @@ impl<R: CryptoRng> Replica<R> {
                     None => Ok(Taken::New),
                 }
             }
-            // They say something of what the segments hold.
-            Kind::Verdict | Kind::Receipt => Ok(Taken::Known),
+            Kind::Verdict | Kind::Receipt => {
+                let taken = match kind {
+                    Kind::Verdict => self.take_verdict(id, &item, false),
+                    _ => self.take_receipt(id, &item),
+                };
+                match taken {
+                    Ok(true) => Ok(Taken::New),
+                    Ok(false) => Ok(Taken::Known),
+                    Err(reason) => {
+                        self.keep_unread(id, kind, reason, item)?;
+                        Ok(Taken::Aside)
+                    }
+                }
+            }
             Kind::Snapshot => {
                 let before = classroom.aside.len();
                 let is_new = self.take_snapshot(id, &item, false)?;
@@ -192,8 +204,9 @@ impl<R: CryptoRng> Replica<R> {
 
     /// Takes a piece of a snapshot that is known. One that comes before its snapshot waits until all of the file is here.
     fn import_piece(&mut self, id: &ClassroomId, item: Vec<u8>, may_wait: bool) -> Result<Taken, Error> {
-        let Ok(piece) = Piece::decode(item) else {
-            return Ok(Taken::Known);
+        let piece = match Piece::decode(item.clone()) {
+            Ok(piece) => piece,
+            Err(error) => return self.unread(id, Kind::Piece, &error, item),
         };
         let named = self.classrooms.get(id).map_or(Named::Nowhere, |classroom| {
             classroom.snapshots.names(&piece.hash())

@@ -58,8 +58,8 @@ pub(crate) enum What {
     Compare(Box<Segment>, LogRecord),
     /// A part of a log that the relay lacks.
     Lost(Log),
-    /// A page of segments that the export with this number wants, from this key on.
-    Export(u32, Vec<u8>),
+    /// A page of a table that the export with this number wants, from this key on.
+    Export(u32, Table, Vec<u8>),
     /// Pieces of snapshots that the export with this number wants.
     ExportPieces(u32),
     /// What a file brought of a classroom before it was known.
@@ -180,9 +180,9 @@ impl<R: CryptoRng> Replica<R> {
                 }
             }
             What::Erased(_) => self.erased_read(&reading.complete(records)),
-            What::Export(request, _) => {
+            What::Export(request, table, _) => {
                 let (found, next) = reading.page(records);
-                self.page_to_export(*request, &found, next);
+                self.page_to_export(*request, *table, &found, next);
             }
             What::ExportPieces(request) => self.pieces_to_export(*request, &reading.complete(records)),
             What::Imported => {
@@ -267,7 +267,7 @@ impl<R: CryptoRng> Replica<R> {
             What::Needed(_) => {}
             // It comes again: from aside, or as a fold of the relay's at the next look.
             What::Compare(..) => {}
-            What::Export(request, from) => self.export_again(request, from),
+            What::Export(request, table, from) => self.export_again(request, table, from),
             What::ExportPieces(request) => self.pieces_to_export(request, &Changes::new()),
             // It stays where it is, and shows at the next look behind the invite.
             What::Imported => self.looked_up(&reading.classroom),

@@ -14,7 +14,8 @@ use protocol::receipt::{Header, MAX_BODY, MAX_DOCUMENT_HEADS, MAX_DOCUMENTS, Rec
 use protocol::{ClassroomId, DocumentId, MemberId, ReceiptHash, SchoolId, SpaceId};
 
 use crate::classroom::{Channel, Classroom, Copy, Submission};
-use crate::store::{self, Table};
+use crate::incoming::reason_of;
+use crate::store::{self, AsideReason, Said, Table};
 use crate::view;
 use crate::{Error, Replica};
 
@@ -69,23 +70,24 @@ impl Given {
 }
 
 impl<R: CryptoRng> Replica<R> {
-    /// Takes somebody's receipt, if it is newer than what is here of them. One that says nothing true is passed over.
-    pub(crate) fn take_receipt(&mut self, id: &ClassroomId, bytes: &[u8]) {
-        let Ok(receipt) = Receipt::decode(bytes) else {
-            return;
-        };
+    /// Takes somebody's receipt, if it is newer than what is here of them, and says whether it was; or why it can't be taken.
+    /// What those saw who are not in its space any more counts for nothing.
+    pub(crate) fn take_receipt(&mut self, id: &ClassroomId, bytes: &[u8]) -> Result<bool, AsideReason> {
+        let receipt = Receipt::decode(bytes).map_err(|error| reason_of(&error, AsideReason::Unreadable))?;
         let Some(classroom) = self.classrooms.get_mut(id) else {
-            return;
+            return Ok(false);
         };
         let header = &receipt.header;
         let name = (header.member, header.space);
-        if !classroom.roster.is_in_space(&header.member, &header.space) {
-            return;
+        let hash = receipt.verify(id).map_err(|_| AsideReason::BadSignature)?;
+        if !classroom.roster.knows(&header.roster) {
+            return Err(AsideReason::UnknownRoster);
         }
-        let Ok(hash) = receipt.verify(id) else { return };
         let known = classroom.receipts.given.get(&name);
-        if known.is_some_and(|known| (known.count, known.hash) >= (header.count, hash)) {
-            return;
+        if !classroom.roster.is_in_space(&header.member, &header.space)
+            || known.is_some_and(|known| (known.count, known.hash) >= (header.count, hash))
+        {
+            return Ok(false);
         }
         let space = header.space;
         let given = Given {
@@ -98,16 +100,19 @@ impl<R: CryptoRng> Replica<R> {
         classroom.look_at_receipts_of(&space);
         let key = store::receipt_key(id, &name.0, &name.1);
         self.batch(id).put_bytes(Table::Receipts, key, bytes.to_vec());
+        Ok(true)
     }
 
-    /// Reads what the store has of receipts.
+    /// Reads what the store has of receipts, and of verdicts.
     pub(crate) fn read_receipts(&mut self, records: &store::Records) {
         for (key, value) in store::rows(records, Table::Receipts) {
             let Some(classroom) = store::parse_classroom(key).and_then(|id| self.classrooms.get_mut(&id))
             else {
                 continue;
             };
-            if let Some((_, document)) = store::parse_document_key(key) {
+            if let Some(Said::Verdict) = store::said(key) {
+                classroom.know_verdict(value);
+            } else if let Some((_, document)) = store::parse_document_key(key) {
                 if let Ok(schools) = store::decode(Table::Receipts, value) {
                     classroom.receipts.seen_at.insert(document, schools);
                 }

@@ -15,6 +15,7 @@ use protocol::bundle;
 use protocol::frame::Position;
 use protocol::roster::Entry;
 use protocol::segment::{Header, Kind, Log};
+use protocol::verdict::Statement;
 use protocol::{
     ClassroomId, DocumentId, EntryHash, LaneId, MemberId, PieceHash, SegmentHash, SnapshotHash, SpaceId,
 };
@@ -69,7 +70,8 @@ pub enum Table {
     Snapshots,
     /// Encoded pieces of these, by classroom and piece.
     Pieces,
-    /// The newest receipts, by classroom, member and space; by classroom and document, the schools at which own work was seen.
+    /// The newest receipts, by classroom, member and space; by classroom and document, the schools at which own work was seen;
+    /// by classroom, document, snapshot and member, the verdicts.
     Receipts,
 }
 
@@ -433,6 +435,29 @@ pub(crate) fn since_key(classroom: &ClassroomId, tab: &LaneId) -> Vec<u8> {
 /// For a member's receipt for a space.
 pub(crate) fn receipt_key(classroom: &ClassroomId, member: &MemberId, space: &SpaceId) -> Vec<u8> {
     [classroom.0.as_slice(), &member.0, &space.0].concat()
+}
+
+/// For what a member says of a snapshot.
+pub(crate) fn verdict_key(classroom: &ClassroomId, statement: &Statement) -> Vec<u8> {
+    let mut key = snapshot_key(classroom, &statement.document, &statement.snapshot);
+    key.extend(statement.member.0);
+    key
+}
+
+/// What is in [`Table::Receipts`] under a key.
+pub(crate) enum Said {
+    SeenAt,
+    Receipt,
+    Verdict,
+}
+
+pub(crate) fn said(key: &[u8]) -> Option<Said> {
+    match key.len() {
+        48 => Some(Said::SeenAt),
+        80 => Some(Said::Receipt),
+        112 => Some(Said::Verdict),
+        _ => None,
+    }
 }
 
 /// For what somebody asked who waits to be let in.

@@ -20,6 +20,7 @@ use protocol::{ClassroomId, DocumentId, MemberId, PieceHash, SegmentHash, Snapsh
 use super::{Fetching, PIECES_AT_ONCE, pieces_of};
 use crate::classroom::{Classroom, Submission};
 use crate::command::{Answer, Problem, Verified};
+use crate::incoming::reason_of;
 use crate::loading::What;
 use crate::store::{self, AsideReason, Changes, Table};
 use crate::{Error, Replica};
@@ -37,8 +38,8 @@ const MOST_LACKING: usize = 1_000;
 pub(super) struct Comparing {
     /// What is to be compared, and when.
     due: BTreeMap<DocumentId, (Snapshot, SnapshotHash, u64)>,
-    /// Which leads and teachers said of which snapshots that they match.
-    verdicts: Vec<(SnapshotHash, MemberId)>,
+    /// What members said of snapshots: whether they told the relay, with this device there, that they match.
+    verdicts: BTreeMap<(SnapshotHash, MemberId), bool>,
     under_way: Option<Box<Comparison>>,
     /// The commands, and of which documents, that come after it.
     asked: Vec<(u32, DocumentId)>,
@@ -545,48 +546,65 @@ impl<R: CryptoRng> Replica<R> {
             roster: sealing.roster,
             matches,
         };
-        if let Ok(verdict) = Verdict::sign(&me.keys, id, statement)
+        if let Ok(verdict) = Verdict::sign(&me.keys, id, statement.clone())
             && let Ok(encoded) = verdict.encode()
             && let Ok(verdict) = Bytes::new("verdict", encoded)
             && let Some(channel) = &mut classroom.channel
         {
             channel.submit(Submission::Verdict);
             let channel = channel.number;
+            let verdicts = &mut classroom.snapshots.comparing.verdicts;
+            verdicts.entry((hash, member)).or_insert(false);
+            self.note_verdict(id, &statement, verdict.to_vec());
             self.send(&[ClientFrame::Verdict { channel, verdict }]);
         }
     }
 
-    /// What somebody says of a snapshot.
-    pub(crate) fn take_verdict(&mut self, id: &ClassroomId, bytes: &[u8]) {
-        let Ok(verdict) = Verdict::decode(bytes) else {
-            return;
-        };
+    /// What somebody says of a snapshot; says whether it is new, or why it can't be taken. Only what the relay has heard
+    /// can make it let segments go: of what a file says nobody relies on that, and compares.
+    pub(crate) fn take_verdict(
+        &mut self,
+        id: &ClassroomId,
+        bytes: &[u8],
+        of_relay: bool,
+    ) -> Result<bool, AsideReason> {
+        let verdict = Verdict::decode(bytes).map_err(|error| reason_of(&error, AsideReason::Unreadable))?;
         let wait = WAIT.0 + u64::from(self.rng.next_u32()) % (WAIT.1 - WAIT.0);
         let Some(classroom) = self.classrooms.get_mut(id) else {
-            return;
+            return Ok(false);
         };
-        let Statement {
-            snapshot,
-            member,
-            document,
-            matches,
-            ..
-        } = verdict.statement;
-        if !classroom.is_staff(&member) || verdict.verify(id).is_err() {
-            return;
+        let statement = &verdict.statement;
+        verdict.verify(id).map_err(|_| AsideReason::BadSignature)?;
+        if !classroom.roster.knows(&statement.roster) {
+            return Err(AsideReason::UnknownRoster);
         }
-        if matches {
-            let verdicts = &mut classroom.snapshots.comparing.verdicts;
-            if !verdicts.contains(&(snapshot, member)) {
-                verdicts.push((snapshot, member));
-            }
-        } else if let Some(base) = classroom.snapshots.base_of(&document)
+        let is_erased = classroom.roster.erased(&statement.document).is_some();
+        if is_erased || classroom.roster.member(&statement.member).is_none() {
+            return Ok(false);
+        }
+        let (snapshot, document) = (statement.snapshot, statement.document);
+        let verdicts = &mut classroom.snapshots.comparing.verdicts;
+        let before = verdicts.get(&(snapshot, statement.member)).copied();
+        let vouches = of_relay && statement.matches;
+        verdicts.insert((snapshot, statement.member), vouches || before == Some(true));
+        if !statement.matches
+            && classroom.is_staff(&statement.member)
+            && let Some(base) = classroom.snapshots.base_of(&document)
             && base.hash == snapshot
         {
             // It is taken for what it is worth: what counts are the segments.
             let due = (base.snapshot.clone(), snapshot, self.now + wait);
             classroom.snapshots.comparing.due.insert(document, due);
         }
+        if before.is_none() {
+            self.note_verdict(id, &verdict.statement, bytes.to_vec());
+        }
+        Ok(before.is_none())
+    }
+
+    fn note_verdict(&mut self, id: &ClassroomId, statement: &Statement, bytes: Vec<u8>) {
+        let key = store::verdict_key(id, statement);
+        self.batch(id).put_bytes(Table::Receipts, key, bytes);
     }
 
     /// Nothing more comes on this channel of what is compared: it begins anew later.
@@ -611,6 +629,14 @@ impl<R: CryptoRng> Replica<R> {
 }
 
 impl Classroom {
+    /// Reads a verdict back. What the relay has heard it may have lost since, or tells again.
+    pub(crate) fn know_verdict(&mut self, bytes: &[u8]) {
+        if let Ok(Verdict { statement, .. }) = Verdict::decode(bytes) {
+            let name = (statement.snapshot, statement.member);
+            self.snapshots.comparing.verdicts.entry(name).or_insert(false);
+        }
+    }
+
     fn is_staff(&self, member: &MemberId) -> bool {
         let member = self.roster.member(member);
         member.is_some_and(|member| member.role.is_staff())
@@ -619,8 +645,9 @@ impl Classroom {
     /// The leads and teachers besides its author who said that a snapshot matches.
     pub(super) fn vouching(&self, hash: &SnapshotHash, snapshot: &Snapshot) -> Vec<Member> {
         let mut vouching = Vec::new();
-        for (of, member) in &self.snapshots.comparing.verdicts {
+        for ((of, member), vouches) in &self.snapshots.comparing.verdicts {
             if of == hash
+                && *vouches
                 && *member != snapshot.header.member
                 && let Some(member) = self.roster.member(member)
                 && member.role.is_staff()

@@ -3,8 +3,8 @@
 use protocol::bundle::{Event as Piece, Kind, Reader, Writer};
 use protocol::roster::{Action, Entry, Role};
 use protocol::segment::Segment;
-use protocol::{ClassroomId, DocumentId, LaneId, SegmentHash, Signature};
-use replica::command::{Answer, Command, MOST_LISTED};
+use protocol::{ClassroomId, DocumentId, EntryHash, LaneId, SegmentHash, Signature, SnapshotHash};
+use replica::command::{Answer, Command, Imported, MOST_LISTED};
 use replica::store::{AsideReason, Table};
 use replica::view::KeptAside;
 
@@ -43,6 +43,10 @@ async fn reasons(script: &mut Script) -> Vec<AsideReason> {
 async fn exported(script: &mut Script) -> Vec<(ClassroomId, Kind, Vec<u8>)> {
     let classroom = script.classroom;
     let request = script.world.give(script.tab, Command::ExportAside { classroom });
+    exported_by(script, request).await
+}
+
+async fn exported_by(script: &mut Script, request: u32) -> Vec<(ClassroomId, Kind, Vec<u8>)> {
     while !script.world.tab(script.tab).answers.contains_key(&request) {
         script.go().await;
     }
@@ -302,11 +306,78 @@ fn bundle(classroom: &ClassroomId, records: &[(Kind, Vec<u8>)]) -> Vec<u8> {
     file
 }
 
-async fn import(script: &mut Script, records: &[(Kind, Vec<u8>)]) {
+async fn import(script: &mut Script, records: &[(Kind, Vec<u8>)]) -> Imported {
     let part = bundle(&script.classroom, records);
     let command = Command::Import { part, last: true };
-    script.world.give(script.tab, command);
+    let request = script.world.give(script.tab, command);
     script.go().await;
+    match script.world.tab_mut(script.tab).answers.remove(&request) {
+        Some(Ok(Answer::Imported(imported))) => imported,
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn exported_classroom(script: &mut Script) -> Vec<(Kind, Vec<u8>)> {
+    let classroom = Some(script.classroom);
+    let request = script.world.give(script.tab, Command::Export { classroom });
+    exported_by(script, request)
+        .await
+        .into_iter()
+        .map(|(_, kind, item)| (kind, item))
+        .collect()
+}
+
+#[tokio::test]
+async fn verdicts_and_receipts_of_a_file_are_taken_and_handed_on() {
+    let (mut script, mut author) = with_author("handed on").await;
+    let verdict = author.verdict(SnapshotHash([7; 32])).encode().unwrap();
+    let [first, newer] = [1, 2].map(|count| author.receipt(count).encode().unwrap());
+    let records = [
+        (Kind::Verdict, verdict.clone()),
+        (Kind::Receipt, first),
+        (Kind::Receipt, newer.clone()),
+    ];
+    let counts = |imported: &Imported| (imported.new, imported.known, imported.aside);
+    let imported = import(&mut script, &records).await;
+    assert_eq!(counts(&imported), (3, 0, 0));
+    for again in [false, true] {
+        if again {
+            restart(&mut script).await;
+        }
+        let imported = import(&mut script, &records).await;
+        assert_eq!(counts(&imported), (0, 3, 0));
+        let found = exported_classroom(&mut script).await;
+        let said: Vec<&(Kind, Vec<u8>)> = found
+            .iter()
+            .filter(|(kind, _)| matches!(kind, Kind::Verdict | Kind::Receipt))
+            .collect();
+        let mut wanted = [&records[0], &records[2]];
+        wanted.sort_by_key(|record| !said.starts_with(&[record]));
+        assert_eq!(said, wanted, "{again}");
+    }
+    // What is none is kept aside, and so is what comes before its author.
+    author.heads = vec![EntryHash([9; 32])];
+    let mut forged = verdict;
+    *forged.last_mut().unwrap() ^= 1;
+    let records = [
+        (Kind::Verdict, vec![1; 50]),
+        (Kind::Receipt, vec![9; 50]),
+        (Kind::Verdict, forged),
+        (Kind::Receipt, author.receipt(3).encode().unwrap()),
+        (Kind::Piece, Vec::new()),
+    ];
+    let imported = import(&mut script, &records).await;
+    assert_eq!(counts(&imported), (0, 0, 5));
+    let mut found = reasons(&mut script).await;
+    found.sort_by_key(|reason| *reason as u8);
+    let wanted = [
+        AsideReason::Unreadable,
+        AsideReason::Unreadable,
+        AsideReason::BadSignature,
+        AsideReason::UnknownRoster,
+        AsideReason::NewerVersion,
+    ];
+    assert_eq!(found, wanted);
 }
 
 #[tokio::test]

@@ -8,11 +8,11 @@ use protocol::identity::{MemberKeys, Seed};
 use protocol::inventory::Inventory;
 use protocol::invite::InviteLink;
 use protocol::key::{EpochKey, SealedKey};
-use protocol::receipt::Receipt;
+use protocol::receipt::{self, Receipt, Seen};
 use protocol::roster::{Entry, Role, Roster};
 use protocol::segment::{Header, Kind, Log, Segment};
 use protocol::snapshot::{self, Piece, Snapshot, coverage};
-use protocol::verdict::Verdict;
+use protocol::verdict::{Statement, Verdict};
 use protocol::wire::{Packer, Unpacker};
 use protocol::{
     ClassroomId, DocumentId, EntryHash, LaneId, Refusal, SchoolId, SegmentHash, SnapshotHash, SpaceId,
@@ -664,6 +664,35 @@ impl Author {
             &mut self.rng,
         )
         .unwrap()
+    }
+
+    /// What this author says of a snapshot.
+    pub(crate) fn verdict(&self, snapshot: SnapshotHash) -> Verdict {
+        let statement = Statement {
+            document: self.log.document,
+            snapshot,
+            member: self.keys.id(),
+            roster: self.heads.clone(),
+            matches: true,
+        };
+        Verdict::sign(&self.keys, &self.classroom, statement).unwrap()
+    }
+
+    /// How far this author has the document, for the `count`th time.
+    pub(crate) fn receipt(&mut self, count: u64) -> Receipt {
+        let header = receipt::Header {
+            member: self.keys.id(),
+            space: SpaceId::EVERYONE,
+            epoch: 0,
+            roster: self.heads.clone(),
+            count,
+        };
+        let seen = Seen {
+            document: self.log.document,
+            heads: vec![[1; 32]],
+        };
+        let (keys, classroom, key) = (&self.keys, &self.classroom, &self.key);
+        Receipt::seal(keys, classroom, header, key, vec![seen], &mut self.rng).unwrap()
     }
 
     /// Writes a page of its own, in so many segments: these, and their changes.
