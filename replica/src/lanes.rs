@@ -63,6 +63,23 @@ impl<R: CryptoRng> Replica<R> {
         }
     }
 
+    /// Goes on on another lane if this one was cut off and its member may write again: what was cut stays so.
+    pub(crate) fn leave_cut_lane(&mut self, id: &ClassroomId) {
+        let (Some(me), Some(classroom)) = (&self.me, self.classrooms.get(id)) else {
+            return;
+        };
+        let (me, lane, roster) = (me.keys.id(), self.lane, &classroom.roster);
+        let may_write = roster.member(&me).is_some_and(|member| member.role.may_write());
+        // Who knew of a lane has said where all its logs end.
+        let own = classroom
+            .logs
+            .keys()
+            .find(|log| log.member == me && log.lane == lane);
+        if may_write && classroom.joining.is_none() && own.is_some_and(|log| roster.cutoff(log).is_some()) {
+            self.change_lane();
+        }
+    }
+
     /// Takes over what tabs that are gone for good knew, so that their rows do not pile up.
     pub(crate) fn clear_up(&mut self, records: &Records) {
         let gone = |tab: &LaneId| *tab != self.lane && self.held.contains(tab);

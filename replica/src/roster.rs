@@ -34,6 +34,7 @@ impl<R: CryptoRng> Replica<R> {
             self.see_new_spaces(&id)?;
             self.look_for_erased(&id);
             self.look_for_cuts(&id);
+            self.leave_cut_lane(&id);
             self.plan_rotation(&id);
         }
         self.tick_cuts();

@@ -64,6 +64,49 @@ async fn what_the_remover_had_not_seen_is_taken_out_and_kept_aside() {
 }
 
 #[tokio::test]
+async fn who_may_write_again_goes_on_on_a_new_lane() {
+    let Schools {
+        mut world,
+        amina,
+        ben,
+        chao,
+        dora,
+        classroom,
+        page,
+    } = Schools::new("again").await;
+    let all = [amina, ben, chao, dora];
+    world.write_word(dora, page, "[before]");
+    until_same(&mut world, &all, page, "[before]").await;
+    let member = me(&world, dora);
+    for role in [Role::Guest, Role::Student] {
+        let change = Command::ChangeRole {
+            classroom,
+            member,
+            role,
+        };
+        assert_eq!(world.ask(amina, change).await, Ok(Answer::Done));
+        world
+            .until("it is known", |world| {
+                world.tab(dora).classroom(&classroom).role == role
+            })
+            .await;
+    }
+    // In the tab that was open all the time, and in the next one.
+    let mut dora = dora;
+    for (word, again) in [("[again]", false), ("[and again]", true)] {
+        if again {
+            dora = world.restart_tab(dora);
+            world.open_page(dora, page).await;
+        }
+        world.write_word(dora, page, word);
+        until_same(&mut world, &[amina, ben, chao, dora], page, word).await;
+        for tab in [amina, ben, chao, dora] {
+            assert_eq!(world.tab(tab).classroom(&classroom).kept_aside, 0);
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_others_built_on_stays() {
     for knows_first in [true, false] {
         let Schools {
