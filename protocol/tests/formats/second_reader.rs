@@ -462,6 +462,56 @@ fn an_invite_is_read() {
 }
 
 #[test]
+fn what_is_said_of_documents_logs_and_invites_is_read() {
+    let classroom = entry_hash("roster-found");
+    for (name, number) in [
+        ("roster-erase", 15),
+        ("roster-extend", 16),
+        ("roster-place-invite", 17),
+    ] {
+        let file = read(name);
+        let mut envelope = Cursor(&file);
+        assert_eq!(envelope.byte(), 1, "version");
+        let content = envelope.bytes();
+        let signature = envelope.take(64);
+        assert!(envelope.0.is_empty());
+        let mut cursor = Cursor(content);
+        assert_eq!((cursor.byte(), cursor.take(32)), (1, &classroom[..]));
+        assert_eq!(cursor.number(), 1, "parents");
+        let parent = cursor.take(32);
+        let author = cursor.take(32);
+        let message = [
+            b"meridian v1 roster entry\0".as_slice(),
+            &derive_key("meridian 2026-11 v1 roster entry", content),
+        ]
+        .concat();
+        check(author, &message, signature);
+        assert_eq!(cursor.number(), number, "action");
+        match number {
+            15 => assert_eq!(
+                (cursor.take(16), cursor.take(16)),
+                (&[0xd1; 16][..], &[0xd2; 16][..])
+            ),
+            16 => {
+                // Of another member one log, of which so much counts.
+                assert_ne!(cursor.take(32), author);
+                assert_eq!(cursor.number(), 1, "cut-offs");
+                assert_eq!(
+                    (cursor.take(16), cursor.take(16)),
+                    (&[0xd1; 16][..], &[0xab; 16][..])
+                );
+                assert_eq!(cursor.number(), 200, "next");
+            }
+            _ => {
+                assert_eq!(cursor.take(32), parent, "the invite");
+                assert_eq!(cursor.take(16), [0x11; 16], "school");
+            }
+        }
+        assert!(cursor.0.is_empty());
+    }
+}
+
+#[test]
 fn a_whisper_is_read() {
     let classroom = entry_hash("roster-found");
     let file = read("whisper");
