@@ -513,7 +513,7 @@ impl Classroom {
         match self.roster.check_segment(&writes) {
             Ok(()) | Err(Unfit::Locked | Unfit::Closed) => {}
             // Its author was removed since. All else may be gone, and others vouch for it.
-            Err(Unfit::BeyondCutoff) if !self.vouching(&known.hash, &known.snapshot).is_empty() => {}
+            Err(Unfit::BeyondCutoff) if !self.vouching(&known.hash, &known.snapshot, false).is_empty() => {}
             Err(unfit) => return Some(unfit.into()),
         }
         let space = self.spaces.get(&header.document);

@@ -38,11 +38,18 @@ const MOST_LACKING: usize = 1_000;
 pub(super) struct Comparing {
     /// What is to be compared, and when.
     due: BTreeMap<DocumentId, (Snapshot, SnapshotHash, u64)>,
-    /// What members said of snapshots: whether they told the relay, with this device there, that they match.
-    verdicts: BTreeMap<(SnapshotHash, MemberId), bool>,
+    /// What members said of snapshots.
+    verdicts: BTreeMap<(SnapshotHash, MemberId), Said>,
     under_way: Option<Box<Comparison>>,
     /// The commands, and of which documents, that come after it.
     asked: Vec<(u32, DocumentId)>,
+}
+
+#[derive(Clone, Copy)]
+struct Said {
+    matches: bool,
+    /// Whether the relay has heard it, as far as is known.
+    of_relay: bool,
 }
 
 struct Comparison {
@@ -553,8 +560,9 @@ impl<R: CryptoRng> Replica<R> {
         {
             channel.submit(Submission::Verdict);
             let channel = channel.number;
+            let of_relay = false;
             let verdicts = &mut classroom.snapshots.comparing.verdicts;
-            verdicts.entry((hash, member)).or_insert(false);
+            verdicts.insert((hash, member), Said { matches, of_relay });
             self.note_verdict(id, &statement, verdict.to_vec());
             self.send(&[ClientFrame::Verdict { channel, verdict }]);
         }
@@ -585,8 +593,11 @@ impl<R: CryptoRng> Replica<R> {
         let (snapshot, document) = (statement.snapshot, statement.document);
         let verdicts = &mut classroom.snapshots.comparing.verdicts;
         let before = verdicts.get(&(snapshot, statement.member)).copied();
-        let vouches = of_relay && statement.matches;
-        verdicts.insert((snapshot, statement.member), vouches || before == Some(true));
+        let said = Said {
+            matches: statement.matches,
+            of_relay: of_relay || before.is_some_and(|before| before.of_relay),
+        };
+        verdicts.insert((snapshot, statement.member), said);
         if !statement.matches
             && classroom.is_staff(&statement.member)
             && let Some(base) = classroom.snapshots.base_of(&document)
@@ -633,7 +644,11 @@ impl Classroom {
     pub(crate) fn know_verdict(&mut self, bytes: &[u8]) {
         if let Ok(Verdict { statement, .. }) = Verdict::decode(bytes) {
             let name = (statement.snapshot, statement.member);
-            self.snapshots.comparing.verdicts.entry(name).or_insert(false);
+            let said = Said {
+                matches: statement.matches,
+                of_relay: false,
+            };
+            self.snapshots.comparing.verdicts.entry(name).or_insert(said);
         }
     }
 
@@ -642,12 +657,14 @@ impl Classroom {
         member.is_some_and(|member| member.role.is_staff())
     }
 
-    /// The leads and teachers besides its author who said that a snapshot matches.
-    pub(super) fn vouching(&self, hash: &SnapshotHash, snapshot: &Snapshot) -> Vec<Member> {
+    /// The leads and teachers besides its author who said that a snapshot matches; `to_relay`: as far as the relay has heard
+    /// it.
+    pub(super) fn vouching(&self, hash: &SnapshotHash, snapshot: &Snapshot, to_relay: bool) -> Vec<Member> {
         let mut vouching = Vec::new();
-        for ((of, member), vouches) in &self.snapshots.comparing.verdicts {
+        for ((of, member), said) in &self.snapshots.comparing.verdicts {
             if of == hash
-                && *vouches
+                && said.matches
+                && (said.of_relay || !to_relay)
                 && *member != snapshot.header.member
                 && let Some(member) = self.roster.member(member)
                 && member.role.is_staff()
@@ -660,7 +677,7 @@ impl Classroom {
 
     /// Whether a relay lets go what a snapshot covers: two leads vouch for it, or two schools.
     fn is_confirmed(&self, hash: &SnapshotHash, snapshot: &Snapshot) -> bool {
-        let vouching = self.vouching(hash, snapshot);
+        let vouching = self.vouching(hash, snapshot, true);
         let leads = vouching.iter().filter(|member| member.role == Role::Lead).count();
         leads >= 2 || vouching.iter().any(|member| member.school != vouching[0].school)
     }
