@@ -121,7 +121,14 @@ pub enum Command {
     Export { classroom: Option<ClassroomId> },
     /// The next part of a bundle; give the one after it when this is answered. → [`Answer::Done`], and for the last part
     /// [`Answer::Imported`]
-    Import { part: Vec<u8>, last: bool },
+    Import {
+        /// Which of the files that are being imported, as the tab numbers them.
+        import: u32,
+        part: Vec<u8>,
+        last: bool,
+    },
+    /// Deletes what files brought of a classroom that waits for an invite. → [`Answer::Done`]
+    DeleteUnopened { classroom: ClassroomId },
     /// Shows the login card's words. → [`Answer::Card`]
     Card,
     /// The card was printed or copied: no more reminders. → [`Answer::Done`]
@@ -153,6 +160,8 @@ pub struct Imported {
     pub new: u64,
     pub known: u64,
     pub aside: u64,
+    /// How many were left out, because what waits for invites takes all the room that it may.
+    pub left_out: u64,
     /// How many parts of the file belong to no whole item.
     pub damaged: u64,
     /// Whether the file was whole.

@@ -70,7 +70,11 @@ impl<R: CryptoRng> Replica<R> {
             }
             Command::CardKept => self.card_kept(request),
             Command::Export { classroom } => self.export(request, classroom),
-            Command::Import { part, last } => self.import(request, &part, last),
+            Command::Import { import, part, last } => self.import(request, import, &part, last),
+            Command::DeleteUnopened { classroom } => {
+                self.delete_unopened(request, &classroom);
+                Ok(())
+            }
             Command::Invite { .. }
             | Command::EndInvite { .. }
             | Command::Approve { .. }

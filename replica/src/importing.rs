@@ -23,6 +23,11 @@ use crate::{Error, Replica};
 /// How many rows are read at once.
 const ROWS: u32 = 32;
 
+/// How much waits on the device for invites at most, in bytes.
+const MOST_BYTES: u64 = 1024 * 1024 * 1024;
+/// What a row takes besides its item, about.
+const ROW: u64 = 128;
+
 /// A file that is being read.
 #[derive(Default)]
 pub(crate) struct Importing {
@@ -32,11 +37,26 @@ pub(crate) struct Importing {
     unknown: BTreeSet<ClassroomId>,
 }
 
+/// Some items of classrooms that are not known here, while the store is asked which of them it has.
+pub(crate) struct Unopened {
+    request: u32,
+    import: u32,
+    last: bool,
+    items: Vec<(ClassroomId, Kind, Vec<u8>)>,
+}
+
 impl<R: CryptoRng> Replica<R> {
     /// Takes the next part of a file. It is answered once all that it brought is stored.
-    pub(crate) fn import(&mut self, request: u32, part: &[u8], last: bool) -> Result<(), Problem> {
-        let mut importing = self.importing.take().unwrap_or_default();
+    pub(crate) fn import(
+        &mut self,
+        request: u32,
+        import: u32,
+        part: &[u8],
+        last: bool,
+    ) -> Result<(), Problem> {
+        let mut importing = self.imports.remove(&import).unwrap_or_default();
         importing.reader.push(part);
+        let mut items = Vec::new();
         while let Some(event) = importing.reader.next() {
             match event {
                 Event::Damaged(_) => importing.result.damaged += 1,
@@ -44,15 +64,157 @@ impl<R: CryptoRng> Replica<R> {
                     classroom,
                     kind,
                     item,
-                } => self
+                } if self.is_joined(&classroom) => self
                     .import_item(&mut importing, classroom, kind, item)
                     .map_err(|_| Problem::Internal)?,
+                Event::Record {
+                    classroom,
+                    kind,
+                    item,
+                } => items.push((classroom, kind, item)),
             }
         }
         self.retry_aside().map_err(|_| Problem::Internal)?;
+        if items.is_empty() {
+            return self.imported_part(request, import, importing, last);
+        }
+        self.imports.insert(import, importing);
+        let rows = items.iter().map(|(id, kind, item)| {
+            let key = store::imported_key(id, *kind, item);
+            store::row(Table::Imported, &key)
+        });
+        let ranges = rows.collect();
+        let unopened = Unopened {
+            request,
+            import,
+            last,
+            items,
+        };
+        self.read(ClassroomId([0; 32]), What::Unopened(Box::new(unopened)), ranges);
+        Ok(())
+    }
+
+    pub(crate) fn is_joined(&self, id: &ClassroomId) -> bool {
+        let classroom = self.classrooms.get(id);
+        classroom.is_some_and(|classroom| classroom.joining.is_none())
+    }
+
+    /// The store was asked which items it has: the others are stored, as far as there is room.
+    pub(crate) fn unopened_read(&mut self, unopened: Unopened, found: &Changes) {
+        let Unopened {
+            request,
+            import,
+            last,
+            items,
+        } = unopened;
+        let mut importing = self.imports.remove(&import).unwrap_or_default();
+        let stored = self.store_unopened(&mut importing, items, found);
+        let answered = match stored {
+            Ok(()) => self.imported_part(request, import, importing, last),
+            Err(_) => Err(Problem::Internal),
+        };
+        if let Err(problem) = answered {
+            self.answer(request, Err(problem));
+        }
+    }
+
+    fn store_unopened(
+        &mut self,
+        importing: &mut Importing,
+        items: Vec<(ClassroomId, Kind, Vec<u8>)>,
+        found: &Changes,
+    ) -> Result<(), Error> {
+        let mut room = MOST_BYTES;
+        for (id, unopened) in &self.unopened {
+            if !self.is_joined(id) {
+                room = room.saturating_sub(unopened.bytes);
+            }
+        }
+        let mut here = BTreeSet::new();
+        for (id, kind, item) in items {
+            if self.is_joined(&id) {
+                self.import_item(importing, id, kind, item)?;
+                continue;
+            }
+            importing.unknown.insert(id);
+            let key = store::imported_key(&id, kind, &item);
+            let name = (Table::Imported, key);
+            let is_stored = found.get(&name).is_some_and(Option::is_some);
+            let (_, key) = name;
+            if is_stored || !here.insert(key.clone()) {
+                importing.result.known += 1;
+                continue;
+            }
+            let bytes = item.len() as u64 + ROW;
+            if bytes > room {
+                importing.result.left_out += 1;
+                continue;
+            }
+            room -= bytes;
+            importing.result.new += 1;
+            let unopened = self.unopened.entry(id).or_default();
+            unopened.items += 1;
+            unopened.bytes += bytes;
+            let unopened = *unopened;
+            let record = ImportedRecord {
+                kind: number(kind),
+                item,
+            };
+            let batch = self.writes.next();
+            batch.put(Table::Imported, key, &record)?;
+            batch.put(Table::Classrooms, store::unopened_key(&id), &unopened)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn unopened_not_read(&mut self, unopened: &Unopened) {
+        self.imports.remove(&unopened.import);
+        self.answer(unopened.request, Err(Problem::Internal));
+    }
+
+    /// Deletes what waits for an invite to a classroom.
+    pub(crate) fn delete_unopened(&mut self, request: u32, id: &ClassroomId) {
+        let (_, from, _) = store::range_of(Table::Imported, id);
+        self.delete_unopened_from(request, id, from);
+    }
+
+    fn delete_unopened_from(&mut self, request: u32, id: &ClassroomId, from: Vec<u8>) {
+        let (table, _, to) = store::range_of(Table::Imported, id);
+        self.read_page(*id, What::Deleted(request), (table, from, to), ROWS);
+    }
+
+    pub(crate) fn deleted_read(
+        &mut self,
+        request: u32,
+        id: &ClassroomId,
+        found: &Changes,
+        next: Option<Vec<u8>>,
+    ) {
+        for (table, key) in found.keys() {
+            self.writes.next().delete(*table, key.clone());
+        }
+        if let Some(next) = next {
+            self.delete_unopened_from(request, id, next);
+            return;
+        }
+        self.unopened.remove(id);
+        let batch = self.writes.next();
+        batch.delete(Table::Classrooms, store::unopened_key(id));
+        batch.strict = true;
+        self.writes.then(After::Answer(request, Answer::Done));
+    }
+
+    /// A part was taken in.
+    fn imported_part(
+        &mut self,
+        request: u32,
+        import: u32,
+        importing: Importing,
+        last: bool,
+    ) -> Result<(), Problem> {
         self.writes.next().strict = true;
         if !last {
-            self.importing = Some(importing);
+            self.imports.insert(import, importing);
             self.writes.then(After::Answer(request, Answer::Done));
             return Ok(());
         }
@@ -79,20 +241,6 @@ impl<R: CryptoRng> Replica<R> {
         kind: Kind,
         item: Vec<u8>,
     ) -> Result<(), Error> {
-        let is_known = self
-            .classrooms
-            .get(&id)
-            .is_some_and(|classroom| classroom.joining.is_none());
-        if !is_known {
-            importing.unknown.insert(id);
-            importing.result.new += 1;
-            let key = store::imported_key(&id, kind, &item);
-            let record = ImportedRecord {
-                kind: number(kind),
-                item,
-            };
-            return self.writes.next().put(Table::Imported, key, &record);
-        }
         if importing.known.insert(id) {
             self.mark_unhealed(&id)?;
         }
@@ -272,6 +420,10 @@ impl<R: CryptoRng> Replica<R> {
             return Ok(());
         }
         self.looked_up(id);
+        if self.unopened.contains_key(id) {
+            // Once somebody has joined: until then it stays.
+            self.batch(id).delete(Table::Classrooms, store::unopened_key(id));
+        }
         if !is_any && !self.is_imported(id) {
             return Ok(());
         }

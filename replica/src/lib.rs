@@ -110,8 +110,10 @@ pub struct Replica<R> {
     next_ticket: u64,
     /// Exports under way, by the command's number.
     exports: BTreeMap<u32, Exporting>,
-    /// The file that is being imported.
-    importing: Option<Importing>,
+    /// The files that are being imported, by the numbers that their tabs gave them.
+    imports: BTreeMap<u32, Importing>,
+    /// What files brought of classrooms that wait for an invite.
+    unopened: BTreeMap<ClassroomId, store::Unopened>,
     /// Documents that are being read to be started anew, with the command's number.
     starting: Vec<(u32, ClassroomId, DocumentId)>,
     /// When to answer those who asked who is here.

@@ -13,6 +13,7 @@ use crate::aside::Exporting;
 use crate::classroom::{Classroom, Content, Copy, Held};
 use crate::command::Problem;
 use crate::event::Effect;
+use crate::importing::Unopened;
 use crate::store::{
     self, AsideReason, Changes, Covered, DocumentRecord, LogRecord, Range, Ranges, Records, Table,
 };
@@ -64,6 +65,10 @@ pub(crate) enum What {
     ExportPieces(u32),
     /// What a file brought of a classroom before it was known.
     Imported,
+    /// The same, of what a file brings now.
+    Unopened(Box<Unopened>),
+    /// The same, to be deleted for this command.
+    Deleted(u32),
     /// Which pieces of a snapshot are here.
     Pieces(SnapshotHash),
     /// The pieces of what a document is made of, to be given to the relay, or compared.
@@ -142,13 +147,16 @@ impl<R: CryptoRng> Replica<R> {
             return;
         };
         let id = reading.classroom;
-        if matches!(reading.what, What::Aside(_) | What::AsideDue(_)) {
+        if matches!(
+            reading.what,
+            What::Aside(_) | What::AsideDue(_) | What::Unopened(_)
+        ) {
             let (found, next) = reading.page(records);
-            self.of_aside_read(&id, reading.what, &found, next);
+            self.items_read(&id, reading.what, &found, next);
             return;
         }
         match &reading.what {
-            What::Aside(_) | What::AsideDue(_) => {}
+            What::Aside(_) | What::AsideDue(_) | What::Unopened(_) => {}
             What::Needed(document) => self.needed_read(&id, *document, reading.complete(records)),
 
             What::Classroom => self.classroom_read(&id, records),
@@ -191,6 +199,10 @@ impl<R: CryptoRng> Replica<R> {
                     self.shown_home = None;
                 }
             }
+            What::Deleted(request) => {
+                let (found, next) = reading.page(records);
+                self.deleted_read(*request, &id, &found, next);
+            }
             What::Pieces(hash) => {
                 let found = reading.complete(records);
                 if self.pieces_read(&id, hash, &found).is_err() {
@@ -231,9 +243,10 @@ impl<R: CryptoRng> Replica<R> {
         }
     }
 
-    fn of_aside_read(&mut self, id: &ClassroomId, what: What, found: &Changes, next: Option<Vec<u8>>) {
+    fn items_read(&mut self, id: &ClassroomId, what: What, found: &Changes, next: Option<Vec<u8>>) {
         match what {
             What::Aside(exporting) => self.aside_read(id, *exporting, found, next),
+            What::Unopened(unopened) => self.unopened_read(*unopened, found),
             What::AsideDue(keys) => {
                 if self.aside_due_read(id, keys, found).is_err() {
                     self.shown_home = None;
@@ -262,6 +275,8 @@ impl<R: CryptoRng> Replica<R> {
             }
             What::Erased(document) => self.read_erased(&reading.classroom, document),
             What::Aside(exporting) => self.answer(exporting.request, Err(Problem::Internal)),
+            What::Unopened(unopened) => self.unopened_not_read(&unopened),
+            What::Deleted(request) => self.answer(request, Err(Problem::Internal)),
             What::AsideDue(keys) => self.aside_not_read(&reading.classroom, keys),
             // It is looked at again with what comes next.
             What::Needed(_) => {}

@@ -69,11 +69,27 @@ impl<R: CryptoRng> Replica<R> {
             classrooms: summaries,
             clock_skew: self.connection.clock_skew,
             waiting,
+            unopened: self.unopened_classrooms(),
         };
         if self.shown_home.as_ref() != Some(&home) {
             self.shown_home = Some(home.clone());
             self.effects.push(Effect::Show(Update::Home(home)));
         }
+    }
+
+    /// What waits for an invite; who has joined meanwhile has it.
+    fn unopened_classrooms(&self) -> Vec<view::Unopened> {
+        let mut shown = Vec::new();
+        for (id, unopened) in &self.unopened {
+            if !self.is_joined(id) {
+                shown.push(view::Unopened {
+                    classroom: *id,
+                    items: unopened.items,
+                    bytes: unopened.bytes,
+                });
+            }
+        }
+        shown
     }
 
     /// Somebody without a classroom needs no connection, and misses none.

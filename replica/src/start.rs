@@ -54,7 +54,8 @@ impl<R: CryptoRng> Replica<R> {
             reads: BTreeMap::new(),
             next_ticket: 0,
             exports: BTreeMap::new(),
-            importing: None,
+            imports: BTreeMap::new(),
+            unopened: BTreeMap::new(),
             starting: Vec::new(),
             last_request: None,
             answer_due: BTreeMap::new(),
@@ -125,6 +126,13 @@ impl<R: CryptoRng> Replica<R> {
         for (key, value) in rows(records, Table::Classrooms) {
             if let Some(classroom) = store::parse_asked_key(key).and_then(|id| self.classrooms.get_mut(&id)) {
                 classroom.asked = store::decode(Table::Classrooms, value).ok();
+            }
+        }
+        for (key, value) in rows(records, Table::Classrooms) {
+            if let Some(id) = store::parse_unopened_key(key)
+                && let Ok(unopened) = store::decode(Table::Classrooms, value)
+            {
+                self.unopened.insert(id, unopened);
             }
         }
         for (key, _) in rows(records, Table::Classrooms) {

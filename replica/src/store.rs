@@ -41,7 +41,8 @@ pub enum Table {
     Profile,
     /// [`ClassroomRecord`] by classroom; by classroom and tab, up to where everything of the relay is here
     /// ([`SinceRecord`]); [`Asked`] by classroom and a zero; by classroom and a one, which [`READER`] has looked at what is
-    /// kept aside; by classroom and a word, that the relay may lack something that is here.
+    /// kept aside; by classroom and a word, that the relay may lack something that is here; by classroom and another word, how
+    /// much waits for an invite to it ([`Unopened`]).
     Classrooms,
     /// [`EntryRecord`] by classroom and entry.
     Entries,
@@ -348,6 +349,13 @@ pub(crate) struct ImportedRecord {
     pub(crate) item: Vec<u8>,
 }
 
+/// How much files brought of a classroom that is not known here.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+pub(crate) struct Unopened {
+    pub(crate) items: u64,
+    pub(crate) bytes: u64,
+}
+
 /// A snapshot, and how far it got.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct SnapshotRecord {
@@ -468,6 +476,17 @@ pub(crate) fn asked_key(classroom: &ClassroomId) -> Vec<u8> {
 /// For that the relay may lack something that is here.
 pub(crate) fn unhealed_key(classroom: &ClassroomId) -> Vec<u8> {
     [classroom.0.as_slice(), b"unhealed"].concat()
+}
+
+/// For how much waits for an invite.
+pub(crate) fn unopened_key(classroom: &ClassroomId) -> Vec<u8> {
+    [classroom.0.as_slice(), b"unopened"].concat()
+}
+
+/// Reads an [`unopened_key`] back.
+pub(crate) fn parse_unopened_key(key: &[u8]) -> Option<ClassroomId> {
+    let id = parse_classroom(key)?;
+    (key == unopened_key(&id)).then_some(id)
 }
 
 /// Reads an [`unhealed_key`] back.

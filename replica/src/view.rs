@@ -87,6 +87,17 @@ pub struct Home {
     pub clock_skew: Option<i64>,
     /// The classrooms that this person asked to be let into.
     pub waiting: Vec<Waiting>,
+    /// What files brought of classrooms to which no invite was opened yet.
+    pub unopened: Vec<Unopened>,
+}
+
+/// What files brought of a classroom that waits for an invite.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unopened {
+    pub classroom: ClassroomId,
+    pub items: u64,
+    /// About what they take on the device.
+    pub bytes: u64,
 }
 
 /// A classroom that this person asked to be let into.

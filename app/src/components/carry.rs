@@ -63,7 +63,7 @@ pub(crate) fn ImportButton(progress: Progress) -> impl IntoView {
     };
     let take = move |_| {
         if let Some(reading) = field.get_untracked().and_then(|field| Reading::chosen(&field)) {
-            import(link, progress, reading);
+            import(link, progress, reading, next_import());
         }
     };
     view! {
@@ -132,6 +132,9 @@ fn told(carried: &Carried) -> Vec<String> {
             more(imported.aside, |count| {
                 crate::messages::say().imported_aside(count)
             });
+            more(imported.left_out, |count| {
+                crate::messages::say().imported_left_out(count)
+            });
             more(imported.classrooms.len() as u64, |count| {
                 crate::messages::say().imported_needs_invite(count)
             });
@@ -178,20 +181,35 @@ fn export(link: Link, progress: Progress, command: Command) {
     link.ask_in_parts(command, Rc::new(on_part), Box::new(on_answer));
 }
 
+thread_local! {
+    static IMPORTS: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Several files may be read at once, on different screens.
+fn next_import() -> u32 {
+    IMPORTS.with(|imports| imports.replace(imports.get().wrapping_add(1)))
+}
+
 /// Hands over one part after the other: the next one when the one before is stored.
-fn import(link: Link, progress: Progress, mut reading: Reading) {
+fn import(link: Link, progress: Progress, mut reading: Reading, number: u32) {
     show(progress, Carried::Importing(reading.percent()));
     spawn_local(async move {
         let Ok((part, last)) = reading.next().await else {
             // The replica hears that no more comes, so that what came is not half taken in.
             link.tell(Command::Import {
+                import: number,
                 part: Vec::new(),
                 last: true,
             });
             return show(progress, Carried::Failed(say().file_not_read().to_owned()));
         };
-        link.ask(Command::Import { part, last }, move |answer| match answer {
-            Ok(Answer::Done) if !last => import(link, progress, reading),
+        let command = Command::Import {
+            import: number,
+            part,
+            last,
+        };
+        link.ask(command, move |answer| match answer {
+            Ok(Answer::Done) if !last => import(link, progress, reading, number),
             Ok(Answer::Imported(imported)) => show(progress, Carried::Imported(imported)),
             other => show(progress, Carried::Failed(reasons::of_answer(other))),
         });

@@ -7,7 +7,7 @@ use protocol::roster::Role;
 use protocol::{ClassroomId, SegmentHash};
 use replica::command::{Answer, Command};
 use replica::store::Table;
-use replica::view::Work;
+use replica::view::{Unopened, Work};
 
 use crate::tab::{PageKey, words};
 use crate::world::{World, person};
@@ -160,7 +160,8 @@ async fn a_damaged_file_gives_back_what_is_whole_in_any_order() {
     }
     let flipped = world.import(ben, &flipped, PART).await;
     assert!(!flipped.complete && flipped.damaged > 0);
-    assert_eq!(flipped.new, items - 2);
+    assert_eq!(flipped.new + flipped.known, items - 2);
+    assert!(flipped.new > 0 && flipped.known > 0);
     // What is missing comes with the same file in another order, after somebody has joined by what there is, or not.
     let mut reversed = records(&file);
     reversed.reverse();
@@ -220,4 +221,117 @@ async fn a_full_disk_can_still_be_exported() {
     wanted.insert("[unsaved]".to_owned());
     assert_eq!(words(&world.tab(ben).text(&page)), wanted);
     assert!(matches!(world.ask(ben, Command::Card).await, Ok(Answer::Card(_))));
+}
+
+impl World {
+    fn unopened(&self, tab: usize) -> Vec<Unopened> {
+        let home = self.tab(tab).home.as_ref();
+        home.map(|home| home.unopened.clone()).unwrap_or_default()
+    }
+}
+
+#[tokio::test]
+async fn what_waits_for_an_invite_is_shown_counted_once_and_can_be_deleted() {
+    let (mut world, amina, page, link) = alone("unopened").await;
+    let (file, items) = world.export(amina, None).await;
+    let mut ben = another(&mut world);
+    for again in [false, true] {
+        if again {
+            ben = world.restart_tab(ben);
+            world.cut(1);
+        }
+        let imported = world.import(ben, &file, PART).await;
+        let (new, known) = if again { (0, items) } else { (items, 0) };
+        assert_eq!((imported.new, imported.known, imported.left_out), (new, known, 0));
+        assert_eq!(imported.classrooms, [page.0]);
+        let shown = world.unopened(ben);
+        assert_eq!(
+            (shown.len(), shown[0].classroom, shown[0].items),
+            (1, page.0, items)
+        );
+        let size = file.len() as u64;
+        assert!(
+            shown[0].bytes > size / 2 && shown[0].bytes < 4 * size,
+            "{shown:?}"
+        );
+    }
+    let classroom = page.0;
+    let deleted = world.ask(ben, Command::DeleteUnopened { classroom }).await;
+    assert_eq!(deleted, Ok(Answer::Done));
+    assert!(world.unopened(ben).is_empty());
+    assert!(world.store(1).table(Table::Imported).is_empty());
+    let ben = world.restart_tab(ben);
+    world.cut(1);
+    assert!(world.unopened(ben).is_empty());
+    // It can be brought again; and who has joined has nothing that waits.
+    assert_eq!(world.import(ben, &file, PART).await.new, items);
+    world.join(ben, &link, person("Ben", "Hill School", "GB")).await;
+    world.drain().await;
+    assert!(world.unopened(ben).is_empty());
+    assert!(world.store(1).table(Table::Imported).is_empty());
+    let ben = world.restart_tab(ben);
+    assert!(world.unopened(ben).is_empty());
+}
+
+#[tokio::test]
+async fn what_waits_for_an_invite_has_so_much_room() {
+    let (mut world, amina, page, _) = alone("room").await;
+    let (file, items) = world.export(amina, None).await;
+    let profile = world.profile();
+    // Of another classroom there is nearly all that may be: a version, how many items, and how many bytes.
+    let key = [[8; 32].as_slice(), b"unopened"].concat();
+    let bytes = 1024u64 * 1024 * 1024 - 700;
+    let mut row = vec![1, 9];
+    let mut rest = bytes;
+    while rest >= 0x80 {
+        row.push((rest & 0x7f) as u8 | 0x80);
+        rest >>= 7;
+    }
+    row.push(rest as u8);
+    world.profiles[profile].store.put(Table::Classrooms, key, row);
+    let ben = world.open_tab(profile);
+    world.cut(profile);
+    let imported = world.import(ben, &file, PART).await;
+    assert!(imported.new > 0 && imported.left_out > 0, "{imported:?}");
+    assert_eq!(imported.new + imported.left_out, items);
+    let shown = world.unopened(ben);
+    assert_eq!((shown.len(), shown[0].bytes), (2, bytes));
+    // Once that is deleted, the rest comes in.
+    let classroom = shown[0].classroom;
+    let deleted = world.ask(ben, Command::DeleteUnopened { classroom }).await;
+    assert_eq!(deleted, Ok(Answer::Done));
+    let again = world.import(ben, &file, PART).await;
+    assert_eq!((again.new, again.known), (imported.left_out, imported.new));
+    assert_eq!(world.unopened(ben)[0].classroom, page.0);
+}
+
+#[tokio::test]
+async fn two_files_are_read_at_once() {
+    let (mut world, amina, page, _) = alone("two files").await;
+    let (file, items) = world.export(amina, None).await;
+    let strange = ClassroomId([6; 32]);
+    let other = bundle(&[
+        (strange, Kind::Entry, vec![1; 50]),
+        (strange, Kind::Segment, vec![2; 50]),
+    ]);
+    let ben = another(&mut world);
+    let give = |world: &mut World, import: u32, part: &[u8], last: bool| {
+        let part = part.to_vec();
+        world.give(ben, Command::Import { import, part, last })
+    };
+    let (half, rest) = file.split_at(file.len() / 2);
+    give(&mut world, 1, half, false);
+    give(&mut world, 2, &other[..40], false);
+    let first = give(&mut world, 1, rest, true);
+    let second = give(&mut world, 2, &other[40..], true);
+    world.drain().await;
+    for (request, new, classroom) in [(first, items, page.0), (second, 2, strange)] {
+        match world.tab_mut(ben).answers.remove(&request) {
+            Some(Ok(Answer::Imported(imported))) => {
+                assert_eq!((imported.new, imported.complete), (new, true));
+                assert_eq!(imported.classrooms, [classroom]);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
 }

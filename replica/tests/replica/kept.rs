@@ -308,7 +308,8 @@ fn bundle(classroom: &ClassroomId, records: &[(Kind, Vec<u8>)]) -> Vec<u8> {
 
 async fn import(script: &mut Script, records: &[(Kind, Vec<u8>)]) -> Imported {
     let part = bundle(&script.classroom, records);
-    let command = Command::Import { part, last: true };
+    let (import, last) = (0, true);
+    let command = Command::Import { import, part, last };
     let request = script.world.give(script.tab, command);
     script.go().await;
     match script.world.tab_mut(script.tab).answers.remove(&request) {

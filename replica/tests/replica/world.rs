@@ -692,10 +692,16 @@ impl World {
     pub(crate) async fn import(&mut self, tab: usize, file: &[u8], length: usize) -> Imported {
         for part in file.chunks(length) {
             let part = part.to_vec();
-            let answer = self.ask(tab, Command::Import { part, last: false }).await;
+            let command = Command::Import {
+                import: 0,
+                part,
+                last: false,
+            };
+            let answer = self.ask(tab, command).await;
             assert_eq!(answer, Ok(Answer::Done));
         }
         let end = Command::Import {
+            import: 0,
             part: Vec::new(),
             last: true,
         };

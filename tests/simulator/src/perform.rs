@@ -242,7 +242,8 @@ impl World {
         if let Some(stick) = some(&self.sticks, stick) {
             let length = if is_cut { stick.len() * 2 / 3 } else { stick.len() };
             let part = stick[..length].to_vec();
-            self.ask(tab, Command::Import { part, last: true }, Then::Nothing)?;
+            let (import, last) = (0, true);
+            self.ask(tab, Command::Import { import, part, last }, Then::Nothing)?;
         }
         Ok(())
     }
