@@ -1,24 +1,35 @@
 //! What is kept aside: listed with its reason, exported, and taken in by itself once it can be.
 
 use protocol::bundle::{Event as Piece, Kind, Reader, Writer};
-use protocol::roster::{Action, Entry, Role};
-use protocol::segment::Segment;
-use protocol::{ClassroomId, DocumentId, EntryHash, LaneId, SegmentHash, Signature, SnapshotHash};
+use protocol::key::EpochKey;
+use protocol::roster::{Action, Entry, Role, Rotation};
+use protocol::segment::{Header, Segment};
+use protocol::{
+    ClassroomId, DocumentId, EntryHash, ExchangeKey, LaneId, Refusal, SegmentHash, Signature, SnapshotHash,
+    SpaceId,
+};
 use replica::command::{Answer, Command, Imported, MOST_LISTED};
 use replica::store::{AsideReason, Table};
 use replica::view::KeptAside;
 
-use crate::script::{Author, Script};
+use crate::rng::SeededRng;
+use crate::script::{Author, Script, Submitted};
 use crate::tab::words;
 
-/// A founder whose work is on the relay, and another author whom the replica knows.
-async fn with_author(seed: &str) -> (Script, Author) {
+/// A founder whose work is on the relay, and another author of whom the replica does not know.
+async fn with_stranger(seed: &str, role: Role) -> (Script, Author) {
     let mut script = Script::new(seed).await;
     script.open(0).await;
     script.store_all_from(0).await;
     let before = u32::try_from(script.submitted.len()).unwrap();
-    let author = script.author(Role::Student).await;
+    let author = script.author(role).await;
     script.store_all_from(before).await;
+    (script, author)
+}
+
+/// The same whom it knows.
+async fn with_author(seed: &str) -> (Script, Author) {
+    let (mut script, author) = with_stranger(seed, Role::Student).await;
     script.bring_entry(&author.admission).await;
     (script, author)
 }
@@ -529,4 +540,285 @@ async fn of_an_erased_page_nothing_stays_aside_however_much_there_is() {
     script.go().await;
     assert_eq!(script.view().kept_aside, 0);
     assert!(script.world.store(0).table(Table::Aside).is_empty());
+}
+
+/// What is brought for an item to be kept aside, and what for it to pass then.
+struct Case {
+    script: Script,
+    author: Author,
+    passes: Passes,
+}
+
+enum Passes {
+    Never,
+    With(Box<Segment>),
+    WithEntry(Box<Entry>),
+    WithCommand(Command),
+}
+
+/// The page, and what others write in it.
+impl Case {
+    async fn new(reason: AsideReason) -> Self {
+        let role = match reason {
+            AsideReason::NotAllowed => Role::Guest,
+            AsideReason::UnknownKey => Role::Teacher,
+            _ => Role::Student,
+        };
+        let (mut script, author) = with_stranger(&format!("case {reason:?}"), role).await;
+        if !matches!(reason, AsideReason::UnknownRoster | AsideReason::NotMember) {
+            script.bring_entry(&author.admission).await;
+        }
+        Self {
+            script,
+            author,
+            passes: Passes::Never,
+        }
+    }
+
+    fn word(&mut self) -> Segment {
+        let change = self.author.word("[word]");
+        self.author.seal(&[change])
+    }
+
+    async fn bring_word(&mut self) {
+        let segment = self.word();
+        self.script.bring(&segment).await;
+    }
+
+    async fn bring_as(&mut self, header: Header) {
+        let change = self.author.word("[word]");
+        let segment = self.author.seal_as(header, &[change]);
+        self.script.bring(&segment).await;
+    }
+
+    async fn bring_changes(&mut self, changes: &[Vec<u8>]) {
+        let segment = self.author.seal(changes);
+        self.script.bring(&segment).await;
+    }
+
+    async fn ask(&mut self, command: Command) {
+        let answer = self.script.world.ask(self.script.tab, command).await;
+        assert_eq!(answer, Ok(Answer::Done));
+        self.script.go().await;
+    }
+
+    /// Two changes, each in the place of the other.
+    fn rivals(&mut self, actor: [u8; 16]) -> [Vec<u8>; 2] {
+        let saved = self.author.page.save().unwrap();
+        ["[one]", "[other]"].map(|word| {
+            let mut page = documents::page::Page::load(&saved, actor).unwrap();
+            page.apply(&[crate::tab::word_at((0, 0), word)]).unwrap();
+            page.commit(0).unwrap()
+        })
+    }
+
+    /// Has one item kept aside for this reason.
+    async fn make(&mut self, reason: AsideReason) {
+        let (classroom, document) = self.script.page;
+        match reason {
+            AsideReason::Unreadable => {
+                import(&mut self.script, &[(Kind::Segment, vec![1; 50])]).await;
+            }
+            AsideReason::NewerVersion => {
+                let mut newer = self.word().encode().unwrap();
+                newer[0] = 2;
+                import(&mut self.script, &[(Kind::Segment, newer)]).await;
+            }
+            AsideReason::BadSignature => {
+                let mut forged = self.word();
+                forged.signature = Signature::from_bytes([1; 64]);
+                self.script.bring(&forged).await;
+            }
+            AsideReason::UnknownRoster => {
+                self.bring_word().await;
+                self.passes = Passes::WithEntry(Box::new(self.author.admission.clone()));
+            }
+            AsideReason::NotMember => {
+                self.author.heads = vec![EntryHash(classroom.0)];
+                self.bring_word().await;
+            }
+            AsideReason::NotAllowed => self.bring_word().await,
+            AsideReason::UnknownKey => {
+                let (me, key) = (self.author.keys.id(), EpochKey::from_bytes([6; 32]));
+                let space = SpaceId::of_group(&me, &[me], &key.id());
+                let recipients = [self.author.keys.exchange_key()];
+                let mut rng = SeededRng::new("group");
+                let first = Rotation::new(&key, space, 0, [], recipients, &mut rng).unwrap();
+                let members = vec![me];
+                let action = Action::NewSpace { members, first };
+                let heads = self.author.heads.clone();
+                let entry = Entry::act(&self.author.keys, classroom, heads, action).unwrap();
+                self.script.bring_entry(&entry).await;
+                self.author.heads = vec![entry.hash()];
+                self.author.key = key;
+                self.author.turn_to(DocumentId([8; 16]));
+                let mut page = documents::page::Page::new(self.author.log.actor()).unwrap();
+                let change = page.commit(0).unwrap();
+                let header = Header {
+                    space,
+                    ..self.author.header()
+                };
+                let segment = self.author.seal_as(header, &[change]);
+                self.script.bring(&segment).await;
+            }
+            AsideReason::CannotOpen => {
+                self.author.key = EpochKey::from_bytes([6; 32]);
+                self.bring_word().await;
+            }
+            AsideReason::OutOfOrder => {
+                let missing = self.word();
+                self.bring_word().await;
+                self.passes = Passes::With(Box::new(missing));
+            }
+            AsideReason::WrongActor => {
+                let [change, _] = self.rivals([7; 16]);
+                self.bring_changes(&[change]).await;
+            }
+            AsideReason::BadChange => {
+                let rivals = self.rivals(self.author.log.actor());
+                self.bring_changes(&rivals).await;
+            }
+            AsideReason::Forked => {
+                let before = u32::try_from(self.script.submitted.len()).unwrap();
+                self.script.write_word("[own]");
+                self.script.go().await;
+                self.script.refused(before, Refusal::Fork).await;
+            }
+            AsideReason::FoldDiffers => {
+                let changes = ["[0]", "[1]"].map(|word| self.author.word(word));
+                for change in &changes {
+                    self.bring_changes(std::slice::from_ref(change)).await;
+                }
+                let ends = (SegmentHash::NONE, self.author.previous);
+                let fold = self.author.fold((0, 1), ends, &changes[..1]);
+                self.script.bring(&fold).await;
+                self.script.go().await;
+            }
+            AsideReason::WrongSpace => {
+                let space = SpaceId::STAFF;
+                let header = self.author.header();
+                self.bring_as(Header { space, ..header }).await;
+            }
+            AsideReason::BeyondCutoff => {
+                self.bring_word().await;
+                let member = self.author.log.member;
+                self.ask(Command::Remove { classroom, member }).await;
+                self.bring_word().await;
+            }
+            AsideReason::Locked => {
+                let [lock, unlock] = [true, false].map(|locked| Command::Lock {
+                    classroom,
+                    document,
+                    locked,
+                });
+                self.ask(lock).await;
+                self.bring_word().await;
+                self.passes = Passes::WithCommand(unlock);
+            }
+            AsideReason::Closed => {
+                let [close, reopen] = [true, false].map(|closed| Command::Close { classroom, closed });
+                self.ask(close).await;
+                self.bring_word().await;
+                self.passes = Passes::WithCommand(reopen);
+            }
+            AsideReason::Erased => {
+                self.script.write_word("[unsent]");
+                self.script.go().await;
+                let founder = self.script.founder().await;
+                let successor = DocumentId([7; 16]);
+                let action = Action::Erase { document, successor };
+                let heads = self.author.heads.clone();
+                let erase = Entry::act(&founder, classroom, heads, action).unwrap();
+                self.script.bring_entry(&erase).await;
+                self.ask(Command::ClosePage { classroom, document }).await;
+                self.script.pass(1_000).await;
+            }
+            AsideReason::MissingDependency => {
+                let missing = self.author.word("[missing]");
+                self.bring_word().await;
+                self.passes = Passes::With(Box::new(self.author.seal(&[missing])));
+            }
+            // `snapshots.rs: a_snapshot_with_changes_of_somebody_else_is_refused_and_disputed`.
+            AsideReason::SnapshotDiffers => panic!("of a snapshot"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn each_reason_is_listed_with_its_item_until_that_passes() {
+    let all = [
+        AsideReason::Unreadable,
+        AsideReason::BadSignature,
+        AsideReason::UnknownRoster,
+        AsideReason::NotAllowed,
+        AsideReason::UnknownKey,
+        AsideReason::CannotOpen,
+        AsideReason::OutOfOrder,
+        AsideReason::WrongActor,
+        AsideReason::BadChange,
+        AsideReason::Forked,
+        AsideReason::FoldDiffers,
+        AsideReason::NewerVersion,
+        AsideReason::NotMember,
+        AsideReason::WrongSpace,
+        AsideReason::BeyondCutoff,
+        AsideReason::Locked,
+        AsideReason::Closed,
+        AsideReason::Erased,
+        AsideReason::MissingDependency,
+    ];
+    for reason in all {
+        let mut case = Case::new(reason).await;
+        case.make(reason).await;
+        assert_eq!(reasons(&mut case.script).await, [reason]);
+        assert_eq!(case.script.view().kept_aside, 1, "{reason:?}");
+        match std::mem::replace(&mut case.passes, Passes::Never) {
+            Passes::With(segment) => case.script.bring(&segment).await,
+            Passes::WithEntry(entry) => case.script.bring_entry(&entry).await,
+            Passes::WithCommand(command) => {
+                case.ask(command).await;
+                case.script.pass(1_000).await;
+            }
+            Passes::Never => {
+                // Not with the next start either.
+                restart(&mut case.script).await;
+                assert_eq!(reasons(&mut case.script).await, [reason]);
+                continue;
+            }
+        }
+        assert!(reasons(&mut case.script).await.is_empty(), "{reason:?}");
+        assert!(case.script.text().contains("[word]"), "{reason:?}");
+        assert!(case.script.world.store(0).table(Table::Aside).is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_key_to_which_nothing_can_be_sealed_stops_no_new_keys() {
+    let (mut script, author) = with_stranger("low order", Role::Student).await;
+    let mut action = author.admission.action().clone();
+    let Action::Admit { exchange, .. } = &mut action else {
+        panic!("{action:?}")
+    };
+    *exchange = ExchangeKey([0; 32]);
+    let parents = author.admission.parents().to_vec();
+    let poisoned = Entry::act(&author.keys, script.classroom, parents, action).unwrap();
+    script.bring_entry(&poisoned).await;
+    assert_eq!((script.view().members.len(), script.view().kept_aside), (1, 1));
+    script.bring_entry(&author.admission).await;
+    assert_eq!(script.view().members.len(), 2);
+    let (classroom, space) = (script.classroom, SpaceId::EVERYONE);
+    let command = Command::RotateKeys { classroom, space };
+    assert_eq!(script.world.ask(script.tab, command).await, Ok(Answer::Done));
+    script.go().await;
+    let Some(Submitted::Entry(entry)) = script.submitted.last() else {
+        panic!("no entry")
+    };
+    let Action::Rotate { rotations } = entry.action() else {
+        panic!("{entry:?}")
+    };
+    let to_author = |rotation: &Rotation| {
+        let mut sealed = rotation.sealed.iter();
+        sealed.any(|key| key.recipient == author.keys.exchange_key())
+    };
+    assert!(rotations.iter().all(to_author));
 }

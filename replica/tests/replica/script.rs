@@ -568,7 +568,7 @@ pub(crate) struct Author {
     pub(crate) page: Page,
     classroom: ClassroomId,
     pub(crate) heads: Vec<EntryHash>,
-    keys: MemberKeys,
+    pub(crate) keys: MemberKeys,
     pub(crate) key: EpochKey,
     pub(crate) admission: Entry,
     pub(crate) log: Log,
