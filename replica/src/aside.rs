@@ -207,7 +207,8 @@ impl<R: CryptoRng> Replica<R> {
         });
         let items = items
             .chain(classroom.waiting_changes())
-            .chain(classroom.waiting_entries());
+            .chain(classroom.waiting_entries())
+            .chain(classroom.late_items());
         Ok(items.skip(skip as usize).take(MOST_LISTED as usize).collect())
     }
 }
@@ -253,7 +254,7 @@ impl Classroom {
 
     /// How many items are kept aside, with such as wait for what they depend on.
     pub(crate) fn count_aside(&self) -> u32 {
-        let waiting = self.waiting_changes().count() + self.waiting_entries().count();
+        let waiting = self.waiting_changes().count() + self.waiting_entries().count() + self.late().count();
         u32::try_from(self.aside.len() + waiting).unwrap_or(u32::MAX)
     }
 

@@ -470,7 +470,12 @@ impl Classroom {
     /// Why something does not get to the relay.
     pub(crate) fn refusal(&self) -> Option<Refusal> {
         let entries = self.entries.values().filter_map(|entry| entry.way.refusal());
-        let segments = self.outbox.values().filter_map(|unsent| unsent.way.refusal());
+        // What came too late is listed as kept aside.
+        let late = |log: &Log, unsent: &Unsent| self.late_reason(&log.member, unsent).is_some();
+        let segments = self
+            .outbox
+            .iter()
+            .filter_map(|((log, _), unsent)| unsent.way.refusal().filter(|_| !late(log, unsent)));
         let lost = self.healing.as_ref().and_then(|healing| healing.refused());
         self.refused
             .or_else(|| entries.chain(segments).chain(lost).next())

@@ -100,6 +100,13 @@ pub enum Command {
         document: DocumentId,
         change: Vec<u8>,
     },
+    /// A change of an open page that was not taken, for the person may not write there any more: it is kept on this device
+    /// and listed as kept aside. Answered when it is durable. → [`Answer::Done`]
+    KeepAside {
+        classroom: ClassroomId,
+        document: DocumentId,
+        change: Vec<u8>,
+    },
     /// Lists what is kept aside, at most [`MOST_LISTED`] at once, from the one on that has `skip` before it.
     /// → [`Answer::KeptAside`]
     KeptAside { classroom: ClassroomId, skip: u32 },

@@ -45,6 +45,11 @@ impl<R: CryptoRng> Replica<R> {
                 document,
                 change,
             } => self.change(request, &classroom, document, change),
+            Command::KeepAside {
+                classroom,
+                document,
+                change,
+            } => self.keep_late(request, &classroom, document, change),
             Command::Cursor {
                 classroom,
                 document,
@@ -191,10 +196,27 @@ impl<R: CryptoRng> Replica<R> {
         document: DocumentId,
         change: Vec<u8>,
     ) -> Result<(), Problem> {
-        let info = documents::change::inspect(&change).map_err(|_| Problem::Internal)?;
         let log = self.log_of(document).ok_or(Problem::NotAllowed)?;
         let classroom = self.classrooms.get(id).ok_or(Problem::UnknownClassroom)?;
         classroom.check_writer(&log.member, &document)?;
+        self.take_change(request, id, log, change)
+    }
+
+    /// Takes a change of the tab, whether it counts or not: nothing has happened if it can't be sealed.
+    pub(crate) fn take_change(
+        &mut self,
+        request: u32,
+        id: &ClassroomId,
+        log: Log,
+        change: Vec<u8>,
+    ) -> Result<(), Problem> {
+        let document = log.document;
+        let info = documents::change::inspect(&change).map_err(|_| Problem::Internal)?;
+        let classroom = self.classrooms.get(id).ok_or(Problem::UnknownClassroom)?;
+        let space = classroom.space_of(&document);
+        if classroom.sealing(&log.member, &space).is_none() {
+            return Err(Problem::NotAllowed);
+        }
         if info.actor != log.actor() {
             // The tab was handed the page again, to go on with on another lane, or will be: there it makes this again.
             return Err(Problem::LaneEnded);
@@ -222,7 +244,7 @@ impl<R: CryptoRng> Replica<R> {
     }
 
     /// The log that this tab writes a document with.
-    fn log_of(&self, document: DocumentId) -> Option<Log> {
+    pub(crate) fn log_of(&self, document: DocumentId) -> Option<Log> {
         Some(Log {
             document,
             member: self.me.as_ref()?.keys.id(),

@@ -33,6 +33,7 @@ mod incoming;
 mod join;
 mod keys;
 mod lanes;
+mod late;
 mod loading;
 mod members;
 mod outgoing;

@@ -207,7 +207,7 @@ impl Classroom {
 
     /// Whether this person was a member once and is not now: the roster says so, or the relay does, which shows it to
     /// nobody who was removed.
-    fn is_removed(&self, is_member: bool) -> bool {
+    pub(crate) fn is_removed(&self, is_member: bool) -> bool {
         !is_member || (self.refused == Some(Refusal::NotAMember) && self.entries.is_empty())
     }
 

@@ -39,6 +39,34 @@ impl Browser {
         self.keys(text).await
     }
 
+    /// The same in a tab whose timers stand still: what is typed is not handed over before [`Browser::hand_over`].
+    ///
+    /// # Errors
+    /// If there is no page.
+    pub async fn write_and_hold_back(&self, text: &str) -> Result<()> {
+        self.go_to_end().await?;
+        self.run(
+            "globalThis.meridianHeldBack = [];
+             globalThis.meridianTimer = globalThis.setTimeout;
+             globalThis.setTimeout = (then) => globalThis.meridianHeldBack.push(then);",
+        )
+        .await?;
+        self.keys(text).await
+    }
+
+    /// Lets the timers go on.
+    ///
+    /// # Errors
+    /// If they did not stand still.
+    pub async fn hand_over(&self) -> Result<()> {
+        self.run(
+            "globalThis.setTimeout = globalThis.meridianTimer;
+             for (const then of globalThis.meridianHeldBack) then();",
+        )
+        .await?;
+        Ok(())
+    }
+
     /// Presses Tab until the focus is on what has this name.
     ///
     /// # Errors

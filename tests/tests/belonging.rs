@@ -162,6 +162,77 @@ async fn a_locked_page_is_read_until_it_is_unlocked() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_being_typed_when_the_page_was_locked_is_kept_until_it_is_unlocked() -> Result<()> {
+    let pair = Pair::meet().await?;
+    let (amina, jonas) = (&pair.amina, &pair.jonas);
+    jonas.write("Before. ").await?;
+    amina.wait_for_page("Before.").await?;
+    jonas.write_and_hold_back("Too late. ").await?;
+    amina.choose_from_menu("Document", "Lock").await?;
+    jonas
+        .wait_for_words("This page is locked: you read along until a teacher unlocks it.")
+        .await?;
+    jonas.hand_over().await?;
+    jonas.wait_for_words("Kept aside: 1").await?;
+    jonas.wait_for_status("On this device").await?;
+    assert_eq!(jonas.page().await?, "<p>Before. Too late. </p>");
+    assert_eq!(amina.page().await?, "<p>Before. </p>");
+
+    jonas.press("Kept aside: 1").await?;
+    for _ in 0..2 {
+        for words in [JONAS.name, TITLE, "The document is locked."] {
+            jonas.wait_for_text("list", "Kept aside", words).await?;
+        }
+        jonas.reload().await?;
+    }
+    jonas.press(CLASSROOM).await?;
+    jonas.open_page(TITLE).await?;
+    jonas.wait_for_page("<p>Before. Too late. </p>").await?;
+
+    amina.choose_from_menu("Document", "Unlock").await?;
+    amina.wait_for_page("<p>Before. Too late. </p>").await?;
+    jonas.wait_for_status("On the relay").await?;
+    assert!(jonas.look_for("link", "Kept aside: 1").await?.is_none());
+    jonas.write("After. ").await?;
+    amina.wait_for_page("After.").await?;
+    same_page(&[amina, jonas]).await?;
+    pair.part().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_being_typed_when_the_right_went_is_taken_out_and_kept() -> Result<()> {
+    let pair = Pair::meet().await?;
+    let (amina, jonas) = (&pair.amina, &pair.jonas);
+    jonas.write("Before. ").await?;
+    amina.wait_for_page("Before.").await?;
+    amina.press(&format!("Back to {CLASSROOM}")).await?;
+    jonas.write_and_hold_back("Too late. ").await?;
+    amina.manage(JONAS.name).await?;
+    amina.find("menuitem", "Change role").await?.click().await?;
+    amina.pick("Guest").await?;
+    amina.confirm("Change role").await?;
+    jonas
+        .wait_for_words("You are a guest: you read along and change nothing.")
+        .await?;
+    jonas.hand_over().await?;
+    for _ in 0..2 {
+        jonas.wait_for_words("Kept aside: 1").await?;
+        wait_until("the page is as the others have it", async || {
+            Ok(jonas.page().await? == "<p>Before. </p>")
+        })
+        .await?;
+        jonas.reload().await?;
+    }
+    jonas.press("Kept aside: 1").await?;
+    jonas
+        .wait_for_text("list", "Kept aside", "Its author’s role did not permit it.")
+        .await?;
+    let folder = Profile::new()?;
+    jonas.export_to(folder.path()).await?;
+    pair.part().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_newcomer_begins_with_a_snapshot_and_verifies_it() -> Result<()> {
     let journey = Journey::start_with(2, &["--snapshot-after", "3"]).await?;
     let (profile, other_profile) = (Profile::new()?, Profile::new()?);

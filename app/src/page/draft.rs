@@ -103,6 +103,24 @@ impl Draft {
         }
     }
 
+    /// What this command handed over, if it was not answered.
+    pub(crate) fn change_of(&self, request: u32) -> Option<Vec<u8>> {
+        let mut of_it = self
+            .unanswered
+            .iter()
+            .filter(|change| change.request == Some(request));
+        of_it.next().map(|unanswered| unanswered.change.clone())
+    }
+
+    /// What one command handed over was handed over by another one.
+    pub(crate) fn handed_over_again(&mut self, request: u32, again: u32) {
+        for change in &mut self.unanswered {
+            if change.request == Some(request) {
+                change.request = Some(again);
+            }
+        }
+    }
+
     /// What this command handed over is durable.
     pub(crate) fn answered(&mut self, request: u32) {
         self.unanswered.retain(|change| change.request != Some(request));
@@ -323,6 +341,27 @@ mod tests {
         draft.commit(0);
         let change = draft.next_to_hand_over().unwrap();
         assert_eq!(change::inspect(change).unwrap().actor, AFRESH);
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn what_was_kept_aside_does_not_come_back() {
+        let mut draft = busy();
+        let underway = draft.change_of(1).unwrap();
+        draft.handed_over_again(1, 3);
+        assert_eq!((draft.change_of(1), draft.change_of(3)), (None, Some(underway)));
+        draft.answered(3);
+        assert_eq!(draft.change_of(3), None);
+        assert!(!draft.is_durable());
+
+        // The page comes without what the replica took out of it.
+        let mut draft = Draft::open(&saved(), MINE).unwrap();
+        draft.edit(&insert(0, "late")).unwrap();
+        draft.commit(0);
+        draft.handed_over(1);
+        draft.handed_over_again(1, 2);
+        draft.answered(2);
+        draft.rebuild(&saved(), MINE, Some(2)).unwrap();
+        assert_eq!((text(&draft).as_str(), draft.is_durable()), ("", true));
     }
 
     #[wasm_bindgen_test(unsupported = test)]

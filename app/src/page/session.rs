@@ -373,12 +373,38 @@ impl Session {
                 change,
             };
             let request = self.link.ask_numbered(command, move |request, answer| {
-                if session.handing_over.get() == handing_over {
-                    session.answered(request, answer);
+                if session.handing_over.get() != handing_over {
+                    return;
+                }
+                match answer {
+                    Err(problem) if problem != Problem::LaneEnded => session.keep_aside(request),
+                    _ => session.answered(request, answer),
                 }
             });
             self.with_draft(|draft| draft.handed_over(request));
         }
+    }
+
+    /// A change was not taken, for the page was locked, or the person may not write any more: the replica keeps it for them.
+    fn keep_aside(self: &Rc<Self>, request: u32) {
+        // In a copy of the page that came since then it is made again.
+        let Some(change) = self.with_draft(|draft| draft.change_of(request)).flatten() else {
+            return;
+        };
+        let (classroom, document) = self.place;
+        let handing_over = self.handing_over.get();
+        let session = self.clone();
+        let command = Command::KeepAside {
+            classroom,
+            document,
+            change,
+        };
+        let again = self.link.ask_numbered(command, move |request, answer| {
+            if session.handing_over.get() == handing_over {
+                session.answered(request, answer);
+            }
+        });
+        self.with_draft(|draft| draft.handed_over_again(request, again));
     }
 
     fn answered(self: &Rc<Self>, request: u32, answer: Result<Answer, Problem>) {

@@ -63,6 +63,16 @@ fn OpenPage(place: Place) -> impl IntoView {
     });
     let editable = Memo::new(move |_| access.get().map(|access| access.writes));
     let led_here = use_location().search;
+    let late = Memo::new(move |_| {
+        let count = access
+            .get()
+            .filter(|access| !access.writes)
+            .map(|access| access.kept_aside);
+        Late {
+            classroom,
+            count: count.unwrap_or_default(),
+        }
+    });
     let note = Memo::new(move |_| {
         let note = access.get().and_then(|access| access.note);
         if note.is_some() || !led_here.with(|search| search.contains(paths::ANEW)) {
@@ -122,7 +132,7 @@ fn OpenPage(place: Place) -> impl IntoView {
             <ProblemLine problem />
             {move || match (known_kind.get(), phase.get(), editable.get()) {
                 (false, ..) => waiting(say().page_newer()).into_any(),
-                (_, Phase::Ready, Some(editable)) => view! { <Sheet open editable note /> }.into_any(),
+                (_, Phase::Ready, Some(editable)) => view! { <Sheet open editable note late /> }.into_any(),
                 (_, Phase::NotHere, _) => waiting(say().page_not_arrived()).into_any(),
                 (_, Phase::Failed(problem), _) => waiting(reasons::problem(problem)).into_any(),
                 (_, Phase::Broken, _) => waiting(say().page_broken()).into_any(),
@@ -138,6 +148,7 @@ struct Access {
     writes: bool,
     /// What there is to say of it.
     note: Option<&'static str>,
+    kept_aside: u32,
     /// The page was started anew as this one.
     successor: Option<DocumentId>,
 }
@@ -163,9 +174,17 @@ impl Access {
         Self {
             writes: document.map_or(classroom.role.may_write(), |document| document.may_write),
             note,
+            kept_aside: classroom.kept_aside,
             successor: successor.map(|erased| erased.successor),
         }
     }
+}
+
+/// How much is kept aside of a classroom whose page one can't write on.
+#[derive(Clone, Copy, PartialEq)]
+struct Late {
+    classroom: ClassroomId,
+    count: u32,
 }
 
 fn waiting(sentence: &'static str) -> impl IntoView {
@@ -174,7 +193,7 @@ fn waiting(sentence: &'static str) -> impl IntoView {
 
 /// The sheet of paper.
 #[component]
-fn Sheet(open: Open, editable: bool, note: Memo<Option<String>>) -> impl IntoView {
+fn Sheet(open: Open, editable: bool, note: Memo<Option<String>>, late: Memo<Late>) -> impl IntoView {
     let host = NodeRef::<Div>::new();
     let failed = RwSignal::new(false);
     Effect::new(move || {
@@ -189,6 +208,18 @@ fn Sheet(open: Open, editable: bool, note: Memo<Option<String>>) -> impl IntoVie
         {editable.then(|| view! { <Toolbar open /> })}
         <div class="sheet">
             {move || note.get().map(|note| view! { <p class="hint read-only">{note}</p> })}
+            {move || {
+                let Late { classroom, count } = late.get();
+                (count > 0)
+                    .then(|| {
+                        view! {
+                            <p class="hint read-only">
+                                {say().came_too_late()} " "
+                                <a href=paths::aside(classroom)>{say().kept_aside(&count.to_string())}</a>
+                            </p>
+                        }
+                    })
+            }}
             <TitleField open editable />
             <Show when=move || failed.get()>
                 <p class="problem" role="alert">{say().editor_missing()}</p>

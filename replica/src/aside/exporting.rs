@@ -37,15 +37,20 @@ pub(crate) struct Exporting {
 impl<R: CryptoRng> Replica<R> {
     /// Begins to export what is kept aside: parts of a bundle follow, then the answer.
     pub(crate) fn export_aside(&mut self, request: u32, id: &ClassroomId) -> Result<(), Problem> {
-        if !self.classrooms.contains_key(id) {
-            return Err(Problem::UnknownClassroom);
+        let classroom = self.classrooms.get(id).ok_or(Problem::UnknownClassroom)?;
+        let (mut writer, mut first) = Writer::begin();
+        let mut items = 0;
+        for (_, unsent) in classroom.late() {
+            let item = unsent.segment.encode().map_err(|_| Problem::Internal)?;
+            let record = writer.record(id, Kind::Segment, &item);
+            first.extend(record.map_err(|_| Problem::Internal)?);
+            items += 1;
         }
-        let (writer, first) = Writer::begin();
         self.show_part(request, first);
         let exporting = Exporting {
             request,
             writer,
-            items: 0,
+            items,
             changes: Vec::new(),
             is_last: false,
         };

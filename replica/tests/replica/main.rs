@@ -15,6 +15,7 @@ mod healing;
 mod hostile;
 mod journey;
 mod kept;
+mod late;
 mod long;
 mod members;
 mod presence;

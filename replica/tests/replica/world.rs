@@ -592,6 +592,7 @@ impl World {
                 | Command::Invite { .. }
                 | Command::NewPage { .. }
                 | Command::Change { .. }
+                | Command::KeepAside { .. }
                 | Command::CardKept
                 | Command::Import { .. }
         );
