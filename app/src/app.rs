@@ -4,7 +4,6 @@ use leptos::mount::mount_to_body;
 use leptos::prelude::*;
 use leptos_router::components::{Route, Router, Routes};
 use leptos_router::path;
-use replica::view::Work;
 use web_sys::{BeforeUnloadEvent, Event};
 
 use crate::components::dialog::{AskedQuestion, Questions};
@@ -93,6 +92,7 @@ fn watch_the_network(link: Link) {
 
 /// Hands over what was typed when the tab may go away, and warns while it is not stored.
 fn lose_nothing_at_the_end(link: Link, sessions: Sessions) {
+    link.on_hand_over(move || sessions.flush());
     let on_hide = move |_: Event| sessions.flush();
     window_event_listener_untyped("visibilitychange", on_hide);
     window_event_listener_untyped("pagehide", move |_| {
@@ -104,12 +104,7 @@ fn lose_nothing_at_the_end(link: Link, sessions: Sessions) {
         let local = link
             .local_work
             .with_untracked(|work| work.values().any(|work| *work != LocalWork::Durable));
-        let stored = link.home.with_untracked(|home| {
-            home.iter()
-                .flat_map(|home| &home.classrooms)
-                .all(|classroom| classroom.work != Work::NotSaved)
-        });
-        if local || !stored {
+        if local || untrack(|| link.is_full()) {
             event.prevent_default();
         }
     });

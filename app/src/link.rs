@@ -10,12 +10,12 @@ use js_sys::{Array, Object, Reflect, Uint8Array};
 use leptos::prelude::{Update as _, *};
 use protocol::{ClassroomId, DocumentId};
 use replica::command::{Answer, Command, Problem};
-use replica::view::{Classroom, Home, Presence, Update};
+use replica::view::{Classroom, Home, Presence, Update, Work};
 use wasm_bindgen::prelude::*;
 use web_sys::{Document, MessageEvent, Worker, WorkerOptions, WorkerType};
 
-use crate::envelope::ToWorker;
-use crate::sync::LocalWork;
+use crate::envelope::{self, FromWorker, ToWorker, Unreadable};
+use crate::sync::{self, LocalWork};
 
 /// Which document of which classroom.
 pub(crate) type Place = (ClassroomId, DocumentId);
@@ -48,6 +48,10 @@ pub(crate) struct Link {
     pub(crate) problem: RwSignal<Option<Problem>>,
     /// The worker did not start, or broke.
     pub(crate) broken: RwSignal<bool>,
+    /// A newer version of the app has taken over the store: this one can't write there any more.
+    pub(crate) outdated: RwSignal<bool>,
+    /// What is to be done before that happens.
+    on_hand_over: StoredValue<Option<Rc<dyn Fn()>>, LocalStorage>,
 }
 
 struct Inner {
@@ -85,6 +89,8 @@ impl Link {
             local_work: RwSignal::default(),
             problem: RwSignal::new(None),
             broken,
+            outdated: RwSignal::new(false),
+            on_hand_over: StoredValue::new_local(None),
         };
         link.listen();
         link
@@ -181,6 +187,21 @@ impl Link {
         });
     }
 
+    /// Calls `hand_over` when what was typed should be handed over at once.
+    pub(crate) fn on_hand_over(self, hand_over: impl Fn() + 'static) {
+        self.on_hand_over.set_value(Some(Rc::new(hand_over)));
+    }
+
+    /// Whether there is something that this device could not store.
+    pub(crate) fn is_full(self) -> bool {
+        let local: Vec<LocalWork> = self.local_work.with(|work| work.values().copied().collect());
+        let views = self.home.with(|home| {
+            let classrooms = home.iter().flat_map(|home| &home.classrooms);
+            classrooms.map(|classroom| classroom.work).collect::<Vec<_>>()
+        });
+        sync::worst(views, local) == Work::NotSaved
+    }
+
     /// Whether there is a connection at this moment.
     pub(crate) fn is_online(self) -> bool {
         self.home.with_untracked(|home| {
@@ -198,9 +219,17 @@ impl Link {
         let Some(worker) = &inner.worker else { return };
         let on_message = Closure::<dyn Fn(MessageEvent)>::new(move |event: MessageEvent| {
             let bytes = Uint8Array::new(&event.data()).to_vec();
-            match postcard::from_bytes(&bytes) {
-                Ok(update) => self.take(update),
-                Err(error) => leptos::logging::error!("the worker sent what can't be read: {error}"),
+            match envelope::decode(&bytes) {
+                Ok(FromWorker::Update(update)) => self.take(*update),
+                Ok(FromWorker::HandOver) => {
+                    if let Some(hand_over) = self.on_hand_over.get_value() {
+                        hand_over();
+                    }
+                }
+                Err(Unreadable::OtherVersion(_)) => self.outdated.set(true),
+                Err(Unreadable::Damaged(error)) => {
+                    leptos::logging::error!("the worker sent what can't be read: {error}")
+                }
             }
         });
         worker.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
@@ -248,6 +277,7 @@ impl Link {
             } => {
                 self.hand_on((classroom, document), PageUpdate::Changes(changes));
             }
+            Update::NewerVersion => self.outdated.set(true),
             Update::Presence {
                 classroom,
                 document,
@@ -286,7 +316,7 @@ pub(crate) fn use_link() -> Link {
 }
 
 fn post(worker: &Worker, message: &ToWorker) -> Result<(), JsValue> {
-    let bytes = postcard::to_allocvec(message).map_err(|error| error.to_string())?;
+    let bytes = envelope::encode(message).map_err(|error| error.to_string())?;
     let array = Uint8Array::from(bytes.as_slice());
     worker.post_message_with_transfer(&array, &Array::of1(&array.buffer()))
 }

@@ -10,13 +10,14 @@ mod store;
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 
 use getrandom::SysRng;
 use js_sys::{Array, Date, Reflect, Uint8Array};
 use protocol::LaneId;
 use protocol::rand_core::UnwrapErr;
 use replica::store::{Records, Table};
+use replica::view::Update;
 use replica::{Effect, Event, Replica};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
@@ -25,12 +26,15 @@ use web_sys::{BroadcastChannel, DedicatedWorkerGlobalScope, MessageEvent};
 use exchange::Exchange;
 use lanes::Hold;
 use socket::Socket;
-use store::Store;
+use store::{News, Store};
 
-use crate::envelope::ToWorker;
+use crate::envelope::{self, FromWorker, ToWorker, Unreadable};
 
-/// The channel of the tabs. The number is the version of what they tell each other: tabs of different versions don't.
-const TABS: &str = "meridian tabs 2";
+/// The channel of the tabs. What they tell each other says its version.
+const TABS: &str = "meridian tabs";
+
+/// How long a tab has to hand over what was typed before its store is closed for a newer version, in milliseconds.
+const HAND_OVER: i32 = 1000;
 
 /// After so many sockets in a row that the relay did not speak through, it is asked by requests.
 const ENOUGH_FAILURES: u32 = 2;
@@ -44,16 +48,23 @@ pub fn run_worker() {
     let Ok(scope) = js_sys::global().dyn_into::<DedicatedWorkerGlobalScope>() else {
         return;
     };
-    let shell = Rc::new(Shell {
-        scope,
-        store: Rc::new(Store::default()),
-        tabs: RefCell::new(None),
-        replica: RefCell::new(None),
-        events: RefCell::default(),
-        socket: RefCell::new(None),
-        is_heard: Cell::new(false),
-        failures: Cell::new(0),
-        exchange: RefCell::new(None),
+    let shell = Rc::new_cyclic(|weak: &Weak<Shell>| {
+        let weak = weak.clone();
+        Shell {
+            scope,
+            store: Store::new(move |news| {
+                if let Some(shell) = weak.upgrade() {
+                    shell.store_news(news);
+                }
+            }),
+            tabs: RefCell::new(None),
+            replica: RefCell::new(None),
+            events: RefCell::default(),
+            socket: RefCell::new(None),
+            is_heard: Cell::new(false),
+            failures: Cell::new(0),
+            exchange: RefCell::new(None),
+        }
     });
     shell.listen();
     spawn_local(async move {
@@ -86,13 +97,14 @@ impl Shell {
     fn listen(self: &Rc<Self>) {
         let shell = self.clone();
         let on_message = Closure::<dyn Fn(MessageEvent)>::new(move |event: MessageEvent| {
-            match postcard::from_bytes(&Uint8Array::new(&event.data()).to_vec()) {
+            match envelope::decode(&Uint8Array::new(&event.data()).to_vec()) {
                 Ok(ToWorker::Command(request, command)) => {
                     shell.happened(Event::Command { request, command });
                 }
                 Ok(ToWorker::Network(true)) => shell.happened(Event::NetworkUp),
                 Ok(ToWorker::Network(false)) => shell.network_is_gone(),
                 Ok(ToWorker::Closing) => shell.happened(Event::Closing),
+                Err(Unreadable::OtherVersion(_)) => shell.post(&newer_version()),
                 Err(error) => report_error(&error.to_string().into()),
             }
         });
@@ -147,11 +159,7 @@ impl Shell {
     fn carry_out(self: &Rc<Self>, effects: Vec<Effect>) {
         for effect in effects {
             match effect {
-                Effect::Show(update) => {
-                    if let Ok(bytes) = postcard::to_allocvec(&update) {
-                        self.post(&bytes);
-                    }
-                }
+                Effect::Show(update) => self.post(&FromWorker::Update(Box::new(update))),
                 Effect::Write(batch) => {
                     let shell = self.clone();
                     spawn_local(async move {
@@ -218,13 +226,36 @@ impl Shell {
         }
     }
 
-    fn post(&self, bytes: &[u8]) {
-        let array = Uint8Array::from(bytes);
+    fn post(&self, message: &FromWorker) {
+        let Ok(bytes) = envelope::encode(message) else {
+            return;
+        };
+        let array = Uint8Array::from(bytes.as_slice());
         if let Err(error) = self
             .scope
             .post_message_with_transfer(&array, &Array::of1(&array.buffer()))
         {
             report_error(&error);
+        }
+    }
+
+    fn store_news(self: &Rc<Self>, news: News) {
+        match news {
+            News::Outdated => self.post(&newer_version()),
+            News::Wanted => {
+                self.post(&FromWorker::HandOver);
+                let shell = self.clone();
+                let make_way = Closure::once_into_js(move || {
+                    spawn_local(async move { shell.store.make_way().await });
+                });
+                let waits = self.scope.set_timeout_with_callback_and_timeout_and_arguments_0(
+                    make_way.unchecked_ref(),
+                    HAND_OVER,
+                );
+                if let Err(error) = waits {
+                    report_error(&error);
+                }
+            }
         }
     }
 
@@ -358,6 +389,10 @@ impl Shell {
         on_tick.forget();
         Ok(())
     }
+}
+
+fn newer_version() -> FromWorker {
+    FromWorker::Update(Box::new(Update::NewerVersion))
 }
 
 /// Milliseconds since 1970.

@@ -12,9 +12,14 @@ use protocol::{ClassroomId, DocumentId, EntryHash, LaneId, bounded};
 use serde::{Deserialize, Serialize};
 
 use crate::classroom::{Unsent, UnsentEntry, Way};
+use crate::event::Effect;
 use crate::outgoing::SEND_FOR_OTHERS_AFTER;
 use crate::store::{self, EntryRecord, LogRecord, Records, Table, rows};
+use crate::view::Update;
 use crate::{Error, Replica};
+
+/// The form of the notes, which is their first byte.
+const VERSION: u8 = 3;
 
 /// From one tab to the others, sent when what it speaks of is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,7 +55,9 @@ pub(crate) enum Note {
 
 impl Note {
     pub(crate) fn encode(&self) -> Result<Vec<u8>, Error> {
-        Ok(bounded::encode("note", self)?)
+        let mut bytes = bounded::encode("note", self)?;
+        bytes.insert(0, VERSION);
+        Ok(bytes)
     }
 
     fn classroom(&self) -> Option<ClassroomId> {
@@ -73,10 +80,15 @@ impl<R: CryptoRng> Replica<R> {
     }
 
     pub(crate) fn hear_tab(&mut self, bytes: &[u8]) {
-        // A note of another version of the app, in a tab that was not reloaded yet, is passed over: the store has it.
-        let Ok(note) = bounded::decode::<Note>("note", bytes) else {
-            return;
+        let note = match bytes.split_first() {
+            Some((&VERSION, note)) => bounded::decode::<Note>("note", note),
+            Some((&version, _)) if version > VERSION => {
+                return self.effects.push(Effect::Show(Update::NewerVersion));
+            }
+            // Of an older version of the app, in a tab that was not reloaded yet: the store has what it speaks of.
+            _ => return,
         };
+        let Ok(note) = note else { return };
         if let Some(coming) = note.classroom().and_then(|id| self.coming.get_mut(&id)) {
             coming.notes.push(bytes.to_vec());
             return;

@@ -43,6 +43,8 @@ pub enum Update {
         document: DocumentId,
         people: Vec<Presence>,
     },
+    /// Another tab of this profile runs a newer version of the app.
+    NewerVersion,
 }
 
 /// The way to the relay.

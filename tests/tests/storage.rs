@@ -155,7 +155,7 @@ async fn a_dropped_connection_to_the_store_is_opened_again() -> Result<()> {
     amina.write("Before. ").await?;
     amina.wait_for_status("On the relay").await?;
 
-    // Somebody else wants a newer version of the tables, and then does not: the app must not stand in the way.
+    // Somebody else wants a newer version of the tables, and then does not: the app makes way, and goes on.
     let outcome = amina
         .run(
             "const known = (await indexedDB.databases()).find(({ name }) => name === 'meridian');
@@ -163,7 +163,6 @@ async fn a_dropped_connection_to_the_store_is_opened_again() -> Result<()> {
                const request = indexedDB.open('meridian', known.version + 1);
                request.onupgradeneeded = () => request.transaction.abort();
                request.onsuccess = () => done('success');
-               request.onblocked = () => done('blocked');
                request.onerror = (event) => { event.preventDefault(); done(request.error.name); };
              });",
         )
@@ -196,14 +195,16 @@ async fn a_full_disk_is_told_and_loses_nothing() -> Result<()> {
         Ok(amina.status().await? == "Not saved")
     })
     .await?;
-    amina.write(" Not yet.").await?;
     amina
         .wait_for_alert("Not saved: this device’s storage is full")
         .await?;
+    // What was typed stands there, and no more can be: it would be lost with the tab.
+    wait_until_editable(amina, false).await?;
     let page = amina.page().await?;
-    assert!(page.contains(" Not yet."), "{page}");
+    amina.write(" Nowhere.").await?;
+    assert_eq!(amina.page().await?, page);
     // What is not kept here goes nowhere else.
-    assert!(!jonas.page().await?.contains("Not yet."));
+    assert_ne!(jonas.page().await?, page);
 
     // What is kept can still be carried away.
     amina.press(&format!("Back to {CLASSROOM}")).await?;
@@ -211,10 +212,56 @@ async fn a_full_disk_is_told_and_loses_nothing() -> Result<()> {
     let folder = Profile::new()?;
     amina.export_to(folder.path()).await?;
 
+    amina.open_page(TITLE).await?;
     amina.allow_storage(None).await?;
+    wait_until_editable(amina, true).await?;
+    jonas.wait_for_page(&page).await?;
+    amina.write(" Again.").await?;
     amina.wait_for_status("On the relay").await?;
-    jonas.wait_for_page(" Not yet.").await?;
-    assert_eq!(jonas.page().await?, page);
+    jonas.wait_for_page(" Again.").await?;
+    assert_eq!(jonas.page().await?, amina.page().await?);
+    pair.part().await
+}
+
+async fn wait_until_editable(browser: &Browser, editable: bool) -> Result<()> {
+    wait_until("the page can be written on, or not", async || {
+        let page = browser.find("textbox", "Page").await?;
+        let toolbar = browser.look_for("toolbar", "Formatting").await?;
+        let is_read_only = page.attr("aria-readonly").await?.as_deref() == Some("true");
+        Ok(is_read_only != editable && toolbar.is_some() == editable)
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tab_of_an_older_version_gives_way_and_says_so() -> Result<()> {
+    let pair = Pair::meet().await?;
+    let (amina, jonas) = (&pair.amina, &pair.jonas);
+    amina.write("Before. ").await?;
+    jonas.wait_for_page("Before.").await?;
+    // The newest words are not stored yet when another tab brings the tables on.
+    amina.write_and_hold_back("The last words. ").await?;
+    let outcome = amina
+        .run(
+            "const known = (await indexedDB.databases()).find(({ name }) => name === 'meridian');
+             return new Promise((done) => {
+               const request = indexedDB.open('meridian', known.version + 1);
+               request.onupgradeneeded = () => request.result.createObjectStore('of a newer version');
+               request.onsuccess = () => { request.result.close(); done('success'); };
+               request.onerror = () => done(request.error.name);
+             });",
+        )
+        .await?;
+    assert_eq!(outcome, "success");
+    amina.wait_for_alert("A new version is ready").await?;
+    amina.wait_for_alert("Reload this one to go on").await?;
+    wait_until_editable(amina, false).await?;
+    amina.wait_for_status("On the relay").await?;
+    jonas.wait_for_page("<p>Before. The last words. </p>").await?;
+    // This version has nothing to start from any more, and says why.
+    amina.reload().await?;
+    amina.wait_for_alert("Reload this one to go on").await?;
+    amina.errors().await?;
     pair.part().await
 }
 

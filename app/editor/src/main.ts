@@ -13,6 +13,7 @@ import { remoteMeta, remoteTransaction } from "./remote.ts";
 import type { Block, Cursor, Formatting, Handle, Options } from "./types.ts";
 
 function mount(host: HTMLElement, options: Options): Handle {
+  let { editable } = options;
   let composing = false;
   let waitingCursors: Cursor[] | null = null;
 
@@ -31,17 +32,17 @@ function mount(host: HTMLElement, options: Options): Handle {
 
   const view = new EditorView(host, {
     state: stateOf(options.blocks),
-    editable: () => options.editable,
-    attributes: {
+    editable: () => editable,
+    attributes: () => ({
       role: "textbox",
       "aria-multiline": "true",
       "aria-label": options.label,
-      "aria-readonly": String(!options.editable),
+      "aria-readonly": String(!editable),
       // A read-only page can still be reached and scrolled by keyboard.
       tabindex: "0",
       spellcheck: "true",
       class: "editor",
-    },
+    }),
     transformPastedHTML: readable,
     dispatchTransaction: dispatch,
     handleDOMEvents: {
@@ -84,7 +85,7 @@ function mount(host: HTMLElement, options: Options): Handle {
   }
 
   function run(name: string, value?: string | number): boolean {
-    return options.editable && (commandNamed(name, value)?.(view.state, view.dispatch.bind(view), view) ?? false);
+    return editable && (commandNamed(name, value)?.(view.state, view.dispatch.bind(view), view) ?? false);
   }
 
   const handle: Handle = {
@@ -108,6 +109,10 @@ function mount(host: HTMLElement, options: Options): Handle {
       // Drawing in the paragraph that is being composed would end the composition.
       waitingCursors = composing ? shown : null;
       if (!composing) view.dispatch(withCursors(view.state, shown));
+    },
+    setEditable(now) {
+      editable = now;
+      view.updateState(view.state);
     },
     command(name, value) {
       run(name, value);

@@ -72,6 +72,8 @@ export type Handle = {
   /** Replaces everything and forgets the undo history. */
   reset(blocks: Block[]): void;
   setCursors(cursors: Cursor[]): void;
+  /** Whether the person may change something; the undo history stays. */
+  setEditable(editable: boolean): void;
   /** strong, em, bulleted, numbered, paragraph, heading (value: level), undo, redo, indent, outdent. */
   command(name: string, value?: string | number): void;
   focus(): void;

@@ -1,12 +1,10 @@
 //! What everybody must know, whatever screen they are on.
 
 use leptos::prelude::*;
-use replica::view::Work;
 
 use crate::link::use_link;
 use crate::messages::say;
 use crate::service_worker::{NewVersion, reload};
-use crate::sync::{self, LocalWork};
 use crate::{paths, reasons};
 
 /// Seconds that a clock may be wrong before it is said.
@@ -18,6 +16,7 @@ pub(crate) fn Notices() -> impl IntoView {
         <div class="notices">
             <StartFailed />
             <NotSaved />
+            <Outdated />
             <ClockSkew />
             <CardReminder />
             <NewVersionReady />
@@ -29,7 +28,7 @@ pub(crate) fn Notices() -> impl IntoView {
 fn StartFailed() -> impl IntoView {
     let link = use_link();
     view! {
-        <Show when=move || link.broken.get()>
+        <Show when=move || link.broken.get() && !link.outdated.get()>
             <div class="notice notice-alarm" role="alert">
                 <p>
                     <strong>{say().start_failed()}</strong>
@@ -47,16 +46,7 @@ fn StartFailed() -> impl IntoView {
 #[component]
 fn NotSaved() -> impl IntoView {
     let link = use_link();
-    let not_saved = Memo::new(move |_| {
-        let local = link
-            .local_work
-            .with(|work| work.values().copied().collect::<Vec<LocalWork>>());
-        let views = link.home.with(|home| {
-            let classrooms = home.iter().flat_map(|home| &home.classrooms);
-            classrooms.map(|classroom| classroom.work).collect::<Vec<_>>()
-        });
-        sync::worst(views, local) == Work::NotSaved
-    });
+    let not_saved = Memo::new(move |_| link.is_full() && !link.outdated.get());
     let sentence = move || match link.problem.get() {
         Some(problem) => say().not_saved_because(reasons::problem(problem)),
         None => say().not_saved_storage_full().to_owned(),
@@ -65,6 +55,29 @@ fn NotSaved() -> impl IntoView {
         <Show when=move || not_saved.get()>
             <div class="notice notice-alarm" role="alert">
                 <p>{sentence}</p>
+            </div>
+        </Show>
+    }
+}
+
+/// Another tab runs a newer version, which this one must make way for.
+#[component]
+fn Outdated() -> impl IntoView {
+    let link = use_link();
+    let version: NewVersion = expect_context();
+    let not_saved = Memo::new(move |_| link.is_full());
+    view! {
+        <Show when=move || link.outdated.get()>
+            <div class="notice notice-alarm" role="alert">
+                <p>
+                    <strong>{say().new_version()}</strong>
+                    " "
+                    {say().outdated()}
+                    {move || not_saved.get().then(|| view! { " " {say().outdated_unsaved()} })}
+                </p>
+                <button type="button" class="button" on:click=move |_| version.use_it()>
+                    {say().reload()}
+                </button>
             </div>
         </Show>
     }
@@ -118,9 +131,10 @@ fn CardReminder() -> impl IntoView {
 
 #[component]
 fn NewVersionReady() -> impl IntoView {
+    let link = use_link();
     let version: NewVersion = expect_context();
     view! {
-        <Show when=move || version.ready.get()>
+        <Show when=move || version.ready.get() && !link.outdated.get()>
             <div class="notice notice-new" role="status" aria-label=say().new_version()>
                 <p>{say().new_version()}</p>
                 <button type="button" class="button" on:click=move |_| version.use_it()>

@@ -125,6 +125,11 @@ impl Editor {
         self.handle.set_cursors(&to_js(cursors)?)
     }
 
+    /// Lets the person change something, or not.
+    pub(crate) fn set_editable(&self, editable: bool) -> Result<(), JsValue> {
+        self.handle.set_editable(editable)
+    }
+
     pub(crate) fn command(&self, command: EditorCommand) -> Result<(), JsValue> {
         let (name, value) = match command {
             EditorCommand::Bold => ("strong", None),
@@ -165,6 +170,8 @@ extern "C" {
     fn reset(this: &Handle, blocks: &JsValue) -> Result<(), JsValue>;
     #[wasm_bindgen(method, catch, js_name = setCursors)]
     fn set_cursors(this: &Handle, cursors: &JsValue) -> Result<(), JsValue>;
+    #[wasm_bindgen(method, catch, js_name = setEditable)]
+    fn set_editable(this: &Handle, editable: bool) -> Result<(), JsValue>;
     #[wasm_bindgen(method, catch)]
     fn command(this: &Handle, name: &str, value: &JsValue) -> Result<(), JsValue>;
     #[wasm_bindgen(method, catch)]

@@ -145,6 +145,12 @@ impl Session {
         Ok(())
     }
 
+    pub(crate) fn set_editable(&self, editable: bool) {
+        if let Some(editor) = self.editor() {
+            report(editor.set_editable(editable));
+        }
+    }
+
     /// The screen went away.
     pub(crate) fn leave(self: &Rc<Self>) {
         self.editor.take();

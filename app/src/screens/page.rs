@@ -61,7 +61,10 @@ fn OpenPage(place: Place) -> impl IntoView {
         link.classrooms
             .with(|classrooms| classrooms.get(&classroom).map(|view| Access::of(view, document)))
     });
-    let editable = Memo::new(move |_| access.get().map(|access| access.writes));
+    let known = Memo::new(move |_| access.with(Option::is_some));
+    // What can't be stored is better not typed.
+    let stores = Memo::new(move |_| !link.outdated.get() && !link.is_full());
+    let editable = Memo::new(move |_| stores.get() && access.get().is_some_and(|access| access.writes));
     let led_here = use_location().search;
     let late = Memo::new(move |_| {
         let count = access
@@ -130,9 +133,9 @@ fn OpenPage(place: Place) -> impl IntoView {
                 <DocumentMenu place problem />
             </div>
             <ProblemLine problem />
-            {move || match (known_kind.get(), phase.get(), editable.get()) {
+            {move || match (known_kind.get(), phase.get(), known.get()) {
                 (false, ..) => waiting(say().page_newer()).into_any(),
-                (_, Phase::Ready, Some(editable)) => view! { <Sheet open editable note late /> }.into_any(),
+                (_, Phase::Ready, true) => view! { <Sheet open editable note late /> }.into_any(),
                 (_, Phase::NotHere, _) => waiting(say().page_not_arrived()).into_any(),
                 (_, Phase::Failed(problem), _) => waiting(reasons::problem(problem)).into_any(),
                 (_, Phase::Broken, _) => waiting(say().page_broken()).into_any(),
@@ -193,19 +196,20 @@ fn waiting(sentence: &'static str) -> impl IntoView {
 
 /// The sheet of paper.
 #[component]
-fn Sheet(open: Open, editable: bool, note: Memo<Option<String>>, late: Memo<Late>) -> impl IntoView {
+fn Sheet(open: Open, editable: Memo<bool>, note: Memo<Option<String>>, late: Memo<Late>) -> impl IntoView {
     let host = NodeRef::<Div>::new();
     let failed = RwSignal::new(false);
     Effect::new(move || {
         if let Some(host) = host.get()
-            && let Err(error) = open.get_value().show(&host, editable)
+            && let Err(error) = open.get_value().show(&host, editable.get_untracked())
         {
             leptos::logging::error!("no editor: {error:?}");
             failed.set(true);
         }
     });
+    Effect::new(move || open.get_value().set_editable(editable.get()));
     view! {
-        {editable.then(|| view! { <Toolbar open /> })}
+        {move || editable.get().then(|| view! { <Toolbar open /> })}
         <div class="sheet">
             {move || note.get().map(|note| view! { <p class="hint read-only">{note}</p> })}
             {move || {

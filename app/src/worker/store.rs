@@ -7,7 +7,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use idb::{Database, DatabaseEvent, Factory, KeyRange, ObjectStoreParams, Transaction};
+use idb::{Database, DatabaseEvent, Event, Factory, KeyRange, ObjectStoreParams, Request, Transaction};
 use js_sys::{Array, Object, Reflect, Uint8Array};
 use replica::store::{Batch, Range, Ranges, Records, SCHEMA, Table};
 use wasm_bindgen::prelude::*;
@@ -15,10 +15,18 @@ use web_sys::{IdbDatabase, IdbTransaction};
 
 const NAME: &str = "meridian";
 
-#[derive(Default)]
 pub(super) struct Store {
     open: RefCell<Option<IdbDatabase>>,
     state: Rc<Cell<State>>,
+    tell: Box<dyn Fn(News)>,
+}
+
+/// What the store says of itself.
+pub(super) enum News {
+    /// A newer version of the app wants to bring the tables on: [`Store::make_way`] lets it.
+    Wanted,
+    /// One has done so. This one can't open them any more.
+    Outdated,
 }
 
 #[derive(Clone, Copy, Default, PartialEq)]
@@ -32,6 +40,28 @@ enum State {
 }
 
 impl Store {
+    pub(super) fn new(tell: impl Fn(News) + 'static) -> Rc<Self> {
+        Rc::new(Self {
+            open: RefCell::default(),
+            state: Rc::default(),
+            tell: Box::new(tell),
+        })
+    }
+
+    /// Closes the tables for a newer version of the app, and looks whether they can be opened again.
+    pub(super) async fn make_way(self: &Rc<Self>) {
+        self.close();
+        if let Err(error) = self.database().await {
+            web_sys::console::warn_1(&error);
+        }
+    }
+
+    fn close(&self) {
+        if let Some(database) = self.open.borrow_mut().take() {
+            database.close();
+        }
+    }
+
     /// Reads whole tables.
     pub(super) async fn read_tables(self: &Rc<Self>, tables: &[Table]) -> Result<Records, JsValue> {
         let ranges = tables.iter().map(|&table| (table, None)).collect::<Vec<_>>();
@@ -96,20 +126,22 @@ impl Store {
         if self.state.get() == State::Deleted {
             return Err("the store was deleted".into());
         }
-        let mut request = Factory::new()
-            .and_then(|factory| factory.open(NAME, Some(SCHEMA)))
-            .map_err(error)?;
         let state = self.state.clone();
-        request.on_upgrade_needed(move |event| {
-            if state.get() == State::Opened && event.old_version().is_ok_and(|version| version == 0) {
+        let on_upgrade = move |old_version| {
+            if state.get() == State::Opened && old_version == 0 {
                 state.set(State::Deleted);
             }
-            // If it fails, the transaction of the upgrade is aborted and opening fails.
-            if let Err(problem) = event.database().and_then(|database| upgrade(&database)) {
-                web_sys::console::error_1(&problem.to_string().into());
+        };
+        let database = match open(NAME, SCHEMA, on_upgrade, upgrade).await {
+            Ok(database) => IdbDatabase::from(database),
+            Err(problem) => {
+                if matches!(&problem, idb::Error::DomException(exception) if exception.name() == "VersionError")
+                {
+                    (self.tell)(News::Outdated);
+                }
+                return Err(error(problem));
             }
-        });
-        let database = IdbDatabase::from(request.await.map_err(error)?);
+        };
         if self.state.get() == State::Deleted {
             database.close();
             return Err("the store was deleted".into());
@@ -122,18 +154,45 @@ impl Store {
             }
         });
         database.set_onclose(Some(on_close.unchecked_ref()));
-        let (store, old) = (Rc::downgrade(self), database.clone());
-        // Another tab runs a newer version of the app: it must not wait for this one.
-        let on_version_change = Closure::once_into_js(move || {
-            old.close();
-            if let Some(store) = store.upgrade() {
-                store.open.borrow_mut().take();
+        let store = Rc::downgrade(self);
+        let on_version_change = Closure::<dyn Fn(JsValue)>::new(move |event: JsValue| {
+            let Some(store) = store.upgrade() else { return };
+            let version = Reflect::get(&event, &"newVersion".into());
+            if version.is_ok_and(|version| version.as_f64().is_some()) {
+                (store.tell)(News::Wanted);
+            } else {
+                // It is to be deleted.
+                store.close();
             }
-        });
+        })
+        .into_js_value();
         database.set_onversionchange(Some(on_version_change.unchecked_ref()));
         *self.open.borrow_mut() = Some(database.clone());
         Ok(database)
     }
+}
+
+/// Opens a database; if it has another version, `bring_on` makes this one of it. If that fails, everything stays as it was.
+async fn open(
+    name: &str,
+    version: u32,
+    on_upgrade: impl Fn(u32) + 'static,
+    bring_on: fn(&Database) -> Result<(), idb::Error>,
+) -> Result<Database, idb::Error> {
+    let mut request = Factory::new()?.open(name, Some(version))?;
+    request.on_upgrade_needed(move |event| {
+        on_upgrade(event.old_version().unwrap_or_default());
+        let Err(problem) = event.database().and_then(|database| bring_on(&database)) else {
+            return;
+        };
+        web_sys::console::error_1(&problem.to_string().into());
+        // Half of the tables are worse than the old ones: nothing of it stays, and opening fails.
+        let transaction = event.target().ok().and_then(|request| request.transaction());
+        if let Some(Err(problem)) = transaction.map(Transaction::abort) {
+            web_sys::console::error_1(&problem.to_string().into());
+        }
+    });
+    request.await
 }
 
 /// Brings the tables to [`SCHEMA`] from whatever version they had, even none.
@@ -256,4 +315,33 @@ fn bytes(bytes: &[u8]) -> JsValue {
 
 fn error(error: idb::Error) -> JsValue {
     error.to_string().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    use super::*;
+
+    fn brought_half_on(database: &Database) -> Result<(), idb::Error> {
+        database.create_object_store("new", ObjectStoreParams::new())?;
+        Err(idb::Error::DomExceptionNotFound)
+    }
+
+    fn brought_on(database: &Database) -> Result<(), idb::Error> {
+        database.create_object_store("old", ObjectStoreParams::new())?;
+        Ok(())
+    }
+
+    #[wasm_bindgen_test]
+    async fn an_upgrade_that_fails_leaves_everything_as_it_was() {
+        let name = format!("upgrades {}", js_sys::Math::random());
+        let before = open(&name, 1, |_| {}, brought_on).await.unwrap();
+        before.close();
+        let failed = open(&name, 2, |version| assert_eq!(version, 1), brought_half_on).await;
+        assert!(failed.is_err());
+        let after = open(&name, 1, |_| {}, brought_on).await.unwrap();
+        assert_eq!(after.store_names(), ["old"]);
+        after.close();
+    }
 }

@@ -57,6 +57,8 @@ pub(crate) struct Tab {
     pub(crate) exported: BTreeMap<u32, Vec<u8>>,
     /// What was told to other tabs.
     pub(crate) told: Vec<Vec<u8>>,
+    /// Whether it was told that another tab runs a newer version.
+    pub(crate) is_outdated: bool,
 }
 
 /// What a replica has said on a connection, understood as the relay does.
@@ -213,6 +215,7 @@ impl Tab {
             said: Vec::new(),
             exported: BTreeMap::new(),
             told: Vec::new(),
+            is_outdated: false,
         }
     }
 
@@ -253,6 +256,7 @@ impl Tab {
                 let remote = page.apply_changes(&changes).unwrap();
                 assert!(remote.refused.is_empty(), "the tab was handed bad changes");
             }
+            Update::NewerVersion => self.is_outdated = true,
             Update::Exported { request, part } => self.exported.entry(request).or_default().extend(part),
             Update::Presence {
                 classroom,

@@ -34,6 +34,26 @@ async fn two_tabs_write_one_page_offline() {
 }
 
 #[tokio::test]
+async fn a_tab_of_an_older_version_is_told_and_one_of_a_newer_passes_that_over() {
+    let Pair {
+        mut world,
+        amina,
+        page,
+        ..
+    } = Pair::new("versions").await;
+    world.write_word(amina, page, "[noted]");
+    world.drain().await;
+    let note = world.tab(amina).told.last().unwrap().clone();
+    let second = world.open_tab(0);
+    let of_version = |version: u8| [&[version], &note[1..]].concat();
+    world.handle(second, Event::FromTab(of_version(note[0] - 1)));
+    world.handle(second, Event::FromTab(Vec::new()));
+    assert!(!world.tab(second).is_outdated);
+    world.handle(second, Event::FromTab(of_version(note[0] + 1)));
+    assert!(world.tab(second).is_outdated);
+}
+
+#[tokio::test]
 async fn two_tabs_write_one_page_while_connected() {
     let Pair {
         mut world,

@@ -9,7 +9,7 @@ use crate::page::title::caret_after;
 
 /// The title. What others change in it appears without moving the caret of somebody who types.
 #[component]
-pub(super) fn TitleField(open: Open, editable: bool) -> impl IntoView {
+pub(super) fn TitleField(open: Open, editable: Memo<bool>) -> impl IntoView {
     let title = RwSignal::from(open.with_value(|session| session.title.clone()));
     let field = NodeRef::<Input>::new();
     let composing = RwSignal::new(false);
@@ -24,7 +24,7 @@ pub(super) fn TitleField(open: Open, editable: bool) -> impl IntoView {
     // A new page begins with its title.
     Effect::new(move || {
         if let Some(field) = field.get()
-            && editable
+            && editable.get_untracked()
             && title.with_untracked(String::is_empty)
             && let Err(error) = field.focus()
         {
@@ -60,7 +60,7 @@ pub(super) fn TitleField(open: Open, editable: bool) -> impl IntoView {
             placeholder=say().untitled()
             maxlength=LONGEST_TITLE.to_string()
             autocomplete="off"
-            readonly=!editable
+            readonly=move || !editable.get()
             node_ref=field
             on:input=on_input
             on:compositionstart=move |_| composing.set(true)
