@@ -1,7 +1,14 @@
 //! Who belongs, who is let in, who may do what: members, roles, invites, locks.
 
-use tests::{AMINA, CLASSROOM, JONAS, Journey, Pair, Profile, Result, TITLE, same_page, wait_until};
+use tests::{AMINA, CLASSROOM, JONAS, Journey, Pair, Person, Profile, Result, TITLE, same_page, wait_until};
 use thirtyfour::Key;
+
+/// A lead of a third school.
+const CHAO: Person = Person {
+    name: "Chao Lin",
+    school: "Suzhou Canal School",
+    country: "China",
+};
 
 /// Waits until the list of members says this of somebody.
 async fn wait_for_member(browser: &tests::Browser, words: &str) -> Result<()> {
@@ -475,7 +482,115 @@ async fn menus_and_questions_by_keyboard_alone() -> Result<()> {
     .await?;
     jonas.write("Still here. ").await?;
     jonas.wait_for_status("On the relay").await?;
+    // Who may do nothing with somebody reads who may.
+    jonas.press(&format!("Back to {CLASSROOM}")).await?;
+    wait_for_member(jonas, AMINA.name).await?;
+    tab_to_manage(jonas, AMINA.name).await?;
+    jonas.keys(Key::Enter + "").await?;
+    let who_may = "Only a lead can change this member’s role or remove them.";
+    wait_for_focus(jonas, who_may).await?;
+    jonas.keys(Key::Enter + "").await?;
+    assert_eq!(jonas.focused().await?, who_may);
+    jonas.keys(Key::Escape + "").await?;
+    wait_for_focus(jonas, "Manage").await?;
     pair.part().await
+}
+
+/// Everything fits a small screen; leaves a picture.
+async fn fits(browser: &tests::Browser, name: &str) -> Result<()> {
+    browser.wait_until_still().await?;
+    browser.screenshot(name).await?;
+    let problems = browser.layout_problems(360).await?;
+    assert!(problems.is_empty(), "{name}: {problems:#?}");
+    Ok(())
+}
+
+/// Removes a member as a lead, or agrees to it.
+async fn remove_by_keyboard(browser: &tests::Browser, member: &str) -> Result<()> {
+    tab_to_manage(browser, member).await?;
+    browser.keys(Key::Enter + "").await?;
+    wait_for_focus(browser, "Change role").await?;
+    browser.keys(Key::End + "").await?;
+    wait_for_focus(browser, "Remove").await?;
+    browser.keys(Key::Enter + "").await?;
+    browser.find("button", "Remove member").await?;
+    wait_for_focus(browser, "Cancel").await?;
+    fits(browser, "remove-together-360").await?;
+    browser.tab_back_to("Remove member").await?;
+    browser.keys(Key::Enter + "").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn leads_of_two_schools_remove_a_third_ones_together_by_keyboard_on_a_small_screen() -> Result<()> {
+    let journey = Journey::start(3).await?;
+    let profiles = [Profile::new()?, Profile::new()?, Profile::new()?];
+    let (amina, jonas, chao) = tokio::try_join!(
+        journey.open(0, &profiles[0]),
+        journey.open(1, &profiles[1]),
+        journey.open(2, &profiles[2])
+    )?;
+    amina.create_classroom(CLASSROOM, AMINA).await?;
+    for (browser, person) in [(&jonas, JONAS), (&chao, CHAO)] {
+        let invite = amina.invite("Lead").await?;
+        browser.join(&invite, person).await?;
+    }
+    for browser in [&amina, &jonas] {
+        wait_for_member(browser, JONAS.name).await?;
+        wait_for_member(browser, CHAO.name).await?;
+        browser.set_viewport(360, 640).await?;
+    }
+
+    remove_by_keyboard(&amina, CHAO.name).await?;
+    amina
+        .wait_for_text("status", "Outcome", "Schools that agree: 1 of 2.")
+        .await?;
+    fits(&amina, "agreed-360").await?;
+    amina.tab_to("Close").await?;
+    amina.keys(Key::Enter + "").await?;
+    // Nothing has happened yet, and everybody sees who wants it.
+    let proposal = format!(
+        "Removal or less power proposed. Schools that agree: {}",
+        AMINA.school
+    );
+    for browser in [&amina, &jonas, &chao] {
+        wait_for_member(browser, &proposal).await?;
+        wait_for_member(browser, CHAO.name).await?;
+    }
+    fits(&jonas, "proposed-360").await?;
+
+    remove_by_keyboard(&jonas, CHAO.name).await?;
+    for browser in [&amina, &jonas] {
+        wait_until("Chao is gone", async || {
+            let members = browser.text("list", "Members").await?.unwrap_or_default();
+            Ok(members.contains(JONAS.name) && !members.contains(CHAO.name))
+        })
+        .await?;
+        browser.find("DisclosureTriangle", "Former members").await?;
+    }
+    chao.wait_for_words("You no longer belong to this classroom.")
+        .await?;
+
+    // A school can leave without asking anybody.
+    jonas.tab_to("More").await?;
+    jonas.keys(Key::Up + "").await?;
+    wait_for_focus(&jonas, "Leave").await?;
+    jonas.keys(Key::Enter + "").await?;
+    wait_for_focus(&jonas, "Only I").await?;
+    jonas.keys(Key::Down + "").await?;
+    wait_for_focus(&jonas, "My whole school").await?;
+    fits(&jonas, "leave-together-360").await?;
+    jonas.tab_to("Leave").await?;
+    jonas.keys(Key::Enter + "").await?;
+    jonas
+        .wait_for_words("You no longer belong to this classroom.")
+        .await?;
+    wait_until("Jonas' school is gone", async || {
+        let members = amina.text("list", "Members").await?.unwrap_or_default();
+        Ok(members.contains(AMINA.name) && !members.contains(JONAS.name))
+    })
+    .await?;
+    tokio::try_join!(amina.close(), jonas.close(), chao.close())?;
+    Ok(())
 }
 
 async fn wait_for_focus(browser: &tests::Browser, name: &str) -> Result<()> {

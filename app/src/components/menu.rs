@@ -7,18 +7,23 @@ use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 use web_sys::{FocusEvent, HtmlElement, KeyboardEvent, Node};
 
-/// One thing that can be done.
+/// One thing that can be done, or why nothing can.
 pub(crate) struct MenuItem {
-    pub(crate) name: &'static str,
-    pub(crate) choose: Box<dyn Fn()>,
+    name: &'static str,
+    choose: Option<Box<dyn Fn()>>,
 }
 
 impl MenuItem {
     pub(crate) fn new(name: &'static str, choose: impl Fn() + 'static) -> Self {
         Self {
             name,
-            choose: Box::new(choose),
+            choose: Some(Box::new(choose)),
         }
+    }
+
+    /// Says something, and can't be chosen.
+    pub(crate) fn note(name: &'static str) -> Self {
+        Self { name, choose: None }
     }
 }
 
@@ -103,12 +108,22 @@ pub(crate) fn Menu(
             let items: Vec<AnyView> = items
                 .into_iter()
                 .map(|item| {
+                    let disabled = item.choose.is_none().then_some("true");
                     let choose = move |_| {
-                        close();
-                        (item.choose)();
+                        if let Some(choose) = &item.choose {
+                            close();
+                            choose();
+                        }
                     };
                     view! {
-                        <button type="button" role="menuitem" tabindex="-1" class="menu-item" on:click=choose>
+                        <button
+                            type="button"
+                            role="menuitem"
+                            tabindex="-1"
+                            class="menu-item"
+                            aria-disabled=disabled
+                            on:click=choose
+                        >
                             {item.name}
                         </button>
                     }

@@ -1,4 +1,4 @@
-//! What one may do with a member: the menu `Manage`, and what is asked first.
+//! What one may do with a member: the menu `Manage`, and what is asked first. Who may do nothing reads there who may.
 
 use leptos::prelude::WithUntracked;
 use protocol::ClassroomId;
@@ -35,6 +35,9 @@ pub(super) fn manage_items(
         items.push(MenuItem::new(say().remove(), move || {
             questions.ask(remove(id, &member));
         }));
+    }
+    if items.is_empty() {
+        items.push(MenuItem::note(say().manage_nothing()));
     }
     items
 }

@@ -110,13 +110,6 @@ fn Row(id: ClassroomId, member: MemberId) -> impl IntoView {
     let words_id = format!("member-{member}");
     let described_by = words_id.clone();
     let here = Memo::new(move |_| view.with(|view| view.as_ref().is_some_and(|(.., member)| member.here)));
-    let manageable = Memo::new(move |_| {
-        view.with(|view| {
-            view.as_ref().is_some_and(|(.., member)| {
-                member.me || member.rights.may_remove || !member.rights.may_change_role.is_empty()
-            })
-        })
-    });
     let words = move || {
         view.get().map(|(school, agreed, member)| {
             view! {
@@ -137,16 +130,10 @@ fn Row(id: ClassroomId, member: MemberId) -> impl IntoView {
         view.get()
             .map(|(.., member)| view! { <Avatar name=member.name colour=member.colour /> })
     };
-    let menu = move || {
-        let described_by = described_by.clone();
-        manageable.get().then(|| {
-            let items = menu_items(move || match view.get() {
-                Some((.., member)) => manage_items(link, questions, id, &member),
-                None => Vec::new(),
-            });
-            view! { <Menu name=say().manage() class="button button-small" described_by items /> }
-        })
-    };
+    let items = menu_items(move || match view.get() {
+        Some((.., member)) => manage_items(link, questions, id, &member),
+        None => Vec::new(),
+    });
     view! {
         <li class="row member" class:here=here>
             {avatar}
@@ -154,7 +141,7 @@ fn Row(id: ClassroomId, member: MemberId) -> impl IntoView {
                 {words}
             </span>
             {move || here.get().then(|| view! { <span class="badge badge-here">{say().here_now()}</span> })}
-            {menu}
+            <Menu name=say().manage() class="button button-small" described_by items />
         </li>
     }
 }
