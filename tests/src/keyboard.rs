@@ -67,6 +67,15 @@ impl Browser {
         Ok(())
     }
 
+    /// Enters text at the end of the page as predictive keyboards do: all of it at once.
+    ///
+    /// # Errors
+    /// If there is no page.
+    pub async fn enter(&self, text: &str) -> Result<()> {
+        self.go_to_end().await?;
+        self.commit_composition(text).await
+    }
+
     /// Presses Tab until the focus is on what has this name.
     ///
     /// # Errors

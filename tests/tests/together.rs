@@ -127,9 +127,10 @@ async fn formatting_arrives_as_what_it_means() -> Result<()> {
 async fn undo_undoes_only_what_oneself_did() -> Result<()> {
     let pair = Pair::meet().await?;
     let (amina, jonas) = (&pair.amina, &pair.jonas);
-    amina.write("Mine. ").await?;
+    // What is typed slowly is undone in several steps.
+    amina.enter("Mine. ").await?;
     jonas.wait_for_page("Mine.").await?;
-    jonas.write("Yours. ").await?;
+    jonas.enter("Yours. ").await?;
     amina.wait_for_page("Yours.").await?;
 
     amina.control('z').await?;
