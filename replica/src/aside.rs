@@ -143,7 +143,7 @@ impl<R: CryptoRng> Replica<R> {
         let Some(classroom) = self.classrooms.get_mut(id) else {
             return;
         };
-        let keys = classroom.aside.to_read();
+        let keys = classroom.aside.take_next_to_read();
         if !keys.is_empty() {
             let ranges = keys.iter().map(|key| store::row(Table::Aside, key)).collect();
             self.read(*id, loading::What::AsideDue(keys), ranges);

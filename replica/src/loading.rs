@@ -248,7 +248,8 @@ impl<R: CryptoRng> Replica<R> {
             What::Aside(exporting) => self.aside_read(id, *exporting, found, next),
             What::Unopened(unopened) => self.unopened_read(*unopened, found),
             What::AsideDue(keys) => {
-                if self.aside_due_read(id, keys, found).is_err() {
+                let taken = self.aside_due_read(id, keys, found);
+                if taken.is_err() {
                     self.shown_home = None;
                 }
             }
@@ -278,10 +279,9 @@ impl<R: CryptoRng> Replica<R> {
             What::Unopened(unopened) => self.unopened_not_read(&unopened),
             What::Deleted(request) => self.answer(request, Err(Problem::Internal)),
             What::AsideDue(keys) => self.aside_not_read(&reading.classroom, keys),
-            // It is looked at again with what comes next.
-            What::Needed(_) => {}
-            // It comes again: from aside, or as a fold of the relay's at the next look.
-            What::Compare(..) => {}
+            // It comes again: from aside, or as a fold of the relay's at the next look; or is looked at again with what comes
+            // next.
+            What::Compare(..) | What::Needed(_) => {}
             What::Export(request, table, from) => self.export_again(request, table, from),
             What::ExportPieces(request) => self.pieces_to_export(request, &Changes::new()),
             // It stays where it is, and shows at the next look behind the invite.

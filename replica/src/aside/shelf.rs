@@ -215,7 +215,7 @@ impl Shelf {
     }
 
     /// The keys of what is to be read next to be tried, if nothing is being read.
-    pub(crate) fn to_read(&mut self) -> Vec<Vec<u8>> {
+    pub(crate) fn take_next_to_read(&mut self) -> Vec<Vec<u8>> {
         let mut keys = Vec::new();
         if self.is_reading {
             return keys;
