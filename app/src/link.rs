@@ -228,7 +228,7 @@ impl Link {
                 }
                 Err(Unreadable::OtherVersion(_)) => self.outdated.set(true),
                 Err(Unreadable::Damaged(error)) => {
-                    leptos::logging::error!("the worker sent what can't be read: {error}")
+                    leptos::logging::error!("the worker sent what can't be read: {error}");
                 }
             }
         });
