@@ -169,6 +169,16 @@ struct LimitOptions {
     /// How long segments are kept that a confirmed snapshot holds; for ever if not given.
     #[arg(long, value_name = "DAYS")]
     retention: Option<u32>,
+    /// How long segments are kept, beside all else and up to as many bytes again, that their author put one in the place
+    /// of: somebody may find that it holds something else.
+    #[arg(long, value_name = "DAYS", default_value_t = days(Limits::default().covered))]
+    covered: u32,
+}
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+fn days(time: Duration) -> u32 {
+    u32::try_from(time.as_secs() / DAY.as_secs()).unwrap_or(u32::MAX)
 }
 
 impl LimitOptions {
@@ -198,9 +208,8 @@ impl LimitOptions {
             classroom_documents: self.classroom_documents,
             classroom_entries: self.classroom_entries,
             snapshot_after: self.snapshot_after,
-            retention: self
-                .retention
-                .map(|days| Duration::from_secs(u64::from(days) * 24 * 60 * 60)),
+            retention: self.retention.map(|days| DAY * days),
+            covered: DAY * self.covered,
             ..Limits::default()
         }
     }

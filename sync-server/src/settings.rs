@@ -93,6 +93,8 @@ pub struct Limits {
     pub snapshot_after: u64,
     /// How long segments are kept that a confirmed snapshot holds; for ever if not stated.
     pub retention: Option<Duration>,
+    /// How long segments are kept that a fold took the place of, in case that it holds something else.
+    pub covered: Duration,
     /// Whispers that wait for one connection; the oldest are dropped.
     pub whispers: usize,
     /// Whispers that one connection may send in a second; a burst may be twice that. More are dropped.
@@ -128,6 +130,7 @@ impl Default for Limits {
             classroom_entries: 20_000,
             snapshot_after: 4096,
             retention: None,
+            covered: Duration::from_secs(30 * 24 * 60 * 60),
             whispers: 64,
             whispers_per_second: 40,
         }

@@ -124,6 +124,27 @@ pub enum Change {
         from: u64,
         to: u64,
     },
+    /// The same, but they are kept beside the items, where nobody is served with them.
+    Cover {
+        log: Log,
+        from: u64,
+        to: u64,
+    },
+    /// Puts a segment to what is kept beside the items so.
+    KeepCovered {
+        hash: SegmentHash,
+        segment: Arc<Segment>,
+    },
+    /// Puts segments that were kept beside the items behind all items, in this order, from this position on.
+    Uncover {
+        log: Log,
+        parts: Vec<SegmentHash>,
+        position: u64,
+    },
+    /// Forgets what has been kept beside the items since before this time, in seconds since 1970.
+    ForgetCovered {
+        before: u64,
+    },
     /// Takes all segments of a document away, and that there were any.
     Erase {
         document: DocumentId,
@@ -147,7 +168,10 @@ impl Change {
         match self {
             Self::Place(placed) => placed.position <= MAX_INDEX && placed.item.fits(),
             Self::Remove { position } => *position <= MAX_INDEX,
-            Self::RemoveSegments { to, .. } => *to <= MAX_INDEX,
+            Self::RemoveSegments { to, .. } | Self::Cover { to, .. } => *to <= MAX_INDEX,
+            Self::KeepCovered { segment, .. } => segment.header.last <= MAX_INDEX,
+            Self::Uncover { position, parts, .. } => *position <= MAX_INDEX - parts.len() as u64,
+            Self::ForgetCovered { before } => *before <= MAX_INDEX,
             Self::Erase { .. } | Self::Piece { .. } | Self::RemovePiece { .. } => true,
         }
     }
@@ -163,6 +187,8 @@ pub struct Totals {
     pub last: u64,
     /// Of all items and pieces.
     pub bytes: u64,
+    /// Of what is kept beside them.
+    pub covered: u64,
 }
 
 /// How far a lane's log of one document goes; stays when its segments go.
@@ -233,6 +259,23 @@ pub trait Store: Send + Sync + 'static {
         to: u64,
         bytes: usize,
     ) -> Result<Vec<Placed>, Error>;
+
+    /// The bytes of the segments of a log whose last index is in the range, both ends included.
+    fn weight(&self, classroom: &ClassroomId, log: &Log, from: u64, to: u64) -> Result<u64, Error>;
+
+    /// The segments of a log that are kept beside the items and lie within the range, both ends included.
+    fn covered(&self, classroom: &ClassroomId, log: &Log, from: u64, to: u64) -> Result<Vec<Held>, Error>;
+
+    /// Since when the oldest of what is kept beside the items is kept, in seconds since 1970.
+    fn covered_since(&self, classroom: &ClassroomId) -> Result<Option<u64>, Error>;
+
+    /// The fold of a document with this hash, if it is among the items.
+    fn fold(
+        &self,
+        classroom: &ClassroomId,
+        document: &DocumentId,
+        hash: &SegmentHash,
+    ) -> Result<Option<(Log, Held)>, Error>;
 
     /// How much there is of each log.
     fn logs(&self, classroom: &ClassroomId) -> Result<Vec<LogState>, Error>;

@@ -26,7 +26,9 @@ const NOW: u64 = 1_800_000_000;
 fn sqlite_conforms() {
     let folder = tempfile::tempdir().unwrap();
     conforms(&mut || Box::new(Sqlite::open(&folder.path().join("store")).unwrap()));
-    bounds_conform(&Sqlite::open(&folder.path().join("store")).unwrap(), 9);
+    let store = Sqlite::open(&folder.path().join("store")).unwrap();
+    bounds_conform(&store, 9);
+    covered_conform(&store, ClassroomId([20; 32]));
 }
 
 #[test]
@@ -34,6 +36,7 @@ fn memory_conforms() {
     let memory = Memory::new(7);
     conforms(&mut || Box::new(memory.clone()));
     bounds_conform(&memory, 9);
+    covered_conform(&memory, ClassroomId([20; 32]));
 }
 
 #[test]
@@ -71,7 +74,7 @@ fn sqlite_leaves_a_newer_store_alone() {
     drop(connection);
     assert!(matches!(
         Sqlite::open(&path),
-        Err(Error::NewerStore { found: 99, known: 2 })
+        Err(Error::NewerStore { found: 99, known: 3 })
     ));
 }
 
@@ -123,6 +126,7 @@ fn sqlite_takes_over_a_store_of_version_1() {
     let totals = Totals {
         last: 4,
         bytes: bytes as u64 + 40,
+        covered: 0,
     };
     assert_eq!(store.totals(&classroom).unwrap(), Some(totals));
     assert_eq!(store.entries(&classroom).unwrap(), [vec![1; 40]]);
@@ -170,7 +174,61 @@ fn sqlite_takes_over_a_store_of_version_1() {
             .pragma_query_value(None, name, |row| row.get::<_, i64>(0))
             .unwrap()
     };
-    assert_eq!((pragma("auto_vacuum"), pragma("user_version")), (2, 2));
+    assert_eq!((pragma("auto_vacuum"), pragma("user_version")), (2, 3));
+}
+
+/// What version 2 left behind: the same, with folds; nothing was kept of what they took the place of.
+#[test]
+fn sqlite_takes_over_a_store_of_version_2() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store");
+    let classroom = ClassroomId([1; 32]);
+    let segments = segments(classroom, 5);
+    let log = segments[0].1.header.log;
+    let folded = fold(classroom, &segments, 0, 2);
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    for version in [
+        include_str!("../src/store/sqlite/version_1.sql"),
+        include_str!("../src/store/sqlite/version_2.sql"),
+    ] {
+        connection.execute_batch(version).unwrap();
+    }
+    connection.pragma_update(None, "user_version", 2).unwrap();
+    connection
+        .execute("INSERT INTO relay (incarnation) VALUES (?1)", [[9u8; 8]])
+        .unwrap();
+    let bytes = folded.1.encode().unwrap();
+    let tail = (log.document.0, log.member.0, log.lane.0, segments[2].0.0);
+    connection
+        .execute(
+            "INSERT INTO classrooms (number, id, last, bytes) VALUES (1, ?1, 1, ?2)",
+            (classroom.0, bytes.len() as i64),
+        )
+        .unwrap();
+    connection
+        .execute("INSERT INTO logs VALUES (1, 1, ?1, ?2, ?3, 2, ?4)", tail)
+        .unwrap();
+    connection
+        .execute(
+            "INSERT INTO items (classroom, position, log, log_index, hash, bytes, kind, log_first, chain_hash, stored)
+             VALUES (1, 1, 1, 2, ?1, ?2, 1, 0, ?3, 5)",
+            (folded.0.0, bytes, segments[2].0.0),
+        )
+        .unwrap();
+    drop(connection);
+    let store = Sqlite::open(&path).unwrap();
+    let (found, held) = store.fold(&classroom, &log.document, &folded.0).unwrap().unwrap();
+    assert_eq!((found, held.first, held.last), (log, 0, 2));
+    assert_eq!(store.totals(&classroom).unwrap().unwrap().covered, 0);
+    assert!(store.covered(&classroom, &log, 0, 9).unwrap().is_empty());
+    let next = fold(classroom, &segments, 0, 3);
+    let changes = [
+        (classroom, segment(2, &segments[3])),
+        (classroom, Change::Cover { log, from: 0, to: 3 }),
+        (classroom, segment(3, &next)),
+    ];
+    store.commit(&changes, NOW).unwrap();
+    assert_eq!(store.covered(&classroom, &log, 0, 3).unwrap().len(), 2);
 }
 
 /// `open` opens the same store again and again; it is empty at first.
@@ -372,6 +430,109 @@ fn folds_conform(store: &dyn Store, one: ClassroomId, segments: &[(SegmentHash, 
     assert_eq!(store.tail(&one, &log).unwrap().unwrap().index, 2);
     store.commit(&[(one, segment(7, &segments[3]))], NOW).unwrap();
     assert_eq!(store.tail(&one, &log).unwrap().unwrap().index, 3);
+}
+
+/// What a fold takes the place of is kept, comes back, and is forgotten.
+fn covered_conform(store: &dyn Store, classroom: ClassroomId) {
+    let segments = segments(classroom, 6);
+    let log = segments[0].1.header.log;
+    let document = log.document;
+    let size = |pair: &(SegmentHash, Segment)| pair.1.encode().unwrap().len() as u64;
+    let commit = |changes: Vec<Change>, now| {
+        let changes: Vec<_> = changes.into_iter().map(|change| (classroom, change)).collect();
+        store.commit(&changes, now)
+    };
+    let kept = |from, to| -> Vec<SegmentHash> {
+        let covered = store.covered(&classroom, &log, from, to).unwrap();
+        covered.iter().map(|held| held.hash).collect()
+    };
+    let totals = || store.totals(&classroom).unwrap().unwrap();
+    commit(
+        segments
+            .iter()
+            .zip(1..)
+            .map(|(pair, at)| segment(at, pair))
+            .collect(),
+        NOW,
+    )
+    .unwrap();
+    let all: u64 = segments.iter().map(size).sum();
+    assert_eq!((totals().bytes, totals().covered), (all, 0));
+    let some: u64 = segments[1..4].iter().map(size).sum();
+    assert_eq!(store.weight(&classroom, &log, 1, 3).unwrap(), some);
+    assert_eq!(store.covered_since(&classroom).unwrap(), None);
+
+    let folded = fold(classroom, &segments, 1, 3);
+    assert_eq!(store.fold(&classroom, &document, &folded.0).unwrap(), None);
+    let cover = Change::Cover { log, from: 1, to: 3 };
+    commit(vec![cover, segment(7, &folded)], NOW + 10).unwrap();
+    let (found, held) = store.fold(&classroom, &document, &folded.0).unwrap().unwrap();
+    assert_eq!((found, held.first, held.last, held.hash), (log, 1, 3, folded.0));
+    let elsewhere = DocumentId([77; 16]);
+    assert_eq!(store.fold(&classroom, &elsewhere, &folded.0).unwrap(), None);
+    assert_eq!(
+        store.fold(&classroom, &document, &segments[0].0).unwrap(),
+        None,
+        "a run"
+    );
+    let parts: Vec<SegmentHash> = segments[1..4].iter().map(|(hash, _)| *hash).collect();
+    assert_eq!(kept(1, 3), parts);
+    assert_eq!(
+        (kept(0, 2), kept(2, 9)),
+        (parts[..2].to_vec(), parts[1..].to_vec())
+    );
+    assert_eq!(
+        (totals().bytes, totals().covered),
+        (all - some + size(&folded), some)
+    );
+    assert_eq!(store.covered_since(&classroom).unwrap(), Some(NOW + 10));
+    let served = store.page(&classroom, 0, usize::MAX).unwrap();
+    let positions: Vec<u64> = served.iter().map(|placed| placed.position).collect();
+    assert_eq!(positions, [1, 5, 6, 7]);
+    // Once is enough.
+    let again = Change::KeepCovered {
+        hash: segments[2].0,
+        segment: Arc::new(segments[2].1.clone()),
+    };
+    commit(vec![again.clone()], NOW + 20).unwrap();
+    assert_eq!((kept(1, 3), totals().covered), (parts.clone(), some));
+
+    // A position does not go back, and what is not there does not come.
+    let uncover = |parts: &[SegmentHash], position| Change::Uncover {
+        log,
+        parts: parts.to_vec(),
+        position,
+    };
+    let remove = Change::RemoveSegments { log, from: 3, to: 3 };
+    for wrong in [uncover(&parts, 7), uncover(&[folded.0], 8)] {
+        assert!(commit(vec![remove.clone(), wrong], NOW).is_err());
+    }
+    assert_eq!((kept(1, 3), totals().last), (parts.clone(), 7));
+    commit(vec![remove, uncover(&parts, 8)], NOW + 30).unwrap();
+    assert!(kept(0, 9).is_empty());
+    assert_eq!((totals().last, totals().bytes, totals().covered), (10, all, 0));
+    let wanted: Vec<Placed> = segments[1..4]
+        .iter()
+        .zip(8..)
+        .map(|(pair, at)| placed(&segment(at, pair)))
+        .collect();
+    assert_eq!(store.page(&classroom, 7, usize::MAX).unwrap(), wanted);
+    assert_eq!(store.tail(&classroom, &log).unwrap().unwrap().index, 5);
+    assert_eq!(
+        store.stored_before(&classroom, &log, 4, NOW + 31).unwrap(),
+        Some(3)
+    );
+
+    // Time passes, and a document is erased.
+    commit(vec![again], NOW + 40).unwrap();
+    commit(vec![Change::ForgetCovered { before: NOW + 40 }], NOW + 50).unwrap();
+    assert_eq!(kept(0, 9), [segments[2].0]);
+    commit(vec![Change::ForgetCovered { before: NOW + 41 }], NOW + 50).unwrap();
+    assert_eq!((kept(0, 9), totals().covered), (Vec::new(), 0));
+    commit(vec![Change::Cover { log, from: 0, to: 1 }], NOW + 60).unwrap();
+    commit(vec![Change::Erase { document }], NOW + 70).unwrap();
+    assert_eq!((totals().bytes, totals().covered), (0, 0));
+    assert_eq!(store.covered_since(&classroom).unwrap(), None);
 }
 
 fn extras_conform(store: &dyn Store, one: ClassroomId, none: ClassroomId) {

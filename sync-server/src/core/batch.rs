@@ -104,6 +104,8 @@ pub(super) struct Pending {
     pub(super) last: u64,
     /// Of all items, as far as known.
     pub(super) bytes: u64,
+    /// Of what is kept beside them.
+    pub(super) covered: u64,
     changes: Vec<Change>,
     /// Something was thrown away that the store still has: nothing more can be decided on in this batch.
     is_tidied: bool,
@@ -116,6 +118,9 @@ pub(super) struct Pending {
     pub(super) segments: HashMap<(Log, u64), SegmentHash>,
     /// The pieces of this batch.
     pub(super) pieces: BTreeSet<PieceHash>,
+    /// The logs in which this batch puts parts in the place of a fold, and those of which it keeps parts for that.
+    pub(super) unfolded: BTreeSet<Log>,
+    pub(super) parts: BTreeSet<Log>,
 }
 
 impl<'a> Batch<'a> {
@@ -300,6 +305,7 @@ impl Pending {
             classroom: Arc::clone(classroom),
             last: at_hand.last,
             bytes: at_hand.bytes,
+            covered: at_hand.covered,
             changes: Vec::new(),
             is_tidied: false,
             changed_roster: None,
@@ -308,6 +314,8 @@ impl Pending {
             tails: HashMap::new(),
             segments: HashMap::new(),
             pieces: BTreeSet::new(),
+            unfolded: BTreeSet::new(),
+            parts: BTreeSet::new(),
         }
     }
 
@@ -401,7 +409,7 @@ impl Pending {
         let gives_back = |change: &Change| !matches!(change, Change::Place(_) | Change::Piece { .. });
         let weighed = if changes.iter().any(gives_back) {
             terms.store.totals(classroom.id()).map(|totals| {
-                classroom.weigh(totals.unwrap_or_default().bytes);
+                classroom.weigh(totals.unwrap_or_default());
             })
         } else {
             Ok(())
@@ -460,6 +468,7 @@ impl Candidate {
                 space: catalog
                     .snapshot(&verdict.statement.snapshot)
                     .map(|snapshot| snapshot.space)
+                    .or_else(|| catalog.space_of(&verdict.statement.document))
                     .ok_or(Refusal::UnknownParent)?,
                 bytes,
             },

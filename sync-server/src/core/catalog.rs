@@ -1,7 +1,7 @@
 //! What of a classroom is at hand as long as it is open, beside its roster: which documents, snapshots, verdicts and
 //! receipts there are. Copies share what neither changed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use protocol::inventory::{ReceiptName, VerdictName};
@@ -9,7 +9,9 @@ use protocol::receipt::Receipt;
 use protocol::roster::{Role, Roster};
 use protocol::snapshot::Snapshot;
 use protocol::verdict::Verdict;
-use protocol::{ClassroomId, DocumentId, MemberId, PieceHash, ReceiptHash, SnapshotHash, SpaceId};
+use protocol::{
+    ClassroomId, DocumentId, MemberId, PieceHash, ReceiptHash, SegmentHash, SnapshotHash, SpaceId,
+};
 
 use crate::Error;
 use crate::store::{Item, Placed, Store};
@@ -22,6 +24,8 @@ pub(crate) struct Catalog {
     /// The snapshots that have each piece: mostly one.
     pieces: Arc<BTreeMap<PieceHash, Vec<SnapshotHash>>>,
     verdicts: Arc<BTreeMap<VerdictName, VerdictPlace>>,
+    /// The folds that somebody found to hold something else than what they cover.
+    disputed_folds: Arc<BTreeSet<SegmentHash>>,
     receipts: Arc<BTreeMap<ReceiptName, ReceiptPlace>>,
 }
 
@@ -38,6 +42,7 @@ pub(crate) struct SnapshotPlace {
 pub(crate) struct VerdictPlace {
     pub(crate) position: u64,
     pub(crate) matches: bool,
+    pub(crate) document: DocumentId,
     pub(crate) space: SpaceId,
 }
 
@@ -98,8 +103,12 @@ impl Catalog {
                 let place = VerdictPlace {
                     position,
                     matches: statement.matches,
+                    document: statement.document,
                     space: *space,
                 };
+                if !statement.matches && !self.snapshots.contains_key(&statement.snapshot) {
+                    Arc::make_mut(&mut self.disputed_folds).insert(SegmentHash(statement.snapshot.0));
+                }
                 Arc::make_mut(&mut self.verdicts).insert(name, place);
             }
             Item::Receipt { hash, space, bytes } => {
@@ -147,10 +156,24 @@ impl Catalog {
     pub(crate) fn erase(&mut self, document: &DocumentId) -> Vec<u64> {
         Arc::make_mut(&mut self.documents).remove(document);
         let snapshots: Vec<SnapshotHash> = self.snapshots_of(document).map(|(hash, _)| *hash).collect();
-        snapshots
+        let mut positions: Vec<u64> = snapshots
             .iter()
             .flat_map(|hash| self.remove_snapshot(hash))
-            .collect()
+            .collect();
+        let of_document = |verdict: &VerdictPlace| verdict.document == *document;
+        let on_folds = self.verdicts.values().filter(|verdict| of_document(verdict));
+        positions.extend(on_folds.map(|verdict| verdict.position));
+        Arc::make_mut(&mut self.verdicts).retain(|_, verdict| !of_document(verdict));
+        positions
+    }
+
+    /// Whether a member says that a fold holds something else than what it covers.
+    pub(crate) fn is_fold_disputed(&self, hash: &SegmentHash) -> bool {
+        self.disputed_folds.contains(hash)
+    }
+
+    pub(crate) fn has_disputed_folds(&self) -> bool {
+        !self.disputed_folds.is_empty()
     }
 
     pub(crate) fn space_of(&self, document: &DocumentId) -> Option<SpaceId> {

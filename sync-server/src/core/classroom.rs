@@ -13,7 +13,7 @@ use protocol::{ClassroomId, DocumentId, EntryHash, MemberId, SpaceId};
 use super::catalog::Catalog;
 use super::inbox::{ChannelKey, Inbox, Note, Whispered};
 use crate::Error;
-use crate::store::{Change, Item, Placed, Store};
+use crate::store::{Change, Item, Placed, Store, Totals};
 
 /// How much of a classroom's log is kept at hand for those who are up to date.
 const RECENT_ITEMS: usize = 1024;
@@ -59,6 +59,8 @@ pub(crate) struct AtHand {
     pub(crate) last: u64,
     /// Of all items, about.
     pub(crate) bytes: u64,
+    /// Of what is kept beside them.
+    pub(crate) covered: u64,
 }
 
 #[derive(Debug)]
@@ -106,6 +108,7 @@ impl AtHand {
             catalog: Catalog::load(id, store)?,
             last: totals.last,
             bytes: totals.bytes,
+            covered: totals.covered,
         }))
     }
 }
@@ -238,8 +241,10 @@ impl Classroom {
     }
 
     /// Corrects how many bytes there are.
-    pub(crate) fn weigh(&self, bytes: u64) {
-        self.state.lock().at_hand.bytes = bytes;
+    pub(crate) fn weigh(&self, totals: Totals) {
+        let mut state = self.state.lock();
+        state.at_hand.bytes = totals.bytes;
+        state.at_hand.covered = totals.covered;
     }
 
     /// Asks a writer who listens for a snapshot of each document that has got `after` segments since the last one.
@@ -389,10 +394,19 @@ impl State {
                 }
             }
             Change::Remove { position } => self.forget_recent(|placed| placed.position == *position),
-            Change::RemoveSegments { log, from, to } => self.forget_recent(|placed| {
-                segment_of(placed)
-                    .is_some_and(|header| header.log == *log && (*from..=*to).contains(&header.last))
-            }),
+            Change::RemoveSegments { log, from, to } | Change::Cover { log, from, to } => {
+                self.forget_recent(|placed| {
+                    segment_of(placed)
+                        .is_some_and(|header| header.log == *log && (*from..=*to).contains(&header.last))
+                })
+            }
+            Change::Uncover { parts, position, .. } => {
+                self.at_hand.last = position + (parts.len() as u64).saturating_sub(1);
+                // They are read from the store.
+                self.recent.clear();
+                self.recent_bytes = 0;
+            }
+            Change::KeepCovered { .. } | Change::ForgetCovered { .. } => {}
             Change::Erase { document } => {
                 self.grown.remove(document);
                 self.forget_recent(|placed| {
@@ -487,6 +501,7 @@ impl Classrooms {
                 catalog: Catalog::default(),
                 last: 0,
                 bytes: 0,
+                covered: 0,
             },
         );
         self.remember(&classroom);

@@ -3,6 +3,7 @@
 //! heal a relay that lost something.
 
 mod extras;
+mod folds;
 mod segments;
 mod tidy;
 
@@ -128,6 +129,14 @@ impl Pending {
     fn check_documents(&self, document: &DocumentId, limits: &Limits) -> Result<(), Refusal> {
         if self.catalog.document_count(document) >= limits.classroom_documents {
             return Err(Refusal::TooManyDocuments);
+        }
+        Ok(())
+    }
+
+    /// Whether there is room for so many bytes of what a fold took the place of.
+    fn check_covered(&self, bytes: u64, limits: &Limits) -> Result<(), Refusal> {
+        if self.covered.saturating_add(bytes) > limits.classroom_bytes {
+            return Err(Refusal::QuotaFull);
         }
         Ok(())
     }

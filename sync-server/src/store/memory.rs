@@ -7,7 +7,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use protocol::inventory::LogState;
 use protocol::segment::Log;
-use protocol::{ClassroomId, DocumentId, PieceHash, SpaceId};
+use protocol::{ClassroomId, DocumentId, PieceHash, SegmentHash, SpaceId};
 
 use super::{Change, Changes, Held, HeldPiece, Item, Placed, Store, Tail, Totals};
 use crate::Error;
@@ -34,6 +34,8 @@ struct Classroom {
     documents: BTreeMap<DocumentId, SpaceId>,
     logs: BTreeMap<Log, Segments>,
     pieces: BTreeMap<PieceHash, (Arc<[u8]>, u64)>,
+    /// What folds took the place of, by log, first index and hash.
+    covered: BTreeMap<(Log, u64, SegmentHash), Kept>,
 }
 
 #[derive(Debug, Clone)]
@@ -197,6 +199,50 @@ impl Store for Memory {
         }))
     }
 
+    fn weight(&self, classroom: &ClassroomId, log: &Log, from: u64, to: u64) -> Result<u64, Error> {
+        Ok(self.read(classroom, |found| {
+            let held = found.logs.get(log).map(|segments| segments.held.range(from..=to));
+            let kept = held.into_iter().flatten();
+            kept.filter_map(|(_, position)| found.items.get(position))
+                .map(|kept| kept.bytes)
+                .sum()
+        }))
+    }
+
+    fn covered(&self, classroom: &ClassroomId, log: &Log, from: u64, to: u64) -> Result<Vec<Held>, Error> {
+        Ok(self.read(classroom, |found| {
+            let covered = found.covered_of(log).filter_map(|kept| kept.placed.item.held());
+            let mut covered: Vec<Held> = covered
+                .filter(|held| from <= held.first && held.last <= to)
+                .collect();
+            covered.sort_unstable_by_key(|held| (held.first, held.last, held.hash));
+            covered
+        }))
+    }
+
+    fn covered_since(&self, classroom: &ClassroomId) -> Result<Option<u64>, Error> {
+        Ok(self.read(classroom, |found| {
+            found.covered.values().map(|kept| kept.stored).min()
+        }))
+    }
+
+    fn fold(
+        &self,
+        classroom: &ClassroomId,
+        document: &DocumentId,
+        hash: &SegmentHash,
+    ) -> Result<Option<(Log, Held)>, Error> {
+        Ok(self.read(classroom, |found| {
+            found.placed(0).find_map(|placed| match &placed.item {
+                Item::Segment { segment, .. } if segment.header.log.document == *document => {
+                    let held = placed.item.held()?;
+                    (held.hash == *hash && held.chain_hash != held.hash).then_some((segment.header.log, held))
+                }
+                _ => None,
+            })
+        }))
+    }
+
     fn logs(&self, classroom: &ClassroomId) -> Result<Vec<LogState>, Error> {
         Ok(self.read(classroom, |found| {
             let state = |(log, segments): (&Log, &Segments)| LogState {
@@ -329,22 +375,31 @@ impl Classroom {
             Change::Place(placed) => return self.place(placed, now),
             Change::Remove { position } => self.remove(*position),
             Change::RemoveSegments { log, from, to } => {
-                let Some(segments) = self.logs.get_mut(log) else {
-                    return true;
-                };
-                let covered: Vec<(u64, u64)> = segments
-                    .held
-                    .range(from..=to)
-                    .map(|(last, position)| (*last, *position))
-                    .collect();
-                for (last, position) in covered {
-                    segments.held.remove(&last);
-                    let Some(kept) = self.items.remove(&position) else {
-                        continue;
-                    };
-                    self.totals.bytes -= kept.bytes;
+                self.take_segments(log, *from, *to);
+            }
+            Change::Cover { log, from, to } => {
+                for kept in self.take_segments(log, *from, *to) {
+                    self.cover(Kept { stored: now, ..kept });
                 }
             }
+            Change::KeepCovered { .. } if self.totals.last == 0 => return false,
+            Change::KeepCovered { hash, segment } => {
+                let item = Item::Segment {
+                    hash: *hash,
+                    segment: Box::new(segment.as_ref().clone()),
+                };
+                let Ok(bytes) = item.bytes().map(|bytes| bytes.len() as u64) else {
+                    return false;
+                };
+                let placed = Arc::new(Placed { position: 0, item });
+                self.cover(Kept {
+                    placed,
+                    stored: now,
+                    bytes,
+                });
+            }
+            Change::Uncover { log, parts, position } => return self.uncover(log, parts, *position, now),
+            Change::ForgetCovered { before } => self.forget_covered(|_, kept| kept.stored < *before),
             Change::Erase { document } => {
                 let logs: Vec<Log> = self
                     .logs
@@ -359,6 +414,7 @@ impl Classroom {
                     }
                 }
                 self.documents.remove(document);
+                self.forget_covered(|log, _| log.document == *document);
             }
             Change::Piece { .. } if self.totals.last == 0 => return false,
             Change::Piece { hash, bytes } => {
@@ -414,6 +470,63 @@ impl Classroom {
             },
         );
         true
+    }
+
+    fn covered_of(&self, log: &Log) -> impl Iterator<Item = &Kept> {
+        let range = (*log, 0, SegmentHash([0; 32]))..=(*log, u64::MAX, SegmentHash([0xff; 32]));
+        self.covered.range(range).map(|(_, kept)| kept)
+    }
+
+    /// Takes segments out of the items.
+    fn take_segments(&mut self, log: &Log, from: u64, to: u64) -> Vec<Kept> {
+        let Some(segments) = self.logs.get_mut(log) else {
+            return Vec::new();
+        };
+        let lasts: Vec<u64> = segments.held.range(from..=to).map(|(last, _)| *last).collect();
+        let positions = lasts.iter().filter_map(|last| segments.held.remove(last));
+        let taken: Vec<Kept> = positions
+            .filter_map(|position| self.items.remove(&position))
+            .collect();
+        self.totals.bytes -= taken.iter().map(|kept| kept.bytes).sum::<u64>();
+        taken
+    }
+
+    fn cover(&mut self, kept: Kept) {
+        if let (Item::Segment { segment, .. }, Some(held)) = (&kept.placed.item, kept.placed.item.held()) {
+            let key = (segment.header.log, held.first, held.hash);
+            if !self.covered.contains_key(&key) {
+                self.totals.covered += kept.bytes;
+                self.covered.insert(key, kept);
+            }
+        }
+    }
+
+    fn uncover(&mut self, log: &Log, parts: &[SegmentHash], position: u64, now: u64) -> bool {
+        for (position, part) in (position..).zip(parts) {
+            let key = self.covered_of(log).find_map(|kept| {
+                let held = kept.placed.item.held()?;
+                (held.hash == *part).then_some((*log, held.first, held.hash))
+            });
+            let Some(kept) = key.and_then(|key| self.covered.remove(&key)) else {
+                return false;
+            };
+            self.totals.covered -= kept.bytes;
+            let item = kept.placed.item.clone();
+            if !self.place(&Arc::new(Placed { position, item }), now) {
+                return false;
+            }
+        }
+        true
+    }
+
+    fn forget_covered(&mut self, is_gone: impl Fn(&Log, &Kept) -> bool) {
+        let mut freed = 0;
+        self.covered.retain(|(log, ..), kept| {
+            let goes = is_gone(log, kept);
+            freed += if goes { kept.bytes } else { 0 };
+            !goes
+        });
+        self.totals.covered -= freed;
     }
 
     fn remove(&mut self, position: u64) {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use parking_lot::{Mutex, MutexGuard};
 use protocol::inventory::LogState;
 use protocol::segment::Log;
-use protocol::{ClassroomId, DocumentId, PieceHash, SpaceId};
+use protocol::{ClassroomId, DocumentId, PieceHash, SegmentHash, SpaceId};
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 
 use super::{Changes, Held, HeldPiece, Placed, Store, Tail, Totals};
@@ -132,6 +132,27 @@ impl Store for Sqlite {
         bytes: usize,
     ) -> Result<Vec<Placed>, Error> {
         reading::log(&self.reader(), classroom, log, from..to, bytes)
+    }
+
+    fn weight(&self, classroom: &ClassroomId, log: &Log, from: u64, to: u64) -> Result<u64, Error> {
+        reading::weight(&self.writer.lock(), classroom, log, from, to)
+    }
+
+    fn covered(&self, classroom: &ClassroomId, log: &Log, from: u64, to: u64) -> Result<Vec<Held>, Error> {
+        reading::covered(&self.writer.lock(), classroom, log, from, to)
+    }
+
+    fn covered_since(&self, classroom: &ClassroomId) -> Result<Option<u64>, Error> {
+        reading::covered_since(&self.reader(), classroom)
+    }
+
+    fn fold(
+        &self,
+        classroom: &ClassroomId,
+        document: &DocumentId,
+        hash: &SegmentHash,
+    ) -> Result<Option<(Log, Held)>, Error> {
+        reading::fold(&self.writer.lock(), classroom, document, hash)
     }
 
     fn logs(&self, classroom: &ClassroomId) -> Result<Vec<LogState>, Error> {

@@ -194,14 +194,19 @@ impl Client {
     }
 
     pub(crate) fn store_verdict(&mut self, relay: &mut Relay, verdict: &Verdict) -> Outcome {
+        self.submit_verdict(relay, verdict);
+        self.outcome(relay)
+    }
+
+    pub(crate) fn submit_verdict(&mut self, relay: &mut Relay, verdict: &Verdict) {
         let verdict = Bytes::new("verdict", verdict.encode().unwrap()).unwrap();
-        self.store_frame(
+        self.send(
             relay,
             &ClientFrame::Verdict {
                 channel: CHANNEL,
                 verdict,
             },
-        )
+        );
     }
 
     pub(crate) fn store_receipt(&mut self, relay: &mut Relay, receipt: &Receipt) -> Outcome {

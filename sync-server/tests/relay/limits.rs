@@ -3,6 +3,7 @@
 use protocol::roster::Role;
 use protocol::{DocumentId, Refusal};
 use sync_server::Limits;
+use sync_server::store::Store as _;
 
 use crate::classroom::FAR;
 use crate::driven::{Outcome, World};
@@ -36,6 +37,53 @@ fn a_classroom_has_so_many_bytes() {
     let folded = lane.fold(&words, 0, 1);
     assert_eq!(world.founder.store(&mut world.relay, &folded), Outcome::Stored);
     assert_eq!(world.founder.store(&mut world.relay, &words[2]), Outcome::Stored);
+}
+
+#[test]
+fn a_classroom_that_is_exactly_full_can_be_folded() {
+    let mut world = World::with(Limits {
+        classroom_bytes: 20_000,
+        ..Limits::default()
+    });
+    let heads = world.heads();
+    let mut lane = world.classroom.lane(&world.classroom.founder, heads);
+    let id = world.classroom.id;
+    let bytes = |world: &World| world.store.totals(&id).unwrap().unwrap().bytes;
+    let mut words = Vec::new();
+    // Down to the last byte that any segment could be.
+    for length in [6_000, 6_000, 2_000, 500, 100, 1]
+        .into_iter()
+        .flat_map(|length| [length; 9])
+    {
+        let mut next = lane.clone();
+        let segment = next.write_bytes(vec![1; length]);
+        if world.founder.store(&mut world.relay, &segment) == Outcome::Stored {
+            words.push(segment);
+            lane = next;
+        }
+    }
+    let before = bytes(&world);
+    let folded = lane.fold(&words, 0, words.len() - 1);
+    let first = lane.fold(&words, 0, 1);
+    assert!(
+        before + folded.sealed.len() as u64 > 20_000,
+        "it has no room beside them"
+    );
+    assert_eq!(world.founder.store(&mut world.relay, &first), Outcome::Stored);
+    assert!(bytes(&world) + 12_000 < before);
+    // What it took the place of is kept besides, up to as much again.
+    let totals = world.store.totals(&id).unwrap().unwrap();
+    assert!((12_000..20_000).contains(&totals.covered));
+    for _ in 0..2 {
+        let segment = lane.write_bytes(vec![1; 5_000]);
+        assert_eq!(world.founder.store(&mut world.relay, &segment), Outcome::Stored);
+        words.push(segment);
+    }
+    let last = words.len() - 1;
+    assert_eq!(
+        world.founder.store(&mut world.relay, &lane.fold(&words, 2, last)),
+        Outcome::Refused(Refusal::QuotaFull)
+    );
 }
 
 #[test]

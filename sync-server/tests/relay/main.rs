@@ -13,6 +13,7 @@ mod exchange;
 mod extras;
 mod fan_out;
 mod files;
+mod folds;
 mod healing;
 mod kills;
 mod limits;

@@ -125,7 +125,7 @@ impl Pending {
         self.check_bringer(bringer)?;
         let statement = &verdict.statement;
         let Some(snapshot) = self.catalog.snapshot(&statement.snapshot) else {
-            return Err(Refusal::UnknownParent);
+            return self.judge_dispute(statement, bytes, terms);
         };
         if snapshot.document != statement.document {
             return Err(Refusal::Malformed);

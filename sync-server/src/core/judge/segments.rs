@@ -1,4 +1,4 @@
-//! Where a segment goes in its log: behind the last, or as a fold in the place of what it covers.
+//! Where a segment goes in its log: behind the last, or as a fold in the place of what it covers (see `folds`).
 
 use protocol::segment::{Header, Kind, Segment};
 use protocol::snapshot::Snapshot;
@@ -7,7 +7,7 @@ use protocol::{Refusal, SegmentHash};
 use super::{Decision, Terms, check_header, storage};
 use crate::core::access::Bringer;
 use crate::core::batch::Pending;
-use crate::store::{Change, Item, Tail};
+use crate::store::{Item, Tail};
 
 impl Pending {
     pub(in crate::core) fn judge_segment(
@@ -29,6 +29,9 @@ impl Pending {
         };
         let tail = self.tail(header, terms)?;
         let next = tail.map_or(0, |tail| tail.index.saturating_add(1));
+        if matches!(header.kind, Kind::Fold { .. }) && self.catalog.is_fold_disputed(&hash) {
+            return Err(Refusal::Disputed);
+        }
         let decision = if header.first > next {
             if !self.follows_a_snapshot(segment, terms)? {
                 return Err(Refusal::IndexGap);
@@ -39,11 +42,13 @@ impl Pending {
                 return Err(Refusal::Fork);
             }
             Decision::Store(Vec::new())
+        } else if let Some(decision) = self.judge_part(segment, hash, terms)? {
+            decision
         } else {
-            match header.kind {
-                Kind::Fold { covered } => self.judge_fold(segment, hash, covered, next, terms)?,
-                _ => self.judge_known_run(segment, hash, terms)?,
-            }
+            return match header.kind {
+                Kind::Fold { covered } => self.judge_fold(segment, hash, covered, next, terms),
+                _ => self.judge_known_run(segment, hash, terms),
+            };
         };
         if matches!(decision, Decision::Store(_)) {
             if is_new {
@@ -75,66 +80,6 @@ impl Pending {
             // holds it.
             _ => Ok(Decision::Held),
         }
-    }
-
-    /// A fold that begins at an index that is taken.
-    fn judge_fold(
-        &self,
-        fold: &Segment,
-        hash: SegmentHash,
-        covered: SegmentHash,
-        next: u64,
-        terms: Terms<'_>,
-    ) -> Result<Decision, Refusal> {
-        let Header { log, first, last, .. } = fold.header;
-        if self.segments.keys().any(|(placed, _)| *placed == log) {
-            return Ok(Decision::Wait);
-        }
-        let held_at = |index| {
-            terms
-                .store
-                .held(self.classroom.id(), &log, index)
-                .map_err(|error| storage(&error))
-        };
-        let Some(begin) = held_at(first)? else {
-            // What it begins with went behind a snapshot.
-            return if last < next {
-                Ok(Decision::Held)
-            } else {
-                Err(Refusal::FoldMismatch)
-            };
-        };
-        if begin.last > last || (begin.first < first && begin.last == last) {
-            return Ok(Decision::Held);
-        }
-        if begin.first != first || begin.previous != fold.previous {
-            return Err(Refusal::FoldMismatch);
-        }
-        // Of the runs it covers only those before the cut-off count, and nobody could tell them apart in it.
-        let cutoff = self.roster().cutoff(&log);
-        if begin.last < last && cutoff.is_some_and(|cutoff| first < cutoff && cutoff <= last) {
-            return Err(Refusal::BeyondCutoff);
-        }
-        if last < next {
-            let end = if begin.last == last {
-                Some(begin)
-            } else {
-                held_at(last)?
-            };
-            if end.is_none_or(|end| end.last != last || end.chain_hash != covered) {
-                return Err(Refusal::FoldMismatch);
-            }
-        }
-        // Of two folds of the same segments the one with the smaller hash stays, wherever it was first.
-        let is_fold = begin.chain_hash != begin.hash;
-        if begin.last == last && (begin.hash == hash || (is_fold && begin.hash < hash)) {
-            return Ok(Decision::Held);
-        }
-        Ok(Decision::Store(vec![Change::RemoveSegments {
-            log,
-            from: first,
-            to: last,
-        }]))
     }
 
     /// Whether a snapshot that is here ends where the segment begins: what came before is in it, and not here.

@@ -1,5 +1,5 @@
-//! What a relay throws away by itself: pieces that no snapshot names, and after the classroom's time segments that a
-//! confirmed snapshot holds.
+//! What a relay throws away by itself: pieces that no snapshot names, what folds took the place of when its time is over,
+//! and after the classroom's time segments that a confirmed snapshot holds.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -41,6 +41,11 @@ impl Pending {
                     terms,
                 )?);
             }
+        }
+        let before = terms.now.saturating_sub(terms.limits.covered.as_secs());
+        let since = terms.store.covered_since(self.classroom.id())?;
+        if since.is_some_and(|since| since < before) {
+            changes.push(Change::ForgetCovered { before });
         }
         let named: BTreeSet<PieceHash> = self
             .catalog

@@ -33,15 +33,16 @@ pub(super) fn classrooms(connection: &Connection) -> Result<Vec<ClassroomId>, Er
 }
 
 pub(super) fn totals(connection: &Connection, classroom: &ClassroomId) -> Result<Option<Totals>, Error> {
-    let totals: Option<(i64, i64)> = connection
-        .prepare_cached("SELECT last, bytes FROM classrooms WHERE id = ?1")?
-        .query_row([classroom.0], |row| Ok((row.get(0)?, row.get(1)?)))
+    let totals: Option<(i64, i64, i64)> = connection
+        .prepare_cached("SELECT last, bytes, covered FROM classrooms WHERE id = ?1")?
+        .query_row([classroom.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
         .optional()?;
     totals
-        .map(|(last, bytes)| {
+        .map(|(last, bytes, covered)| {
             Ok(Totals {
                 last: unsigned(last)?,
                 bytes: unsigned(bytes)?,
+                covered: unsigned(covered)?,
             })
         })
         .transpose()
@@ -169,6 +170,86 @@ pub(super) fn log(
         bytes,
         statement.query(params![key.0, key.1, key.2, key.3, from, to, PAGE_ROWS])?,
     )
+}
+
+pub(super) fn weight(
+    connection: &Connection,
+    classroom: &ClassroomId,
+    log: &Log,
+    from: u64,
+    to: u64,
+) -> Result<u64, Error> {
+    let bytes: Option<i64> = connection
+        .prepare_cached(&format!(
+            "SELECT sum(length(bytes)) FROM items WHERE log = {LOG} AND log_index BETWEEN ?5 AND ?6"
+        ))?
+        .query_row(
+            params![
+                classroom.0,
+                log.document.0,
+                log.member.0,
+                log.lane.0,
+                signed(from)?,
+                signed(to)?
+            ],
+            |row| row.get(0),
+        )?;
+    unsigned(bytes.unwrap_or(0))
+}
+
+pub(super) fn covered(
+    connection: &Connection,
+    classroom: &ClassroomId,
+    log: &Log,
+    from: u64,
+    to: u64,
+) -> Result<Vec<Held>, Error> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT 0, 1, hash, NULL, bytes FROM covered
+         WHERE log = {LOG} AND log_first >= ?5 AND log_index <= ?6 ORDER BY log_first, log_index, hash"
+    ))?;
+    let mut rows = statement.query(params![
+        classroom.0,
+        log.document.0,
+        log.member.0,
+        log.lane.0,
+        signed(from)?,
+        signed(to)?
+    ])?;
+    let mut covered = Vec::new();
+    while let Some(row) = rows.next()? {
+        covered.extend(item(row)?.item.held());
+    }
+    Ok(covered)
+}
+
+pub(super) fn covered_since(connection: &Connection, classroom: &ClassroomId) -> Result<Option<u64>, Error> {
+    let since: Option<i64> = connection
+        .prepare_cached(&format!(
+            "SELECT min(since) FROM covered WHERE log IN (SELECT number FROM logs WHERE classroom = {CLASSROOM})"
+        ))?
+        .query_row([classroom.0], |row| row.get(0))?;
+    since.map(unsigned).transpose()
+}
+
+pub(super) fn fold(
+    connection: &Connection,
+    classroom: &ClassroomId,
+    document: &DocumentId,
+    hash: &SegmentHash,
+) -> Result<Option<(Log, Held)>, Error> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {ITEM} FROM items
+         WHERE classroom = {CLASSROOM} AND hash = ?2 AND kind = 1 AND hash <> chain_hash"
+    ))?;
+    let mut rows = statement.query(params![classroom.0, hash.0])?;
+    let Some(Item::Segment { hash, segment }) = rows.next()?.map(item).transpose()?.map(|placed| placed.item)
+    else {
+        return Ok(None);
+    };
+    let log = segment.header.log;
+    let held = Item::Segment { hash, segment }.held();
+    Ok(held.filter(|_| log.document == *document).map(|held| (log, held)))
 }
 
 pub(super) fn logs(connection: &Connection, classroom: &ClassroomId) -> Result<Vec<LogState>, Error> {

@@ -6,13 +6,16 @@ use rusqlite::Connection;
 use crate::Error;
 
 /// The version of the schema, kept in `user_version`.
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 
 /// The first version, which every store begins with.
 const VERSION_1: &str = include_str!("version_1.sql");
 
 /// Folds, snapshots, verdicts, receipts and pieces; what a log's end is without its segments; how much there is.
 const VERSION_2: &str = include_str!("version_2.sql");
+
+/// What folds took the place of is kept.
+const VERSION_3: &str = include_str!("version_3.sql");
 
 /// Brings the file to the newest version.
 pub(super) fn prepare(connection: &mut Connection) -> Result<(), Error> {
@@ -45,6 +48,9 @@ pub(super) fn prepare(connection: &mut Connection) -> Result<(), Error> {
             "INSERT INTO documents (classroom, document, space) SELECT DISTINCT classroom, document, ?1 FROM logs",
             [SpaceId::EVERYONE.0],
         )?;
+    }
+    if found < 3 {
+        transaction.execute_batch(VERSION_3)?;
     }
     transaction.pragma_update(None, "user_version", VERSION)?;
     transaction.commit()?;

@@ -1,12 +1,15 @@
 //! Changes to the tables, in a transaction.
 
-use protocol::segment::{Header, Log};
-use protocol::{ClassroomId, DocumentId, PieceHash};
+use protocol::segment::{Header, Log, Segment};
+use protocol::{ClassroomId, DocumentId, PieceHash, SegmentHash};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::signed;
 use crate::Error;
 use crate::store::{Change, Held, Item, Placed};
+
+const LOG: &str =
+    "(SELECT number FROM logs WHERE classroom = ?1 AND document = ?2 AND member = ?3 AND lane = ?4)";
 
 /// Makes one change.
 pub(super) fn change(
@@ -30,6 +33,15 @@ pub(super) fn change(
             grow(transaction, classroom, -removed.unwrap_or(0))
         }
         Change::RemoveSegments { log, from, to } => remove_segments(transaction, classroom, log, *from, *to),
+        Change::Cover { log, from, to } => {
+            cover(transaction, classroom, log, *from, *to, now)?;
+            remove_segments(transaction, classroom, log, *from, *to)
+        }
+        Change::KeepCovered { hash, segment } => keep_covered(transaction, classroom, *hash, segment, now),
+        Change::Uncover { log, parts, position } => {
+            uncover(transaction, classroom, log, parts, *position, now)
+        }
+        Change::ForgetCovered { before } => forget_covered(transaction, classroom, *before),
         Change::Erase { document } => erase(transaction, classroom, document),
         Change::Piece { hash, bytes } => piece(transaction, classroom, hash, bytes, now),
         Change::RemovePiece { hash } => {
@@ -145,13 +157,10 @@ fn remove_segments(
     let Some(classroom) = number(transaction, classroom)? else {
         return Ok(());
     };
-    let mut statement = transaction.prepare_cached(
-        "DELETE FROM items
-         WHERE log = (SELECT number FROM logs WHERE classroom = ?1 AND document = ?2 AND member = ?3 AND lane = ?4)
-           AND log_index BETWEEN ?5 AND ?6
-         RETURNING length(bytes)",
-    )?;
-    let mut rows = statement.query(params![
+    let mut statement = transaction.prepare_cached(&format!(
+        "DELETE FROM items WHERE log = {LOG} AND log_index BETWEEN ?5 AND ?6 RETURNING length(bytes)"
+    ))?;
+    let rows = statement.query(params![
         classroom,
         log.document.0,
         log.member.0,
@@ -159,11 +168,141 @@ fn remove_segments(
         signed(from)?,
         signed(to)?
     ])?;
-    let mut freed = 0;
-    while let Some(row) = rows.next()? {
-        freed += row.get::<_, i64>(0)?;
-    }
+    let freed = sum(rows)?;
     grow(transaction, classroom, -freed)
+}
+
+/// Copies segments to where they are served to nobody.
+fn cover(
+    transaction: &Connection,
+    classroom: &ClassroomId,
+    log: &Log,
+    from: u64,
+    to: u64,
+    now: u64,
+) -> Result<(), Error> {
+    let Some(classroom) = number(transaction, classroom)? else {
+        return Ok(());
+    };
+    let mut statement = transaction.prepare_cached(&format!(
+        "INSERT OR IGNORE INTO covered (log, log_first, log_index, hash, chain_hash, since, bytes)
+         SELECT log, log_first, log_index, hash, chain_hash, ?7, bytes FROM items
+         WHERE log = {LOG} AND log_index BETWEEN ?5 AND ?6
+         RETURNING length(bytes)"
+    ))?;
+    let rows = statement.query(params![
+        classroom,
+        log.document.0,
+        log.member.0,
+        log.lane.0,
+        signed(from)?,
+        signed(to)?,
+        signed(now)?
+    ])?;
+    let kept = sum(rows)?;
+    grow_covered(transaction, classroom, kept)
+}
+
+fn keep_covered(
+    transaction: &Connection,
+    classroom: &ClassroomId,
+    hash: SegmentHash,
+    segment: &Segment,
+    now: u64,
+) -> Result<(), Error> {
+    let Some(classroom) = number(transaction, classroom)? else {
+        return Err(Error::Conflict);
+    };
+    let (header, bytes) = (
+        &segment.header,
+        segment.encode().map_err(|_| Error::Damaged("segment"))?,
+    );
+    let Log {
+        document,
+        member,
+        lane,
+    } = header.log;
+    let mut statement = transaction.prepare_cached(&format!(
+        "INSERT OR IGNORE INTO covered (log, log_first, log_index, hash, chain_hash, since, bytes)
+         SELECT {LOG}, ?5, ?6, ?7, ?8, ?9, ?10
+         RETURNING length(bytes)"
+    ))?;
+    let rows = statement.query(params![
+        classroom,
+        document.0,
+        member.0,
+        lane.0,
+        signed(header.first)?,
+        signed(header.last)?,
+        hash.0,
+        header.kind.covered().unwrap_or(hash).0,
+        signed(now)?,
+        bytes
+    ])?;
+    let kept = sum(rows)?;
+    grow_covered(transaction, classroom, kept)
+}
+
+fn uncover(
+    transaction: &Connection,
+    classroom: &ClassroomId,
+    log: &Log,
+    parts: &[SegmentHash],
+    position: u64,
+    now: u64,
+) -> Result<(), Error> {
+    let Some(classroom) = number(transaction, classroom)? else {
+        return Err(Error::Conflict);
+    };
+    let mut copy = transaction.prepare_cached(&format!(
+        "INSERT INTO items (classroom, position, log, log_index, hash, bytes, kind, log_first, chain_hash, stored)
+         SELECT ?1, ?6, log, log_index, hash, bytes, 1, log_first, chain_hash, ?7 FROM covered
+         WHERE log = {LOG} AND hash = ?5
+         RETURNING length(bytes)"
+    ))?;
+    let mut forget =
+        transaction.prepare_cached(&format!("DELETE FROM covered WHERE log = {LOG} AND hash = ?5"))?;
+    let (mut bytes, mut last) = (0, signed(position)?);
+    for part in parts {
+        let key = (classroom, log.document.0, log.member.0, log.lane.0, part.0);
+        // Nothing is answered if it is not there, and then the query fails.
+        bytes += copy.query_row(
+            params![key.0, key.1, key.2, key.3, key.4, last, signed(now)?],
+            |row| row.get::<_, i64>(0),
+        )?;
+        forget.execute(params![key.0, key.1, key.2, key.3, key.4])?;
+        last += 1;
+    }
+    // A position would go back: then nothing is changed, which is a failure.
+    let went_on = transaction.execute(
+        "UPDATE classrooms SET last = ?2 WHERE number = ?1 AND last < ?3",
+        params![classroom, last - 1, signed(position)?],
+    )?;
+    if went_on != 1 {
+        return Err(Error::Conflict);
+    }
+    grow(transaction, classroom, bytes)?;
+    grow_covered(transaction, classroom, -bytes)
+}
+
+fn forget_covered(transaction: &Connection, classroom: &ClassroomId, before: u64) -> Result<(), Error> {
+    let Some(classroom) = number(transaction, classroom)? else {
+        return Ok(());
+    };
+    let mut statement = transaction.prepare_cached(
+        "DELETE FROM covered WHERE since < ?2 AND log IN (SELECT number FROM logs WHERE classroom = ?1)
+         RETURNING length(bytes)",
+    )?;
+    let freed = sum(statement.query(params![classroom, signed(before)?])?)?;
+    grow_covered(transaction, classroom, -freed)
+}
+
+fn sum(mut rows: rusqlite::Rows<'_>) -> Result<i64, Error> {
+    let mut sum = 0;
+    while let Some(row) = rows.next()? {
+        sum += row.get::<_, i64>(0)?;
+    }
+    Ok(sum)
 }
 
 fn erase(transaction: &Connection, classroom: &ClassroomId, document: &DocumentId) -> Result<(), Error> {
@@ -177,6 +316,13 @@ fn erase(transaction: &Connection, classroom: &ClassroomId, document: &DocumentI
             "SELECT sum(length(bytes)) FROM items WHERE log IN {logs}"
         ))?
         .query_row(key, |row| row.get(0))?;
+    let covered: Option<i64> = transaction
+        .prepare_cached(&format!(
+            "SELECT sum(length(bytes)) FROM covered WHERE log IN {logs}"
+        ))?
+        .query_row(key, |row| row.get(0))?;
+    transaction.execute(&format!("DELETE FROM covered WHERE log IN {logs}"), key)?;
+    grow_covered(transaction, classroom, -covered.unwrap_or(0))?;
     transaction.execute(&format!("DELETE FROM items WHERE log IN {logs}"), key)?;
     transaction.execute("DELETE FROM logs WHERE classroom = ?1 AND document = ?2", key)?;
     transaction.execute(
@@ -223,6 +369,16 @@ fn grow(transaction: &Connection, classroom: i64, bytes: i64) -> Result<(), Erro
     if bytes != 0 {
         transaction
             .prepare_cached("UPDATE classrooms SET bytes = bytes + ?2 WHERE number = ?1")?
+            .execute(params![classroom, bytes])?;
+    }
+    Ok(())
+}
+
+/// The same of what is kept beside the items.
+fn grow_covered(transaction: &Connection, classroom: i64, bytes: i64) -> Result<(), Error> {
+    if bytes != 0 {
+        transaction
+            .prepare_cached("UPDATE classrooms SET covered = covered + ?2 WHERE number = ?1")?
             .execute(params![classroom, bytes])?;
     }
     Ok(())
