@@ -130,6 +130,11 @@ impl<R: CryptoRng> Replica<R> {
             }
             return Ok(());
         };
+        if reason == AsideReason::FoldDiffers {
+            // It goes once it was compared and does not differ.
+            self.compare(id, &segment);
+            return Ok(());
+        }
         match self.take_segment(id, &segment, Source::Relay)? {
             None => self.no_more_aside(id, key),
             Some(still) if still == reason => {}

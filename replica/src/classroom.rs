@@ -14,7 +14,7 @@ use protocol::{ClassroomId, DocumentId, EntryHash, LaneId, MemberId, Refusal, Se
 
 use crate::aside::Shelf;
 use crate::command::Profile;
-use crate::folding::Unfolded;
+use crate::folding::{Disputes, Unfolded};
 use crate::healing::Healing;
 use crate::own_document::OwnDocument;
 use crate::presence::Person;
@@ -56,6 +56,7 @@ pub(crate) struct Classroom {
     pub(crate) outbox: BTreeMap<(Log, u64), Unsent>,
     /// Own logs that have grown since they were last folded.
     pub(crate) unfolded: BTreeMap<Log, Unfolded>,
+    pub(crate) disputes: Disputes,
     pub(crate) documents: BTreeMap<DocumentId, Copy>,
     pub(crate) titles: BTreeMap<DocumentId, String>,
     pub(crate) snapshots: Snapshots,
@@ -314,6 +315,7 @@ pub(crate) enum Submission {
     Snapshot {
         is_piece: bool,
     },
+    /// A verdict, or what shows that it is right: others compare as well.
     Verdict,
     Receipt,
 }
@@ -369,6 +371,7 @@ impl Classroom {
             logs: BTreeMap::new(),
             outbox: BTreeMap::new(),
             unfolded: BTreeMap::new(),
+            disputes: Disputes::default(),
             documents: BTreeMap::new(),
             titles: BTreeMap::new(),
             snapshots: Snapshots::default(),

@@ -4,6 +4,7 @@
 //! begins that the relay has, or where its log ends there, and if the relay does not take a fold of what it has, nothing is
 //! lost. Rows and outbox change in one write. The bytes of a fold are made once.
 
+mod disputes;
 mod others;
 
 use documents::change;
@@ -18,6 +19,8 @@ use crate::store::{self, Table};
 use crate::tabs::Note;
 use crate::writes::After;
 use crate::{Error, Me, Replica};
+
+pub(crate) use disputes::Disputes;
 
 /// How long a log is left alone before it is folded, in milliseconds.
 const QUIET: u64 = 30_000;

@@ -98,6 +98,9 @@ impl<R: CryptoRng> Replica<R> {
                 if advance == 0 && self.is_comparing(&id) {
                     return self.compare_segment(&id, &segment, true);
                 }
+                if advance == 0 && self.is_unfolding(&id) {
+                    return self.part_came(&id, segment);
+                }
                 self.advance(&id, advance)?;
                 match self.take_segment(&id, &segment, Source::Relay)? {
                     Some(reason) => self.keep_aside(&id, reason, segment.encode()?),
@@ -178,6 +181,7 @@ impl<R: CryptoRng> Replica<R> {
         }
         classroom.refused = None;
         classroom.reopen = Reopen::default();
+        classroom.disputes.said.clear();
         self.heal_if_lost(id, from)?;
         self.set_since(id, from)
     }

@@ -260,7 +260,9 @@ impl<R: CryptoRng> Replica<R> {
             channel.caught_up = true;
             channel.has_told_all = true;
         }
-        self.settle_snapshots(id)
+        self.settle_snapshots(id)?;
+        self.settle_disputes(id);
+        Ok(())
     }
 
     pub(crate) fn answer_previews(&mut self, id: &ClassroomId) {

@@ -7,7 +7,7 @@ use protocol::bounded::Bytes;
 use protocol::rand_core::CryptoRng;
 use protocol::segment::{Log, Segment};
 use protocol::snapshot::Snapshot;
-use protocol::{ClassroomId, DocumentId, LaneId, MemberId, SnapshotHash};
+use protocol::{ClassroomId, DocumentId, LaneId, MemberId, SegmentHash, SnapshotHash};
 
 use crate::aside::Exporting;
 use crate::classroom::{Classroom, Content, Copy, Held};
@@ -57,6 +57,8 @@ pub(crate) enum What {
     Needed(DocumentId),
     /// What a fold of somebody stands for: the fold, and how far its log went.
     Compare(Box<Segment>, LogRecord),
+    /// The segments of a document, of which a fold is disputed.
+    Disputed(DocumentId, SegmentHash),
     /// A part of a log that the relay lacks.
     Lost(Log),
     /// A page of a table that the export with this number wants, from this key on.
@@ -173,6 +175,12 @@ impl<R: CryptoRng> Replica<R> {
                     self.shown_home = None;
                 }
             }
+            What::Disputed(document, hash) => {
+                let rows = segments_in(&reading.complete(records));
+                if self.disputed_read(&id, (*document, *hash), rows).is_err() {
+                    self.shown_home = None;
+                }
+            }
             What::Lost(log) => {
                 let (mut found, next) = reading.page(records);
                 let count = found.len();
@@ -281,7 +289,7 @@ impl<R: CryptoRng> Replica<R> {
             What::AsideDue(keys) => self.aside_not_read(&reading.classroom, keys),
             // It comes again: from aside, or as a fold of the relay's at the next look; or is looked at again with what comes
             // next.
-            What::Compare(..) | What::Needed(_) => {}
+            What::Compare(..) | What::Needed(_) | What::Disputed(..) => {}
             What::Export(request, table, from) => self.export_again(request, table, from),
             What::ExportPieces(request) => self.pieces_to_export(request, &Changes::new()),
             // It stays where it is, and shows at the next look behind the invite.

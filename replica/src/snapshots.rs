@@ -66,6 +66,8 @@ pub(crate) enum Fetching {
     Segments,
     /// For comparing, the same.
     Compared,
+    /// What a fold stands for that is disputed.
+    Parts,
 }
 
 /// Whether a snapshot is of use.
@@ -259,6 +261,7 @@ impl<R: CryptoRng> Replica<R> {
                 self.fetch_pieces(id);
             }
             Some(Fetching::Compared) => self.compared_fetched(id)?,
+            Some(Fetching::Parts) => self.parts_fetched(id)?,
             Some(Fetching::Segments) | None => {}
         }
         Ok(())

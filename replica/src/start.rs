@@ -141,6 +141,11 @@ impl<R: CryptoRng> Replica<R> {
             {
                 classroom.unhealed = true;
             }
+            if let Some((id, document, fold)) = store::parse_dispute_key(key)
+                && let Some(classroom) = self.classrooms.get_mut(&id)
+            {
+                classroom.disputes.due.insert((document, fold));
+            }
         }
         self.read_logs(records);
         for (key, value) in rows(records, Table::Snapshots) {

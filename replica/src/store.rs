@@ -41,7 +41,8 @@ pub enum Table {
     Profile,
     /// [`ClassroomRecord`] by classroom; by classroom and tab, up to where everything of the relay is here
     /// ([`SinceRecord`]); [`Asked`] by classroom and a zero; by classroom and a one, which [`READER`] has looked at what is
-    /// kept aside; by classroom and a word, that the relay may lack something that is here; by classroom and another word, how
+    /// kept aside; by classroom and a word, that the relay may lack something that is here, or that
+    /// a fold is disputed; by classroom and another word, how
     /// much waits for an invite to it ([`Unopened`]).
     Classrooms,
     /// [`EntryRecord`] by classroom and entry.
@@ -493,6 +494,22 @@ pub(crate) fn parse_unopened_key(key: &[u8]) -> Option<ClassroomId> {
 pub(crate) fn parse_unhealed_key(key: &[u8]) -> Option<ClassroomId> {
     let id = parse_classroom(key)?;
     (key == unhealed_key(&id)).then_some(id)
+}
+
+/// For that somebody disputes a fold.
+pub(crate) fn dispute_key(classroom: &ClassroomId, document: &DocumentId, fold: &SegmentHash) -> Vec<u8> {
+    [classroom.0.as_slice(), b"dispute", &document.0, &fold.0].concat()
+}
+
+/// Reads a [`dispute_key`] back.
+pub(crate) fn parse_dispute_key(key: &[u8]) -> Option<(ClassroomId, DocumentId, SegmentHash)> {
+    let rest = key.get(32..)?.strip_prefix(b"dispute")?;
+    let (document, fold) = rest.split_at_checked(16)?;
+    Some((
+        parse_classroom(key)?,
+        DocumentId(document.try_into().ok()?),
+        SegmentHash(fold.try_into().ok()?),
+    ))
 }
 
 /// For segments, by index.

@@ -182,6 +182,15 @@ impl Shelf {
         }
     }
 
+    /// Has what was kept aside for this reason tried once more.
+    pub(crate) fn try_again(&mut self, reason: AsideReason) {
+        for (key, aside) in &self.items {
+            if aside.reason == reason {
+                self.away.insert(aside.place(key));
+            }
+        }
+    }
+
     /// A log went on from an index to another: what begins there is tried again.
     pub(crate) fn log_went_on(&mut self, log: Log, from: u64, to: u64) {
         let start = (Some((log, from)), Vec::new());

@@ -59,7 +59,12 @@ impl<R: CryptoRng> Replica<R> {
         let rows = in_a_row(rows);
         match classroom.compared(fold, &present, &rows)? {
             Compared::Known => {}
-            Compared::Aside(reason) => return self.keep_aside(id, reason, fold.encode()?),
+            Compared::Aside(reason) => {
+                if reason == AsideReason::FoldDiffers {
+                    self.dispute(id, fold, &rows)?;
+                }
+                return self.keep_aside(id, reason, fold.encode()?);
+            }
             Compared::Same { rows: replaced, new } => {
                 if fold.header.last >= present.next {
                     let hash = fold.chain_hash(id)?;

@@ -15,7 +15,7 @@ use protocol::roster::{Member, Role};
 use protocol::segment::{Log, Segment};
 use protocol::snapshot::{CoveredLane, Piece, Snapshot};
 use protocol::verdict::{Statement, Verdict};
-use protocol::{ClassroomId, DocumentId, MemberId, PieceHash, SegmentHash, SnapshotHash};
+use protocol::{ClassroomId, DocumentId, MemberId, PieceHash, SegmentHash, SnapshotHash, SpaceId};
 
 use super::{Fetching, PIECES_AT_ONCE, pieces_of};
 use crate::classroom::{Classroom, Submission};
@@ -23,7 +23,7 @@ use crate::command::{Answer, Problem, Verified};
 use crate::incoming::reason_of;
 use crate::loading::What;
 use crate::store::{self, AsideReason, Changes, Table};
-use crate::{Error, Replica};
+use crate::{Error, Me, Replica};
 
 /// How long a new snapshot is left alone, at least and at most, in milliseconds: of all who could, few compare it.
 const WAIT: (u64, u64) = (30_000, 90_000);
@@ -535,19 +535,32 @@ impl<R: CryptoRng> Replica<R> {
         hash: SnapshotHash,
         matches: bool,
     ) {
+        let header = &snapshot.header;
+        let is_own = |me: &Me| me.keys.id() == header.member;
+        if matches && self.me.as_ref().is_some_and(is_own) {
+            return;
+        }
+        self.send_verdict(id, header.document, &header.space, hash, matches);
+    }
+
+    /// Says what came of comparing a snapshot, or a fold, with its segments.
+    pub(crate) fn send_verdict(
+        &mut self,
+        id: &ClassroomId,
+        document: DocumentId,
+        space: &SpaceId,
+        hash: SnapshotHash,
+        matches: bool,
+    ) {
         let (Some(me), Some(classroom)) = (&self.me, self.classrooms.get_mut(id)) else {
             return;
         };
         let member = me.keys.id();
-        let header = &snapshot.header;
-        if header.member == member && matches {
-            return;
-        }
-        let Some(sealing) = classroom.sealing(&member, &header.space) else {
+        let Some(sealing) = classroom.sealing(&member, space) else {
             return;
         };
         let statement = Statement {
-            document: header.document,
+            document,
             snapshot: hash,
             member,
             roster: sealing.roster,
@@ -568,7 +581,7 @@ impl<R: CryptoRng> Replica<R> {
         }
     }
 
-    /// What somebody says of a snapshot; says whether it is new, or why it can't be taken. Only what the relay has heard
+    /// What somebody says of a snapshot, or of a fold; says whether it is new, or why it can't be taken. Only what the relay has heard
     /// can make it let segments go: of what a file says nobody relies on that, and compares.
     pub(crate) fn take_verdict(
         &mut self,
@@ -606,6 +619,11 @@ impl<R: CryptoRng> Replica<R> {
             // It is taken for what it is worth: what counts are the segments.
             let due = (base.snapshot.clone(), snapshot, self.now + wait);
             classroom.snapshots.comparing.due.insert(document, due);
+        }
+        if !statement.matches && classroom.snapshots.place(&snapshot).is_none() {
+            // Whoever says so, what is looked at is what the fold stands for.
+            self.fold_disputed(id, document, SegmentHash(snapshot.0))
+                .map_err(|_| AsideReason::Unreadable)?;
         }
         if before.is_none() {
             self.note_verdict(id, &verdict.statement, bytes.to_vec());

@@ -1,5 +1,7 @@
 //! Folds: few segments in the place of many, by their author alone; others take one only if it holds the same.
 
+use documents::page::Page;
+use protocol::frame::ClientFrame;
 use protocol::roster::Role;
 use protocol::segment::{Kind, Segment};
 use protocol::{LaneId, SegmentHash};
@@ -7,7 +9,7 @@ use replica::store::Table;
 use replica::view::Work;
 
 use crate::script::{Author, Script, Submitted};
-use crate::tab::words;
+use crate::tab::{word_at, words};
 
 /// Longer than an own log is left alone before it is folded, in milliseconds.
 const QUIET: u64 = 31_000;
@@ -300,6 +302,158 @@ async fn a_fold_that_holds_something_else_is_kept_aside() {
     assert_eq!(aside, vec![FOLD_DIFFERS; folds.len()]);
     assert_eq!(script.rows(lane), before);
     assert_eq!(words(&script.text()).len(), 10);
+}
+
+/// What the replica said of folds.
+fn disputes(script: &Script) -> Vec<SegmentHash> {
+    let disputes = script.submitted.iter().filter_map(|submitted| match submitted {
+        Submitted::Verdict(verdict) if !verdict.statement.matches => {
+            Some(SegmentHash(verdict.statement.snapshot.0))
+        }
+        _ => None,
+    });
+    disputes.collect()
+}
+
+#[tokio::test]
+async fn whoever_finds_that_a_fold_differs_says_so_and_brings_what_it_stands_for() {
+    let (mut script, mut author, changes, hashes) = with_author("disputing").await;
+    let rows = script.rows(Some(author.log.lane));
+    let lie = author.fold((2, 8), (hashes[2], hashes[9]), &changes[..7]);
+    let hash = lie.hash(&script.classroom).unwrap();
+    let before = script.submitted.len();
+    script.bring(&lie).await;
+    script.go().await;
+    let said = &script.submitted[before..];
+    assert!(matches!(said, [Submitted::Verdict(_), .., Submitted::Verdict(_)]));
+    assert_eq!(disputes(&script), [hash; 2]);
+    let brought: Vec<Segment> = said
+        .iter()
+        .filter_map(|submitted| match submitted {
+            Submitted::Segment(segment) => Some(segment.clone()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(brought, rows[2..9]);
+    // Once is enough, as long as the connection lasts.
+    script.bring(&lie).await;
+    script.go().await;
+    assert_eq!(disputes(&script).len(), 2);
+    // What came of it is not known after a restart.
+    script.tab = script.world.restart_tab(script.tab);
+    script.connect().await;
+    script.open(1).await;
+    assert_eq!(disputes(&script), [hash; 2]);
+    assert_eq!(script.view().kept_aside, 1);
+    script.reopen_page().await;
+    assert_eq!(words(&script.text()).len(), 10);
+}
+
+/// A script with somebody else of whom only a fold is here, that holds `[other]` in place of `[0]` to `[4]`; that fold, and
+/// what it should hold.
+async fn with_lie(seed: &str) -> (Script, Author, Segment, Vec<Segment>) {
+    let mut script = Script::new(seed).await;
+    script.settle().await;
+    let mut author = script.author(Role::Student).await;
+    let admission = author.admission.clone();
+    script.bring_entry(&admission).await;
+    let saved = author.page.save().unwrap();
+    let mut liar = Page::load(&saved, author.log.actor()).unwrap();
+    liar.apply(&[word_at((0, 0), "[other]")]).unwrap();
+    let other = liar.commit(0).unwrap();
+    let mut parts = Vec::new();
+    for word in 0..5 {
+        let change = author.word(&format!("[{word}]"));
+        parts.push(author.seal(&[change]));
+    }
+    let lie = author.fold((0, 4), (SegmentHash::NONE, author.previous), &[other]);
+    script.bring(&lie).await;
+    script.go().await;
+    assert_eq!(words(&script.text()), wanted(["[other]"]));
+    (script, author, lie, parts)
+}
+
+impl Script {
+    fn ranges_asked(&self) -> Vec<(u64, u64)> {
+        let ranges = self.asked.iter().filter_map(|frame| match frame {
+            ClientFrame::Fetch { wanted, .. } => wanted.logs.first().map(|range| (range.from, range.to)),
+            _ => None,
+        });
+        ranges.collect()
+    }
+
+    async fn fetch_all(&mut self, parts: &[Segment]) {
+        for part in parts {
+            self.bring_by(part, 0).await;
+        }
+        self.fetched().await;
+    }
+}
+
+#[tokio::test]
+async fn whoever_took_a_fold_that_differs_takes_what_it_stands_for() {
+    let (mut script, mut author, lie, parts) = with_lie("taken").await;
+    let lane = Some(author.log.lane);
+    let next = author.word("[5]");
+    let next = author.seal(&[next]);
+    script.bring_verdict(&author.dispute(&lie)).await;
+    assert_eq!(script.ranges_asked(), [(0, 5)]);
+    script.fetch_all(&parts).await;
+    assert_eq!(script.rows(lane), parts);
+    let all = wanted(["[0]", "[1]", "[2]", "[3]", "[4]"]);
+    assert_eq!(words(&script.text()), all);
+    assert_eq!(script.world.store(0).reasons_aside(), [FOLD_DIFFERS]);
+    assert_eq!(disputes(&script), [], "the relay knows");
+    script.bring(&next).await;
+    assert_eq!(words(&script.text()).len(), 6);
+    script.reopen_page().await;
+    assert_eq!(words(&script.text()).len(), 6);
+    // It is settled: nothing is asked for again.
+    script.connect().await;
+    script.open(1).await;
+    assert_eq!(script.ranges_asked(), []);
+}
+
+#[tokio::test]
+async fn a_dispute_outlives_a_restart_and_what_is_not_proved_changes_nothing() {
+    let (mut script, mut author, lie, parts) = with_lie("proof").await;
+    let lane = Some(author.log.lane);
+    script.bring_verdict(&author.dispute(&lie)).await;
+    let more = author.word("[5]");
+    let more = author.seal(&[more]);
+    for wrong in [&parts[..4], &parts[1..], &[lie.clone(), more][..], &[]] {
+        script.fetch_all(wrong).await;
+        assert_eq!(script.rows(lane), [lie.clone()]);
+        script.tab = script.world.restart_tab(script.tab);
+        script.connect().await;
+        script.open(1).await;
+        assert_eq!(script.ranges_asked(), [(0, 5)]);
+    }
+    script.fetch_all(&parts).await;
+    assert_eq!(script.rows(lane), parts);
+}
+
+#[tokio::test]
+async fn an_honest_fold_stays_whatever_is_said_of_it() {
+    let mut script = Script::new("honest").await;
+    script.settle().await;
+    let mut author = script.author(Role::Student).await;
+    let admission = author.admission.clone();
+    script.bring_entry(&admission).await;
+    let changes: Vec<_> = (0..5).map(|word| author.word(&format!("[{word}]"))).collect();
+    let parts: Vec<Segment> = changes
+        .iter()
+        .map(|change| author.seal(std::slice::from_ref(change)))
+        .collect();
+    let fold = author.fold((0, 4), (SegmentHash::NONE, author.previous), &changes);
+    script.bring(&fold).await;
+    script.bring_verdict(&author.dispute(&fold)).await;
+    script.fetch_all(&parts).await;
+    assert_eq!(script.rows(Some(author.log.lane)), [fold]);
+    assert_eq!((words(&script.text()).len(), script.view().kept_aside), (5, 0));
+    // Nor is a dispute of what is not here anything to ask for.
+    script.bring_verdict(&author.dispute(&parts[0])).await;
+    assert_eq!(script.ranges_asked().len(), 1);
 }
 
 /// The number of [`replica::store::AsideReason::FoldDiffers`] in a row.

@@ -222,10 +222,10 @@ impl Script {
         self.asked.clear();
     }
 
-    /// Opens the classroom from a position on, or from where it was asked to if that is further.
+    /// Opens the classroom from a position on, or from where it was asked to.
     pub(crate) async fn open(&mut self, index: u64) {
         let asked = self.since.filter(|since| since.incarnation == 5);
-        let index = asked.map_or(index, |since| since.index.max(index));
+        let index = asked.map_or(index, |since| since.index);
         self.open_by(5, index, None).await;
     }
 
@@ -641,6 +641,19 @@ impl Author {
             &mut self.rng,
         )
         .unwrap()
+    }
+
+    /// What somebody says who finds that a fold holds something else than what it covers.
+    pub(crate) fn dispute(&self, fold: &Segment) -> Verdict {
+        let hash = fold.hash(&self.classroom).unwrap();
+        let statement = Statement {
+            document: fold.header.log.document,
+            snapshot: SnapshotHash(hash.0),
+            member: self.keys.id(),
+            roster: self.heads.clone(),
+            matches: false,
+        };
+        Verdict::sign(&self.keys, &self.classroom, statement).unwrap()
     }
 
     /// A snapshot of all that this author wrote on its document, or of what a test puts in the place of that.

@@ -1,0 +1,297 @@
+//! Folds that hold something else than what they stand for.
+//!
+//! Whoever has what a fold stands for finds that out, says so to the relay, and brings it. The relay serves that again in
+//! place of the fold. Whoever took the fold hears of it and fetches what came back: its hashes lead to the one that the
+//! fold itself names, so it is what the author wrote first. If the fold holds something else, it is kept aside, and so all
+//! have the same again.
+
+use std::collections::BTreeSet;
+
+use protocol::frame::ClientFrame;
+use protocol::inventory::{LogRange, Wanted};
+use protocol::rand_core::CryptoRng;
+use protocol::segment::Segment;
+use protocol::{ClassroomId, DocumentId, SegmentHash, SnapshotHash};
+
+use super::names;
+use crate::classroom::{Copy, Submission};
+use crate::loading::What;
+use crate::snapshots::Fetching;
+use crate::store::{self, AsideReason, Table};
+use crate::{Error, Replica};
+
+/// How much of what a fold stands for is brought at once, or taken.
+const MOST_ROWS: usize = 1_000;
+const MOST_BYTES: usize = 64 * 1024 * 1024;
+
+#[derive(Default)]
+pub(crate) struct Disputes {
+    /// What others dispute, by document and hash, until it was looked at.
+    pub(crate) due: BTreeSet<(DocumentId, SegmentHash)>,
+    under_way: Option<Disputed>,
+    /// The folds of which this connection was told.
+    pub(crate) said: BTreeSet<SegmentHash>,
+}
+
+/// A fold that is here, and what is disputed of it.
+struct Disputed {
+    name: (DocumentId, SegmentHash),
+    fold: Option<Segment>,
+    parts: Vec<Segment>,
+    bytes: usize,
+}
+
+impl Disputed {
+    /// Where the next part begins, and the hash before it.
+    fn next(&self, id: &ClassroomId) -> Result<Option<(u64, SegmentHash)>, Error> {
+        Ok(match (self.parts.last(), &self.fold) {
+            (Some(part), _) => Some((part.header.last + 1, part.chain_hash(id)?)),
+            (None, Some(fold)) => Some((fold.header.first, fold.previous)),
+            (None, None) => None,
+        })
+    }
+}
+
+impl<R: CryptoRng> Replica<R> {
+    /// A fold holds something else than these rows: the relay is told, and given them.
+    pub(super) fn dispute(
+        &mut self,
+        id: &ClassroomId,
+        fold: &Segment,
+        rows: &[Segment],
+    ) -> Result<(), Error> {
+        let hash = fold.hash(id)?;
+        let header = &fold.header;
+        let Some(classroom) = self.classrooms.get_mut(id) else {
+            return Ok(());
+        };
+        // Before that it is said later on.
+        let channel = classroom.channel.as_ref();
+        let may_say = classroom.joining.is_none() && channel.is_some_and(|channel| channel.caught_up);
+        if !may_say || !classroom.disputes.said.insert(hash) {
+            return Ok(());
+        }
+        let name = SnapshotHash(hash.0);
+        let document = header.log.document;
+        self.send_verdict(id, document, &header.space, name, false);
+        let is_within = |row: &&Segment| header.first <= row.header.first && row.header.last <= header.last;
+        for row in rows.iter().filter(is_within).take(MOST_ROWS) {
+            let hash = row.hash(id)?;
+            if let Some(channel) = self.classrooms.get_mut(id).and_then(|c| c.channel.as_mut()) {
+                channel.submit(Submission::Verdict);
+                let segment = Box::new(channel.packer.pack(row, hash));
+                let channel = channel.number;
+                self.send(&[ClientFrame::Segment { channel, segment }]);
+            }
+        }
+        // It looks once more whether it has all now.
+        self.send_verdict(id, document, &header.space, name, false);
+        Ok(())
+    }
+
+    /// Somebody says that a fold holds something else.
+    pub(crate) fn fold_disputed(
+        &mut self,
+        id: &ClassroomId,
+        document: DocumentId,
+        hash: SegmentHash,
+    ) -> Result<(), Error> {
+        if let Some(classroom) = self.classrooms.get_mut(id)
+            && classroom.disputes.due.insert((document, hash))
+        {
+            let key = store::dispute_key(id, &document, &hash);
+            self.batch(id).put(Table::Classrooms, key, &())?;
+            self.look_at_disputes(id);
+        }
+        Ok(())
+    }
+
+    /// A connection has come to where everything was sent: what waited for that goes on.
+    pub(crate) fn settle_disputes(&mut self, id: &ClassroomId) {
+        let Some(classroom) = self.classrooms.get_mut(id) else {
+            return;
+        };
+        classroom.disputes.under_way = None;
+        if classroom.disputes.said.is_empty() {
+            classroom.aside.try_again(AsideReason::FoldDiffers);
+            self.read_aside(id);
+        }
+        self.look_at_disputes(id);
+    }
+
+    /// Looks for the next fold that is disputed.
+    fn look_at_disputes(&mut self, id: &ClassroomId) {
+        let Some(classroom) = self.classrooms.get_mut(id) else {
+            return;
+        };
+        let is_ready = classroom
+            .channel
+            .as_ref()
+            .is_some_and(|channel| channel.caught_up);
+        if !is_ready || classroom.disputes.under_way.is_some() {
+            return;
+        }
+        let Some((document, hash)) = classroom.disputes.due.first().copied() else {
+            return;
+        };
+        classroom.disputes.under_way = Some(Disputed {
+            name: (document, hash),
+            fold: None,
+            parts: Vec::new(),
+            bytes: 0,
+        });
+        let mut ranges = Vec::new();
+        for log in classroom.logs.keys().filter(|log| log.document == document) {
+            ranges.push(store::segments_from(id, log, 0));
+        }
+        self.read(*id, What::Disputed(document, hash), ranges);
+    }
+
+    /// The segments of a document were read of which a fold is disputed.
+    pub(crate) fn disputed_read(
+        &mut self,
+        id: &ClassroomId,
+        name: (DocumentId, SegmentHash),
+        rows: Vec<Segment>,
+    ) -> Result<(), Error> {
+        let Some(classroom) = self.classrooms.get_mut(id) else {
+            return Ok(());
+        };
+        let Some(disputed) = classroom.disputes.under_way.as_mut().filter(|d| d.name == name) else {
+            return Ok(());
+        };
+        for row in rows {
+            if row.header.kind.covered().is_some() && row.hash(id)? == name.1 {
+                disputed.fold = Some(row);
+                break;
+            }
+        }
+        let Some(header) = disputed.fold.as_ref().map(|fold| &fold.header) else {
+            // Another tab may have put something else in its place.
+            let copy = classroom.documents.get(&name.0);
+            if matches!(copy, Some(Copy::Here(_) | Copy::Loading { .. })) {
+                self.put_together_again(id, name.0);
+            }
+            return self.settled(id);
+        };
+        let range = LogRange {
+            log: header.log,
+            from: header.first,
+            to: header.last + 1,
+        };
+        let wanted = Wanted {
+            logs: vec![range],
+            ..Wanted::default()
+        };
+        self.fetch(id, wanted, Fetching::Parts);
+        Ok(())
+    }
+
+    /// Whether segments that come by name are what a fold stands for.
+    pub(crate) fn is_unfolding(&self, id: &ClassroomId) -> bool {
+        self.classrooms
+            .get(id)
+            .and_then(|classroom| classroom.channel.as_ref())
+            .is_some_and(|channel| channel.fetching.front() == Some(&Fetching::Parts))
+    }
+
+    pub(crate) fn part_came(&mut self, id: &ClassroomId, segment: Segment) -> Result<(), Error> {
+        let Some(classroom) = self.classrooms.get_mut(id) else {
+            return Ok(());
+        };
+        let Some(disputed) = &mut classroom.disputes.under_way else {
+            return Ok(());
+        };
+        let follows = disputed.next(id)? == Some((segment.header.first, segment.previous));
+        disputed.bytes += segment.sealed.len();
+        if follows && disputed.bytes <= MOST_BYTES && segment.hash(id)? != disputed.name.1 {
+            disputed.parts.push(segment);
+        }
+        Ok(())
+    }
+
+    /// All has come that the relay has of what a fold stands for.
+    pub(crate) fn parts_fetched(&mut self, id: &ClassroomId) -> Result<(), Error> {
+        let Some(classroom) = self.classrooms.get_mut(id) else {
+            return Ok(());
+        };
+        let Some(disputed) = &mut classroom.disputes.under_way else {
+            return Ok(());
+        };
+        let Some(fold) = disputed.fold.take() else {
+            return Ok(());
+        };
+        let parts = std::mem::take(&mut disputed.parts);
+        let mut held = Vec::new();
+        for part in &parts {
+            match classroom.changes_of(part) {
+                Ok(changes) if part.header.log == fold.header.log && part.verify(id).is_ok() => {
+                    held.extend(changes);
+                }
+                _ => return Ok(()),
+            }
+        }
+        let is_whole = match parts.last() {
+            Some(last) => {
+                last.header.last == fold.header.last
+                    && Some(last.chain_hash(id)?) == fold.header.kind.covered()
+            }
+            None => false,
+        };
+        if !is_whole {
+            // There may be more another time.
+            return Ok(());
+        }
+        let is_same = classroom
+            .changes_of(&fold)
+            .is_ok_and(|changes| names(&changes).is_some_and(|folded| Some(folded) == names(&held)));
+        if !is_same {
+            self.put_back(id, &fold, &parts)?;
+        }
+        self.settled(id)
+    }
+
+    /// Puts what a fold stands for in its place.
+    fn put_back(&mut self, id: &ClassroomId, fold: &Segment, parts: &[Segment]) -> Result<(), Error> {
+        let log = fold.header.log;
+        let Some(record) = self.classrooms.get_mut(id).and_then(|c| c.logs.get_mut(&log)) else {
+            return Ok(());
+        };
+        // Where the log ends is the same, and what is before it is not.
+        record.generation += 1;
+        self.note_log(id, &log)?;
+        let batch = self.batch(id);
+        batch.delete(Table::Segments, store::segment_key(id, &fold.header));
+        for part in parts {
+            batch.put_bytes(
+                Table::Segments,
+                store::segment_key(id, &part.header),
+                part.encode()?,
+            );
+        }
+        // The relay knows of it.
+        if let Some(classroom) = self.classrooms.get_mut(id) {
+            classroom.disputes.said.insert(fold.hash(id)?);
+            classroom.aside_due = true;
+        }
+        self.not_sent(id, &log, fold.header.last);
+        self.keep_aside(id, AsideReason::FoldDiffers, fold.encode()?)?;
+        self.put_together_again(id, log.document);
+        self.look_for_cuts(id);
+        Ok(())
+    }
+
+    /// The one under way is settled.
+    fn settled(&mut self, id: &ClassroomId) -> Result<(), Error> {
+        let Some(classroom) = self.classrooms.get_mut(id) else {
+            return Ok(());
+        };
+        if let Some(Disputed { name, .. }) = classroom.disputes.under_way.take() {
+            classroom.disputes.due.remove(&name);
+            let key = store::dispute_key(id, &name.0, &name.1);
+            self.batch(id).delete(Table::Classrooms, key);
+        }
+        self.look_at_disputes(id);
+        Ok(())
+    }
+}
