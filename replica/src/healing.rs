@@ -113,12 +113,12 @@ impl<R: CryptoRng> Replica<R> {
             return Ok(());
         };
         let is_another = |since: &Position| since.incarnation != from.incarnation;
-        // A relay that was put back from a backup goes on from before what it gave out once.
+        // A relay that was put back from a backup knows no more that it gave this position out.
         let comes = classroom
             .channel
             .as_ref()
             .and_then(|channel| channel.since.as_ref())
-            .is_some_and(|told| is_another(told) || told.index > from.index);
+            .is_some_and(|told| is_another(told) || told.index != from.index);
         if classroom.joining.is_some()
             || !(classroom.unhealed || comes || classroom.since.as_ref().is_some_and(is_another))
         {

@@ -44,13 +44,14 @@ pub(crate) mod reading;
 pub(crate) mod receiver;
 pub(crate) mod sender;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use protocol::Refusal;
+use parking_lot::Mutex;
 use protocol::frame::{self, ClientFrame};
 use protocol::identity::Challenge;
+use protocol::{ClassroomId, Refusal};
 
 use crate::Error;
 use crate::settings::Limits;
@@ -79,15 +80,49 @@ pub struct Rules {
     pub limits: Limits,
     /// If set, only who knows it can found a classroom here.
     pub found_token: Option<String>,
+    /// How many positions each classroom passes over before it gives out its first since this start. A random number,
+    /// larger than any relay gives out: then a store that was put back from a backup knows a position that it gave out
+    /// and forgot by never having given it out. None with 0.
+    pub leap: u64,
 }
 
 impl Rules {
-    /// With these limits, and anybody may found classrooms.
+    /// With these limits, anybody may found classrooms, and positions go on where they were.
     pub fn new(limits: Limits) -> Self {
         Self {
             limits,
             found_token: None,
+            leap: 0,
         }
+    }
+}
+
+/// See [`Rules::leap`]: between 2^32 and 2^41.
+pub(crate) fn random_leap() -> Result<u64, Error> {
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes[3..]).map_err(Error::Random)?;
+    Ok((1 << 32) + u64::from_be_bytes(bytes))
+}
+
+/// Which classrooms have passed over positions since the start.
+#[derive(Debug, Default)]
+pub(crate) struct Leaps {
+    by: u64,
+    done: Mutex<HashSet<ClassroomId>>,
+}
+
+impl Leaps {
+    /// How far a classroom is to leap.
+    pub(crate) fn due(&self, classroom: &ClassroomId) -> u64 {
+        if self.by == 0 || self.done.lock().contains(classroom) {
+            0
+        } else {
+            self.by
+        }
+    }
+
+    pub(crate) fn note(&self, classroom: ClassroomId) {
+        self.done.lock().insert(classroom);
     }
 }
 
@@ -98,6 +133,7 @@ pub(crate) struct Shared {
     pub(crate) members: Arc<Members>,
     pub(crate) limits: Limits,
     pub(crate) found_token: Option<String>,
+    pub(crate) leaps: Leaps,
 }
 
 impl Shared {
@@ -108,6 +144,10 @@ impl Shared {
             members: Arc::default(),
             limits: rules.limits,
             found_token: rules.found_token,
+            leaps: Leaps {
+                by: rules.leap,
+                done: Mutex::default(),
+            },
         }
     }
 }

@@ -94,8 +94,8 @@ struct Serve {
     /// not. May be given more than once.
     #[arg(long, value_name = "ADDRESS")]
     proxy: Vec<IpAddr>,
-    /// The data folder was put back from a backup: all clients fetch everything once more. Give it for the first start
-    /// after that only; without it they would miss what is written from now on.
+    /// The whole machine was put back to an earlier state while the relay ran: all clients compare what they have. Give it
+    /// for one start only. A data folder that was put back from a backup shows by itself.
     #[arg(long)]
     restored: bool,
     #[command(flatten)]

@@ -14,7 +14,7 @@ use tower::ServiceExt as _;
 
 use crate::clock::Clock;
 use crate::connection::{Phase, Server};
-use crate::core::{ExchangeSecret, Rules, Shared};
+use crate::core::{ExchangeSecret, Rules, Shared, random_leap};
 use crate::error::Error;
 use crate::exchange::Exchanges;
 use crate::housekeeping::keep_house;
@@ -79,6 +79,7 @@ pub async fn start(listener: TcpListener, settings: Settings) -> Result<Relay, E
     let rules = Rules {
         limits: settings.limits,
         found_token: settings.found_token,
+        leap: random_leap()?,
     };
     let shared = Arc::new(Shared::new(store, rules));
     let (writer, queue) = Writer::start(Arc::clone(&shared))?;

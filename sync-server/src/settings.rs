@@ -11,8 +11,8 @@ use protocol::frame::MAX_MESSAGE;
 pub struct Settings {
     /// Where the store lives; created if it is not there.
     pub data: PathBuf,
-    /// The store was put back from a backup: positions behind it were given out and will be again, so that clients
-    /// must fetch everything once more.
+    /// The machine was put back to an earlier state while the relay ran, so that positions may have been given out twice:
+    /// all clients compare once. A store that was put back between two starts shows by itself.
     pub restored: bool,
     /// The built app, to be served as static files.
     pub app: Option<PathBuf>,

@@ -114,6 +114,11 @@ pub enum Change {
     /// Puts an item behind all others. The first of a new classroom founds it; the first segment of a document
     /// decides which space the document is in.
     Place(Arc<Placed>),
+    /// Passes over all positions up to this one: they are never given out. So a store that was put back from a backup
+    /// knows a position that it gave out and forgot.
+    Leap {
+        to: u64,
+    },
     /// Takes the item at a position away.
     Remove {
         position: u64,
@@ -167,7 +172,7 @@ impl Change {
     pub fn fits(&self) -> bool {
         match self {
             Self::Place(placed) => placed.position <= MAX_INDEX && placed.item.fits(),
-            Self::Remove { position } => *position <= MAX_INDEX,
+            Self::Remove { position } | Self::Leap { to: position } => *position <= MAX_INDEX,
             Self::RemoveSegments { to, .. } | Self::Cover { to, .. } => *to <= MAX_INDEX,
             Self::KeepCovered { segment, .. } => segment.header.last <= MAX_INDEX,
             Self::Uncover { position, parts, .. } => *position <= MAX_INDEX - parts.len() as u64,
@@ -218,12 +223,15 @@ pub struct HeldPiece {
 
 /// The durable part of a relay. What may be stored is decided before: see `core`.
 pub trait Store: Send + Sync + 'static {
-    /// Random, made when the store was, and again when it is put back from a backup: positions mean something within
-    /// one incarnation only.
+    /// Random, made when the store was: positions mean something within one incarnation only. See also
+    /// [`Change::Leap`].
     fn incarnation(&self) -> u64;
 
     /// All classrooms, in the order of their ids.
     fn classrooms(&self) -> Result<Vec<ClassroomId>, Error>;
+
+    /// The positions that were passed over, in order: those behind the first of each pair, up to the second.
+    fn leaps(&self, classroom: &ClassroomId) -> Result<Vec<(u64, u64)>, Error>;
 
     /// `None` if the classroom is unknown.
     fn totals(&self, classroom: &ClassroomId) -> Result<Option<Totals>, Error>;

@@ -29,6 +29,7 @@ fn sqlite_conforms() {
     let store = Sqlite::open(&folder.path().join("store")).unwrap();
     bounds_conform(&store, 9);
     covered_conform(&store, ClassroomId([20; 32]));
+    leaps_conform(&store, ClassroomId([21; 32]));
 }
 
 #[test]
@@ -37,6 +38,7 @@ fn memory_conforms() {
     conforms(&mut || Box::new(memory.clone()));
     bounds_conform(&memory, 9);
     covered_conform(&memory, ClassroomId([20; 32]));
+    leaps_conform(&memory, ClassroomId([21; 32]));
 }
 
 #[test]
@@ -430,6 +432,25 @@ fn folds_conform(store: &dyn Store, one: ClassroomId, segments: &[(SegmentHash, 
     assert_eq!(store.tail(&one, &log).unwrap().unwrap().index, 2);
     store.commit(&[(one, segment(7, &segments[3]))], NOW).unwrap();
     assert_eq!(store.tail(&one, &log).unwrap().unwrap().index, 3);
+}
+
+/// Positions are passed over, and never given out.
+fn leaps_conform(store: &dyn Store, classroom: ClassroomId) {
+    let leap = |to| store.commit(&[(classroom, Change::Leap { to })], NOW);
+    assert!(leap(5).is_err(), "there is nothing yet");
+    store.commit(&[(classroom, entry(1, 1))], NOW).unwrap();
+    assert!(leap(1).is_err());
+    leap(10).unwrap();
+    assert_eq!(store.totals(&classroom).unwrap().unwrap().last, 10);
+    assert!(store.commit(&[(classroom, entry(10, 2))], NOW).is_err());
+    store.commit(&[(classroom, entry(12, 2))], NOW).unwrap();
+    leap(1 << 60).unwrap();
+    assert_eq!(store.leaps(&classroom).unwrap(), [(1, 10), (12, 1 << 60)]);
+    assert_eq!(store.leaps(&ClassroomId([22; 32])).unwrap(), []);
+    store
+        .commit(&[(classroom, entry((1 << 60) + 1, 3))], NOW)
+        .unwrap();
+    assert_eq!(store.page(&classroom, 1, usize::MAX).unwrap().len(), 2);
 }
 
 /// What a fold takes the place of is kept, comes back, and is forgotten.

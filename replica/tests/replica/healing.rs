@@ -303,7 +303,13 @@ async fn what_is_refused_for_good_is_shown_and_not_sent_for_ever() {
 
 #[tokio::test]
 async fn a_relay_put_back_from_a_backup_gets_back_what_it_lost() {
-    let (mut script, author) = with_author("backup").await;
+    // It has not come as far again yet, or further with other items.
+    a_backup_that_went_on("backup", -10).await;
+    a_backup_that_went_on("gone on", 10).await;
+}
+
+async fn a_backup_that_went_on(seed: &str, by: i64) {
+    let (mut script, author) = with_author(seed).await;
     let rows = script.all_rows();
     script.connect().await;
     let since = script.since.unwrap();
@@ -315,7 +321,7 @@ async fn a_relay_put_back_from_a_backup_gets_back_what_it_lost() {
         .collect();
     let mut has = script.inventory(author.heads.clone(), &own);
     has.entries.push(EntryHash(script.classroom.0));
-    let index = since.index - 10;
+    let index = since.index.checked_add_signed(by).unwrap();
     script.open_by(since.incarnation, index, None).await;
     assert!(script.is_marked());
     assert_eq!(script.view().work, Work::OnThisDevice);

@@ -20,7 +20,7 @@ use crate::core::candidate;
 use crate::core::classroom::Classroom;
 use crate::core::inbox::{Answer, Inbox, Note};
 use crate::core::judge::{refusal_of, storage};
-use crate::core::{Rules, Shared};
+use crate::core::{Rules, Shared, random_leap};
 use crate::relay::open_store;
 use crate::settings::Limits;
 
@@ -52,7 +52,11 @@ pub struct Imported {
 /// If a relay runs on the folder, the file cannot be read, or the store fails.
 pub fn import(data: &Path, limits: Limits, file: &Path) -> Result<Imported, Error> {
     let (_lock, store) = open_store(data, false)?;
-    let shared = Shared::new(store, Rules::new(limits));
+    let rules = Rules {
+        leap: random_leap()?,
+        ..Rules::new(limits)
+    };
+    let shared = Shared::new(store, rules);
     let mut importing = Importing {
         shared: &shared,
         now: seconds(),

@@ -11,12 +11,12 @@ use protocol::snapshot::Snapshot;
 use protocol::verdict::Verdict;
 use protocol::{ClassroomId, DocumentId, PieceHash, ReceiptHash, Refusal, SegmentHash, SnapshotHash};
 
-use super::Shared;
 use super::access::Bringer;
 use super::catalog::Catalog;
 use super::classroom::Classroom;
 use super::inbox::{Answer, ChannelKey, Inbox, Note};
 use super::judge::{Decision, Terms, storage};
+use super::{Leaps, Shared};
 use crate::Error;
 use crate::store::{Change, Item, Placed, Tail};
 
@@ -82,6 +82,7 @@ pub(crate) struct Submitter {
 /// See the [module](self).
 pub(crate) struct Batch<'a> {
     terms: Terms<'a>,
+    leaps: &'a Leaps,
     jobs: usize,
     bytes: usize,
     /// What changes in each classroom.
@@ -102,6 +103,9 @@ pub(super) struct Pending {
     pub(super) classroom: Arc<Classroom>,
     /// The last position given out; 0 if it is not even founded.
     pub(super) last: u64,
+    /// How many positions are passed over before the next is given out.
+    leap: u64,
+    has_leapt: bool,
     /// Of all items, as far as known.
     pub(super) bytes: u64,
     /// Of what is kept beside them.
@@ -132,6 +136,7 @@ impl<'a> Batch<'a> {
                 limits: &shared.limits,
                 now,
             },
+            leaps: &shared.leaps,
             jobs: 0,
             bytes: 0,
             pending: BTreeMap::new(),
@@ -205,6 +210,9 @@ impl<'a> Batch<'a> {
                 continue;
             }
             if stored {
+                if pending.has_leapt {
+                    self.leaps.note(*pending.classroom.id());
+                }
                 to_wake.extend(pending.publish(self.terms));
             } else {
                 pending.classroom.doubt();
@@ -285,7 +293,8 @@ impl<'a> Batch<'a> {
                 classroom
                     .settle(self.terms.store)
                     .map_err(|error| storage(&error))?;
-                Ok(place.insert(Pending::new(classroom)))
+                let leap = self.leaps.due(classroom.id());
+                Ok(place.insert(Pending::new(classroom, leap)))
             }
         }
     }
@@ -299,11 +308,13 @@ enum Decided {
 }
 
 impl Pending {
-    fn new(classroom: &Arc<Classroom>) -> Self {
+    fn new(classroom: &Arc<Classroom>, leap: u64) -> Self {
         let at_hand = classroom.at_hand();
         Self {
             classroom: Arc::clone(classroom),
             last: at_hand.last,
+            leap,
+            has_leapt: false,
             bytes: at_hand.bytes,
             covered: at_hand.covered,
             changes: Vec::new(),
@@ -396,6 +407,16 @@ impl Pending {
         }
     }
 
+    /// The next position. The founding entry has the first one, whoever brings it.
+    pub(super) fn next_position(&mut self) -> u64 {
+        if self.last > 0 && self.leap > 0 {
+            self.last = self.last.saturating_add(std::mem::take(&mut self.leap));
+            self.changes.push(Change::Leap { to: self.last });
+            self.has_leapt = true;
+        }
+        self.last + 1
+    }
+
     /// Makes known what was committed; answers with the inboxes to wake.
     fn publish(self, terms: Terms<'_>) -> Vec<Arc<Inbox>> {
         let Self {
@@ -406,7 +427,12 @@ impl Pending {
             ..
         } = self;
         let mut to_wake = classroom.publish(&changes, changed_roster.map(Arc::new), catalog);
-        let gives_back = |change: &Change| !matches!(change, Change::Place(_) | Change::Piece { .. });
+        let gives_back = |change: &Change| {
+            !matches!(
+                change,
+                Change::Place(_) | Change::Piece { .. } | Change::Leap { .. }
+            )
+        };
         let weighed = if changes.iter().any(gives_back) {
             terms.store.totals(classroom.id()).map(|totals| {
                 classroom.weigh(totals.unwrap_or_default());
@@ -424,7 +450,7 @@ impl Pending {
 
     /// Gives an item the next position.
     fn place(&mut self, item: Item) -> Result<u64, Refusal> {
-        let position = self.last + 1;
+        let position = self.next_position();
         let placed = Placed { position, item };
         self.catalog.add(&placed).map_err(|error| storage(&error))?;
         if let (Item::Segment { segment, .. }, Some(held)) = (&placed.item, placed.item.held()) {

@@ -57,6 +57,8 @@ pub(crate) struct AtHand {
     pub(crate) catalog: Catalog,
     /// The position of the newest item; 0 as long as the founding entry is not committed.
     pub(crate) last: u64,
+    /// The positions that were passed over: those behind the first of each pair, up to the second.
+    pub(crate) leaps: Arc<Vec<(u64, u64)>>,
     /// Of all items, about.
     pub(crate) bytes: u64,
     /// Of what is kept beside them.
@@ -107,6 +109,7 @@ impl AtHand {
             roster: Arc::new(roster),
             catalog: Catalog::load(id, store)?,
             last: totals.last,
+            leaps: Arc::new(store.leaps(id)?),
             bytes: totals.bytes,
             covered: totals.covered,
         }))
@@ -167,6 +170,16 @@ impl Classroom {
     /// The position of the newest item; 0 as long as the founding entry is not committed.
     pub(crate) fn last(&self) -> u64 {
         self.state.lock().at_hand.last
+    }
+
+    /// Whether a position was given out, as far as the store knows: if not, it was put back from a backup.
+    pub(crate) fn gave(&self, position: u64) -> bool {
+        let state = self.state.lock();
+        let leaps = &state.at_hand.leaps;
+        let was_passed_over = leaps
+            .iter()
+            .any(|(after, last)| *after < position && position <= *last);
+        position <= state.at_hand.last && !was_passed_over
     }
 
     /// Whether a segment with this header counts, for sure, by `roster`.
@@ -393,6 +406,11 @@ impl State {
                     self.recent_bytes -= oldest.item.size();
                 }
             }
+            Change::Leap { to } => {
+                let last = self.at_hand.last;
+                Arc::make_mut(&mut self.at_hand.leaps).push((last, *to));
+                self.at_hand.last = *to;
+            }
             Change::Remove { position } => self.forget_recent(|placed| placed.position == *position),
             Change::RemoveSegments { log, from, to } | Change::Cover { log, from, to } => {
                 self.forget_recent(|placed| {
@@ -500,6 +518,7 @@ impl Classrooms {
                 roster: Arc::new(roster.clone()),
                 catalog: Catalog::default(),
                 last: 0,
+                leaps: Arc::default(),
                 bytes: 0,
                 covered: 0,
             },

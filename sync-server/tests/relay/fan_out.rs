@@ -38,38 +38,39 @@ async fn catching_up_gives_everything_since() {
         client.expect_segment(segment).await;
     }
     let incarnation = from.incarnation;
+    let last = client.position.unwrap().index;
     for (since, from, items) in [
         (
             Position {
                 incarnation,
-                index: 41,
+                index: last,
             },
-            41,
+            last,
             0,
         ),
         (
             Position {
                 incarnation,
-                index: 30,
+                index: last - 11,
             },
-            30,
+            last - 11,
             11,
         ),
         // Positions that this store never gave out: an inventory.
         (
             Position {
                 incarnation,
-                index: 42,
+                index: last + 1,
             },
-            41,
+            last,
             1,
         ),
         (
             Position {
                 incarnation: !incarnation,
-                index: 41,
+                index: last,
             },
-            41,
+            last,
             1,
         ),
     ] {

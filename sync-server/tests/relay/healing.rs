@@ -1,11 +1,15 @@
 //! Relays that lost something, and folds.
 
+use std::sync::Arc;
+
 use protocol::Refusal;
 use protocol::frame::{Position, RelayFrame};
 use protocol::inventory::{LogRange, Wanted};
 use protocol::roster::Role;
 use protocol::segment::Segment;
-use sync_server::store::Memory;
+use sync_server::Limits;
+use sync_server::core::{Relay, Rules};
+use sync_server::store::{Memory, Store as _};
 
 use crate::classroom::{Classroom, member};
 use crate::driven::{Client, NOW, Outcome, World, start};
@@ -179,6 +183,85 @@ fn an_empty_relay_gets_everything_back_from_whoever_comes() {
         panic!("not compared: {told:?}");
     };
     assert_eq!((from.incarnation, from.index), (8, 6));
+}
+
+/// What somebody is told who knows of a position: whether they compare, and how many segments come.
+fn told_since(relay: &mut Relay, classroom: &Classroom, since: u64) -> (bool, usize) {
+    let since = Position {
+        incarnation: 7,
+        index: since,
+    };
+    let mut client = Client::open_since(relay, &classroom.founder, classroom.id, Some(since));
+    let told = client.hear(relay);
+    let is_inventory = |frame: &RelayFrame| matches!(frame, RelayFrame::Inventory { .. });
+    let is_segment = |frame: &&RelayFrame| matches!(frame, RelayFrame::Segment { .. });
+    (
+        told.iter().any(is_inventory),
+        told.iter().filter(is_segment).count(),
+    )
+}
+
+#[test]
+fn a_backup_is_noticed_wherever_its_positions_have_come_to() {
+    let leaping = |store: &Memory, leap| {
+        let rules = Rules {
+            leap,
+            ..Rules::new(Limits::default())
+        };
+        Relay::new(Arc::new(store.clone()), rules)
+    };
+    let mut world = World::new();
+    let classroom = world.classroom.clone();
+    let heads = vec![classroom.founding.hash()];
+    let last = |store: &Memory| store.totals(&classroom.id).unwrap().unwrap().last;
+    let mut lane = classroom.lane(&classroom.founder, heads.clone());
+    let mut write = |relay: &mut Relay, count: usize| {
+        let mut client = Client::open(relay, &classroom.founder, classroom.id);
+        client.hear(relay);
+        for _ in 0..count {
+            assert_eq!(client.store(relay, &lane.write("words")), Outcome::Stored);
+        }
+    };
+    write(&mut world.relay, 2);
+    let backup = world.store.copy();
+    let known = last(&backup);
+    write(&mut world.relay, 5);
+    let lost = last(&world.store);
+    // It starts again before it is lost.
+    let mut relay = leaping(&world.store, 1 << 20);
+    write(&mut relay, 5);
+    let later = last(&world.store);
+    assert_eq!(told_since(&mut relay, &classroom, known), (false, 10));
+    assert_eq!(told_since(&mut relay, &classroom, lost), (false, 5));
+    assert_eq!(told_since(&mut relay, &classroom, later), (false, 0));
+    assert_eq!(
+        told_since(&mut relay, &classroom, lost + 1),
+        (true, 0),
+        "it never was"
+    );
+
+    // The backup goes on with others' work until it has come further than what anybody has seen.
+    for leap in [1 << 19, 1 << 21] {
+        let store = backup.copy();
+        let mut relay = leaping(&store, leap);
+        let mut other = classroom.lane(&classroom.founder, heads.clone());
+        let mut client = Client::open(&mut relay, &classroom.founder, classroom.id);
+        client.hear(&mut relay);
+        for _ in 0..20 {
+            assert_eq!(client.store(&mut relay, &other.write("more")), Outcome::Stored);
+        }
+        // Once for each start is enough.
+        assert_eq!(last(&store), known + leap + 20);
+        assert_eq!(told_since(&mut relay, &classroom, known), (false, 20));
+        // Nor does it forget that with the next start, which passes over nothing as long as nothing is new.
+        for mut relay in [relay, leaping(&store, leap)] {
+            for seen in [known + 1, lost, later] {
+                assert_eq!(told_since(&mut relay, &classroom, seen), (true, 0));
+            }
+            assert_eq!(told_since(&mut relay, &classroom, known + leap + 20), (false, 0));
+        }
+        assert_eq!(last(&store), known + leap + 20);
+    }
 }
 
 #[test]

@@ -179,7 +179,7 @@ impl Pending {
         let Some(parts) = parts_of(fold, &covered, |hash| self.catalog.is_fold_disputed(hash)) else {
             return Ok(Vec::new());
         };
-        let position = self.last + 1;
+        let position = self.next_position();
         self.last += parts.len() as u64;
         self.unfolded.insert(*log);
         Ok(vec![

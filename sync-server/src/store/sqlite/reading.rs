@@ -32,6 +32,18 @@ pub(super) fn classrooms(connection: &Connection) -> Result<Vec<ClassroomId>, Er
     Ok(ids.collect::<Result<_, _>>()?)
 }
 
+pub(super) fn leaps(connection: &Connection, classroom: &ClassroomId) -> Result<Vec<(u64, u64)>, Error> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT after, last FROM leaps WHERE classroom = {CLASSROOM} ORDER BY after"
+    ))?;
+    let mut rows = statement.query([classroom.0])?;
+    let mut leaps = Vec::new();
+    while let Some(row) = rows.next()? {
+        leaps.push((unsigned(row.get(0)?)?, unsigned(row.get(1)?)?));
+    }
+    Ok(leaps)
+}
+
 pub(super) fn totals(connection: &Connection, classroom: &ClassroomId) -> Result<Option<Totals>, Error> {
     let totals: Option<(i64, i64, i64)> = connection
         .prepare_cached("SELECT last, bytes, covered FROM classrooms WHERE id = ?1")?

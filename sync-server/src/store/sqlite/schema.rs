@@ -14,7 +14,7 @@ const VERSION_1: &str = include_str!("version_1.sql");
 /// Folds, snapshots, verdicts, receipts and pieces; what a log's end is without its segments; how much there is.
 const VERSION_2: &str = include_str!("version_2.sql");
 
-/// What folds took the place of is kept.
+/// What folds took the place of is kept; positions are passed over.
 const VERSION_3: &str = include_str!("version_3.sql");
 
 /// Brings the file to the newest version.

@@ -17,3 +17,12 @@ CREATE INDEX covered_since ON covered (since);
 ALTER TABLE classrooms ADD COLUMN covered INTEGER NOT NULL DEFAULT 0;
 
 CREATE INDEX folds ON items (hash) WHERE kind = 1 AND hash <> chain_hash;
+
+-- Positions that were passed over when the relay had started: behind `after`, up to `last`.
+CREATE TABLE leaps (
+    number INTEGER PRIMARY KEY,
+    classroom INTEGER NOT NULL REFERENCES classrooms (number),
+    after INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    UNIQUE (classroom, after)
+) STRICT;

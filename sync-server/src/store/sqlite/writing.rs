@@ -20,6 +20,7 @@ pub(super) fn change(
 ) -> Result<(), Error> {
     match change {
         Change::Place(placed) => place(transaction, classroom, placed, now),
+        Change::Leap { to } => leap(transaction, classroom, *to),
         Change::Remove { position } => {
             let Some(classroom) = number(transaction, classroom)? else {
                 return Ok(());
@@ -57,6 +58,22 @@ pub(super) fn change(
             grow(transaction, classroom, -removed.unwrap_or(0))
         }
     }
+}
+
+fn leap(transaction: &Connection, classroom: &ClassroomId, to: u64) -> Result<(), Error> {
+    let to = signed(to)?;
+    let leapt = transaction.execute(
+        "INSERT INTO leaps (classroom, after, last) SELECT number, last, ?2 FROM classrooms WHERE id = ?1 AND last < ?2",
+        params![classroom.0, to],
+    )?;
+    if leapt != 1 {
+        return Err(Error::Conflict);
+    }
+    transaction.execute(
+        "UPDATE classrooms SET last = ?2 WHERE id = ?1",
+        params![classroom.0, to],
+    )?;
+    Ok(())
 }
 
 fn place(transaction: &Connection, classroom: &ClassroomId, placed: &Placed, now: u64) -> Result<(), Error> {
