@@ -108,7 +108,13 @@ impl<R: CryptoRng> Replica<R> {
             .collect();
         let needed = held.content.document().needed(&candidates);
         let mut taken_out = Vec::new();
+        let mut across = Vec::new();
         for cut in &cuts {
+            // Of what it stands for some counts and some does not: the relay may have that apart.
+            let is_across = |row: &&Segment| row.header.first < cut.next && cut.next <= row.header.last;
+            if let Some(fold) = of_log(cut).find(is_across) {
+                across.push(fold.hash(id)?);
+            }
             let is_needed = |row: &&Segment| classroom.names_in(row).iter().any(|name| needed.contains(name));
             // What another builds on has all before it in its log behind it.
             let kept = beyond(cut)
@@ -158,6 +164,9 @@ impl<R: CryptoRng> Replica<R> {
         }
         if has_changed {
             self.put_together_again(id, document);
+        }
+        for fold in across {
+            self.fold_disputed(id, document, fold)?;
         }
         Ok(())
     }

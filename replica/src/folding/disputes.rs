@@ -4,6 +4,9 @@
 //! place of the fold. Whoever took the fold hears of it and fetches what came back: its hashes lead to the one that the
 //! fold itself names, so it is what the author wrote first. If the fold holds something else, it is kept aside, and so all
 //! have the same again.
+//!
+//! An honest fold is taken apart alike if its log ends within it, because its author was removed by somebody who had not
+//! seen all of it.
 
 use std::collections::BTreeSet;
 
@@ -245,14 +248,23 @@ impl<R: CryptoRng> Replica<R> {
         let is_same = classroom
             .changes_of(&fold)
             .is_ok_and(|changes| names(&changes).is_some_and(|folded| Some(folded) == names(&held)));
-        if !is_same {
-            self.put_back(id, &fold, &parts)?;
+        let header = &fold.header;
+        let end = classroom.roster.cutoff(&header.log);
+        let is_across = end.is_some_and(|end| header.first < end && end <= header.last);
+        if !is_same || is_across {
+            self.put_back(id, &fold, &parts, is_same)?;
         }
         self.settled(id)
     }
 
     /// Puts what a fold stands for in its place.
-    fn put_back(&mut self, id: &ClassroomId, fold: &Segment, parts: &[Segment]) -> Result<(), Error> {
+    fn put_back(
+        &mut self,
+        id: &ClassroomId,
+        fold: &Segment,
+        parts: &[Segment],
+        is_same: bool,
+    ) -> Result<(), Error> {
         let log = fold.header.log;
         let Some(record) = self.classrooms.get_mut(id).and_then(|c| c.logs.get_mut(&log)) else {
             return Ok(());
@@ -275,7 +287,9 @@ impl<R: CryptoRng> Replica<R> {
             classroom.aside_due = true;
         }
         self.not_sent(id, &log, fold.header.last);
-        self.keep_aside(id, AsideReason::FoldDiffers, fold.encode()?)?;
+        if !is_same {
+            self.keep_aside(id, AsideReason::FoldDiffers, fold.encode()?)?;
+        }
         self.put_together_again(id, log.document);
         self.look_for_cuts(id);
         Ok(())

@@ -1,6 +1,8 @@
 //! What somebody wrote before they were removed, and what of it counts.
 
+use protocol::LaneId;
 use protocol::roster::Role;
+use protocol::segment::Segment;
 use replica::command::{Answer, Command};
 use replica::store::Table;
 
@@ -150,6 +152,63 @@ async fn what_others_built_on_stays() {
         let [amina, ..] = staying;
         world.write_word(amina, page, "[after]");
         until_shown(&mut world, &staying, page, &["[base]", "[on it]", "[after]"], 1).await;
+    }
+}
+
+/// The rows of somebody's log on a page, from the first index to the last.
+fn spans(world: &World, profile: usize, page: PageKey, lane: LaneId) -> Vec<(u64, u64)> {
+    let rows = world.store(profile).table(Table::Segments).into_iter();
+    let rows = rows.map(|(_, row)| Segment::decode(&row).unwrap().header);
+    rows.filter(|header| header.log.lane == lane && header.log.document == page.1)
+        .map(|header| (header.first, header.last))
+        .collect()
+}
+
+#[tokio::test]
+async fn a_fold_that_its_log_ends_within_is_taken_apart() {
+    let Schools {
+        mut world,
+        amina,
+        ben,
+        chao,
+        dora,
+        classroom,
+        page,
+    } = Schools::new("within a fold").await;
+    world.write_word(dora, page, "[seen]");
+    until_same(&mut world, &[amina, ben, chao], page, "[seen]").await;
+    let member = me(&world, dora);
+    let newest = world.store(1).table(Table::Segments).into_iter();
+    let lane = newest
+        .map(|(_, row)| Segment::decode(&row).unwrap().header.log)
+        .find(|log| log.member == member && log.document == page.1)
+        .unwrap()
+        .lane;
+    world.cut(0);
+    for word in ["[1]", "[2]", "[3]", "[4]"] {
+        world.write_word(dora, page, word);
+        until_same(&mut world, &[ben, chao], page, word).await;
+    }
+    let is_folded = |world: &World, profile| spans(world, profile, page, lane).contains(&(0, 4));
+    world.pass(31).await;
+    world
+        .until("it is folded", |world| is_folded(world, 1) && is_folded(world, 2))
+        .await;
+    assert_eq!(
+        world.ask(amina, Command::Remove { classroom, member }).await,
+        Ok(Answer::Done)
+    );
+    world.link(0);
+    // Who removed has the fold aside as well, which came before the relay knew.
+    until_shown(&mut world, &[ben, chao], page, &["[seen]"], 4).await;
+    until_shown(&mut world, &[amina], page, &["[seen]"], 5).await;
+    let mut staying = [amina, ben, chao];
+    world.write_word(ben, page, "[after]");
+    restart_all(&mut world, &mut staying, page).await;
+    until_shown(&mut world, &staying[1..], page, &["[seen]", "[after]"], 4).await;
+    until_shown(&mut world, &staying[..1], page, &["[seen]", "[after]"], 5).await;
+    for profile in 0..3 {
+        assert_eq!(spans(&world, profile, page, lane), [(0, 0)]);
     }
 }
 

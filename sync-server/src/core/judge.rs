@@ -90,7 +90,13 @@ impl Pending {
             return Err(Refusal::LeavesOut);
         }
         match self.roster_mut().add(entry.clone()) {
-            Ok(Added::New) => Ok(Decision::Store(self.erase_what_is_gone())),
+            Ok(Added::New) => {
+                let mut changes = self.erase_what_is_gone();
+                if changes.is_empty() && sets_ends(entry.action()) {
+                    changes = self.unfold_across_ends(terms)?;
+                }
+                Ok(Decision::Store(changes))
+            }
             Ok(Added::Known) => Ok(Decision::Held),
             Err(error) => Err(refusal_of(&error)),
         }
@@ -148,6 +154,14 @@ impl Pending {
         }
         Ok(())
     }
+}
+
+/// Whether logs may end where they did not before.
+fn sets_ends(action: &Action) -> bool {
+    matches!(
+        action,
+        Action::Remove { .. } | Action::ChangeRole { .. } | Action::Extend { .. }
+    )
 }
 
 /// Whether there is room for one more entry. Whatever strangers fill a roster with, those who lead or teach can still end it.

@@ -161,14 +161,19 @@ impl Client {
     }
 
     pub(crate) fn store_entry(&mut self, relay: &mut Relay, entry: &Entry) -> Outcome {
+        self.submit_entry(relay, entry);
+        self.outcome(relay)
+    }
+
+    pub(crate) fn submit_entry(&mut self, relay: &mut Relay, entry: &Entry) {
         let entry = Bytes::new("entry", entry.encode().unwrap()).unwrap();
-        self.store_frame(
+        self.send(
             relay,
             &ClientFrame::Entry {
                 channel: CHANNEL,
                 entry,
             },
-        )
+        );
     }
 
     pub(crate) fn store_snapshot(&mut self, relay: &mut Relay, snapshot: &Snapshot) -> Outcome {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use protocol::frame::{Position, RelayFrame};
 use protocol::identity::MemberKeys;
-use protocol::roster::{Action, Role};
+use protocol::roster::{Action, Cutoff, Entry, Role};
 use protocol::segment::{Header, Kind, Segment};
 use protocol::verdict::{Statement, Verdict};
 use protocol::{DocumentId, Refusal, SnapshotHash};
@@ -249,6 +249,48 @@ fn a_dispute_is_worth_something_by_members_about_folds_that_are_here() {
     );
     assert!(world.founder.inventory(&mut world.relay).verdicts.is_empty());
     assert_eq!(newcomer(&mut world).len(), 3);
+}
+
+#[test]
+fn a_fold_that_its_log_ends_within_is_taken_apart() {
+    for in_one_flight in [false, true] {
+        let mut world = World::new();
+        let student = world.join(Role::Student);
+        let heads = world.heads();
+        let classroom = world.classroom.clone();
+        let mut lane = classroom.lane(&student, heads);
+        let segments: Vec<_> = (0..6).map(|word| lane.write(&format!("word {word}"))).collect();
+        for segment in &segments {
+            assert_eq!(world.founder.store(&mut world.relay, segment), Outcome::Stored);
+        }
+        let [before, within] = [(0, 1), (2, 5)].map(|(first, last)| lane.fold(&segments, first, last));
+        assert_eq!(world.founder.store(&mut world.relay, &before), Outcome::Stored);
+        let end = Cutoff {
+            document: lane.log.document,
+            lane: lane.log.lane,
+            next: 4,
+        };
+        let removal = world.removal(student.id(), vec![end]);
+        if in_one_flight {
+            // What is not settled yet waits until the relay keeps house.
+            world.founder.submit(&mut world.relay, &within);
+            let removal = Entry::act(&classroom.founder, classroom.id, world.heads(), removal).unwrap();
+            world.founder.submit_entry(&mut world.relay, &removal);
+            while world.relay.commit(NOW).unwrap() > 0 {}
+            assert_eq!(newcomer(&mut world), [before.clone(), within.clone()]);
+            tidy(&mut world, 1);
+        } else {
+            assert_eq!(world.founder.store(&mut world.relay, &within), Outcome::Stored);
+            world.lead(removal);
+        }
+        assert_eq!(newcomer(&mut world), [&[before], &segments[2..]].concat());
+        world.founder.hear(&mut world.relay);
+        assert_eq!(
+            world.founder.store(&mut world.relay, &within),
+            Outcome::Refused(Refusal::BeyondCutoff)
+        );
+        assert!(covered(&world) > 0, "what is before the end stays folded");
+    }
 }
 
 #[test]

@@ -170,6 +170,32 @@ impl Pending {
         })
     }
 
+    /// Takes folds apart that a log's end lies within: of what they cover only what is before it counts, and nobody could tell
+    /// that apart in them. What is not settled yet waits for the next time.
+    pub(super) fn unfold_across_ends(&mut self, terms: Terms<'_>) -> Result<Vec<Change>, Refusal> {
+        let logs = terms
+            .store
+            .logs(self.classroom.id())
+            .map_err(|error| storage(&error))?;
+        let mut changes = Vec::new();
+        for state in logs {
+            let log = state.log;
+            let Some(end) = self.roster().cutoff(&log) else {
+                continue;
+            };
+            if end <= state.first || end >= state.next || self.is_unsettled(&log) {
+                continue;
+            }
+            let held = terms.store.held(self.classroom.id(), &log, end);
+            if let Some(fold) = held.map_err(|error| storage(&error))?
+                && fold.first < end
+            {
+                changes.extend(self.unfold(&log, &fold, terms)?);
+            }
+        }
+        Ok(changes)
+    }
+
     /// What puts the parts of a fold in its place, if they are all here.
     fn unfold(&mut self, log: &Log, fold: &Held, terms: Terms<'_>) -> Result<Vec<Change>, Refusal> {
         let covered = terms

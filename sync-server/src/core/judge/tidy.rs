@@ -42,6 +42,8 @@ impl Pending {
                 )?);
             }
         }
+        // Those that were not settled when their log's end came.
+        changes.extend(self.unfold_across_ends(terms).unwrap_or_default());
         let before = terms.now.saturating_sub(terms.limits.covered.as_secs());
         let since = terms.store.covered_since(self.classroom.id())?;
         if since.is_some_and(|since| since < before) {
