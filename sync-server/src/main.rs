@@ -45,7 +45,9 @@ enum Bundle {
     },
     /// Takes what a file holds into a data folder, each item after the same checks as on the wire. No relay may run on
     /// the folder. What is there already changes nothing, and of a damaged file everything that is whole is taken. Whoever
-    /// imports vouches, as a lead would, for what was written too late for the relay to tell.
+    /// imports vouches, as a lead would, for what was written too late for the relay to tell; how many such items came in
+    /// is told by reason. A file is written in an order in which one pass does; one in which everything comes before what it
+    /// builds on is read once more for each 16 MB of it.
     Import {
         /// The relay's data folder; made if it is not there.
         #[arg(long, value_name = "FOLDER", default_value = "data")]

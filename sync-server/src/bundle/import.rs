@@ -38,6 +38,8 @@ pub struct Imported {
     pub new: u64,
     /// Items that were here.
     pub known: u64,
+    /// How many of the new ones a relay would have refused to their authors, by reason: whoever imports vouches for them.
+    pub vouched: BTreeMap<u16, u64>,
     /// Items that were not taken, by reason.
     pub refused: BTreeMap<u16, u64>,
     pub damaged: Damaged,
@@ -217,13 +219,17 @@ impl Importing<'_> {
             while let Some(next) = job {
                 job = batch.take(next);
                 if job.is_some() || batch.is_full() {
-                    let full = std::mem::replace(&mut batch, Batch::new(self.shared, self.now));
+                    let mut full = std::mem::replace(&mut batch, Batch::new(self.shared, self.now));
+                    let vouched = full.take_vouched();
                     full.commit().1?;
+                    self.imported.vouch(vouched);
                     asked.extend(inbox.take().0);
                 }
             }
         }
+        let vouched = batch.take_vouched();
         batch.commit().1?;
+        self.imported.vouch(vouched);
         asked.extend(inbox.take().0);
         for note in asked {
             if let Note::Answer {
@@ -328,9 +334,24 @@ fn may_pass(reason: Refusal) -> bool {
     )
 }
 
+impl Imported {
+    fn vouch(&mut self, reasons: Vec<Refusal>) {
+        for reason in reasons {
+            *self.vouched.entry(reason.into()).or_default() += 1;
+        }
+    }
+}
+
 impl fmt::Display for Imported {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "new items: {}\nknown already: {}", self.new, self.known)?;
+        for (&code, count) in &self.vouched {
+            let reason = Refusal::from(code);
+            writeln!(
+                f,
+                "vouched for by this import: {count}, else reason {code} ({reason:?})"
+            )?;
+        }
         for (&code, count) in &self.refused {
             writeln!(f, "not taken: {count}, reason {code} ({:?})", Refusal::from(code))?;
         }

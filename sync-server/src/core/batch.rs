@@ -88,6 +88,8 @@ pub(crate) struct Batch<'a> {
     /// What changes in each classroom.
     pending: BTreeMap<ClassroomId, Pending>,
     answers: Vec<Answered>,
+    /// Why what was stored would have been refused to its author: whoever brought it vouched for it.
+    vouched: Vec<Refusal>,
 }
 
 /// An answer that waits for the commit.
@@ -103,6 +105,8 @@ pub(super) struct Pending {
     pub(super) classroom: Arc<Classroom>,
     /// The last position given out; 0 if it is not even founded.
     pub(super) last: u64,
+    /// Why what is being decided on would be refused to its author.
+    pub(super) vouched: Option<Refusal>,
     /// How many positions are passed over before the next is given out.
     leap: u64,
     has_leapt: bool,
@@ -141,12 +145,18 @@ impl<'a> Batch<'a> {
             bytes: 0,
             pending: BTreeMap::new(),
             answers: Vec::new(),
+            vouched: Vec::new(),
         }
     }
 
     /// How many jobs it took.
     pub(crate) fn jobs(&self) -> usize {
         self.jobs
+    }
+
+    /// Why what is stored by now would have been refused to its author.
+    pub(crate) fn take_vouched(&mut self) -> Vec<Refusal> {
+        std::mem::take(&mut self.vouched)
     }
 
     pub(crate) fn is_full(&self) -> bool {
@@ -225,9 +235,16 @@ impl<'a> Batch<'a> {
         let is_founding =
             matches!(&candidate, Candidate::Entry { entry, .. } if entry.hash().0 == classroom.id().0);
         let terms = self.terms;
-        let decided = self
-            .pending(&classroom)
-            .and_then(|pending| pending.decide(candidate, &from, terms));
+        let decided = self.pending(&classroom).and_then(|pending| {
+            let decided = pending.decide(candidate, &from, terms)?;
+            Ok((decided, pending.vouched.take()))
+        });
+        let decided = decided.map(|(decided, vouched)| {
+            if matches!(decided, Decided::Stored { .. }) {
+                self.vouched.extend(vouched);
+            }
+            decided
+        });
         let answer = match decided {
             Ok(Decided::Stored { position, bytes }) => {
                 self.bytes += bytes;
@@ -313,6 +330,7 @@ impl Pending {
         Self {
             classroom: Arc::clone(classroom),
             last: at_hand.last,
+            vouched: None,
             leap,
             has_leapt: false,
             bytes: at_hand.bytes,
@@ -366,6 +384,7 @@ impl Pending {
         if self.is_tidied {
             return Ok(Decided::Wait(candidate));
         }
+        self.vouched = None;
         let bringer = from.bringer;
         let decision = match &candidate {
             Candidate::Entry { entry, .. } => self.judge_entry(entry, from, terms),

@@ -77,18 +77,25 @@ impl Pending {
         if !(belongs || from.has_founding || is_own && joins_by.is_some()) {
             return Err(Refusal::NotAMember);
         }
+        let mut vouched = None;
         if let Some(invite) = joins_by {
             // What members submit was taken in time somewhere else: they vouch for it. Anybody may have the founding entry,
             // and says nothing by it, unless the classroom has just come back here with them.
             let is_vouched_for = !is_own && (belongs || self.classroom.is_fresh(terms.now));
+            let lets_in = check_invite(roster, invite, terms.now);
             if !is_vouched_for {
-                check_invite(roster, invite, terms.now)?;
+                lets_in?;
             }
+            vouched = lets_in.err();
             check_crowd(roster, invite)?;
         }
-        if is_own && roster.leaves_out(entry) {
-            return Err(Refusal::LeavesOut);
+        if roster.leaves_out(entry) {
+            if is_own {
+                return Err(Refusal::LeavesOut);
+            }
+            vouched = Some(Refusal::LeavesOut);
         }
+        self.vouched = vouched;
         match self.roster_mut().add(entry.clone()) {
             Ok(Added::New) => {
                 let mut changes = self.erase_what_is_gone();

@@ -8,7 +8,7 @@ use protocol::ClassroomId;
 use protocol::bounded::Bytes;
 use protocol::bundle::{Event, Kind, Reader, Writer};
 use protocol::frame::ClientFrame;
-use protocol::roster::{Entry, Role};
+use protocol::roster::{Action, Entry, Role};
 use protocol::segment::Segment;
 use protocol::snapshot::{self, Snapshot, coverage};
 use protocol::verdict::{Statement, Verdict};
@@ -322,6 +322,52 @@ async fn two_relays_with_different_halves_become_equal() {
     let both: BTreeSet<Record> = left.union(&right).cloned().collect();
     assert_eq!(export(&one, &from_one), both);
     assert_eq!(export(&other, &from_other), both);
+}
+
+/// What a relay would have refused to its author comes in with a file, and whoever imports is told how much that is.
+#[tokio::test]
+async fn whoever_imports_is_told_what_they_vouch_for() {
+    let (folder, [there]) = folders();
+    let file = folder.path().join("file");
+    let Class {
+        classroom,
+        entries,
+        lanes,
+    } = &Class::new();
+    let old = classroom.invite(Role::Guest, 1, 1_000);
+    let late = classroom.admit(&old, &member());
+    let locked = lanes[1][0].header.log.document;
+    let lock = Action::Lock {
+        document: locked,
+        locked: true,
+    };
+    let lock = Entry::act(&classroom.founder, classroom.id, vec![entries[1].hash()], lock).unwrap();
+    let mut records: Vec<Record> = Vec::new();
+    for entry in [
+        &classroom.founding,
+        &entries[0],
+        &entries[1],
+        &old.entry,
+        &late,
+        &lock,
+    ] {
+        records.push((classroom.id, Kind::Entry, entry.encode().unwrap()));
+    }
+    for segment in &lanes[1][..3] {
+        records.push((classroom.id, Kind::Segment, segment.encode().unwrap()));
+    }
+    write(&file, &records);
+    let ran = run(&["import"], Some(&there), &file);
+    for line in [
+        "new items: 9",
+        "vouched for by this import: 1, else reason 12 (InviteExpired)",
+        "vouched for by this import: 3, else reason 24 (Locked)",
+    ] {
+        assert!(ran.said.lines().any(|said| said == line), "{line}: {}", ran.said);
+    }
+    // Nothing new, nothing to vouch for.
+    let again = run(&["import"], Some(&there), &file);
+    assert!(!again.said.contains("vouched"), "{}", again.said);
 }
 
 #[tokio::test]

@@ -19,8 +19,13 @@ impl Pending {
     ) -> Result<Decision, Refusal> {
         let header = &segment.header;
         self.check_bringer(bringer)?;
-        if !self.is_known_to_fit(header) && check_header(self.roster(), header, bringer)? {
-            self.remember_fit(header);
+        if !self.is_known_to_fit(header) {
+            if check_header(self.roster(), header, bringer)? {
+                self.remember_fit(header);
+            } else {
+                let author = Bringer::Member(header.log.member);
+                self.vouched = check_header(self.roster(), header, author).err();
+            }
         }
         let is_new = match self.catalog.space_of(&header.log.document) {
             Some(space) if space != header.space => return Err(Refusal::WrongSpace),
