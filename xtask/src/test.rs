@@ -12,12 +12,13 @@ use crate::{front_end, relay};
 
 const WASM: [&str; 2] = ["--target", "wasm32-unknown-unknown"];
 
-/// All checks: `quick` leaves out those that need a browser, `long` adds fuzzing.
+/// All checks: `quick` leaves out those that need a browser, `long` adds fuzzing, and kills relays for as long as it takes.
 pub(crate) fn test(layout: &Layout, quick: bool, long: bool) -> Result<()> {
     let start = Instant::now();
     without_browser(layout)?;
     if long {
         fuzz(layout)?;
+        kill_relays(layout)?;
     }
     if quick {
         println!(
@@ -107,22 +108,35 @@ fn without_browser(layout: &Layout) -> Result<()> {
     Ok(())
 }
 
-/// Hostile bytes for every decoder (`protocol/tests/formats/fuzz.rs`).
+/// Hostile bytes for every decoder (`protocol/tests/formats/fuzz.rs`, `documents/tests/fuzz.rs`).
 fn fuzz(layout: &Layout) -> Result<()> {
     let seconds = std::env::var_os("MERIDIAN_FUZZ_SECONDS").unwrap_or_else(|| "60".into());
-    step("fuzzing of the formats", || {
+    for (package, test) in [("protocol", "formats"), ("documents", "fuzz")] {
+        step(&format!("fuzzing of {package}"), || {
+            run(cargo(layout.root())
+                .args(["test", "--locked", "--package", package, "--test", test, "fuzz"])
+                .args(["--", "--ignored", "--nocapture"])
+                .env("MERIDIAN_FUZZ_SECONDS", &seconds))
+        })?;
+    }
+    Ok(())
+}
+
+/// Relays that are killed under load (`sync-server/tests/relay/kills.rs`, `durability.rs`), many more times than otherwise.
+fn kill_relays(layout: &Layout) -> Result<()> {
+    let kills = std::env::var_os("MERIDIAN_KILLS").unwrap_or_else(|| "50".into());
+    step("relays that are killed", || {
         run(cargo(layout.root())
             .args([
                 "test",
                 "--locked",
                 "--package",
-                "protocol",
+                "sync-server",
                 "--test",
-                "formats",
-                "fuzz",
+                "relay",
+                "kill",
             ])
-            .args(["--", "--ignored", "--nocapture"])
-            .env("MERIDIAN_FUZZ_SECONDS", seconds))
+            .env("MERIDIAN_KILLS", kills))
     })
 }
 

@@ -1,19 +1,13 @@
-//! Hostile bytes for as long as there is time: `MERIDIAN_FUZZ_SECONDS` (10 by default) for each target.
-//!
-//! Inputs are changed and crossed copies of the written files, or of what is sealed in them. One that makes a target do what none did before joins
-//! them, so that the next ones begin where it got to. `MERIDIAN_FUZZ_SEED` repeats a run that failed.
+//! Hostile bytes for every decoder, made of the written files and of what is sealed in them: see `hostile`.
 
 use std::collections::{BTreeMap, HashSet};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::LazyLock;
-use std::time::{Duration, Instant, SystemTime};
 
 use blake3::Hasher;
 use chacha20poly1305::aead::{Aead as _, Payload};
 use chacha20poly1305::{KeyInit as _, XChaCha20Poly1305, XNonce};
 use protocol::bounded::{self, Bytes};
 use protocol::frame::{ClientFrame, RelayFrame};
-use protocol::rand_core::TryRng as _;
 use protocol::receipt::Receipt;
 use protocol::roster::{Entry, Roster};
 use protocol::segment::{Body, Kind, Segment};
@@ -21,101 +15,13 @@ use protocol::snapshot::{Piece, Snapshot};
 
 use crate::bundles::read_all;
 use crate::decoders::{decode_all, frames};
-use crate::example::{Stream, epoch_key, example};
+use crate::example::{epoch_key, example};
 use crate::golden;
-
-/// What a target did with some bytes: runs that did the same need not be kept twice.
-type Outcome = String;
-
-/// The most inputs that are kept.
-const MOST_KEPT: usize = 2000;
-
-/// The largest input: many times what the written files have.
-const LARGEST: usize = 16 * 1024;
-
-struct Random(Stream);
-
-impl Random {
-    fn below(&mut self, limit: usize) -> usize {
-        let Ok(number) = self.0.try_next_u64();
-        (number % limit.max(1) as u64) as usize
-    }
-
-    fn byte(&mut self) -> u8 {
-        self.below(256) as u8
-    }
-}
-
-fn fuzz(name: &str, mut kept: Vec<Vec<u8>>, target: impl Fn(&[u8]) -> Outcome) {
-    let seconds = variable("MERIDIAN_FUZZ_SECONDS").unwrap_or(10);
-    let clock = || SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
-    let seed = variable("MERIDIAN_FUZZ_SEED").unwrap_or_else(|| clock().as_nanos() as u64);
-    let mut random = Random(Stream::new(&format!("{name} {seed}")));
-    let mut seen: HashSet<Outcome> = kept.iter().map(|bytes| target(bytes)).collect();
-    let (start, mut runs) = (Instant::now(), 0u64);
-    while start.elapsed() < Duration::from_secs(seconds) {
-        let bytes = change(&kept, &mut random);
-        let outcome = catch_unwind(AssertUnwindSafe(|| target(&bytes)));
-        let Ok(outcome) = outcome else {
-            let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-            panic!("{name} fails with MERIDIAN_FUZZ_SEED={seed} in run {runs} on {hex}");
-        };
-        if kept.len() < MOST_KEPT && seen.insert(outcome) {
-            kept.push(bytes);
-        }
-        runs += 1;
-    }
-    println!("{name}: {runs} inputs, {} outcomes, seed {seed}", seen.len());
-    assert!(runs > 0);
-}
+use crate::hostile::{LARGEST, fuzz};
 
 /// The written files.
 fn written() -> Vec<Vec<u8>> {
     golden::names().iter().map(|name| golden::read(name)).collect()
-}
-
-fn variable(name: &str) -> Option<u64> {
-    let text = std::env::var(name).ok()?;
-    Some(text.parse().expect("a number"))
-}
-
-/// One of the inputs, changed in one to eight places.
-fn change(kept: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
-    let mut bytes = kept[random.below(kept.len())].clone();
-    for _ in 0..=random.below(8) {
-        let at = random.below(bytes.len() + 1);
-        let end = (at + random.below(40)).min(bytes.len());
-        match random.below(9) {
-            0 | 1 if at < bytes.len() => bytes[at] ^= 1 << random.below(8),
-            2 if at < bytes.len() => bytes[at] = [0, 1, 2, 6, 0x7f, 0x80, 0xd3, 0xff][random.below(8)],
-            3 => {
-                let new: Vec<u8> = (0..random.below(12)).map(|_| random.byte()).collect();
-                bytes.splice(at..at, new);
-            }
-            4 => {
-                bytes.drain(at..end);
-            }
-            5 => bytes.truncate(at),
-            6 => {
-                let again = bytes[at..end].to_vec();
-                bytes.splice(at..at, again);
-            }
-            // A length that lies.
-            7 => {
-                let length = [0xff; 9][..random.below(10)].to_vec();
-                bytes.splice(at..end.min(at + 1), length.into_iter().chain([0x0f]));
-            }
-            // A part of another one.
-            _ => {
-                let other = &kept[random.below(kept.len())];
-                let from = random.below(other.len() + 1);
-                let to = from + random.below(other.len() - from + 1);
-                bytes.splice(at..end, other[from..to].iter().copied());
-            }
-        }
-    }
-    bytes.truncate(LARGEST);
-    bytes
 }
 
 #[test]

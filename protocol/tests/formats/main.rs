@@ -12,6 +12,7 @@ mod example;
 mod fuzz;
 mod golden;
 mod histories;
+mod hostile;
 mod items;
 mod keys;
 mod rights;
