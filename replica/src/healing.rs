@@ -14,10 +14,11 @@ use protocol::segment::{Log, Segment};
 use protocol::snapshot::CoveredLane;
 use protocol::{ClassroomId, DocumentId, EntryHash, MemberId, Refusal};
 
+use crate::aside::What as Kept;
 use crate::classroom::{Classroom, Submission, UnsentEntry, Way};
 use crate::loading::What;
 use crate::snapshots::Fetching;
-use crate::store::{self, Table};
+use crate::store::{self, AsideReason, Table};
 use crate::{Error, Replica};
 
 /// What a relay is asked from that may lack something: no relay has this incarnation, so it says what it has.
@@ -555,6 +556,39 @@ impl Classroom {
         missing
     }
 
+    /// Sound segments that are kept aside, because of who wrote them and when, and behind such: log, first and last index. They
+    /// are here, and need not come again.
+    fn segments_aside(&self) -> Vec<(Log, u64, u64)> {
+        let mut all = Vec::new();
+        for aside in self.aside.values() {
+            let is_sound = matches!(
+                aside.reason,
+                AsideReason::BeyondCutoff
+                    | AsideReason::NotAllowed
+                    | AsideReason::NotMember
+                    | AsideReason::WrongSpace
+                    | AsideReason::Locked
+                    | AsideReason::Closed
+            );
+            let Kept::Segment(log, first) = aside.what else {
+                continue;
+            };
+            match aside.item.as_ref().map(|item| Segment::decode(item)) {
+                // What is behind them is out of order, and was not looked at more closely.
+                Some(Ok(segment))
+                    if is_sound
+                        || aside.reason == AsideReason::OutOfOrder && segment.verify(&self.id).is_ok() =>
+                {
+                    all.push((log, first, segment.header.last));
+                }
+                // How far one goes that is in the store only is not at hand.
+                None if is_sound => all.push((log, first, first)),
+                _ => {}
+            }
+        }
+        all
+    }
+
     /// What the relay has and what is not here; the snapshots of such documents of whose segments it has dropped some.
     fn missing_here(&self, healing: &Healing) -> (Vec<EntryHash>, Vec<LogRange>, Vec<DocumentId>) {
         let mut entries = Vec::new();
@@ -572,10 +606,17 @@ impl Classroom {
                 .filter(|state| state.document == *document);
             of_document.any(|state| !refused.contains(&state.hash))
         };
+        let aside = self.segments_aside();
         let mut logs = Vec::new();
         let mut snapshots: Vec<DocumentId> = Vec::new();
         for state in &healing.logs {
-            let from = self.logs.get(&state.log).map_or(0, |record| record.next);
+            let mut from = self.logs.get(&state.log).map_or(0, |record| record.next);
+            while let Some((.., last)) = aside
+                .iter()
+                .find(|(log, first, last)| *log == state.log && *first <= from && from <= *last)
+            {
+                from = *last + 1;
+            }
             if from >= state.next || self.roster.erased(&state.log.document).is_some() {
                 continue;
             }
