@@ -112,6 +112,48 @@ impl<R: CryptoRng> Replica<R> {
         Ok(())
     }
 
+    /// A guest who may write by now says who they are where the others read it.
+    pub(crate) fn write_guest_name(&mut self, id: &ClassroomId) -> Result<(), Error> {
+        let seconds = self.seconds();
+        let (Some(me), Some(classroom)) = (&self.me, self.classrooms.get_mut(id)) else {
+            return Ok(());
+        };
+        let log = Log {
+            document: classroom.roster.document(),
+            member: me.keys.id(),
+            lane: self.lane,
+        };
+        let Some(member) = classroom.roster.member(&log.member) else {
+            return Ok(());
+        };
+        let is_here = classroom.own_document().is_some_and(OwnDocument::is_present);
+        if !is_here || classroom.check_writer(&log.member, &log.document).is_err() {
+            return Ok(());
+        }
+        let Some(name) = classroom.record.guest.take() else {
+            return Ok(());
+        };
+        store_classroom(self.writes.next(), classroom)?;
+        let is_known = classroom
+            .own_document()
+            .is_some_and(|own| own.read().profiles.contains_key(&member.id.0));
+        if is_known {
+            return Ok(());
+        }
+        let shown = DocumentProfile {
+            name,
+            school: member.school.0,
+        };
+        let change =
+            classroom.edit_own_document(log.actor(), seconds, |own| own.set_profile(member.id.0, &shown));
+        // A name that nobody could have joined with is none.
+        if let Ok(Some(change)) = change {
+            self.touched(id, &log.document);
+            self.seal(id, log, &[change])?;
+        }
+        Ok(())
+    }
+
     /// Reads what those say of themselves who ask this person to be let in.
     pub(crate) fn read_notes(&mut self, id: &ClassroomId) {
         let (Some(me), Some(classroom)) = (&self.me, self.classrooms.get_mut(id)) else {

@@ -38,13 +38,17 @@ impl<R: CryptoRng> Replica<R> {
             self.plan_rotation(&id);
         }
         self.tick_cuts();
-        let asked: Vec<ClassroomId> = self
+        let nameless: Vec<ClassroomId> = self
             .classrooms
             .values()
-            .filter(|classroom| classroom.asked.is_some())
+            .filter(|classroom| classroom.asked.is_some() || classroom.record.guest.is_some())
             .map(|classroom| classroom.id)
             .collect();
-        asked.iter().try_for_each(|id| self.settle_asked(id))
+        for id in nameless {
+            self.settle_asked(&id)?;
+            self.write_guest_name(&id)?;
+        }
+        Ok(())
     }
 
     /// Who comes into a space has not been sent what was there before: everything is asked for from the beginning.

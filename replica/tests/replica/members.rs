@@ -200,6 +200,46 @@ async fn another_schools_lead_goes_only_if_most_schools_agree() {
     until_same(&mut world, &[amina, ben], page, "[after]").await;
 }
 
+/// A guest's name is heard only while both are there; of somebody who may write it stands where all read it.
+#[tokio::test]
+async fn a_guest_who_may_write_by_now_is_known_by_name() {
+    let Pair {
+        mut world,
+        amina,
+        classroom,
+        ..
+    } = Pair::new("promoted").await;
+    let link = world.invite(amina, classroom, Role::Guest).await;
+    world.until_on_relay_of(amina).await;
+    let profile = world.profile();
+    let carla = world.open_tab(profile);
+    world
+        .join(carla, &link, person("Carla", "Hill School", "GB"))
+        .await;
+    let member = me(&world, carla);
+    let role = Role::Student;
+    let promote = Command::ChangeRole {
+        classroom,
+        member,
+        role,
+    };
+    world.until_on_relay_of(carla).await;
+    until_role(&mut world, &[amina], classroom, member, Some(Role::Guest)).await;
+    assert_eq!(world.ask(amina, promote).await, Ok(Answer::Done));
+    until_role(&mut world, &[amina, carla], classroom, member, Some(role)).await;
+    world.until_on_relay().await;
+    // She is not here any more when somebody looks.
+    world.cut(profile);
+    let amina = world.restart_tab(amina);
+    world
+        .until("her name is known", |world| {
+            let room = world.tab(amina).classrooms.get(&classroom);
+            let mut members = room.into_iter().flat_map(|room| &room.members);
+            members.any(|shown| shown.id == member && shown.name == "Carla")
+        })
+        .await;
+}
+
 #[tokio::test]
 async fn roles_are_given_and_taken() {
     let Schools {
