@@ -76,6 +76,8 @@ pub(crate) struct Socket {
     pub(crate) outgoing: VecDeque<Vec<u8>>,
     pub(crate) ended: bool,
     pub(crate) said: Said,
+    /// How many answers the relay owes: while it works on them, time must not run away from it.
+    owed: usize,
 }
 
 impl Socket {
@@ -104,14 +106,42 @@ impl Socket {
             outgoing: VecDeque::new(),
             ended: false,
             said: Said::default(),
+            // The challenge.
+            owed: 1,
         })
+    }
+
+    pub(crate) fn is_owed(&self) -> bool {
+        self.owed > 0 && !self.ended
+    }
+
+    /// The relay takes too long, or will not answer.
+    pub(crate) fn waives(&mut self) {
+        self.owed = 0;
     }
 
     /// Takes what has arrived by now.
     pub(crate) fn poll(&mut self) {
         loop {
             match self.arriving.try_recv() {
-                Ok(message) => self.incoming.push_back(message),
+                Ok(message) => {
+                    let answers = frame::decode::<RelayFrame>(&message).filter(|frame| {
+                        matches!(
+                            frame,
+                            Ok(RelayFrame::Challenge { .. }
+                                | RelayFrame::CaughtUp { .. }
+                                | RelayFrame::Closed { .. }
+                                | RelayFrame::Stored { .. }
+                                | RelayFrame::Held { .. }
+                                | RelayFrame::Refused { .. }
+                                | RelayFrame::Fetched { .. }
+                                | RelayFrame::Inventory { last: true, .. }
+                                | RelayFrame::Pong { .. })
+                        )
+                    });
+                    self.owed = self.owed.saturating_sub(answers.count());
+                    self.incoming.push_back(message);
+                }
                 Err(mpsc::error::TryRecvError::Empty) => return,
                 Err(mpsc::error::TryRecvError::Disconnected) => {
                     self.ended = true;
@@ -122,9 +152,17 @@ impl Socket {
     }
 
     pub(crate) async fn flush_one(&mut self) {
-        if let Some(message) = self.outgoing.pop_front()
-            && self.sink.send(Message::Binary(message.into())).await.is_err()
-        {
+        let Some(message) = self.outgoing.pop_front() else {
+            return;
+        };
+        let asking = frame::decode::<ClientFrame>(&message).filter(|frame| {
+            !matches!(
+                frame,
+                Ok(ClientFrame::Answer { .. } | ClientFrame::Whisper { .. } | ClientFrame::Close { .. })
+            )
+        });
+        self.owed += asking.count();
+        if self.sink.send(Message::Binary(message.into())).await.is_err() {
             self.ended = true;
         }
     }

@@ -18,8 +18,11 @@ use crate::rng::SeededRng;
 use crate::store::Store;
 use crate::tab::{PageKey, Said, Socket, Tab, items_in, post, word_at, words};
 
-/// How long most tests wait.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long most tests wait, on a machine that may be busy with other things.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// How long the relay is left to work on what it owes before time goes on.
+const LONGEST_ANSWER: Duration = Duration::from_secs(5);
 
 /// A browser profile.
 #[derive(Clone, Default)]
@@ -529,7 +532,29 @@ impl World {
             self.tick(1_000);
             self.drain().await;
             tokio::time::sleep(Duration::from_millis(2)).await;
+            self.hear_out().await;
+        }
+    }
+
+    /// Lets the relay answer what it was asked, however busy the machine is: its time is not the one that passes here.
+    async fn hear_out(&mut self) {
+        let start = Instant::now();
+        loop {
             self.drain().await;
+            let sockets = self
+                .tabs
+                .iter_mut()
+                .flatten()
+                .filter_map(|tab| tab.socket.as_mut());
+            let mut owed = sockets.filter(|socket| socket.is_owed()).peekable();
+            if owed.peek().is_none() {
+                return;
+            }
+            if start.elapsed() > LONGEST_ANSWER {
+                owed.for_each(Socket::waives);
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
 
@@ -537,7 +562,7 @@ impl World {
     pub(crate) async fn until(&mut self, what: &str, is_so: impl Fn(&Self) -> bool) {
         let start = Instant::now();
         loop {
-            self.drain().await;
+            self.hear_out().await;
             if is_so(self) {
                 return;
             }
@@ -798,31 +823,30 @@ impl World {
 
     /// A fresh connection finds nothing to send, either way.
     pub(crate) async fn check_nothing_to_send(&mut self) {
-        self.until_on_relay().await;
-        // Whoever sent something is told that it is there; others may still be receiving it. What is quiet is folded, of
-        // tabs that are gone as well, and that comes to an end.
-        let mut before = Vec::new();
+        // What is quiet is folded, of tabs that are gone as well, and sent, and others receive it: that comes to an end.
         let mut rounds = 0;
-        while before != self.counts() {
-            before = self.counts();
-            assert!(rounds < 8, "there is always something more to send: {before:?}");
-            rounds += 1;
+        loop {
+            self.until_on_relay().await;
             self.pass(35).await;
+            let before = self.counts();
+            for profile in 0..self.profiles.len() {
+                self.cut(profile);
+            }
+            for profile in 0..self.profiles.len() {
+                self.link(profile);
+            }
+            self.until_on_relay().await;
+            self.pass(3).await;
+            let after = self.counts();
+            if before == after {
+                return;
+            }
+            assert!(
+                rounds < 8,
+                "a fresh connection always finds something to send: {before:?} {after:?}"
+            );
+            rounds += 1;
         }
-        for profile in 0..self.profiles.len() {
-            self.cut(profile);
-        }
-        let before: Vec<(usize, usize, usize)> = self.counts();
-        for profile in 0..self.profiles.len() {
-            self.link(profile);
-        }
-        self.until_on_relay().await;
-        self.pass(3).await;
-        assert_eq!(
-            before,
-            self.counts(),
-            "a fresh connection finds something to send"
-        );
     }
 
     fn counts(&self) -> Vec<(usize, usize, usize)> {
