@@ -13,6 +13,8 @@ pub mod ids;
 pub mod inventory;
 pub mod invite;
 pub mod key;
+#[doc(hidden)]
+pub mod mischief;
 pub mod padding;
 pub mod receipt;
 pub mod refusal;

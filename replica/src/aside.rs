@@ -5,6 +5,7 @@ mod shelf;
 
 use documents::change;
 use protocol::bundle::Kind;
+use protocol::mischief::{Mischief, does};
 use protocol::rand_core::CryptoRng;
 use protocol::roster::Entry;
 use protocol::segment::{Log, Segment};
@@ -50,6 +51,9 @@ impl<R: CryptoRng> Replica<R> {
         reason: AsideReason,
         item: Vec<u8>,
     ) -> Result<(), Error> {
+        if does(Mischief::AsideForgotten) {
+            return Ok(());
+        }
         let Some(classroom) = self.classrooms.get_mut(id) else {
             return Ok(());
         };

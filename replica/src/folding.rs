@@ -10,6 +10,7 @@ mod others;
 use documents::change;
 use documents::fold::fold;
 use protocol::ClassroomId;
+use protocol::mischief::{Mischief, does};
 use protocol::rand_core::CryptoRng;
 use protocol::segment::{self, Header, Kind, Log, Segment};
 
@@ -270,6 +271,9 @@ impl Classroom {
                 Ok(more) => changes.extend(more),
                 Err(_) => return Ok(None),
             }
+        }
+        if does(Mischief::FoldLeavesOut) {
+            changes.pop();
         }
         let Some(bundle) = fold(&changes).ok().filter(|bundle| segment::fits([bundle])) else {
             return Ok(None);

@@ -4,6 +4,7 @@ use documents::change;
 use protocol::bounded::Bytes;
 use protocol::bundle;
 use protocol::frame::{Position, RelayFrame};
+use protocol::mischief::{Mischief, does};
 use protocol::rand_core::CryptoRng;
 use protocol::roster::{Added, Entry, Unfit};
 use protocol::segment::{Header, Kind, Segment};
@@ -359,9 +360,10 @@ impl<R: CryptoRng> Replica<R> {
             return Ok(());
         };
         let actor = log.actor();
-        let (good, bad): (Vec<_>, Vec<_>) = changes
-            .into_iter()
-            .partition(|change| change::inspect(change).is_ok_and(|info| info.actor == actor));
+        let (good, bad): (Vec<_>, Vec<_>) = changes.into_iter().partition(|change| {
+            let is_its = change::inspect(change).is_ok_and(|info| info.actor == actor);
+            is_its || does(Mischief::ActorIgnored)
+        });
         classroom
             .aside
             .log_went_on(log, segment.header.first, segment.header.last + 1);

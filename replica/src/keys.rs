@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 use documents::fold::Limits;
 use protocol::identity::MemberKeys;
 use protocol::key::{EpochKey, ExchangeSecret, KeyName, SealedKey};
+use protocol::mischief::{Mischief, does};
 use protocol::rand_core::CryptoRng;
 use protocol::receipt::{Receipt, Seen};
 use protocol::roster::{Action, MAX_HEADS, Rotation};
@@ -62,7 +63,12 @@ impl<R: CryptoRng> Replica<R> {
             .collect();
         let newest = previous.iter().map(|(epoch, _)| *epoch).max();
         previous.retain(|(epoch, _)| Some(*epoch) == newest);
-        let recipients = roster.recipients_after(&me, action, &space);
+        let mut recipients = roster.recipients_after(&me, action, &space);
+        if does(Mischief::RemovedKeptIn) {
+            recipients.extend(roster.members().map(|member| member.exchange));
+            recipients.sort_unstable();
+            recipients.dedup();
+        }
         let next = current.epoch.checked_add(1).ok_or(Problem::Internal)?;
         let key = EpochKey::random(&mut self.rng);
         Rotation::new(&key, space, next, previous, recipients, &mut self.rng).map_err(|_| Problem::TooLarge)

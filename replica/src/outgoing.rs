@@ -7,6 +7,7 @@ use std::ops::RangeInclusive;
 use documents::change;
 use protocol::bounded::Bytes;
 use protocol::frame::{self, ClientFrame, MAX_MESSAGE};
+use protocol::mischief::{Mischief, does};
 use protocol::rand_core::CryptoRng;
 use protocol::roster::{Action, Entry};
 use protocol::segment::{self, Header, Kind, Log, Segment};
@@ -43,15 +44,17 @@ impl<R: CryptoRng> Replica<R> {
         request: Option<(u32, Answer)>,
     ) -> Result<(), Problem> {
         let info = change::inspect(&change).map_err(|_| Problem::Internal)?;
-        if info.actor != log.actor() {
+        if info.actor != log.actor() && !does(Mischief::ActorIgnored) {
             return Err(Problem::Internal);
         }
         if !segment::fits([&change]) {
             return Err(Problem::TooLarge);
         }
         self.seal(id, log, &[change]).map_err(|_| Problem::Internal)?;
-        if let Some((request, answer)) = request {
-            self.writes.then(After::Answer(request, answer));
+        match request {
+            Some((request, answer)) if does(Mischief::AnswersEarly) => self.answer(request, Ok(answer)),
+            Some((request, answer)) => self.writes.then(After::Answer(request, answer)),
+            None => {}
         }
         Ok(())
     }
@@ -397,15 +400,18 @@ impl Classroom {
         };
         let segment = Segment::seal(&me.keys, &self.id, header, record.hash, sealing.key, changes, rng)?;
         let hash = segment.hash(&self.id)?;
-        let record = LogRecord {
-            next: record.next + 1,
-            hash,
-            ..record
+        let record = match record.next {
+            2 if does(Mischief::IndexReused) => record,
+            _ => LogRecord {
+                next: record.next + 1,
+                hash,
+                ..record
+            },
         };
         let unsent = Unsent {
             segment,
             hash,
-            durable: false,
+            durable: does(Mischief::SendsEarly),
             way: Way::READY,
             sent: false,
             settled: false,

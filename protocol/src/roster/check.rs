@@ -7,6 +7,7 @@ use super::graph::{Admission, At, Facts, House};
 use super::rights::allow;
 use super::view::{Answer, Standing, View};
 use super::{Action, Entry, Removal, Role, Rotation, entry as proofs};
+use crate::mischief::{Mischief, does};
 use crate::{ClassroomId, DocumentId, EntryHash, Error, ExchangeKey, MemberId, SchoolId, SpaceId};
 
 /// Checks all but the rights, and answers with what the roster remembers of the entry.
@@ -424,7 +425,8 @@ fn check_rotations(view: &View<'_>, entry: &Entry) -> Result<(), Error> {
         allow(
             recipients
                 .iter()
-                .all(|recipient| members.contains(recipient) || invites.contains(recipient)),
+                .all(|recipient| members.contains(recipient) || invites.contains(recipient))
+                || does(Mischief::RemovedKeptIn),
             "seal a key to somebody outside its space",
         )?;
     }

@@ -1,5 +1,6 @@
 //! Who somebody is to a classroom: what they may read of it, and as whom they bring something.
 
+use protocol::mischief::{Mischief, does};
 use protocol::roster::{Role, Roster};
 use protocol::{MemberId, SpaceId};
 
@@ -74,6 +75,7 @@ impl Sees {
                 Self { all: false, spaces }
             }
             (None, Access::Invited) => everyone(),
+            (None, Access::Former) if does(Mischief::FormerServed) => everyone(),
             (None, _) => Self::default(),
         }
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::inventory::LogState;
+use protocol::mischief::{Mischief, does};
 use protocol::snapshot::{Header, Snapshot};
 use protocol::{DocumentId, PieceHash, SnapshotHash};
 
@@ -75,7 +76,9 @@ impl Pending {
         let confirmed: Vec<(SnapshotHash, u64)> = self
             .catalog
             .snapshots_of(document)
-            .filter(|(hash, _)| self.catalog.is_confirmed(hash, &roster))
+            .filter(|(hash, _)| {
+                self.catalog.is_confirmed(hash, &roster) || does(Mischief::UnconfirmedDropped)
+            })
             .map(|(hash, snapshot)| (*hash, snapshot.position))
             .collect();
         let mut changes = Vec::new();
