@@ -103,9 +103,19 @@ pub enum Act {
     Link {
         device: u8,
     },
+    /// From now on no socket gets through from the device, only requests; or sockets get through again.
+    Block {
+        device: u8,
+        blocked: bool,
+    },
+    /// The device connects to another relay from now on.
+    Move {
+        device: u8,
+    },
 
-    /// The relay is killed and started again. Of what was on its way from it, everything or nothing arrives.
+    /// A relay is killed and started again. Of what was on its way from it, everything or nothing arrives.
     CrashRelay {
+        relay: u8,
         arriving: bool,
     },
     /// A person writes all their classrooms onto a stick.
@@ -121,15 +131,23 @@ pub enum Act {
         is_cut: bool,
     },
 
-    /// A backup of the relay's store.
-    BackupRelay,
-    /// The relay is replaced by one with its last backup, or by an empty one.
+    /// A backup of a relay's store.
+    BackupRelay {
+        relay: u8,
+    },
+    /// A relay is replaced by one with its last backup, or by an empty one.
     ReplaceRelay {
+        relay: u8,
         empty: bool,
     },
-    /// The relay's next commit fails, or only seems to.
+    /// A relay's next commit fails, or only seems to.
     FailCommit {
+        relay: u8,
         stored: bool,
+    },
+    /// A relay throws away what may go.
+    TidyRelay {
+        relay: u8,
     },
 
     Pass {
@@ -159,6 +177,7 @@ pub enum Govern {
     Close(bool),
     RotateKeys,
     NewGroup,
+    StartAnew,
 }
 
 /// What an edit does.

@@ -1,6 +1,6 @@
 //! Somebody who holds every member's login card, and so can say what sealed things hold.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use documents::change::{self, Hash};
 use documents::fold::{Limits, unfold};
@@ -15,6 +15,10 @@ pub(crate) struct Auditor {
     members: BTreeMap<MemberId, MemberKeys>,
     classrooms: BTreeMap<ClassroomId, Known>,
     opened: BTreeMap<SegmentHash, Vec<Hash>>,
+    /// Segments that somebody else than their author has submitted.
+    vouched: BTreeSet<SegmentHash>,
+    /// Changes that stand in the log of somebody else than their author.
+    forged: BTreeSet<Hash>,
 }
 
 /// What is known of a classroom.
@@ -37,6 +41,19 @@ impl Auditor {
     /// What stood in rosters may be gone with the relay that held it.
     pub(crate) fn forget_rosters(&mut self) {
         self.classrooms.clear();
+    }
+
+    pub(crate) fn vouched(&mut self, segment: SegmentHash) {
+        self.vouched.insert(segment);
+    }
+
+    pub(crate) fn is_vouched_for(&self, segment: &SegmentHash) -> bool {
+        self.vouched.contains(segment)
+    }
+
+    /// Of these changes, one that its author has not signed.
+    pub(crate) fn forged_of(&self, shown: &BTreeSet<Hash>) -> Option<Hash> {
+        self.forged.intersection(shown).next().copied()
     }
 
     pub(crate) fn members(&self) -> impl Iterator<Item = &MemberKeys> {
@@ -110,7 +127,14 @@ impl Auditor {
             Body::Bundle(bundle) => unfold(&bundle, Limits::FOLD).unwrap_or_default(),
         };
         let infos = changes.iter().filter_map(|change| change::inspect(change).ok());
-        let changes: Vec<Hash> = infos.map(|info| info.hash).collect();
+        let actor = segment.header.log.actor();
+        let mut changes = Vec::new();
+        for info in infos {
+            if info.actor != actor {
+                self.forged.insert(info.hash);
+            }
+            changes.push(info.hash);
+        }
         self.opened.insert(name, changes.clone());
         changes
     }

@@ -29,7 +29,11 @@ pub enum Rule {
     StoresWhatItShows,
     HasNothingToSend,
     IsItsLog,
+    DropsNothing,
+    ObeysRoster,
+    SignsItsOwn,
     KeepsSecrets,
+    ShutsOut,
     Welcomes,
     Speaks,
 }
@@ -55,6 +59,10 @@ impl Rule {
             Self::HasNothingToSend => "after all have met, a fresh connection finds nothing to send",
             Self::IsItsLog => "a relay's state is what its log says",
             Self::KeepsSecrets => "nobody outside a space opens what is written in it",
+            Self::DropsNothing => "a relay throws away only what a confirmed snapshot holds",
+            Self::ObeysRoster => "a relay stores of its author only what they have the right to",
+            Self::SignsItsOwn => "what is shown of a member they have signed",
+            Self::ShutsOut => "whoever was removed, or left, gets the roster and nothing else",
             Self::Welcomes => "a newcomer gets everything from the relay alone",
             Self::Speaks => "what a replica sends and shows is well formed",
         }

@@ -2,41 +2,43 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use documents::change::Hash;
 use documents::page::edit::Block;
-use protocol::frame::{self, ClientFrame, RelayFrame};
-use protocol::identity::answer_challenge;
 use protocol::roster::Role;
+use protocol::segment::Segment;
 use protocol::{ClassroomId, Refusal, SpaceId};
 use replica::command::Command;
-use replica::store::{AsideReason, Table};
+use replica::store::Table;
 use replica::view;
-use sync_server::core::Sent;
-use sync_server::store::{Item, Placed, Store as _};
+use sync_server::store::{Item, Store as _};
 
 use crate::broken::{Broken, Rule};
-use crate::perform::{invitation, is_here};
-use crate::relay::{core_on, moment};
+use crate::perform::is_here;
 use crate::tab::{PageKey, Tab, Then};
-use crate::words::words_in;
-use crate::world::{Network, ORIGIN, World};
+use crate::world::{Network, World};
 
-/// How long it may take until all have everything, in seconds: the longest waits of a replica are a minute.
-const PATIENCE: usize = 300;
+/// How long it may take until all have everything, in seconds: the longest waits of a replica are a minute, and where relays
+/// take little at once there are several.
+const PATIENCE: usize = 600;
 
-/// After so many seconds what is quiet was folded.
-const UNTIL_FOLDED: usize = 40;
+/// After so many seconds all who compare have looked twice: before they send what others wrote they wait half a minute at
+/// most.
+pub(crate) const UNTIL_COMPARED: usize = 40;
 
-/// Why something may be kept aside for ever: its author was not allowed to write it, or it follows on something like that.
-const MAY_STAY: [u8; 5] = [
-    AsideReason::NotAllowed as u8,
-    AsideReason::OutOfOrder as u8,
-    AsideReason::NotMember as u8,
-    AsideReason::WrongSpace as u8,
-    AsideReason::BeyondCutoff as u8,
-];
+/// Whoever can only post has asked for news after so many seconds.
+const UNTIL_ASKED: usize = 6;
+
+/// How long all stay with another relay than that in which they meet in the end, in seconds, if it has not all before.
+const UNTIL_MET: usize = 120;
+
+/// The relay at which all meet in the end.
+pub(crate) const HOME: usize = 0;
+
+/// How often all go from one relay to the next, so that those become equal.
+const MOST_ROUNDS: usize = 4;
 
 /// What a person sees of a page.
-type Shown = (String, Vec<Block>);
+pub(crate) type Shown = (String, Vec<Block>);
 
 impl World {
     /// Ends the faults, and looks whether all is as promised.
@@ -49,16 +51,23 @@ impl World {
                 self.open_tab(device)?;
             }
         }
-        self.until_equal()?;
+        self.until_relays_are_equal()?;
         // What a tab was writing when it crashed comes with the next start.
         let before = self.reopened()?;
         let after = self.reopened()?;
         Rule::StoresWhatItShows.holds(before == after, || format!("{before:?}\n{after:?}"))?;
         self.check_words(&after)?;
         self.check_aside()?;
+        let forged = self.auditor.forged_of(&self.shown);
+        Rule::SignsItsOwn.holds(forged.is_none(), || format!("{forged:?}"))?;
         self.check_rosters()?;
         self.check_nothing_to_send()?;
+        for relay in 0..self.relays.len() {
+            self.tidy_relay(relay)?;
+        }
+        self.drain()?;
         self.check_log()?;
+        self.check_former()?;
         self.check_secrets()?;
         self.check_newcomer(&after)
     }
@@ -66,14 +75,81 @@ impl World {
     /// Looks at what the relay holds by now.
     fn audit(&mut self) -> Result<(), Broken> {
         let ids: BTreeSet<ClassroomId> = self.classrooms();
-        let nothing = documents::change::Hash([0; 32]);
+        let nothing = Hash([0; 32]);
         for id in ids {
-            self.relay.holds(&mut self.auditor, &id, &nothing)?;
+            self.is_on_a_relay(&id, &nothing)?;
         }
         Ok(())
     }
 
-    fn classrooms(&self) -> BTreeSet<ClassroomId> {
+    /// All go from relay to relay together, until there is nothing on one that is not on the others, and stay at the first.
+    fn until_relays_are_equal(&mut self) -> Result<(), Broken> {
+        let mut rounds = 0;
+        loop {
+            for relay in (0..self.relays.len()).rev() {
+                for device in 0..self.devices.len() {
+                    self.move_to(device, relay)?;
+                }
+                if relay == HOME {
+                    self.until_equal()?;
+                } else {
+                    // Of a rotation that leaves out whom another relay let in meanwhile that one hears from them alone, once they
+                    // have been here.
+                    self.meet(UNTIL_MET)?;
+                }
+                if self.relays.len() > 1 {
+                    self.settle(UNTIL_COMPARED)?;
+                }
+            }
+            let Some(differs) = self.relays_differ()? else {
+                return Ok(());
+            };
+            rounds += 1;
+            Rule::Agrees.holds(rounds < MOST_ROUNDS, || differs)?;
+        }
+    }
+
+    /// What one relay has and another, which would take it, has not.
+    fn relays_differ(&self) -> Result<Option<String>, Broken> {
+        for id in self.classrooms() {
+            let mut rooms = self.tabs.values().filter_map(|tab| tab.classrooms.get(&id));
+            if rooms.all(|room| self.is_shut_out(room)) {
+                // Nobody is left who could bring something from one to the other.
+                continue;
+            }
+            let mut all = Vec::new();
+            for relay in &self.relays {
+                let page = Rule::IsItsLog.check(relay.store.page(&id, 0, usize::MAX))?;
+                let (mut entries, mut logs) = (BTreeSet::new(), BTreeMap::new());
+                for placed in page {
+                    match placed.item {
+                        Item::Entry { bytes, .. } => drop(entries.insert(bytes)),
+                        Item::Segment { segment, .. } => {
+                            let roster = self.auditor.roster(&id);
+                            // What lies beyond a cut-off nobody brings from one to the other.
+                            if roster.is_some_and(|roster| roster.check_segment(&segment.header).is_ok()) {
+                                let next = logs.entry(segment.header.log).or_insert(0);
+                                *next = segment.header.last.max(*next);
+                            }
+                        }
+                        _ => {}
+                    }
+                }
+                all.push((entries, logs));
+            }
+            for (number, pair) in all.windows(2).enumerate() {
+                let (entries, logs) = (pair[0].0 == pair[1].0, pair[0].1 == pair[1].1);
+                if !(entries && logs) {
+                    return Ok(Some(format!(
+                        "relay {number} and the next: entries equal {entries}, logs equal {logs}: {pair:?}"
+                    )));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    pub(crate) fn classrooms(&self) -> BTreeSet<ClassroomId> {
         let tabs = self.tabs.values();
         tabs.flat_map(|tab| tab.classrooms.keys().copied()).collect()
     }
@@ -90,8 +166,23 @@ impl World {
     }
 
     /// Waits until all work is on the relay and everybody shows the same; answers with that.
-    fn until_equal(&mut self) -> Result<BTreeMap<PageKey, Shown>, Broken> {
-        for _ in 0..PATIENCE {
+    pub(crate) fn until_equal(&mut self) -> Result<BTreeMap<PageKey, Shown>, Broken> {
+        if let Some(shown) = self.meet(PATIENCE)? {
+            return Ok(shown);
+        }
+        let rule = match (self.is_at_rest(), self.needs_keys()) {
+            (false, _) => Rule::ComesToRest,
+            // Somebody outside a space holds its key, and it stays like that.
+            (true, true) => Rule::KeepsSecrets,
+            (true, false) => Rule::Agrees,
+        };
+        rule.broken(self.describe())
+    }
+
+    /// The same for so many seconds at most; nothing if they are over.
+    fn meet(&mut self, patience: usize) -> Result<Option<BTreeMap<PageKey, Shown>>, Broken> {
+        let mut calm = 0;
+        for _ in 0..patience {
             self.drain()?;
             for tab in self.tabs.keys().copied().collect::<Vec<_>>() {
                 for key in self.tabs.get(&tab).map(Tab::listed).unwrap_or_default() {
@@ -106,16 +197,18 @@ impl World {
                 && !self.needs_keys()
                 && let Some(shown) = self.shown_by_all()
             {
-                return Ok(shown);
+                // Who can only post asks now and then.
+                let posts = self.devices.iter().any(|device| device.blocked);
+                if calm >= if posts { UNTIL_ASKED } else { 0 } {
+                    return Ok(Some(shown));
+                }
+                calm += 1;
+            } else {
+                calm = 0;
             }
             self.pass(1_000)?;
         }
-        let rule = if self.is_at_rest() {
-            Rule::Agrees
-        } else {
-            Rule::ComesToRest
-        };
-        rule.broken(self.describe())
+        Ok(None)
     }
 
     /// Leads open what is locked and closed. Says whether something was.
@@ -124,7 +217,7 @@ impl World {
         let mut was_locked = false;
         for (number, tab) in &self.tabs {
             for room in tab.classrooms.values() {
-                if room.role != Role::Lead || is_shut_out(room) {
+                if room.role != Role::Lead || self.is_shut_out(room) {
                     continue;
                 }
                 was_locked |= room.closed || room.documents.iter().any(|document| document.locked);
@@ -159,7 +252,7 @@ impl World {
         rooms.any(|room| {
             let roster = self.auditor.roster(&room.id);
             let needs = |space: &SpaceId| roster.is_some_and(|roster| roster.needs_rotation(space));
-            room.role.is_staff() && !is_shut_out(room) && room.spaces.iter().any(needs)
+            room.role.is_staff() && !self.is_shut_out(room) && room.spaces.iter().any(needs)
         })
     }
 
@@ -170,7 +263,7 @@ impl World {
                 && tab
                     .classrooms
                     .values()
-                    .all(|classroom| tab.is_on_relay(&classroom.id) || is_shut_out(classroom))
+                    .all(|classroom| tab.is_on_relay(&classroom.id) || self.is_shut_out(classroom))
         })
     }
 
@@ -181,7 +274,7 @@ impl World {
         let mut names = BTreeMap::new();
         for tab in self.tabs.values() {
             for (id, classroom) in &tab.classrooms {
-                if is_shut_out(classroom) {
+                if self.is_shut_out(classroom) {
                     continue;
                 }
                 let seen = shared_part(classroom);
@@ -197,7 +290,11 @@ impl World {
                 }
             }
             for key in tab.listed() {
-                if tab.classrooms.get(&key.0).is_some_and(is_shut_out) {
+                if tab
+                    .classrooms
+                    .get(&key.0)
+                    .is_some_and(|room| self.is_shut_out(room))
+                {
                     continue;
                 }
                 let page = tab.pages.get(&key);
@@ -209,6 +306,38 @@ impl World {
             }
         }
         Some(shown)
+    }
+
+    /// Whether the relay does not take this device's person in: their work stays where it is.
+    pub(crate) fn is_device_shut_out(&self, device: usize, classroom: &ClassroomId) -> bool {
+        self.tabs_of(device)
+            .iter()
+            .filter_map(|tab| self.tabs.get(tab)?.classrooms.get(classroom))
+            .any(|room| self.is_shut_out(room))
+    }
+
+    /// What this person has does not come to the others any more, and is shown as that: they were removed, may not write any
+    /// more, or the invite that they came by does not let them in.
+    pub(crate) fn is_shut_out(&self, classroom: &view::Classroom) -> bool {
+        let is_refused = matches!(
+            classroom.refused,
+            Some(
+                Refusal::InviteExpired
+                    | Refusal::InviteUsedUp
+                    | Refusal::UnknownInvite
+                    | Refusal::InviteEnded
+                    | Refusal::NotAllowed
+                    | Refusal::BeyondCutoff
+                    | Refusal::NotInSpace
+                    | Refusal::LeavesOut
+            )
+        );
+        let me = classroom.members.iter().find(|member| member.me);
+        let roster = self.auditor.roster(&classroom.id);
+        let known = me.and_then(|me| roster?.member(&me.id));
+        // Whoever the roster lets write has no excuse.
+        let may_write = known.is_some_and(|member| member.role.may_write());
+        classroom.removed || is_refused && !may_write
     }
 
     fn describe(&self) -> String {
@@ -249,285 +378,13 @@ impl World {
         }
         for (number, device) in self.devices.iter().enumerate() {
             for (_, row) in device.store.table(Table::Outbox) {
-                if let Ok(segment) = protocol::segment::Segment::decode(row) {
+                if let Ok(segment) = Segment::decode(row) {
                     lines += &format!("\nunsent on device {number}: {:?}", segment.header);
                 }
             }
         }
         lines
     }
-
-    // What must hold
-
-    /// Each word that was answered is there once, or is kept aside.
-    fn check_words(&mut self, shown: &BTreeMap<PageKey, Shown>) -> Result<(), Broken> {
-        let mut there = BTreeMap::new();
-        for (key, (_, blocks)) in shown {
-            let text: Vec<String> = blocks.iter().map(Block::text).collect();
-            match words_in(&text.join("\n")) {
-                Some(words) => there.insert(*key, words),
-                None => return Rule::DoublesNothing.broken(format!("{text:?}")),
-            };
-        }
-        let promised: Vec<_> = self
-            .words
-            .promised()
-            .map(|(text, word)| (text.clone(), word.clone()))
-            .collect();
-        for (text, word) in promised {
-            let is_there = there.get(&word.page).is_some_and(|words| words.contains(&text));
-            let classroom = word.page.0;
-            let is_kept = is_there
-                || self.is_shut_out(word.device, &classroom)
-                || (0..self.devices.len()).any(|device| self.is_aside(device, &classroom, &word.change));
-            Rule::LosesNothing.holds(is_kept, || {
-                format!("{text} of tab {} on device {}", word.tab, word.device)
-            })?;
-        }
-        Ok(())
-    }
-
-    /// Whether the relay does not take this device's person in: their work stays where it is.
-    fn is_shut_out(&self, device: usize, classroom: &ClassroomId) -> bool {
-        self.tabs_of(device)
-            .iter()
-            .filter_map(|tab| self.tabs.get(tab)?.classrooms.get(classroom))
-            .any(is_shut_out)
-    }
-
-    /// Honest devices never fork a log and keys reach everybody, so what waited was applied.
-    fn check_aside(&self) -> Result<(), Broken> {
-        for (number, device) in self.devices.iter().enumerate() {
-            let rows = device.store.table(Table::Aside);
-            // A version, and the reason.
-            let mut aside =
-                rows.filter(|(_, row)| !row.get(1).is_some_and(|reason| MAY_STAY.contains(reason)));
-            let is_kept = aside.any(|(key, _)| {
-                let mut rooms = self
-                    .tabs_of(number)
-                    .into_iter()
-                    .filter_map(|tab| self.tabs.get(&tab));
-                rooms.all(|tab| {
-                    let mut rooms = tab.classrooms.values();
-                    rooms.any(|room| key.starts_with(&room.id.0) && !is_shut_out(room))
-                })
-            });
-            Rule::KeepsAsideNothing.holds(!is_kept, || format!("device {number}"))?;
-        }
-        Ok(())
-    }
-
-    /// Every store of a member holds the same roster entries, and they are the relay's.
-    fn check_rosters(&self) -> Result<(), Broken> {
-        for device in 0..self.devices.len() {
-            let mut entries: BTreeMap<ClassroomId, BTreeSet<Vec<u8>>> = BTreeMap::new();
-            for (key, _) in self.devices[device].store.table(Table::Entries) {
-                if let Some((id, hash)) = key.split_at_checked(32)
-                    && let Ok(id) = <[u8; 32]>::try_from(id)
-                {
-                    entries.entry(ClassroomId(id)).or_default().insert(hash.to_vec());
-                }
-            }
-            for (classroom, entries) in entries {
-                if self.is_shut_out(device, &classroom) {
-                    continue;
-                }
-                let stored = Rule::IsItsLog.check(self.relay.store.entries(&classroom))?;
-                let on_relay: BTreeSet<Vec<u8>> = stored
-                    .iter()
-                    .filter_map(|bytes| Some(protocol::roster::Entry::decode(bytes).ok()?.hash().0.to_vec()))
-                    .collect();
-                Rule::Agrees.holds(entries == on_relay, || {
-                    format!(
-                        "device {device} has {} entries, the relay {}",
-                        entries.len(),
-                        on_relay.len()
-                    )
-                })?;
-            }
-        }
-        Ok(())
-    }
-
-    /// A fresh connection finds nothing to send, either way.
-    fn check_nothing_to_send(&mut self) -> Result<(), Broken> {
-        self.settle(UNTIL_FOLDED)?;
-        let count = |world: &Self| -> Vec<(usize, usize, usize)> {
-            let tabs = world.tabs.iter();
-            tabs.map(|(number, tab)| (*number, tab.submitted, tab.received))
-                .collect()
-        };
-        let before = count(self);
-        for device in 0..self.devices.len() {
-            self.cut(device, 0, true)?;
-        }
-        for device in 0..self.devices.len() {
-            self.link(device)?;
-        }
-        self.until_equal()?;
-        self.settle(3)?;
-        let after = count(self);
-        let is_shut_out = self
-            .tabs
-            .values()
-            .any(|tab| tab.classrooms.values().any(is_shut_out));
-        Rule::HasNothingToSend.holds(before == after || is_shut_out, || {
-            format!("{before:?}\n{after:?}")
-        })
-    }
-
-    /// A relay that is started on what the store's log says serves just that.
-    fn check_log(&mut self) -> Result<(), Broken> {
-        let again = self.relay.store.copy();
-        again.rewind(again.batches());
-        for id in self.classrooms() {
-            let all =
-                |store: &sync_server::store::Memory| Rule::IsItsLog.check(store.page(&id, 0, usize::MAX));
-            let stored = all(&self.relay.store)?;
-            Rule::IsItsLog.holds(all(&again)? == stored, || {
-                "a replay gives something else".to_owned()
-            })?;
-            let Some(roster) = self.auditor.roster(&id) else {
-                continue;
-            };
-            let mut readers = self.auditor.members();
-            let Some(reader) = readers.find(|keys| roster.member(&keys.id()).is_some()) else {
-                continue;
-            };
-            let is_readable = |placed: &&Placed| {
-                let space = placed.item.space();
-                space.is_none_or(|space| roster.is_in_space(&reader.id(), space))
-            };
-            let readable = stored.iter().filter(is_readable).count();
-            let now = moment(self.now);
-            let mut core = core_on(&again);
-            let session = core.connect(vec![ORIGIN.to_owned()], [7; 32], now);
-            let hello = [
-                ClientFrame::Answer {
-                    member: reader.id(),
-                    signature: answer_challenge(reader, ORIGIN, &[7; 32]),
-                },
-                ClientFrame::Open {
-                    channel: 0,
-                    classroom: id,
-                    since: None,
-                    roster: Vec::new(),
-                    invite: None,
-                },
-            ];
-            let mut message = Vec::new();
-            for frame in &hello {
-                Rule::Speaks.check(frame::append(&mut message, frame))?;
-            }
-            core.receive(session, message, now);
-            let mut served = 0;
-            while let Sent::Message(message) = core.send(session) {
-                let frames = frame::decode::<RelayFrame>(&message);
-                served += frames
-                    .filter(|frame| {
-                        matches!(
-                            frame,
-                            Ok(RelayFrame::Entry { .. }
-                                | RelayFrame::Segment { .. }
-                                | RelayFrame::Receipt { .. })
-                        )
-                    })
-                    .count();
-            }
-            Rule::IsItsLog.holds(served == readable, || {
-                format!("{served} of {readable} items were served")
-            })?;
-        }
-        Ok(())
-    }
-
-    /// Nobody opens what was written with a space's newest key but who is in the space.
-    fn check_secrets(&mut self) -> Result<(), Broken> {
-        for id in self.classrooms() {
-            // Without anybody who could, no new key is made.
-            let is_led = |room: &view::Classroom| room.id == id && room.role.is_staff() && !is_shut_out(room);
-            if !self.tabs.values().any(|tab| tab.classrooms.values().any(is_led)) {
-                continue;
-            }
-            for placed in Rule::IsItsLog.check(self.relay.store.page(&id, 0, usize::MAX))? {
-                if let Item::Segment { segment, .. } = placed.item
-                    && let Some(member) = self.auditor.opened_by_stranger(&id, &segment)
-                {
-                    return Rule::KeepsSecrets.broken(format!("{member:?} opens {:?}", segment.header));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Somebody new gets everything from the relay alone.
-    fn check_newcomer(&mut self, shown: &BTreeMap<PageKey, Shown>) -> Result<(), Broken> {
-        let host = self.tabs.iter().find_map(|(number, tab)| {
-            let mut classrooms = tab.classrooms.values();
-            let classroom = classrooms.find(|room| room.role == Role::Lead && !is_shut_out(room))?;
-            // An invite of somebody whose clock is far behind has expired.
-            (self.devices[tab.device].ahead >= 0).then_some((*number, classroom.id))
-        });
-        let Some((host, classroom)) = host else {
-            return Ok(());
-        };
-        let role = Role::Student;
-        let links = self.links.len();
-        self.ask(host, invitation(classroom, role, false), Then::KeepLink)?;
-        self.until_equal()?;
-        Rule::Welcomes.holds(self.links.len() == links + 1, || "no invite".to_owned())?;
-        let mut device = self.devices[0].clone();
-        device.person = self.people.len();
-        device.store = crate::store::Store::default();
-        device.locks.clear();
-        device.ahead = 0;
-        self.people.push(self.devices.len());
-        self.devices.push(device);
-        let newcomer = self.people.len() - 1;
-        self.join(newcomer, links)?;
-        let after = self.until_equal()?;
-        let everyones: BTreeSet<PageKey> = self
-            .tabs
-            .get(&host)
-            .map(|tab| tab.listed_in(SpaceId::EVERYONE))
-            .unwrap_or_default();
-        let of_classroom = everyones.iter().filter(|key| key.0 == classroom).count();
-        let tab = self.tabs_of(self.people[newcomer]).first().copied();
-        let listed = tab
-            .and_then(|tab| self.tabs.get(&tab))
-            .map(|tab| tab.listed().len())
-            .unwrap_or_default();
-        Rule::Welcomes.holds(listed == of_classroom, || {
-            format!("{listed} of {of_classroom} pages")
-        })?;
-        let everyones = |shown: &BTreeMap<PageKey, Shown>| {
-            let mut shown = shown.clone();
-            shown.retain(|key, _| everyones.contains(key));
-            shown
-        };
-        Rule::Welcomes.holds(everyones(&after) == everyones(shown), || {
-            format!("{after:?}\n{shown:?}")
-        })
-    }
-}
-
-/// What this person has does not come to the others any more, and is shown as that: they were removed, may not write any
-/// more, or the invite that they came by does not let them in.
-fn is_shut_out(classroom: &view::Classroom) -> bool {
-    classroom.removed
-        || matches!(
-            classroom.refused,
-            Some(
-                Refusal::InviteExpired
-                    | Refusal::InviteUsedUp
-                    | Refusal::UnknownInvite
-                    | Refusal::InviteEnded
-                    | Refusal::NotAllowed
-                    | Refusal::BeyondCutoff
-                    | Refusal::NotInSpace
-                    | Refusal::LeavesOut
-            )
-        )
 }
 
 /// What members share of a classroom's view.

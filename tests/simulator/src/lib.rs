@@ -12,12 +12,15 @@ mod ending;
 mod mischief;
 mod perform;
 mod plan;
+mod promises;
 mod relay;
 mod rng;
 mod schedule;
+mod setting;
 mod shorten;
 mod store;
 mod tab;
+mod trace;
 mod wire;
 mod words;
 mod world;
@@ -28,7 +31,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 pub use act::{Act, Govern, How};
 pub use broken::{Broken, Rule};
 pub use mischief::Mischief;
-pub use plan::{GOVERNED, HEALED, Plan, plan};
+pub use plan::{Kind, Plan, plan, seed_of};
+pub use setting::Setting;
+pub use trace::trace;
 
 use world::World;
 
@@ -47,7 +52,7 @@ pub struct Failure {
 /// The rule that it broke.
 pub fn run(seed: &str, mischief: Option<Mischief>) -> Result<[u8; 32], Broken> {
     let plan = plan(seed);
-    run_acts(seed, plan.people, &plan.acts, mischief)
+    run_acts(seed, plan.setting, &plan.acts, mischief)
 }
 
 /// Runs a history; if it breaks a rule, makes it short.
@@ -56,7 +61,7 @@ pub fn run(seed: &str, mischief: Option<Mischief>) -> Result<[u8; 32], Broken> {
 /// What it broke, and how.
 pub fn run_and_shorten(seed: &str, mischief: Option<Mischief>) -> Result<[u8; 32], Box<Failure>> {
     let plan = plan(seed);
-    let breaks = |acts: &[Act]| run_acts(seed, plan.people, acts, mischief);
+    let breaks = |acts: &[Act]| run_acts(seed, plan.setting, acts, mischief);
     let broken = match breaks(&plan.acts) {
         Ok(story) => return Ok(story),
         Err(broken) => broken,
@@ -78,12 +83,14 @@ pub fn run_and_shorten(seed: &str, mischief: Option<Mischief>) -> Result<[u8; 32
 /// The rule that it broke.
 pub fn run_acts(
     seed: &str,
-    people: usize,
+    setting: impl Into<Setting>,
     acts: &[Act],
     mischief: Option<Mischief>,
 ) -> Result<[u8; 32], Broken> {
+    let setting = setting.into();
+    protocol::mischief::commit(mischief.and_then(Mischief::inside));
     let history = AssertUnwindSafe(|| {
-        let mut world = World::new(seed, people, mischief);
+        let mut world = World::new(seed, setting, mischief);
         for act in acts {
             world.perform(*act)?;
         }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 use clap::Parser;
-use simulator::{Failure, GOVERNED, HEALED, Mischief};
+use simulator::{Failure, Kind, Mischief, seed_of};
 
 #[derive(Parser)]
 #[command(about = "Runs histories under a seeded scheduler, and fails if one breaks a rule.")]
@@ -17,15 +17,15 @@ struct Arguments {
     /// The first seed.
     #[arg(long, value_name = "S", default_value_t = 0)]
     from: u64,
-    /// Histories in which people also remove members, change roles, lock, close and make keys.
-    #[arg(long)]
-    governed: bool,
-    /// Histories in which relays are lost, and replaced by empty ones or by backups.
-    #[arg(long, conflicts_with = "governed")]
-    healed: bool,
+    /// Only histories of this kind; if left out, all kinds take turns.
+    #[arg(long, value_enum)]
+    kind: Option<Kind>,
     /// Go on after a failure, and tell all of them, not made short.
     #[arg(long)]
     all: bool,
+    /// Tell everything that happens, as it happens.
+    #[arg(long)]
+    trace: bool,
     /// Print the hash of each history.
     #[arg(long)]
     hashes: bool,
@@ -40,6 +40,9 @@ struct Arguments {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     simulator::catch_panics();
+    if arguments.trace {
+        simulator::trace();
+    }
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let threads = arguments.threads.unwrap_or(cores).max(1);
     let start = Instant::now();
@@ -53,12 +56,10 @@ fn main() -> ExitCode {
             if at >= arguments.seeds {
                 return;
             }
-            let prefix = match (arguments.governed, arguments.healed) {
-                (true, _) => GOVERNED,
-                (_, true) => HEALED,
-                _ => "",
-            };
-            let seed = format!("{prefix}{}", arguments.from + at);
+            let number = arguments.from + at;
+            let seed = arguments
+                .kind
+                .map_or_else(|| seed_of(number), |kind| kind.seed(number));
             let outcome = if arguments.all {
                 simulator::run(&seed, arguments.mischief).map_err(|broken| {
                     Box::new(Failure {

@@ -14,10 +14,11 @@ use replica::store::Table;
 use sync_server::store::memory::Failure;
 
 use crate::act::{Act, Govern, How};
-use crate::broken::Broken;
+use crate::broken::{Broken, Rule};
 use crate::mischief::Mischief;
 use crate::rng::SeededRng;
-use crate::tab::{PageKey, Then};
+use crate::tab::{PageKey, Posting, Then};
+use crate::trace;
 use crate::words::{Told, Word};
 use crate::world::{Network, World};
 
@@ -28,6 +29,9 @@ const MOST_PAGES: usize = 4;
 impl World {
     pub(crate) fn perform(&mut self, act: Act) -> Result<(), Broken> {
         self.story.update(format!("{act:?}").as_bytes());
+        if trace::is_on() {
+            eprintln!("{act:?}");
+        }
         match act {
             Act::Found { person } => self.found(usize::from(person)),
             Act::Invite {
@@ -134,7 +138,16 @@ impl World {
                 let device = self.device(device);
                 self.link(device)
             }
-            Act::CrashRelay { arriving } => self.crash_relay(arriving),
+            Act::Block { device, blocked } => {
+                let device = self.device(device);
+                self.block(device, blocked)
+            }
+            Act::Move { device } => {
+                let device = self.device(device);
+                let next = (self.devices[device].relay + 1) % self.relays.len();
+                self.move_to(device, next)
+            }
+            Act::CrashRelay { relay, arriving } => self.crash_relay(self.relay(relay), arriving),
             Act::Export { device, tab } => {
                 let tab = self.some_tab(self.device(device), tab)?;
                 self.ask(tab, Command::Export { classroom: None }, Then::KeepStick)?;
@@ -149,18 +162,21 @@ impl World {
                 let tab = self.some_tab(self.device(device), tab)?;
                 self.import(tab, usize::from(stick), is_cut)
             }
-            Act::BackupRelay => {
-                self.relay.back_up();
+            Act::BackupRelay { relay } => {
+                let relay = self.relay(relay);
+                self.relays[relay].back_up();
                 Ok(())
             }
-            Act::ReplaceRelay { empty } => self.replace_relay(empty),
-            Act::FailCommit { stored } => {
+            Act::ReplaceRelay { relay, empty } => self.replace_relay(self.relay(relay), empty),
+            Act::TidyRelay { relay } => self.tidy_relay(self.relay(relay)),
+            Act::FailCommit { relay, stored } => {
                 let failure = if stored {
                     Failure::Unreported
                 } else {
                     Failure::Full
                 };
-                self.relay.store.fail(failure);
+                let relay = self.relay(relay);
+                self.relays[relay].store.fail(failure);
                 Ok(())
             }
             Act::Pass { milliseconds } => self.pass(u64::from(milliseconds)),
@@ -174,6 +190,10 @@ impl World {
 
     fn device(&self, device: u8) -> usize {
         usize::from(device) % self.devices.len()
+    }
+
+    fn relay(&self, relay: u8) -> usize {
+        usize::from(relay) % self.relays.len()
     }
 
     fn open_tab_of(&self, device: usize, tab: u8) -> Option<usize> {
@@ -305,6 +325,7 @@ impl World {
                 let space = some(&room.spaces, whom).copied();
                 space.map(|space| Command::RotateKeys { classroom, space })
             }
+            Govern::StartAnew => document.map(|document| Command::StartAnew { classroom, document }),
             Govern::NewGroup => Some(Command::NewSpace {
                 classroom,
                 members: member.into_iter().collect(),
@@ -495,7 +516,13 @@ impl World {
     pub(crate) fn cut(&mut self, device: usize, arriving: usize, noticed: bool) -> Result<(), Broken> {
         self.devices[device].network = Network::Down;
         for number in self.tabs_of(device) {
-            let wire = self.tabs.get_mut(&number).and_then(|tab| tab.wire.take());
+            let Some(tab) = self.tabs.get_mut(&number) else {
+                continue;
+            };
+            let wire = tab.wire.take();
+            if tab.posting.take().is_some() {
+                self.handle(number, Event::Disconnected)?;
+            }
             if let Some(wire) = wire.and_then(|wire| self.wires.get_mut(&wire)) {
                 wire.tab = None;
                 wire.unnoticed = !noticed;
@@ -518,19 +545,43 @@ impl World {
         Ok(())
     }
 
-    pub(crate) fn crash_relay(&mut self, arriving: bool) -> Result<(), Broken> {
-        match self.mischief {
-            Some(Mischief::RelayAcknowledgesEarly) => self.relay.restart_without(1),
-            Some(Mischief::RelayGoesBack) => self.relay.restart_without(12),
-            _ => self.relay.restart(),
+    fn block(&mut self, device: usize, blocked: bool) -> Result<(), Broken> {
+        let was_up = self.devices[device].network == Network::Up;
+        self.cut(device, 0, true)?;
+        self.devices[device].blocked = blocked;
+        if was_up { self.link(device) } else { Ok(()) }
+    }
+
+    pub(crate) fn move_to(&mut self, device: usize, relay: usize) -> Result<(), Broken> {
+        if self.devices[device].relay == relay {
+            return Ok(());
         }
-        self.relay_is_gone(arriving);
+        let was_up = self.devices[device].network == Network::Up;
+        self.cut(device, 0, true)?;
+        self.devices[device].relay = relay;
+        if was_up { self.link(device) } else { Ok(()) }
+    }
+
+    fn crash_relay(&mut self, number: usize, arriving: bool) -> Result<(), Broken> {
+        let relay = &mut self.relays[number];
+        match self.mischief {
+            Some(Mischief::RelayAcknowledgesEarly) => relay.restart_without(1),
+            Some(Mischief::RelayGoesBack) => relay.restart_without(12),
+            _ => relay.restart(),
+        }
+        self.relay_is_gone(number, arriving);
         Ok(())
     }
 
-    fn replace_relay(&mut self, empty: bool) -> Result<(), Broken> {
-        self.relay.replace(empty);
-        self.relay_is_gone(false);
+    pub(crate) fn tidy_relay(&mut self, number: usize) -> Result<(), Broken> {
+        let relay = &mut self.relays[number];
+        relay.news += 1;
+        Rule::IsItsLog.check(relay.core.tidy())
+    }
+
+    fn replace_relay(&mut self, number: usize, empty: bool) -> Result<(), Broken> {
+        self.relays[number].replace(empty);
+        self.relay_is_gone(number, false);
         let mut surviving: BTreeSet<Hash> = BTreeSet::new();
         for device in &self.devices {
             for (key, row) in device.store.table(Table::Segments) {
@@ -542,11 +593,14 @@ impl World {
             }
         }
         let mut held = Ok(());
-        let (relay, auditor) = (&mut self.relay, &mut self.auditor);
+        let (relays, auditor) = (&mut self.relays, &mut self.auditor);
         self.words.relay_went_back(
             |word| {
-                let holds = relay.holds(auditor, &word.page.0, &word.change);
-                holds.unwrap_or_else(|broken| {
+                let mut holding = relays
+                    .iter_mut()
+                    .map(|relay| relay.holds(auditor, &word.page.0, &word.change));
+                let holds = holding.find(|holds| !matches!(holds, Ok(false)));
+                holds.unwrap_or(Ok(false)).unwrap_or_else(|broken| {
                     held = Err(broken);
                     true
                 })
@@ -554,14 +608,21 @@ impl World {
             |word| surviving.contains(&word.change),
         );
         self.auditor.forget_rosters();
-        self.relay.look_again();
+        for relay in &mut self.relays {
+            relay.look_again();
+        }
         held
     }
 
     /// The connections to it break.
-    fn relay_is_gone(&mut self, arriving: bool) {
-        self.relay.news += 1;
-        for wire in self.wires.values_mut() {
+    pub(crate) fn relay_is_gone(&mut self, number: usize, arriving: bool) {
+        self.relays[number].news += 1;
+        for tab in self.tabs.values_mut() {
+            if matches!(tab.posting, Some(Posting::Answering { relay, .. }) if relay == number) {
+                tab.posting = Some(Posting::Lost);
+            }
+        }
+        for wire in self.wires.values_mut().filter(|wire| wire.relay == number) {
             wire.session = None;
             wire.unnoticed = false;
             wire.up.clear();

@@ -1,46 +1,70 @@
 //! From a seed to the acts of a history. Each history has only some kinds of faults, so that each kind gets room.
 
+use clap::ValueEnum;
 use protocol::roster::Role;
 
 use crate::act::{Act, Govern, How};
 use crate::rng::SeededRng;
+use crate::setting::Setting;
 
 /// What a history is made of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
-    pub people: usize,
+    pub setting: Setting,
     pub acts: Vec<Act>,
 }
 
-/// Kinds of acts, with how often each is taken among those that a history has.
-const KINDS: [(Kind, usize); 11] = [
-    (Kind::Cut, 10),
-    (Kind::Stall, 4),
-    (Kind::CrashTab, 5),
-    (Kind::CrashDevice, 4),
-    (Kind::Tabs, 6),
-    (Kind::Disk, 4),
-    (Kind::Copies, 4),
-    (Kind::Backups, 5),
-    (Kind::Relay, 5),
-    (Kind::Skew, 3),
-    (Kind::People, 3),
+/// Kinds of faults, with how often each is taken among those that a history has.
+const FAULTS: [(Fault, usize); 11] = [
+    (Fault::Cut, 10),
+    (Fault::Stall, 4),
+    (Fault::CrashTab, 5),
+    (Fault::CrashDevice, 4),
+    (Fault::Tabs, 6),
+    (Fault::Disk, 4),
+    (Fault::Copies, 4),
+    (Fault::Backups, 5),
+    (Fault::Relay, 5),
+    (Fault::Skew, 3),
+    (Fault::People, 3),
 ];
 
-/// What a history has besides whose seed starts with [`GOVERNED`].
-const GOVERNING: [(Kind, usize); 5] = [
-    (Kind::Removal, 3),
-    (Kind::Roles, 5),
-    (Kind::Asking, 5),
-    (Kind::Locks, 5),
-    (Kind::Keys, 5),
+/// What a governed history may have besides.
+const GOVERNING: [(Fault, usize); 5] = [
+    (Fault::Removal, 3),
+    (Fault::Roles, 5),
+    (Fault::Asking, 5),
+    (Fault::Locks, 5),
+    (Fault::Keys, 5),
 ];
 
-/// What a history has besides whose seed starts with [`HEALED`].
-const HEALING: [(Kind, usize); 2] = [(Kind::Loss, 8), (Kind::Sticks, 6)];
+/// What a healed history has besides.
+const HEALING: [(Fault, usize); 2] = [(Fault::Loss, 8), (Fault::Sticks, 6)];
+
+/// What one with two relays has besides.
+const PARTING: [(Fault, usize); 2] = [(Fault::Moves, 12), (Fault::Sticks, 3)];
+
+/// What a narrow history has besides.
+const NARROWING: [(Fault, usize); 1] = [(Fault::Sockets, 10)];
+
+/// What a condensed history has besides.
+const CONDENSING: [(Fault, usize); 1] = [(Fault::Tidying, 8)];
+
+/// What a history has besides in which pages are started anew.
+const RENEWING: [(Fault, usize); 1] = [(Fault::Anew, 5)];
+
+/// The kinds that take turns. Of what people write while a page is started anew something can still be there twice in the end.
+const KINDS: [Kind; 6] = [
+    Kind::Plain,
+    Kind::Governed,
+    Kind::Healed,
+    Kind::Apart,
+    Kind::Narrow,
+    Kind::Condensed,
+];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum Fault {
     Cut,
     Stall,
     CrashTab,
@@ -59,36 +83,98 @@ enum Kind {
     Keys,
     Loss,
     Sticks,
+    Moves,
+    Sockets,
+    Tidying,
+    Anew,
 }
 
-/// How the seeds of histories begin in which people also remove members, change roles, lock, close and make keys.
-pub const GOVERNED: &str = "governed ";
+/// What a history is about. All histories have the faults of devices, links and relays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub enum Kind {
+    /// People write.
+    Plain,
+    /// People also remove members, change roles, lock, close and make keys.
+    Governed,
+    /// Relays lose everything, or what came since their last backup, and people carry bundles about.
+    Healed,
+    /// There are two relays: devices go from one to the other, and people carry bundles about.
+    Apart,
+    /// No sockets get through to some, relays take little at once, and classrooms are governed.
+    Narrow,
+    /// Relays ask for snapshots and throw away what those hold.
+    Condensed,
+    /// Pages are started anew.
+    Anew,
+}
 
-/// How the seeds of histories begin in which relays lose everything, or what came since their last backup, and people
-/// carry bundles about.
-pub const HEALED: &str = "healed ";
+impl Kind {
+    /// The seed of a history of this kind.
+    pub fn seed(self, number: u64) -> String {
+        match self {
+            Self::Plain => number.to_string(),
+            Self::Governed => format!("governed {number}"),
+            Self::Healed => format!("healed {number}"),
+            Self::Apart => format!("apart {number}"),
+            Self::Narrow => format!("narrow {number}"),
+            Self::Condensed => format!("condensed {number}"),
+            Self::Anew => format!("anew {number}"),
+        }
+    }
+
+    fn of(seed: &str) -> Self {
+        match seed.split_once(' ') {
+            Some(("governed", _)) => Self::Governed,
+            Some(("healed", _)) => Self::Healed,
+            Some(("apart", _)) => Self::Apart,
+            Some(("narrow", _)) => Self::Narrow,
+            Some(("condensed", _)) => Self::Condensed,
+            Some(("anew", _)) => Self::Anew,
+            _ => Self::Plain,
+        }
+    }
+}
+
+/// The seed of the history with a number: the kinds take turns.
+pub fn seed_of(number: u64) -> String {
+    let at = usize::try_from(number % KINDS.len() as u64).unwrap_or_default();
+    KINDS[at].seed(number)
+}
 
 /// The plan that follows from a seed.
 pub fn plan(seed: &str) -> Plan {
     let mut rng = SeededRng::new(&format!("{seed} plan"));
     let people = 2 + rng.below(3);
-    let governing = if seed.starts_with(GOVERNED) {
-        &GOVERNING[..]
-    } else {
-        &[]
+    // What a history of a kind may have, and what it always has.
+    let kind = Kind::of(seed);
+    let (possible, certain) = match kind {
+        Kind::Plain => (&[][..], &[][..]),
+        Kind::Governed => (&GOVERNING[..], &[][..]),
+        Kind::Healed => (&[][..], &HEALING[..]),
+        Kind::Apart => (&GOVERNING[..], &PARTING[..]),
+        Kind::Narrow => (&GOVERNING[..], &NARROWING[..]),
+        Kind::Condensed => (&[][..], &CONDENSING[..]),
+        Kind::Anew => (&[][..], &RENEWING[..]),
     };
-    let healing = if seed.starts_with(HEALED) {
-        &HEALING[..]
-    } else {
-        &[]
-    };
-    let kinds = KINDS.iter().chain(governing).copied();
-    let mut kinds: Vec<(Kind, usize)> = kinds.filter(|_| rng.percent(40)).collect();
-    kinds.extend(healing);
+    let kinds = FAULTS.iter().chain(possible).copied();
+    let mut kinds: Vec<(Fault, usize)> = kinds.filter(|_| rng.percent(40)).collect();
+    kinds.extend(certain);
     let mut acts = Vec::new();
     // Some begin in good order; in others everything goes wrong from the start.
     let is_orderly = rng.percent(70);
-    begin(&mut rng, &mut acts, people, is_orderly, &kinds);
+    let roles: &[Role] = if kind == Kind::Condensed {
+        // Those who may confirm snapshots.
+        &[Role::Lead, Role::Teacher, Role::Student]
+    } else {
+        &[
+            Role::Lead,
+            Role::Teacher,
+            Role::Student,
+            Role::Student,
+            Role::Guest,
+        ]
+    };
+    begin(&mut rng, &mut acts, (people, roles), is_orderly, &kinds);
     let length = 10 + rng.below(40);
     for number in 0..length {
         let word = u16::try_from(number).unwrap_or(u16::MAX);
@@ -100,11 +186,23 @@ pub fn plan(seed: &str) -> Plan {
         });
         pause(&mut rng, &mut acts);
     }
-    Plan { people, acts }
+    let setting = Setting {
+        relays: if kind == Kind::Apart { 2 } else { 1 },
+        throttled: kind == Kind::Narrow,
+        condensed: kind == Kind::Condensed,
+        ..Setting::from(people)
+    };
+    Plan { setting, acts }
 }
 
 /// Somebody founds a classroom and the others join.
-fn begin(rng: &mut SeededRng, acts: &mut Vec<Act>, people: usize, is_orderly: bool, kinds: &[(Kind, usize)]) {
+fn begin(
+    rng: &mut SeededRng,
+    acts: &mut Vec<Act>,
+    (people, roles): (usize, &[Role]),
+    is_orderly: bool,
+    kinds: &[(Fault, usize)],
+) {
     let wait = |rng: &mut SeededRng, acts: &mut Vec<Act>| {
         if is_orderly {
             acts.push(Act::Settle { seconds: 1 });
@@ -128,13 +226,7 @@ fn begin(rng: &mut SeededRng, acts: &mut Vec<Act>, people: usize, is_orderly: bo
         space: 0,
     });
     for person in 1..people {
-        let role = rng.pick(&[
-            Role::Lead,
-            Role::Teacher,
-            Role::Student,
-            Role::Student,
-            Role::Guest,
-        ]);
+        let role = rng.pick(roles);
         acts.push(Act::Invite {
             person: 0,
             role: role.unwrap_or(Role::Student),
@@ -193,7 +285,7 @@ fn work(rng: &mut SeededRng, word: u16) -> Act {
     edit(rng, how, device, word)
 }
 
-fn fault(rng: &mut SeededRng, kinds: &[(Kind, usize)]) -> Act {
+fn fault(rng: &mut SeededRng, kinds: &[(Fault, usize)]) -> Act {
     let device = number(rng);
     let tab = number(rng);
     let mut at = rng.below(kinds.iter().map(|(_, weight)| weight).sum());
@@ -203,54 +295,73 @@ fn fault(rng: &mut SeededRng, kinds: &[(Kind, usize)]) -> Act {
         is_it
     });
     let is_first = rng.percent(50);
-    match kind.map_or(Kind::Cut, |(kind, _)| *kind) {
-        Kind::Cut if is_first => Act::Cut {
+    match kind.map_or(Fault::Cut, |(kind, _)| *kind) {
+        Fault::Cut if is_first => Act::Cut {
             device,
             arriving: number(rng) % 4,
             noticed: rng.percent(50),
         },
-        Kind::Stall if is_first => Act::Stall { device },
-        Kind::Cut | Kind::Stall => Act::Link { device },
-        Kind::CrashTab => Act::CrashTab {
+        Fault::Stall if is_first => Act::Stall { device },
+        Fault::Cut | Fault::Stall => Act::Link { device },
+        Fault::CrashTab => Act::CrashTab {
             device,
             tab,
             written: is_first,
         },
-        Kind::CrashDevice => Act::CrashDevice {
+        Fault::CrashDevice => Act::CrashDevice {
             device,
             written: is_first,
             surviving: number(rng) % 4,
         },
-        Kind::Tabs if is_first => Act::OpenTab { device },
-        Kind::Tabs => Act::CloseTab { device, tab },
-        Kind::Disk if is_first => Act::FillDisk { device },
-        Kind::Disk => Act::FreeDisk { device },
-        Kind::Copies => Act::Clone { device },
-        Kind::Backups if is_first => Act::Backup { device },
-        Kind::Backups => Act::Restore { device },
-        Kind::Relay if rng.percent(60) => Act::CrashRelay { arriving: is_first },
-        Kind::Relay => Act::FailCommit { stored: is_first },
-        Kind::Loss if is_first => Act::ReplaceRelay {
+        Fault::Tabs if is_first => Act::OpenTab { device },
+        Fault::Tabs => Act::CloseTab { device, tab },
+        Fault::Disk if is_first => Act::FillDisk { device },
+        Fault::Disk => Act::FreeDisk { device },
+        Fault::Copies => Act::Clone { device },
+        Fault::Backups if is_first => Act::Backup { device },
+        Fault::Backups => Act::Restore { device },
+        Fault::Relay if rng.percent(60) => Act::CrashRelay {
+            relay: device,
+            arriving: is_first,
+        },
+        Fault::Relay => Act::FailCommit {
+            relay: device,
+            stored: is_first,
+        },
+        Fault::Loss if is_first => Act::ReplaceRelay {
+            relay: device,
             empty: tab.is_multiple_of(2),
         },
-        Kind::Loss => Act::BackupRelay,
-        Kind::Sticks if is_first => Act::Export { device, tab },
-        Kind::Sticks => Act::Import {
+        Fault::Loss => Act::BackupRelay { relay: device },
+        Fault::Moves => Act::Move { device },
+        Fault::Sockets => Act::Block {
+            device,
+            blocked: is_first || tab.is_multiple_of(2),
+        },
+        Fault::Tidying => Act::TidyRelay { relay: device },
+        Fault::Anew => Act::Govern {
+            device: if is_first { 0 } else { device },
+            tab,
+            what: Govern::StartAnew,
+            whom: number(rng),
+        },
+        Fault::Sticks if is_first => Act::Export { device, tab },
+        Fault::Sticks => Act::Import {
             device,
             tab,
             stick: number(rng),
             is_cut: tab.is_multiple_of(4),
         },
-        Kind::Skew => Act::Skew {
+        Fault::Skew => Act::Skew {
             device,
             hours: rng.pick(&[0, 1, -1, 30_000, -30_000]).unwrap_or_default(),
         },
-        Kind::People if is_first => Act::Invite {
+        Fault::People if is_first => Act::Invite {
             person: device,
             role: Role::Student,
             ask_first: tab.is_multiple_of(3),
         },
-        Kind::People | Kind::Asking if rng.percent(50) => Act::Join {
+        Fault::People | Fault::Asking if rng.percent(50) => Act::Join {
             person: device,
             invite: tab,
         },
@@ -258,16 +369,16 @@ fn fault(rng: &mut SeededRng, kinds: &[(Kind, usize)]) -> Act {
     }
 }
 
-fn govern(rng: &mut SeededRng, kind: Kind, is_first: bool, device: u8, tab: u8) -> Act {
+fn govern(rng: &mut SeededRng, kind: Fault, is_first: bool, device: u8, tab: u8) -> Act {
     let role = rng.pick(&[Role::Lead, Role::Teacher, Role::Student, Role::Guest]);
     let what = match kind {
-        Kind::Removal if rng.percent(15) => Govern::Leave { school: is_first },
-        Kind::Removal => Govern::Remove,
-        Kind::Roles => Govern::ChangeRole(role.unwrap_or(Role::Student)),
-        Kind::Locks if rng.percent(80) => Govern::Lock(is_first),
-        Kind::Locks => Govern::Close(is_first),
-        Kind::Keys if rng.percent(50) => Govern::RotateKeys,
-        Kind::Keys => Govern::NewGroup,
+        Fault::Removal if rng.percent(15) => Govern::Leave { school: is_first },
+        Fault::Removal => Govern::Remove,
+        Fault::Roles => Govern::ChangeRole(role.unwrap_or(Role::Student)),
+        Fault::Locks if rng.percent(80) => Govern::Lock(is_first),
+        Fault::Locks => Govern::Close(is_first),
+        Fault::Keys if rng.percent(50) => Govern::RotateKeys,
+        Fault::Keys => Govern::NewGroup,
         _ => {
             let all = [
                 Govern::Approve,

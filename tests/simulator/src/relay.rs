@@ -5,9 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use documents::change::Hash;
-use protocol::ClassroomId;
+use protocol::inventory::LogState;
+use protocol::roster::{Entry, Roster};
+use protocol::snapshot::Snapshot;
+use protocol::verdict::Verdict;
+use protocol::{ClassroomId, MemberId};
 use sync_server::Limits;
-use sync_server::core::{Moment, Relay as Core, Rules};
+use sync_server::core::{ExchangeSecret, Moment, Relay as Core, Rules};
 use sync_server::store::{Item, Memory, Store as _};
 
 use crate::auditor::Auditor;
@@ -19,19 +23,31 @@ const PAGE: usize = 1 << 20;
 pub(crate) struct Relay {
     pub(crate) core: Core,
     pub(crate) store: Memory,
+    limits: Limits,
+    /// What the challenges of requests come from.
+    pub(crate) secret: ExchangeSecret,
     /// How often it did something that its sessions may have to tell.
     pub(crate) news: u64,
     backup: Option<Memory>,
-    /// The changes in what it stores, by classroom, up to a position.
-    held: BTreeMap<ClassroomId, (u64, BTreeSet<Hash>)>,
+    held: BTreeMap<ClassroomId, Held>,
+}
+
+/// What a relay stores of a classroom, up to a position.
+#[derive(Default)]
+struct Held {
+    position: u64,
+    changes: BTreeSet<Hash>,
+    roster: Option<Roster>,
 }
 
 impl Relay {
-    pub(crate) fn new(incarnation: u64) -> Self {
+    pub(crate) fn new(incarnation: u64, limits: Limits) -> Self {
         let store = Memory::new(incarnation);
         Self {
-            core: core_on(&store),
+            core: core_on(&store, &limits),
             store,
+            limits,
+            secret: ExchangeSecret::new([u8::try_from(incarnation).unwrap_or_default(); 32]),
             news: 0,
             backup: None,
             held: BTreeMap::new(),
@@ -40,7 +56,7 @@ impl Relay {
 
     /// It is killed and started again on what it committed.
     pub(crate) fn restart(&mut self) {
-        self.core = core_on(&self.store);
+        self.core = core_on(&self.store, &self.limits);
     }
 
     /// As [`Relay::restart`], on a disk that has lost the newest commits.
@@ -48,6 +64,17 @@ impl Relay {
         self.store.rewind(self.store.batches().saturating_sub(commits));
         self.held.clear();
         self.restart();
+    }
+
+    /// It comes back as one that nobody knows, with all that it has.
+    pub(crate) fn renew(&mut self) {
+        self.store.renew_incarnation(self.next_incarnation());
+        self.restart();
+    }
+
+    /// One that no other relay ever has.
+    fn next_incarnation(&self) -> u64 {
+        self.store.incarnation() + 100
     }
 
     /// All that is stored is looked at once more.
@@ -59,14 +86,62 @@ impl Relay {
         self.backup = Some(self.store.copy());
     }
 
+    /// Another relay on a store that this one may have open.
+    pub(crate) fn again_on(&self, store: &Memory) -> Core {
+        core_on(store, &self.limits)
+    }
+
     /// Another one takes its place, with the last backup or with nothing.
     pub(crate) fn replace(&mut self, empty: bool) {
-        let incarnation = self.store.incarnation() + 1;
+        let incarnation = self.next_incarnation();
         let backup = self.backup.as_ref().filter(|_| !empty);
         self.store = backup.map_or_else(|| Memory::new(incarnation), Memory::copy);
         self.store.renew_incarnation(incarnation);
         self.look_again();
         self.restart();
+    }
+
+    /// What is gone of a log is in a snapshot that leads or teachers of two schools, or two leads, have compared, other than
+    /// who made it.
+    pub(crate) fn check_drops(&self) -> Result<(), Broken> {
+        if self.limits.retention.is_none() {
+            return Ok(());
+        }
+        for id in Rule::IsItsLog.check(self.store.classrooms())? {
+            let logs = Rule::IsItsLog.check(self.store.logs(&id))?;
+            let gone: Vec<LogState> = logs.into_iter().filter(|state| state.first > 0).collect();
+            if gone.is_empty() {
+                continue;
+            }
+            let (mut snapshots, mut verdicts) = (Vec::new(), Vec::new());
+            for placed in Rule::IsItsLog.check(self.store.page(&id, 0, usize::MAX))? {
+                match placed.item {
+                    Item::Snapshot { hash, bytes, .. } => {
+                        snapshots.push((hash, Rule::IsItsLog.check(Snapshot::decode(&bytes))?.header));
+                    }
+                    Item::Verdict { bytes, .. } => {
+                        verdicts.push(Rule::IsItsLog.check(Verdict::decode(&bytes))?.statement);
+                    }
+                    Item::Entry { .. } | Item::Segment { .. } | Item::Receipt { .. } => {}
+                }
+            }
+            for state in gone {
+                let holds = snapshots.iter().any(|(hash, header)| {
+                    let covers = header
+                        .covered(&state.log)
+                        .is_some_and(|lane| lane.next >= state.first);
+                    let witnesses: BTreeSet<MemberId> = verdicts
+                        .iter()
+                        .filter(|verdict| verdict.snapshot == *hash && verdict.matches)
+                        .map(|verdict| verdict.member)
+                        .filter(|member| *member != header.member)
+                        .collect();
+                    covers && witnesses.len() >= 2
+                });
+                Rule::DropsNothing.holds(holds, || format!("{state:?} of {snapshots:?}"))?;
+            }
+        }
+        Ok(())
     }
 
     /// Whether a change is stored here.
@@ -76,17 +151,31 @@ impl Relay {
         classroom: &ClassroomId,
         change: &Hash,
     ) -> Result<bool, Broken> {
-        let (position, held) = self.held.entry(*classroom).or_default();
+        let held = self.held.entry(*classroom).or_default();
         loop {
-            let page = Rule::IsItsLog.check(self.store.page(classroom, *position, PAGE))?;
+            let page = Rule::IsItsLog.check(self.store.page(classroom, held.position, PAGE))?;
             if page.is_empty() {
-                return Ok(held.contains(change));
+                return Ok(held.changes.contains(change));
             }
             for placed in page {
-                *position = placed.position;
+                held.position = placed.position;
                 match placed.item {
-                    Item::Entry { bytes, .. } => auditor.entry(classroom, &bytes),
-                    Item::Segment { segment, .. } => held.extend(auditor.changes(classroom, &segment)),
+                    Item::Entry { bytes, .. } => {
+                        auditor.entry(classroom, &bytes);
+                        let entry = Rule::IsItsLog.check(Entry::decode(&bytes))?;
+                        match &mut held.roster {
+                            Some(roster) => drop(Rule::ObeysRoster.check(roster.add(entry))?),
+                            None => held.roster = Some(Rule::ObeysRoster.check(Roster::found(entry))?),
+                        }
+                    }
+                    Item::Segment { hash, segment } => {
+                        let header = &segment.header;
+                        let roster = held.roster.as_ref();
+                        let fits = roster.map(|roster| roster.check_segment(header));
+                        let is_allowed = matches!(fits, Some(Ok(()))) || auditor.is_vouched_for(&hash);
+                        Rule::ObeysRoster.holds(is_allowed, || format!("{fits:?}: {header:?}"))?;
+                        held.changes.extend(auditor.changes(classroom, &segment));
+                    }
                     Item::Snapshot { .. } | Item::Verdict { .. } | Item::Receipt { .. } => {}
                 }
             }
@@ -94,8 +183,8 @@ impl Relay {
     }
 }
 
-pub(crate) fn core_on(store: &Memory) -> Core {
-    Core::new(Arc::new(store.clone()), Rules::new(Limits::default()))
+fn core_on(store: &Memory, limits: &Limits) -> Core {
+    Core::new(Arc::new(store.clone()), Rules::new(limits.clone()))
 }
 
 /// The time as relays are told it, `now` being in milliseconds since 1970.

@@ -11,6 +11,8 @@ use crate::broken::{Broken, Rule};
 use crate::mischief::Mischief;
 use crate::relay::moment;
 use crate::rng::SeededRng;
+use crate::tab::Posting;
+use crate::trace;
 use crate::wire::{Wire, items_in};
 use crate::world::{Network, ORIGIN, World};
 
@@ -33,7 +35,9 @@ pub(crate) enum Step {
     Tell(usize),
     /// A message reaches a tab.
     Down(usize),
-    Commit,
+    /// A request reaches the relay, or its answer comes back.
+    Post(usize),
+    Commit(usize),
 }
 
 impl World {
@@ -55,8 +59,12 @@ impl World {
             if tab.claiming.is_some() {
                 steps.push(Step::Claim(number));
             }
-            if tab.connecting && self.devices[tab.device].network != Network::Stalled {
+            let is_stalled = self.devices[tab.device].network == Network::Stalled;
+            if tab.connecting && !is_stalled {
                 steps.push(Step::Connect(number));
+            }
+            if tab.posting.is_some() && !is_stalled {
+                steps.push(Step::Post(number));
             }
         }
         for (&number, wire) in &self.wires {
@@ -66,15 +74,17 @@ impl World {
             if !wire.up.is_empty() || (wire.tab.is_none() && !wire.unnoticed) {
                 steps.push(Step::Up(number));
             }
-            if wire.session.is_some() && wire.told != self.relay.news {
+            if wire.session.is_some() && wire.told != self.relays[wire.relay].news {
                 steps.push(Step::Tell(number));
             }
             if wire.tab.is_some() && (!wire.down.is_empty() || wire.session.is_none()) {
                 steps.push(Step::Down(number));
             }
         }
-        if self.relay.core.waiting() > 0 {
-            steps.push(Step::Commit);
+        for (number, relay) in self.relays.iter().enumerate() {
+            if relay.core.waiting() > 0 {
+                steps.push(Step::Commit(number));
+            }
         }
         steps
     }
@@ -85,6 +95,9 @@ impl World {
     }
 
     pub(crate) fn step(&mut self, step: Step) -> Result<(), Broken> {
+        if trace::is_on() {
+            self.tell_step(step);
+        }
         match step {
             Step::Write(tab) => self.write(tab),
             Step::Read(tab) => self.read(tab),
@@ -98,12 +111,14 @@ impl World {
             Step::Up(wire) => self.up(wire),
             Step::Tell(wire) => self.tell(wire),
             Step::Down(wire) => self.down(wire),
-            Step::Commit => {
+            Step::Post(tab) => self.post(tab),
+            Step::Commit(relay) => {
                 // If it fails, everybody is told.
-                let committed = self.relay.core.commit(moment(self.now));
+                let relay = &mut self.relays[relay];
+                let committed = relay.core.commit(moment(self.now));
                 self.story.update(&[u8::from(committed.is_ok())]);
-                self.relay.news += 1;
-                Ok(())
+                relay.news += 1;
+                relay.check_drops()
             }
         }
     }
@@ -191,23 +206,63 @@ impl World {
             return Ok(());
         };
         tab.connecting = false;
-        if self.devices[tab.device].network != Network::Up {
+        let device = &self.devices[tab.device];
+        let (relay, is_blocked) = (device.relay, device.blocked);
+        if device.network != Network::Up {
             return self.handle(number, Event::Disconnected);
+        }
+        if is_blocked {
+            return self.handle(number, Event::Exchanging);
         }
         let name = format!("challenge {}", self.number());
         let challenge = *blake3::hash(name.as_bytes()).as_bytes();
-        let session = self
-            .relay
-            .core
-            .connect(vec![ORIGIN.to_owned()], challenge, moment(self.now));
+        let now = moment(self.now);
+        let core = &mut self.relays[relay].core;
+        let session = core.connect(vec![ORIGIN.to_owned()], challenge, now);
         let wire = self.next_wire;
         self.next_wire += 1;
-        self.wires.insert(wire, Wire::new(session, number));
-        self.relay.news += 1;
+        self.wires.insert(wire, Wire::new(relay, session, number));
+        self.relays[relay].news += 1;
         if let Some(tab) = self.tabs.get_mut(&number) {
             tab.wire = Some(wire);
         }
         self.handle(number, Event::Connected)
+    }
+
+    /// A request takes its next step: to the relay, through it, and back.
+    fn post(&mut self, number: usize) -> Result<(), Broken> {
+        let Some(tab) = self.tabs.get_mut(&number) else {
+            return Ok(());
+        };
+        let Some(posting) = tab.posting.take() else {
+            return Ok(());
+        };
+        let device = &self.devices[tab.device];
+        let is_up = device.network == Network::Up;
+        tab.posting = match posting {
+            Posting::Asking(request) if is_up => {
+                let relay = device.relay;
+                let (now, origins) = (moment(self.now), vec![ORIGIN.to_owned()]);
+                let relay_of = &mut self.relays[relay];
+                let session = relay_of.core.exchange(origins, request, &relay_of.secret, now);
+                relay_of.news += 1;
+                Some(Posting::Answering { relay, session })
+            }
+            Posting::Answering { relay, session } => match self.relays[relay].core.answer(session) {
+                Some(answer) if is_up => Some(Posting::Answered(answer)),
+                Some(_) => Some(Posting::Lost),
+                None => Some(Posting::Answering { relay, session }),
+            },
+            Posting::Answered(answer) if is_up => {
+                self.story.update(&answer);
+                tab.traffic.hear(&answer);
+                return self.handle(number, Event::Exchanged(answer));
+            }
+            Posting::Asking(_) | Posting::Answered(_) | Posting::Lost => {
+                return self.handle(number, Event::Disconnected);
+            }
+        };
+        Ok(())
     }
 
     fn up(&mut self, number: usize) -> Result<(), Broken> {
@@ -216,13 +271,14 @@ impl World {
         };
         match (wire.up.pop_front(), wire.session) {
             (Some(message), Some(session)) => {
-                self.relay.core.receive(session, message, moment(self.now));
-                self.relay.news += 1;
+                let relay = &mut self.relays[wire.relay];
+                relay.core.receive(session, message, moment(self.now));
+                relay.news += 1;
             }
             (Some(_), None) => {}
             (None, session) => {
                 if let Some(session) = session {
-                    self.relay.core.disconnect(session);
+                    self.relays[wire.relay].core.disconnect(session);
                 }
                 self.wires.remove(&number);
             }
@@ -238,14 +294,15 @@ impl World {
         else {
             return Ok(());
         };
-        match self.relay.core.send(session) {
+        let relay = &mut self.relays[wire.relay];
+        match relay.core.send(session) {
             Sent::Message(message) if wire.tab.is_some() => {
                 wire.down.push_back(message);
                 let waiting = wire.down.len();
                 self.meddle(number, waiting)?;
             }
             Sent::Message(_) => {}
-            Sent::Nothing => wire.told = self.relay.news,
+            Sent::Nothing => wire.told = relay.news,
             Sent::Ended => wire.session = None,
         }
         Ok(())
@@ -307,7 +364,7 @@ impl World {
             Some(message) => {
                 self.story.update(&message);
                 if let Some(tab) = self.tabs.get_mut(&tab) {
-                    tab.received += items_in(&message);
+                    tab.traffic.hear(&message);
                 }
                 self.handle(tab, Event::Message(message))
             }
@@ -352,8 +409,10 @@ impl World {
     /// Time goes by for everybody.
     pub(crate) fn pass(&mut self, milliseconds: u64) -> Result<(), Broken> {
         self.now += milliseconds;
-        self.relay.core.tick(moment(self.now));
-        self.relay.news += 1;
+        for relay in &mut self.relays {
+            relay.core.tick(moment(self.now));
+            relay.news += 1;
+        }
         for tab in self.tabs.keys().copied().collect::<Vec<_>>() {
             self.handle(tab, Event::Tick)?;
         }

@@ -9,9 +9,11 @@ use replica::Replica;
 use replica::command::{Answer, Command, Problem, Profile};
 use replica::store::{Batch, Ranges};
 use replica::view::{self, Link, Update, Work};
+use sync_server::core::SessionId;
 
 use crate::broken::{Broken, Rule};
 use crate::rng::SeededRng;
+use crate::wire::{inventories_in, items_in};
 
 /// A page of a classroom.
 pub(crate) type PageKey = (ClassroomId, DocumentId);
@@ -30,20 +32,45 @@ pub(crate) struct Tab {
     pub(crate) claiming: Option<Vec<u8>>,
     pub(crate) connecting: bool,
     pub(crate) wire: Option<usize>,
+    pub(crate) posting: Option<Posting>,
 
     pub(crate) home: Option<view::Home>,
     pub(crate) classrooms: BTreeMap<ClassroomId, view::Classroom>,
     pub(crate) pages: BTreeMap<PageKey, Page>,
     pub(crate) opening: BTreeSet<PageKey>,
+    /// As whom it writes in which page.
+    pub(crate) actors: BTreeMap<PageKey, [u8; 16]>,
     /// Commands that were not answered, and what to do when they are.
     pub(crate) asked: BTreeMap<u32, Asked>,
     /// What is being exported, by the command's number.
     pub(crate) exported: BTreeMap<u32, Vec<u8>>,
     /// How many writes were done, ever.
     pub(crate) written: u64,
-    /// How many items were submitted and received, ever.
+    pub(crate) traffic: Traffic,
+}
+
+/// A request on its way to a relay and back.
+pub(crate) enum Posting {
+    Asking(Vec<u8>),
+    Answering {
+        relay: usize,
+        session: SessionId,
+    },
+    Answered(Vec<u8>),
+    /// Something on the way broke.
+    Lost,
+}
+
+/// What went over a tab's connections, ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Traffic {
+    /// Items that were submitted and received.
     pub(crate) submitted: usize,
     pub(crate) received: usize,
+    /// How often items were asked for by name.
+    pub(crate) fetches: usize,
+    /// How many inventories came.
+    pub(crate) inventories: usize,
 }
 
 /// A command that waits for its answer.
@@ -85,6 +112,14 @@ impl Asked {
     }
 }
 
+impl Traffic {
+    /// A relay says something.
+    pub(crate) fn hear(&mut self, message: &[u8]) {
+        self.received += items_in(message);
+        self.inventories += inventories_in(message);
+    }
+}
+
 impl Tab {
     pub(crate) fn new(device: usize, replica: Replica<SeededRng>) -> Self {
         Self {
@@ -98,15 +133,16 @@ impl Tab {
             claiming: None,
             connecting: false,
             wire: None,
+            posting: None,
             home: None,
             classrooms: BTreeMap::new(),
             pages: BTreeMap::new(),
             opening: BTreeSet::new(),
+            actors: BTreeMap::new(),
             asked: BTreeMap::new(),
             exported: BTreeMap::new(),
             written: 0,
-            submitted: 0,
-            received: 0,
+            traffic: Traffic::default(),
         }
     }
 
@@ -140,6 +176,7 @@ impl Tab {
             } => {
                 let page = Rule::Speaks.check(Page::load(&saved, actor))?;
                 self.pages.insert((classroom, document), page);
+                self.actors.insert((classroom, document), actor);
             }
             Update::Changes {
                 classroom,
@@ -164,7 +201,7 @@ impl Tab {
     }
 
     pub(crate) fn is_online(&self) -> bool {
-        self.home.as_ref().is_some_and(|home| home.link == Link::Online)
+        self.home.as_ref().is_some_and(|home| home.link != Link::Offline)
     }
 
     /// Nothing of its own is under way.

@@ -2,16 +2,17 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use protocol::ClassroomId;
 use protocol::frame::{self, ClientFrame, RelayFrame};
 use protocol::roster::Entry;
 use protocol::segment::Segment;
 use protocol::wire::Unpacker;
+use protocol::{ClassroomId, MemberId};
 use sync_server::core::SessionId;
 
 use crate::broken::{Broken, Rule};
 
 pub(crate) struct Wire {
+    pub(crate) relay: usize,
     /// `None` once the relay has let go of it.
     pub(crate) session: Option<SessionId>,
     /// `None` once the tab has let go of it, or is gone.
@@ -22,6 +23,15 @@ pub(crate) struct Wire {
     pub(crate) unnoticed: bool,
     /// Up to which of the relay's news everything was told.
     pub(crate) told: u64,
+    listener: Listener,
+}
+
+/// Understands what a replica says on a connection, or in a request.
+#[derive(Default)]
+pub(crate) struct Listener {
+    /// What was to be said on a channel that was opened anew meanwhile still stands in it, and counts for nothing.
+    is_request: bool,
+    member: Option<MemberId>,
     channels: BTreeMap<u16, (ClassroomId, Unpacker)>,
 }
 
@@ -30,30 +40,59 @@ pub(crate) struct Wire {
 pub(crate) struct Submitted {
     pub(crate) segments: Vec<(ClassroomId, Segment)>,
     pub(crate) entries: Vec<(ClassroomId, Entry)>,
+    /// Snapshots and their pieces.
+    pub(crate) snapshots: usize,
+    /// How often it asks for items by name.
+    pub(crate) fetches: usize,
+    /// Who says it.
+    pub(crate) member: Option<MemberId>,
+    /// It is nothing but whispers.
+    is_whisper: bool,
 }
 
 impl Wire {
-    pub(crate) fn new(session: SessionId, tab: usize) -> Self {
+    pub(crate) fn new(relay: usize, session: SessionId, tab: usize) -> Self {
         Self {
+            relay,
             session: Some(session),
             tab: Some(tab),
             up: VecDeque::new(),
             down: VecDeque::new(),
             unnoticed: false,
             told: 0,
-            channels: BTreeMap::new(),
+            listener: Listener::default(),
         }
     }
 
     /// Takes a message of the replica, and answers with what it submits. Whispers may get lost on any way: where
     /// `whispers` is false, messages of nothing else do, for they take most of the time of a history.
     pub(crate) fn send(&mut self, message: Vec<u8>, whispers: bool) -> Result<Submitted, Broken> {
-        let mut submitted = Submitted::default();
-        let mut is_lost = !whispers;
-        for frame in frame::decode::<ClientFrame>(&message) {
+        let submitted = self.listener.hear(&message)?;
+        if whispers || !submitted.is_whisper {
+            self.up.push_back(message);
+        }
+        Ok(submitted)
+    }
+}
+
+impl Listener {
+    pub(crate) fn to_request() -> Self {
+        Self {
+            is_request: true,
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn hear(&mut self, message: &[u8]) -> Result<Submitted, Broken> {
+        let mut submitted = Submitted {
+            is_whisper: true,
+            ..Submitted::default()
+        };
+        for frame in frame::decode::<ClientFrame>(message) {
             let frame = Rule::Speaks.check(frame)?;
-            is_lost &= matches!(frame, ClientFrame::Whisper { .. });
+            submitted.is_whisper &= matches!(frame, ClientFrame::Whisper { .. });
             match frame {
+                ClientFrame::Answer { member, .. } => self.member = Some(member),
                 ClientFrame::Open {
                     channel, classroom, ..
                 } => {
@@ -69,6 +108,7 @@ impl Wire {
                     let entry = Rule::Speaks.check(Entry::decode(&entry))?;
                     match self.channels.get(&channel) {
                         Some((classroom, _)) => submitted.entries.push((*classroom, entry)),
+                        None if self.is_request => {}
                         None => return Rule::Speaks.broken("an entry on a channel that is not open"),
                     }
                 }
@@ -77,21 +117,34 @@ impl Wire {
                         let segment = Rule::Speaks.check(unpacker.unpack(*segment, classroom))?;
                         submitted.segments.push((*classroom, segment));
                     }
+                    None if self.is_request => {}
                     None => return Rule::Speaks.broken("a segment on a channel that is not open"),
                 },
+                ClientFrame::Snapshot { .. } | ClientFrame::Piece { .. } => submitted.snapshots += 1,
+                ClientFrame::Fetch { .. } => submitted.fetches += 1,
                 _ => {}
             }
         }
-        if !is_lost {
-            self.up.push_back(message);
-        }
+        submitted.member = self.member;
         Ok(submitted)
     }
 }
 
 /// How many items a message of a relay brings.
 pub(crate) fn items_in(message: &[u8]) -> usize {
+    let is_item = |frame: &_| matches!(frame, RelayFrame::Entry { .. } | RelayFrame::Segment { .. });
+    count_in(message, is_item)
+}
+
+/// How many inventories a message of a relay ends.
+pub(crate) fn inventories_in(message: &[u8]) -> usize {
+    count_in(message, |frame| {
+        matches!(frame, RelayFrame::Inventory { last: true, .. })
+    })
+}
+
+fn count_in(message: &[u8], is_counted: impl Fn(&RelayFrame) -> bool) -> usize {
     frame::decode::<RelayFrame>(message)
-        .filter(|frame| matches!(frame, Ok(RelayFrame::Entry { .. } | RelayFrame::Segment { .. })))
+        .filter(|frame| frame.as_ref().is_ok_and(&is_counted))
         .count()
 }

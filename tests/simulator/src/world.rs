@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use blake3::Hasher;
+use documents::change::{Hash, inspect};
 use protocol::segment::Log;
 use protocol::{ClassroomId, LaneId, SegmentHash};
 use replica::command::{Answer, Command, Problem};
@@ -15,9 +16,10 @@ use crate::broken::{Broken, Rule};
 use crate::mischief::Mischief;
 use crate::relay::Relay;
 use crate::rng::SeededRng;
+use crate::setting::Setting;
 use crate::store::Store;
-use crate::tab::{Asked, Tab, Then};
-use crate::wire::{Submitted, Wire};
+use crate::tab::{Asked, Posting, Tab, Then};
+use crate::wire::{Listener, Submitted, Wire};
 use crate::words::Words;
 
 /// When every history begins, in milliseconds since 1970.
@@ -38,7 +40,7 @@ pub(crate) struct World {
     /// By numbers that are never used again.
     pub(crate) tabs: BTreeMap<usize, Tab>,
     pub(crate) wires: BTreeMap<usize, Wire>,
-    pub(crate) relay: Relay,
+    pub(crate) relays: Vec<Relay>,
     pub(crate) links: Vec<String>,
     /// What people carry about: bundles.
     pub(crate) sticks: Vec<Vec<u8>>,
@@ -46,6 +48,10 @@ pub(crate) struct World {
     pub(crate) auditor: Auditor,
     /// What stands at each index of each log, ever.
     indices: BTreeMap<(ClassroomId, Log, u64), SegmentHash>,
+    /// Changes that tabs were handed.
+    pub(crate) shown: BTreeSet<Hash>,
+    /// Pages that tabs are closing.
+    closing: Vec<(usize, Command)>,
     /// Hashes of all entries and segments that were ever sent.
     published: BTreeSet<[u8; 32]>,
     pub(crate) next_tab: usize,
@@ -65,6 +71,10 @@ pub(crate) struct Device {
     /// Who holds the lock of a lane.
     pub(crate) locks: BTreeMap<LaneId, usize>,
     pub(crate) network: Network,
+    /// The relay that it connects to.
+    pub(crate) relay: usize,
+    /// No socket gets through, only requests.
+    pub(crate) blocked: bool,
     /// How far its clock is ahead, in milliseconds.
     pub(crate) ahead: i64,
 }
@@ -78,13 +88,16 @@ pub(crate) enum Network {
 }
 
 impl World {
-    pub(crate) fn new(seed: &str, people: usize, mischief: Option<Mischief>) -> Self {
+    pub(crate) fn new(seed: &str, setting: Setting, mischief: Option<Mischief>) -> Self {
+        let people = setting.people;
         let device = |person| Device {
             person,
             store: Store::default(),
             backup: None,
             locks: BTreeMap::new(),
             network: Network::Up,
+            relay: 0,
+            blocked: false,
             ahead: 0,
         };
         Self {
@@ -96,12 +109,16 @@ impl World {
             devices: (0..people).map(device).collect(),
             tabs: BTreeMap::new(),
             wires: BTreeMap::new(),
-            relay: Relay::new(1),
+            relays: (1..=setting.relays as u64)
+                .map(|incarnation| Relay::new(incarnation, setting.limits()))
+                .collect(),
             links: Vec::new(),
             sticks: Vec::new(),
             words: Words::default(),
             auditor: Auditor::default(),
             indices: BTreeMap::new(),
+            shown: BTreeSet::new(),
+            closing: Vec::new(),
             published: BTreeSet::new(),
             next_tab: 0,
             next_wire: 0,
@@ -203,6 +220,9 @@ impl World {
         };
         let effects = tab.replica.handle(now, event);
         self.carry_out(number, effects)?;
+        while let Some((number, command)) = self.closing.pop() {
+            self.ask(number, command, Then::Nothing)?;
+        }
         self.check_claims(number)
     }
 
@@ -228,10 +248,10 @@ impl World {
                 }
                 Effect::Connect => tab.connecting = true,
                 Effect::Send(message) => self.send(number, message)?,
-                // Nobody is told here that no socket gets through.
-                Effect::Exchange(_) => Rule::Speaks.holds(false, || format!("tab {number} posts"))?,
+                Effect::Exchange(request) => self.post_request(number, request)?,
                 Effect::Disconnect => {
                     tab.connecting = false;
+                    tab.posting = None;
                     let wire = tab.wire.take();
                     if let Some(wire) = wire.and_then(|wire| self.wires.get_mut(&wire)) {
                         wire.tab = None;
@@ -240,7 +260,10 @@ impl World {
                 Effect::Show(Update::Answered { request, result }) => {
                     self.answered(number, request, result)?;
                 }
-                Effect::Show(update) => tab.show(update)?,
+                Effect::Show(update) => {
+                    let update = self.forged(number, update);
+                    self.show(number, update)?;
+                }
                 Effect::TellTabs(note) => {
                     for other in self.tabs_of(device) {
                         if let Some(other) = self.tabs.get_mut(&other).filter(|_| other != number) {
@@ -258,6 +281,55 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    /// Shows something in a tab, which closes the pages that are gone.
+    fn show(&mut self, number: usize, update: Update) -> Result<(), Broken> {
+        if let Update::Changes { changes, .. } = &update {
+            self.shown.extend(
+                changes
+                    .iter()
+                    .filter_map(|change| Some(inspect(change).ok()?.hash)),
+            );
+        }
+        let Some(tab) = self.tabs.get_mut(&number) else {
+            return Ok(());
+        };
+        let mut gone = Vec::new();
+        if let Update::Classroom(room) = &update {
+            let erased = room.erased.iter().map(|erased| (room.id, erased.document));
+            gone.extend(erased.filter(|key| tab.pages.contains_key(key)));
+        }
+        tab.show(update)?;
+        for key in gone {
+            tab.pages.remove(&key);
+            tab.opening.remove(&key);
+            let command = Command::ClosePage {
+                classroom: key.0,
+                document: key.1,
+            };
+            self.closing.push((number, command));
+        }
+        Ok(())
+    }
+
+    /// What a tab is shown if it is to write as somebody else.
+    fn forged(&self, number: usize, mut update: Update) -> Update {
+        if let Update::Opened {
+            classroom,
+            document,
+            actor,
+            ..
+        } = &mut update
+            && self.does(Mischief::ReplicaForgesActor)
+        {
+            let person = |tab: &Tab| self.devices[tab.device].person;
+            let own = self.tabs.get(&number).map(person);
+            let mut others = self.tabs.values().filter(|tab| Some(person(tab)) != own);
+            let other = others.find_map(|tab| tab.actors.get(&(*classroom, *document)));
+            *actor = other.copied().unwrap_or(*actor);
+        }
+        update
     }
 
     // What people ask, and hear
@@ -306,7 +378,16 @@ impl World {
         Ok(())
     }
 
-    /// Nothing is sent that a crash of the machine could take back, and nothing stands where something else stood.
+    fn post_request(&mut self, number: usize, request: Vec<u8>) -> Result<(), Broken> {
+        self.story.update(&request);
+        let submitted = Listener::to_request().hear(&request)?;
+        if let Some(tab) = self.tabs.get_mut(&number) {
+            let before = tab.posting.replace(Posting::Asking(request));
+            Rule::Speaks.holds(before.is_none(), || "two requests at a time".to_owned())?;
+        }
+        self.submits(number, submitted)
+    }
+
     fn send(&mut self, number: usize, message: Vec<u8>) -> Result<(), Broken> {
         let Some(tab) = self.tabs.get_mut(&number) else {
             return Ok(());
@@ -315,8 +396,25 @@ impl World {
             return Rule::Speaks.broken("a message without a connection");
         };
         self.story.update(&message);
-        let Submitted { segments, entries } = wire.send(message, self.whispers)?;
-        tab.submitted += segments.len() + entries.len();
+        let submitted = wire.send(message, self.whispers)?;
+        self.submits(number, submitted)
+    }
+
+    /// Nothing is sent that a crash of the machine could take back, and nothing stands where something else stood.
+    fn submits(&mut self, number: usize, submitted: Submitted) -> Result<(), Broken> {
+        let Submitted {
+            segments,
+            entries,
+            snapshots,
+            fetches,
+            member,
+            ..
+        } = submitted;
+        let Some(tab) = self.tabs.get_mut(&number) else {
+            return Ok(());
+        };
+        tab.traffic.submitted += segments.len() + entries.len() + snapshots;
+        tab.traffic.fetches += fetches;
         let device = tab.device;
         let store = &self.devices[device].store;
         let is_honest = !matches!(
@@ -336,6 +434,10 @@ impl World {
             let is_first = self.published.insert(*blake3::hash(&encoded).as_bytes());
             let is_kept = !is_first || store.kept_segment(&encoded) || !is_honest;
             Rule::PersistsBeforePublishing.holds(is_kept, || format!("a segment of {:?}", header.log))?;
+            if member != Some(header.log.member) {
+                let name = Rule::Speaks.check(segment.hash(&classroom))?;
+                self.auditor.vouched(name);
+            }
             let hash = Rule::Speaks.check(segment.chain_hash(&classroom))?;
             let known = self
                 .indices
@@ -364,8 +466,10 @@ impl World {
             if !says_so {
                 continue;
             }
-            let is_there = self.relay.holds(&mut self.auditor, &classroom, &word.change)?;
-            if is_there {
+            let is_there = self.is_on_a_relay(&classroom, &word.change)?;
+            let roster = self.auditor.roster(&classroom);
+            // What took the place of an erased page may hold it as another change.
+            if is_there || roster.is_some_and(|roster| roster.erased(&document).is_some()) {
                 self.words.seen(number, &text);
             } else if !self.is_aside(word.device, &classroom, &word.change) {
                 return Rule::ClaimsTruly.broken(format!("{text} of tab {number} is not there"));
@@ -374,13 +478,18 @@ impl World {
         Ok(())
     }
 
+    /// Whether some relay holds a change.
+    pub(crate) fn is_on_a_relay(&mut self, classroom: &ClassroomId, change: &Hash) -> Result<bool, Broken> {
+        let mut is_there = false;
+        // All are looked at, so that the auditor knows what they hold.
+        for relay in &mut self.relays {
+            is_there |= relay.holds(&mut self.auditor, classroom, change)?;
+        }
+        Ok(is_there)
+    }
+
     /// Whether a device keeps a change aside.
-    pub(crate) fn is_aside(
-        &mut self,
-        device: usize,
-        classroom: &ClassroomId,
-        change: &documents::change::Hash,
-    ) -> bool {
+    pub(crate) fn is_aside(&mut self, device: usize, classroom: &ClassroomId, change: &Hash) -> bool {
         let rows: Vec<Vec<u8>> = self.devices[device]
             .store
             .table(Table::Aside)

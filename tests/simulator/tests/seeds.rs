@@ -5,17 +5,27 @@ use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use protocol::roster::Role;
-use simulator::{Act, Failure, GOVERNED, Govern, HEALED, How, run, run_acts, run_and_shorten};
+use simulator::{Act, Failure, Govern, How, run, run_acts, run_and_shorten, seed_of};
 
-/// Plain histories; such in which members are removed, roles changed, documents locked and keys made anew; and such in which
-/// relays are lost and bundles carried.
-const SEEDS: [(&str, Range<usize>); 3] = [("", 300..400), (GOVERNED, 0..26), (HEALED, 0..26)];
+/// Histories of all kinds.
+const SEEDS: Range<u64> = 300..450;
+
+/// Histories that went wrong once: what was kept aside was fetched again whenever inventories were compared; guests who came to
+/// write had no name; relays of which one had let somebody in whom a rotation on the other left out.
+const NAMED: [&str; 6] = [
+    "governed 6",
+    "governed 13",
+    "apart 5",
+    "apart 1006",
+    "narrow 1037",
+    "narrow 1060",
+];
 
 #[test]
 fn everything_promised_holds_in_many_histories() {
     simulator::catch_panics();
-    let named = |(kind, seeds): (&'static str, Range<usize>)| seeds.map(move |seed| format!("{kind}{seed}"));
-    let seeds: Vec<String> = SEEDS.into_iter().flat_map(named).collect();
+    let named = NAMED.iter().map(ToString::to_string);
+    let seeds: Vec<String> = SEEDS.map(seed_of).chain(named).collect();
     let next = AtomicUsize::new(0);
     let work = || -> Result<(), Box<Failure>> {
         while let Some(seed) = seeds.get(next.fetch_add(1, Ordering::Relaxed)) {
@@ -36,13 +46,13 @@ fn everything_promised_holds_in_many_histories() {
 #[test]
 fn the_same_seed_gives_the_same_history_in_every_process() {
     let output = Command::new(env!("CARGO_BIN_EXE_simulator"))
-        .args(["--seeds", "5", "--from", "100", "--threads", "1", "--hashes"])
+        .args(["--seeds", "6", "--from", "100", "--threads", "1", "--hashes"])
         .output()
         .unwrap();
     assert!(output.status.success());
     let told = String::from_utf8(output.stdout).unwrap();
-    for seed in 100..105 {
-        let story = run(&seed.to_string(), None).unwrap();
+    for seed in (100..106).map(seed_of) {
+        let story = run(&seed, None).unwrap();
         let line = format!("{seed} {}", blake3::Hash::from_bytes(story));
         assert!(
             told.lines().any(|other| other == line),
@@ -220,7 +230,10 @@ fn what_was_on_its_way_when_a_file_came_is_sent_again() {
             space: 0,
         },
         Act::Export { device: 16, tab: 60 },
-        Act::ReplaceRelay { empty: false },
+        Act::ReplaceRelay {
+            relay: 0,
+            empty: false,
+        },
         run_of(13, 32803),
         Act::Pass { milliseconds: 6000 },
         run_of(11, 6833),
