@@ -262,7 +262,7 @@ impl World {
         if let Some(stick) = some(&self.sticks, stick) {
             let length = if is_cut { stick.len() * 2 / 3 } else { stick.len() };
             let part = stick[..length].to_vec();
-            let (import, last) = (0, true);
+            let (import, last) = (self.next_request(), true);
             self.ask(tab, Command::Import { import, part, last }, Then::Nothing)?;
         }
         Ok(())
