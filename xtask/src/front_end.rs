@@ -4,6 +4,7 @@ mod bundle;
 mod compress;
 mod fingerprint;
 mod finish;
+mod program;
 mod slim;
 
 use std::env;
@@ -18,6 +19,9 @@ use crate::error::{AtPath, Error, Result};
 use crate::layout::{Layout, Profile};
 use crate::step::{run, step};
 use crate::tools::Tools;
+
+/// Set in the build whose program notes what of it runs.
+const NOTING: &str = "MERIDIAN_NOTING";
 
 /// A point in trunk's build at which it calls back.
 #[derive(Clone, Copy, ValueEnum)]
@@ -39,30 +43,53 @@ pub(crate) fn build(layout: &Layout, profile: Profile) -> Result<PathBuf> {
         return Ok(dist);
     }
     step(&format!("build the app ({})", profile.name()), || {
-        let mut command = Command::new("trunk");
-        command
-            .args(["--skip-version-check", "--log=warn", "build", "--dist"])
-            .arg(&dist);
+        let mut command = trunk(layout, &tools, &dist)?;
         if profile == Profile::Release {
             command.arg("--release");
         }
-        // Trunk takes NO_COLOR for a flag of its own and refuses the value that everybody gives it.
-        run(command
-            .current_dir(layout.root())
-            .env("PATH", tools.path()?)
-            .env_remove("NO_COLOR"))
+        run(&mut command)
     })?;
     fs::write(&stamp, sources).at(&stamp)?;
     Ok(dist)
 }
 
+/// Builds the front end as it is shipped, but so that it notes which of its functions run, and returns its folder.
+pub(crate) fn build_noting(layout: &Layout) -> Result<PathBuf> {
+    let tools = Tools::for_front_end(layout)?;
+    let dist = layout.scratch().join("noting");
+    step("build the app, noting what runs", || {
+        run(trunk(layout, &tools, &dist)?.arg("--release").env(NOTING, "1"))
+    })?;
+    Ok(dist)
+}
+
+/// Remembers what ran of the app that [`build_noting`] built: the rest of the program is what did not. `ran` lists the numbers of
+/// functions.
+pub(crate) fn remember(layout: &Layout, ran: &str) -> Result<()> {
+    program::remember(layout, ran)
+}
+
+fn trunk(layout: &Layout, tools: &Tools, dist: &Path) -> Result<Command> {
+    let mut command = Command::new("trunk");
+    command
+        .args(["--skip-version-check", "--log=warn", "build", "--dist"])
+        .arg(dist)
+        .current_dir(layout.root())
+        .env("PATH", tools.path()?)
+        // Trunk takes NO_COLOR for a flag of its own and refuses the value that everybody gives it.
+        .env_remove("NO_COLOR");
+    Ok(command)
+}
+
 /// The files of a built front end that a person must have received before they can edit a page.
 pub(crate) fn files_of_first_load(dist: &Path) -> Result<Vec<PathBuf>> {
     let mut files = fingerprint::files_below(dist)?;
-    // Icons, the manifest and the service worker come later, in the background.
+    // Icons, the manifest, the service worker and the rest of the program come later, in the background.
     files.retain(|file| {
         let extension = file.extension().and_then(OsStr::to_str).unwrap_or_default();
-        ["html", "css", "js", "wasm"].contains(&extension) && !file.ends_with(finish::SERVICE_WORKER)
+        ["html", "css", "js", "wasm"].contains(&extension)
+            && !file.ends_with(finish::SERVICE_WORKER)
+            && !program::is_rest(file)
     });
     Ok(files)
 }
@@ -79,9 +106,19 @@ pub(crate) fn trunk_hook(layout: &Layout, hook: TrunkHook) -> Result<()> {
     } else {
         Profile::Debug
     };
+    let program = match profile {
+        Profile::Debug => program::Form::Whole,
+        Profile::Release if env::var_os(NOTING).is_some() => program::Form::Noting,
+        Profile::Release => program::Form::Divided,
+    };
     match hook {
         TrunkHook::Bundle => bundle::bundle(layout, profile),
-        TrunkHook::Finish => finish::finish(layout, profile, &PathBuf::from(variable("TRUNK_STAGING_DIR")?)),
+        TrunkHook::Finish => finish::finish(
+            layout,
+            profile,
+            program,
+            &PathBuf::from(variable("TRUNK_STAGING_DIR")?),
+        ),
     }
 }
 

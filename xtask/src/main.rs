@@ -4,6 +4,7 @@ mod bench;
 mod error;
 mod front_end;
 mod layout;
+mod profile;
 mod relay;
 mod serve;
 mod sim;
@@ -61,6 +62,9 @@ enum Task {
         #[arg(long, value_name = "S", default_value_t = 0)]
         from: u64,
     },
+    /// Find out in a browser which functions run until a page is edited, and remember it in `app/rest/marks`: the others are
+    /// loaded later. To be done when the first load has grown, or has become slow.
+    Profile,
     /// Measure against the budgets.
     Bench {
         /// What to measure; everything if left out.
@@ -91,6 +95,7 @@ fn run(task: Task) -> Result<()> {
         Task::Serve { listen, data, debug } => serve::serve(&layout, listen, &data, debug.into()),
         Task::Test { quick, long } => test::test(&layout, quick, long),
         Task::Sim { seeds, from } => sim::sim(&layout, seeds, from),
+        Task::Profile => profile::profile(&layout),
         Task::Bench { benchmarks } => bench::bench(&layout, &benchmarks),
         Task::TrunkHook { hook } => front_end::trunk_hook(&layout, hook),
     }

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256, Sha384};
 use super::bundle::{esbuild, minifier};
 use super::compress::compress;
 use super::fingerprint::files_below;
-use super::slim::slim;
+use super::program::{self, Form};
 use crate::error::{AtPath, Error, Result};
 use crate::layout::{Layout, Profile};
 use crate::step::run;
@@ -19,7 +19,7 @@ use crate::tools::hex;
 
 pub(crate) const SERVICE_WORKER: &str = "service-worker.js";
 
-pub(crate) fn finish(layout: &Layout, profile: Profile, folder: &Path) -> Result<()> {
+pub(crate) fn finish(layout: &Layout, profile: Profile, form: Form, folder: &Path) -> Result<()> {
     let page_path = folder.join("index.html");
     let page = fs::read_to_string(&page_path).at(&page_path)?;
     let unexpected = |problem: &str| Error::Unexpected {
@@ -46,28 +46,20 @@ pub(crate) fn finish(layout: &Layout, profile: Profile, folder: &Path) -> Result
     );
     fs::write(&page_path, page.replacen("</head>", &addresses, 1)).at(&page_path)?;
 
+    let glue = folder.join(glue.trim_start_matches('/'));
+    match form {
+        Form::Whole => {}
+        Form::Divided => program::divide(layout, folder, &glue)?,
+        Form::Noting => program::note(layout, folder, &glue)?,
+    }
     if profile == Profile::Release {
-        slim_programs(folder)?;
-        minify(layout, &folder.join(glue.trim_start_matches('/')))?;
+        minify(layout, &glue)?;
     }
     bundle_service_worker(layout, profile, folder)?;
     match profile {
         Profile::Release => compress(folder, &layout.scratch().join("compressed")),
         Profile::Debug => Ok(()),
     }
-}
-
-fn slim_programs(folder: &Path) -> Result<()> {
-    for path in files_below(folder)? {
-        if path.extension().is_some_and(|extension| extension == "wasm") {
-            let slimmed = slim(&fs::read(&path).at(&path)?).map_err(|problem| Error::Unexpected {
-                path: path.clone(),
-                problem: problem.to_string(),
-            })?;
-            fs::write(&path, slimmed).at(&path)?;
-        }
-    }
-    Ok(())
 }
 
 /// Takes the comments and long names out of the generated JavaScript.

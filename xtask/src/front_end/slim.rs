@@ -8,6 +8,8 @@ mod merge;
 mod module;
 mod panics;
 mod places;
+mod profile;
+mod split;
 
 use std::convert::Infallible;
 
@@ -15,6 +17,8 @@ use wasm_encoder::reencode;
 use wasmparser::{BinaryReaderError, Validator, WasmFeatures};
 
 use module::Module;
+pub(super) use profile::{Marks, Noting};
+pub(super) use split::Parts;
 
 /// Why a file stayed as it was.
 #[derive(Debug, thiserror::Error)]
@@ -28,27 +32,51 @@ pub(super) enum Error {
         panics::ROOT
     )]
     NoPanics,
+    #[error("it can't be divided: {0}")]
+    NotDivisible(&'static str),
 }
 
 type Result<T> = std::result::Result<T, Error>;
 
-/// The same program without what it does not need.
-pub(super) fn slim(wasm: &[u8]) -> Result<Vec<u8>> {
+/// The same program without what it does not need, in two files: the functions of the second one `may_wait`.
+pub(super) fn slim(wasm: &[u8], may_wait: &Marks) -> Result<Parts> {
+    slimmed(wasm, |module, merged| {
+        let parts = split::split(module, merged, &profile::functions(module, may_wait)?)?;
+        validate(&parts.first)?;
+        validate(&parts.rest)?;
+        Ok(parts)
+    })
+}
+
+/// The same program in one file, which notes what of it runs.
+pub(super) fn slim_noting(wasm: &[u8]) -> Result<Noting> {
+    slimmed(wasm, |module, merged| {
+        let noting = profile::noting(module, merged)?;
+        validate(&noting.program)?;
+        Ok(noting)
+    })
+}
+
+fn slimmed<T>(wasm: &[u8], write: impl FnOnce(&Module<'_>, &[u32]) -> Result<T>) -> Result<T> {
     let mut wasm = wasm.to_vec();
     places::blank(&mut wasm)?;
     let mut module = Module::read(&wasm)?;
     panics::silence(&mut module)?;
     let merged = merge::equal_functions(&module)?;
-    let slimmed = module.write(&merged)?;
-    Validator::new_with_features(WasmFeatures::all()).validate_all(&slimmed)?;
-    Ok(slimmed)
+    write(&module, &merged)
+}
+
+fn validate(wasm: &[u8]) -> Result<()> {
+    Validator::new_with_features(WasmFeatures::all()).validate_all(wasm)?;
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use wasm_encoder::{
-        CodeSection, ConstExpr, DataSection, ExportKind, ExportSection, Function, FunctionSection,
-        ImportSection, MemorySection, MemoryType, NameMap, NameSection, TypeSection,
+        CodeSection, ConstExpr, DataSection, ElementSection, Elements, ExportKind, ExportSection, Function,
+        FunctionSection, ImportSection, MemorySection, MemoryType, NameMap, NameSection, RefType,
+        TableSection, TableType, TypeSection,
     };
     use wasmparser::{Operator, Parser, Payload};
 
@@ -57,7 +85,7 @@ mod tests {
     const PATH: &[u8] = b"src/lib.rs";
 
     /// An imported function, then what `rust_begin_unwind` is called here, a function that panics, two checks of a number that
-    /// are the same, one that tells before it panics, and what is exported: a sum of all checks.
+    /// are the same, one that tells before it panics and is called by a pointer too, and what is exported: a sum of all checks.
     fn program(root: &str) -> Vec<u8> {
         let mut types = TypeSection::new();
         types.ty().function([], []);
@@ -70,6 +98,20 @@ mod tests {
         for kind in [0, 0, 1, 1, 0, 1] {
             functions.function(kind);
         }
+        let mut pointers = TableSection::new();
+        pointers.table(TableType {
+            element_type: RefType::FUNCREF,
+            minimum: 2,
+            maximum: Some(2),
+            table64: false,
+            shared: false,
+        });
+        let mut pointed = ElementSection::new();
+        pointed.active(
+            None,
+            &ConstExpr::i32_const(1),
+            Elements::Functions([5].as_slice().into()),
+        );
         let mut memory = MemorySection::new();
         memory.memory(MemoryType {
             minimum: 1,
@@ -148,8 +190,10 @@ mod tests {
             .section(&types)
             .section(&imports)
             .section(&functions)
+            .section(&pointers)
             .section(&memory)
             .section(&exports)
+            .section(&pointed)
             .section(&code)
             .section(&data)
             .section(&names);
@@ -171,8 +215,8 @@ mod tests {
 
     #[test]
     fn panics_become_traps_and_equal_functions_one() {
-        let slimmed = slim(&program("__rustc[0123]::rust_begin_unwind")).unwrap();
-        let functions = operators(&slimmed);
+        let parts = slim(&program("__rustc[0123]::rust_begin_unwind"), &Marks::new()).unwrap();
+        let functions = operators(&parts.first);
         // The check, once; what tells before it panics; the sum.
         assert_eq!(functions.len(), 3);
         assert!(matches!(
@@ -199,12 +243,62 @@ mod tests {
             Operator::Call { function_index } => Some(*function_index),
             _ => None,
         });
-        assert_eq!(called.collect::<Vec<_>>(), [1, 1, 2]);
+        // What has the rest loaded is the second imported one.
+        assert_eq!(called.collect::<Vec<_>>(), [2, 2, 3]);
+        assert!(operators(&parts.rest).is_empty());
+    }
+
+    #[test]
+    fn the_rest_is_called_by_pointers_and_calls_by_pointers() {
+        let program = program("rust_begin_unwind");
+        // The check, what tells, the sum.
+        let marks = slim_noting(&program).unwrap().functions;
+        let telling = marks[1].iter().copied().collect();
+        let parts = slim(&program, &telling).unwrap();
+        let (first, rest) = (operators(&parts.first), operators(&parts.rest));
+        let pointer = |operators: &[Operator<'_>]| match operators {
+            [Operator::I32Const { value }, Operator::CallIndirect { .. }] => Some(*value),
+            _ => None,
+        };
+        // The check, the sum, and what stands in for what tells.
+        assert_eq!(first.len(), 3);
+        let sum = &first[1];
+        assert_eq!(pointer(&sum[sum.len() - 3..sum.len() - 1]), Some(1));
+        let stand_in = &first[2];
+        assert!(matches!(stand_in[0], Operator::Call { function_index: 1 }));
+        assert_eq!(pointer(&stand_in[1..3]), Some(1));
+        // It tells by a pointer behind those that were there.
+        assert_eq!(rest.len(), 1);
+        assert_eq!(pointer(&rest[0][..2]), Some(2));
+    }
+
+    #[test]
+    fn what_is_the_same_as_something_that_comes_first_comes_first() {
+        let program = program("rust_begin_unwind");
+        let marks = slim_noting(&program).unwrap().functions;
+        let checks: Vec<u32> = marks[0].clone();
+        assert_eq!(checks.len(), 2);
+        let one = checks.iter().copied().take(1).collect();
+        let both = checks.into_iter().collect();
+        let rest = |marks: &Marks| operators(&slim(&program, marks).unwrap().rest).len();
+        // The names of both are unknown, so that their marks are the same: only both together can wait.
+        assert_eq!(rest(&both), 1);
+        assert_eq!(rest(&one), 1);
+    }
+
+    #[test]
+    fn a_noting_program_has_a_byte_for_each_function_behind_its_memory() {
+        let noting = slim_noting(&program("rust_begin_unwind")).unwrap();
+        assert_eq!(noting.notes_at, 65_536);
+        for (place, operators) in (noting.notes_at as i32..).zip(operators(&noting.program)) {
+            assert!(matches!(operators[0], Operator::I32Const { value } if value == place));
+        }
+        assert_eq!(noting.functions.len(), 3);
     }
 
     #[test]
     fn only_places_and_custom_sections_go_from_the_rest() {
-        let slimmed = slim(&program("rust_begin_unwind")).unwrap();
+        let slimmed = slim(&program("rust_begin_unwind"), &Marks::new()).unwrap().first;
         let mut pieces = Vec::new();
         for payload in Parser::new(0).parse_all(&slimmed) {
             match payload.unwrap() {
@@ -221,9 +315,13 @@ mod tests {
 
     #[test]
     fn a_file_without_names_or_none_at_all_is_refused() {
-        assert!(matches!(slim(&program("something_else")), Err(Error::NoPanics)));
-        assert!(matches!(slim(b"\x7fELF...."), Err(Error::Invalid(_))));
+        let none = Marks::new();
+        assert!(matches!(
+            slim(&program("something_else"), &none),
+            Err(Error::NoPanics)
+        ));
+        assert!(matches!(slim(b"\x7fELF....", &none), Err(Error::Invalid(_))));
         let program = program("rust_begin_unwind");
-        assert!(slim(&program[..program.len() / 2]).is_err());
+        assert!(slim(&program[..program.len() / 2], &none).is_err());
     }
 }

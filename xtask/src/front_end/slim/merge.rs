@@ -10,7 +10,7 @@ use super::module::{Module, Writer};
 pub(super) fn equal_functions(module: &Module<'_>) -> Result<Vec<u32>> {
     let mut merged: Vec<u32> = module.numbers().collect();
     loop {
-        let mut writer = Writer::of_functions(merged.clone());
+        let mut writer = Writer::new(merged.clone());
         let mut first = HashMap::new();
         let mut found = false;
         for (place, code) in module.functions.iter().enumerate() {

@@ -1,24 +1,32 @@
 use std::collections::BTreeSet;
 use std::convert::Infallible;
 
+use wasm_encoder::Function;
 use wasm_encoder::reencode::{self, Reencode, utils};
-use wasm_encoder::{CodeSection, Function, FunctionSection};
 use wasmparser::{
-    CodeSectionReader, CustomSectionReader, ElementItems, ExternalKind, FunctionBody, FunctionSectionReader,
-    KnownCustom, Name, Operator, Parser, Payload, TypeRef,
+    CustomSectionReader, Element, ElementItems, ElementKind, ExternalKind, FunctionBody, KnownCustom, Name,
+    Operator, Parser, Payload, TypeRef,
 };
 
 use super::Result;
 
 /// A WASM file taken apart as far as functions go.
 pub(super) struct Module<'a> {
-    wasm: &'a [u8],
+    pub(super) wasm: &'a [u8],
     /// How many functions come from outside; they are numbered first.
     pub(super) imported: u32,
     /// Those of the file itself, in order.
     pub(super) functions: Vec<Code<'a>>,
     /// Numbers of functions that can be called from outside or by a pointer.
     reachable: BTreeSet<u32>,
+    /// Those of them that are called otherwise than through `pointers`.
+    pub(super) exported: BTreeSet<u32>,
+    /// What stands in the table of pointers at first: place and function.
+    pub(super) pointers: Vec<(u32, u32)>,
+    /// How many global variables the file has, all its own.
+    pub(super) globals: u32,
+    /// The types of all functions, imported ones first.
+    pub(super) kinds: Vec<u32>,
     /// Numbers and names of functions.
     pub(super) names: Vec<(u32, &'a str)>,
 }
@@ -26,7 +34,7 @@ pub(super) struct Module<'a> {
 /// A function of the file.
 pub(super) struct Code<'a> {
     pub(super) kind: u32,
-    body: FunctionBody<'a>,
+    pub(super) body: FunctionBody<'a>,
     pub(super) operators: Vec<Operator<'a>>,
 }
 
@@ -37,45 +45,50 @@ impl<'a> Module<'a> {
             imported: 0,
             functions: Vec::new(),
             reachable: BTreeSet::new(),
+            exported: BTreeSet::new(),
+            pointers: Vec::new(),
+            globals: 0,
+            kinds: Vec::new(),
             names: Vec::new(),
         };
-        let mut kinds = Vec::new();
         for payload in Parser::new(0).parse_all(wasm) {
             match payload? {
                 Payload::ImportSection(section) => {
                     for import in section.into_imports() {
-                        if matches!(import?.ty, TypeRef::Func(_)) {
+                        if let TypeRef::Func(kind) = import?.ty {
                             module.imported += 1;
+                            module.kinds.push(kind);
                         }
                     }
                 }
                 Payload::FunctionSection(section) => {
                     for kind in section {
-                        kinds.push(kind?);
+                        module.kinds.push(kind?);
                     }
                 }
+                Payload::GlobalSection(section) => module.globals = section.count(),
                 Payload::ExportSection(section) => {
                     for export in section {
                         let export = export?;
                         if export.kind == ExternalKind::Func {
-                            module.reachable.insert(export.index);
+                            module.exported.insert(export.index);
                         }
                     }
                 }
                 Payload::ElementSection(section) => {
                     for element in section {
-                        module.note_pointers(element?.items)?;
+                        module.note_pointers(element?)?;
                     }
                 }
                 Payload::StartSection { func, .. } => {
-                    module.reachable.insert(func);
+                    module.exported.insert(func);
                 }
                 Payload::CodeSectionEntry(body) => {
                     let operators = body
                         .get_operators_reader()?
                         .into_iter()
                         .collect::<std::result::Result<_, _>>()?;
-                    let kind = kinds[module.functions.len()];
+                    let kind = module.kinds[module.imported as usize + module.functions.len()];
                     module.functions.push(Code {
                         kind,
                         body,
@@ -86,21 +99,39 @@ impl<'a> Module<'a> {
                 _ => {}
             }
         }
+        module.reachable.extend(&module.exported);
         Ok(module)
     }
 
-    fn note_pointers(&mut self, items: ElementItems<'a>) -> Result<()> {
-        match items {
-            ElementItems::Functions(functions) => {
-                for function in functions {
-                    self.reachable.insert(function?);
+    fn note_pointers(&mut self, element: Element<'a>) -> Result<()> {
+        let start = match element.kind {
+            ElementKind::Active {
+                table_index: None | Some(0),
+                offset_expr,
+            } => match offset_expr.get_operators_reader().read()? {
+                Operator::I32Const { value } => Some(value.cast_unsigned()),
+                _ => None,
+            },
+            _ => None,
+        };
+        match (element.items, start) {
+            (ElementItems::Functions(functions), Some(start)) => {
+                for (place, function) in (start..).zip(functions) {
+                    let function = function?;
+                    self.pointers.push((place, function));
+                    self.reachable.insert(function);
                 }
             }
-            ElementItems::Expressions(_, expressions) => {
+            (ElementItems::Functions(functions), None) => {
+                for function in functions {
+                    self.exported.insert(function?);
+                }
+            }
+            (ElementItems::Expressions(_, expressions), _) => {
                 for expression in expressions {
                     for operator in expression?.get_operators_reader() {
                         if let Operator::RefFunc { function_index } = operator? {
-                            self.reachable.insert(function_index);
+                            self.exported.insert(function_index);
                         }
                     }
                 }
@@ -139,7 +170,7 @@ impl<'a> Module<'a> {
     }
 
     /// All functions that may run, each replaced by the one that `merged` says.
-    fn called(&self, merged: &[u32]) -> BTreeSet<u32> {
+    pub(super) fn called(&self, merged: &[u32]) -> BTreeSet<u32> {
         let mut called = BTreeSet::new();
         let mut waiting: Vec<u32> = self.reachable.iter().map(|root| merged[*root as usize]).collect();
         while let Some(number) = waiting.pop() {
@@ -156,49 +187,26 @@ impl<'a> Module<'a> {
         }
         called
     }
-
-    /// The file again, with the operators as they are now, each function replaced by the one that `merged` says, without
-    /// functions that are not called and without custom sections.
-    pub(super) fn write(&self, merged: &[u32]) -> Result<Vec<u8>> {
-        let called = self.called(merged);
-        let mut kept = Vec::new();
-        let mut numbers = vec![0; merged.len()];
-        let mut next = 0;
-        for number in self.numbers() {
-            let imported = number < self.imported;
-            if imported || (merged[number as usize] == number && called.contains(&number)) {
-                numbers[number as usize] = next;
-                next += 1;
-                kept.extend(self.function(number));
-            }
-        }
-        let mut writer = Writer {
-            numbers: merged.iter().map(|number| numbers[*number as usize]).collect(),
-            kept,
-        };
-        let mut written = wasm_encoder::Module::new();
-        writer.parse_core_module(&mut written, Parser::new(0), self.wasm)?;
-        Ok(written.finish())
-    }
 }
 
 /// Writes functions under other numbers.
-pub(super) struct Writer<'a> {
+pub(super) struct Writer {
     numbers: Vec<u32>,
-    kept: Vec<&'a Code<'a>>,
 }
 
-impl<'a> Writer<'a> {
-    /// One that can only write single functions.
-    pub(super) fn of_functions(numbers: Vec<u32>) -> Self {
-        Self {
-            numbers,
-            kept: Vec::new(),
-        }
+impl Writer {
+    /// One for these numbers, by those that are read.
+    pub(super) fn new(numbers: Vec<u32>) -> Self {
+        Self { numbers }
+    }
+
+    /// A function that has the local variables of this one, and nothing in it yet.
+    pub(super) fn locals(&mut self, code: &Code<'_>) -> Reencoded<Function> {
+        utils::new_function_with_parsed_locals(self, &code.body)
     }
 
     pub(super) fn function(&mut self, code: &Code<'_>) -> Reencoded<Function> {
-        let mut function = utils::new_function_with_parsed_locals(self, &code.body)?;
+        let mut function = self.locals(code)?;
         for operator in &code.operators {
             function.instruction(&self.instruction(operator.clone())?);
         }
@@ -206,38 +214,12 @@ impl<'a> Writer<'a> {
     }
 }
 
-type Reencoded<T = ()> = std::result::Result<T, reencode::Error<Infallible>>;
+pub(super) type Reencoded<T = ()> = std::result::Result<T, reencode::Error<Infallible>>;
 
-impl Reencode for Writer<'_> {
+impl Reencode for Writer {
     type Error = Infallible;
 
     fn function_index(&mut self, number: u32) -> Reencoded<u32> {
         Ok(self.numbers[number as usize])
-    }
-
-    fn parse_function_section(
-        &mut self,
-        section: &mut FunctionSection,
-        _: FunctionSectionReader<'_>,
-    ) -> Reencoded {
-        for code in &self.kept {
-            section.function(code.kind);
-        }
-        Ok(())
-    }
-
-    fn parse_code_section(&mut self, section: &mut CodeSection, _: CodeSectionReader<'_>) -> Reencoded {
-        for code in std::mem::take(&mut self.kept) {
-            section.function(&self.function(code)?);
-        }
-        Ok(())
-    }
-
-    fn parse_custom_section(
-        &mut self,
-        _: &mut wasm_encoder::Module,
-        _: CustomSectionReader<'_>,
-    ) -> Reencoded {
-        Ok(())
     }
 }
