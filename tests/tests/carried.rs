@@ -1,6 +1,6 @@
 //! A classroom is carried in a file to where there is no connection.
 
-use tests::{AMINA, CLASSROOM, JONAS, Journey, Profile, Result, TITLE, files_with};
+use tests::{AMINA, CLASSROOM, JONAS, Journey, Profile, Result, TITLE, files_with, wait_until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_and_an_invite_are_enough_without_a_connection() -> Result<()> {
@@ -31,7 +31,40 @@ async fn a_file_and_an_invite_are_enough_without_a_connection() -> Result<()> {
     jonas
         .import_from(&bundle, "Classrooms in it that you need an invite for: 1")
         .await?;
+    // The file is gone with its stick: what it brought shows until there is an invite, and can be deleted.
+    jonas.reload().await?;
+    let waiting = "Waiting for an invite: 1";
+    jonas.find("DisclosureTriangle", waiting).await?.click().await?;
+    jonas
+        .wait_for_text("list", "Waiting for an invite", "Classroom ")
+        .await?;
+    for (width, height) in [(360, 740), (1440, 900)] {
+        jonas.set_viewport(width, height).await?;
+        jonas.wait_until_still().await?;
+        jonas.screenshot(&format!("unopened-{width}")).await?;
+        let mut problems = jonas.layout_problems(width).await?;
+        problems.extend(jonas.barriers().await?);
+        assert!(problems.is_empty(), "{problems:#?}");
+    }
+    jonas
+        .find_described("button", "Delete", "Classroom ")
+        .await?
+        .click()
+        .await?;
+    jonas.confirm("Delete").await?;
+    wait_until("nothing waits", async || {
+        Ok(jonas.look_for("DisclosureTriangle", waiting).await?.is_none())
+    })
+    .await?;
+    jonas
+        .import_from(&bundle, "Classrooms in it that you need an invite for: 1")
+        .await?;
+    jonas.find("DisclosureTriangle", waiting).await?;
     jonas.join(&invite, JONAS).await?;
+    jonas.visit("/").await?;
+    jonas.find("link", CLASSROOM).await?;
+    assert!(jonas.look_for("DisclosureTriangle", waiting).await?.is_none());
+    jonas.press(CLASSROOM).await?;
     jonas.find("heading", CLASSROOM).await?;
     jonas.open_page(TITLE).await?;
     jonas.wait_for_page("Springs at Mount Kenya.").await?;

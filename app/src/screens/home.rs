@@ -2,9 +2,10 @@
 
 use leptos::prelude::*;
 use replica::command::Command;
-use replica::view::{Summary, Waiting};
+use replica::view::{Home, Summary, Unopened, Waiting};
 
 use crate::components::carry::{CarriedLine, ExportButton, ImportButton, carried};
+use crate::components::dialog::{Question, Questions, use_questions};
 use crate::components::icon::{Letter, Meridians, Plus};
 use crate::components::work_badge::WorkBadge;
 use crate::link::use_link;
@@ -43,6 +44,7 @@ fn Welcome() -> impl IntoView {
                 <h1>{say().welcome_title()}</h1>
                 <p class="lead">{say().welcome_text()}</p>
                 <Actions has_classrooms=false />
+                <UnopenedClassrooms />
                 <p class="hint">{say().welcome_private()}</p>
             </div>
         </section>
@@ -94,8 +96,68 @@ fn Classrooms(own: Memo<Option<(Vec<Summary>, Vec<Waiting>)>>) -> impl IntoView 
             <ul class="cards" aria-labelledby="classrooms">
                 {cards}
             </ul>
+            <UnopenedClassrooms />
         </section>
     }
+}
+
+/// What files brought of classrooms that wait for an invite, folded away: nothing of them can be read.
+#[component]
+fn UnopenedClassrooms() -> impl IntoView {
+    let link = use_link();
+    let questions = use_questions();
+    let unopened = Memo::new(move |_| {
+        let of_home = |home: &Option<Home>| home.as_ref().map(|home| home.unopened.clone());
+        link.home.with(of_home).unwrap_or_default()
+    });
+    let count = Memo::new(move |_| unopened.with(Vec::len));
+    let rows = move || {
+        let mut rows: Vec<AnyView> = Vec::new();
+        for classroom in unopened.get() {
+            rows.push(unopened_row(questions, &classroom));
+        }
+        rows
+    };
+    view! {
+        <Show when=move || { count.get() > 0 }>
+            <details class="panel unopened">
+                <summary>{move || say().waiting_for_an_invite(&count.get().to_string())}</summary>
+                <p class="hint">{say().unopened_text()}</p>
+                <ul class="rows" aria-label=say().unopened()>
+                    {rows}
+                </ul>
+            </details>
+        </Show>
+    }
+}
+
+fn unopened_row(questions: Questions, unopened: &Unopened) -> AnyView {
+    let classroom = unopened.classroom;
+    let id = classroom.to_string();
+    let words_id = format!("unopened-{id}");
+    let delete = move |_| {
+        questions.ask(Question {
+            text: vec![say().delete_unopened_text().to_owned()],
+            ..Question::new(
+                say().delete_unopened_title().to_owned(),
+                say().delete(),
+                move |_| Command::DeleteUnopened { classroom },
+            )
+        });
+    };
+    view! {
+        <li class="row">
+            <span class="member-words" id=words_id.clone()>
+                <span class="member-name">{say().unopened_classroom(id.get(..8).unwrap_or_default())}</span>
+                <span class="member-facts">{say().unopened_items(&unopened.items.to_string())}</span>
+            </span>
+            <span class="badge">{say().bytes(&unopened.bytes.to_string())}</span>
+            <button type="button" class="button button-small" aria-describedby=words_id on:click=delete>
+                {say().delete()}
+            </button>
+        </li>
+    }
+    .into_any()
 }
 
 /// A classroom that this person asked to be let into; its name shows only when they are in.
