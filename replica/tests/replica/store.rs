@@ -15,6 +15,8 @@ pub(crate) struct Store {
     /// Every segment that survived a crash of the machine at some time: a dead one is deleted, and another tab may still
     /// be sending it.
     segments: BTreeSet<Vec<u8>>,
+    /// Every segment that was written at some time, whether a crash of the machine could take it back or not.
+    written: BTreeSet<Vec<u8>>,
     /// Whether writes fail.
     pub(crate) failing: bool,
 }
@@ -26,6 +28,9 @@ impl Store {
             return Err(());
         }
         for (key, value) in &batch.changes {
+            if let (Table::Segments, Some(segment)) = (key.0, value) {
+                self.written.insert(segment.clone());
+            }
             match value {
                 Some(value) => self.rows.insert(key.clone(), value.clone()),
                 None => self.rows.remove(key),
@@ -103,6 +108,11 @@ impl Store {
     /// Whether a segment was written so that a crash of the machine could not take it back.
     pub(crate) fn kept(&self, segment: &[u8]) -> bool {
         self.segments.contains(segment)
+    }
+
+    /// Whether a segment was written at all.
+    pub(crate) fn has_written(&self, segment: &[u8]) -> bool {
+        self.written.contains(segment)
     }
 
     /// Why items are kept aside, as numbers.
