@@ -423,7 +423,7 @@ async fn a_dispute_outlives_a_restart_and_what_is_not_proved_changes_nothing() {
     let more = author.seal(&[more]);
     for wrong in [&parts[..4], &parts[1..], &[lie.clone(), more][..], &[]] {
         script.fetch_all(wrong).await;
-        assert_eq!(script.rows(lane), [lie.clone()]);
+        assert_eq!(script.rows(lane), std::slice::from_ref(&lie));
         script.tab = script.world.restart_tab(script.tab);
         script.connect().await;
         script.open(1).await;

@@ -416,7 +416,7 @@ impl State {
                 self.forget_recent(|placed| {
                     segment_of(placed)
                         .is_some_and(|header| header.log == *log && (*from..=*to).contains(&header.last))
-                })
+                });
             }
             Change::Uncover { parts, position, .. } => {
                 self.at_hand.last = position + (parts.len() as u64).saturating_sub(1);
@@ -424,7 +424,6 @@ impl State {
                 self.recent.clear();
                 self.recent_bytes = 0;
             }
-            Change::KeepCovered { .. } | Change::ForgetCovered { .. } => {}
             Change::Erase { document } => {
                 self.grown.remove(document);
                 self.forget_recent(|placed| {
@@ -432,7 +431,7 @@ impl State {
                 });
             }
             Change::Piece { bytes, .. } => self.at_hand.bytes += bytes.len() as u64,
-            Change::RemovePiece { .. } => {}
+            Change::RemovePiece { .. } | Change::KeepCovered { .. } | Change::ForgetCovered { .. } => {}
         }
     }
 

@@ -376,6 +376,10 @@ impl Classroom {
     }
 
     fn change(&mut self, change: &Change, now: u64) -> bool {
+        let is_beside = matches!(change, Change::Piece { .. } | Change::KeepCovered { .. });
+        if is_beside && self.totals.last == 0 {
+            return false;
+        }
         match change {
             Change::Place(placed) => return self.place(placed, now),
             Change::Leap { to } => {
@@ -395,7 +399,6 @@ impl Classroom {
                     self.cover(Kept { stored: now, ..kept });
                 }
             }
-            Change::KeepCovered { .. } if self.totals.last == 0 => return false,
             Change::KeepCovered { hash, segment } => {
                 let item = Item::Segment {
                     hash: *hash,
@@ -429,7 +432,6 @@ impl Classroom {
                 self.documents.remove(document);
                 self.forget_covered(|log, _| log.document == *document);
             }
-            Change::Piece { .. } if self.totals.last == 0 => return false,
             Change::Piece { hash, bytes } => {
                 if !self.pieces.contains_key(hash) {
                     self.totals.bytes += bytes.len() as u64;

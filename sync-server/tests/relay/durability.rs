@@ -12,7 +12,7 @@ use sync_server::{Error, Settings};
 use tokio::net::TcpListener;
 
 use crate::classroom::{Classroom, Lane};
-use crate::client::{CHANNEL, Client, start};
+use crate::client::{Client, start};
 
 #[tokio::test]
 async fn positions_go_on_after_a_restart() {

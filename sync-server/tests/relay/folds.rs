@@ -94,7 +94,7 @@ fn a_fold_that_somebody_disputes_gives_way_to_what_it_covers() {
     assert!(covered(&world) > 0);
     let shortened = [segments[0].clone(), segments[5].clone(), lie.clone()];
     assert_eq!(newcomer(&mut world), shortened, "nobody is served with the rest");
-    assert_eq!(own.segments(&mut world.relay), [lie.clone()]);
+    assert_eq!(own.segments(&mut world.relay), std::slice::from_ref(&lie));
     let since = Position {
         incarnation: world.store.incarnation(),
         index: world.store.totals(&world.classroom.id).unwrap().unwrap().last,
@@ -175,7 +175,11 @@ fn members_bring_what_is_not_kept_any_more() {
         world.founder.store_verdict(&mut world.relay, &verdict),
         Outcome::Stored
     );
-    assert_eq!(newcomer(&mut world), [lie.clone()], "there is nothing else");
+    assert_eq!(
+        newcomer(&mut world),
+        std::slice::from_ref(&lie),
+        "there is nothing else"
+    );
     // Nothing comes back before all is there, nor by something that its author signed for another place.
     let mut other = world.classroom.lane(&founder, world.heads());
     other.log = segments[0].header.log;
