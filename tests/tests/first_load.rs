@@ -32,13 +32,20 @@ async fn a_page_is_edited_by_who_founds_and_by_who_joins() -> Result<()> {
     joining.open_page(TITLE).await?;
     joining.wait_for_page(WORDS).await?;
 
+    let mut ran = Vec::new();
     for browser in [&founding, &joining] {
         edit(browser).await?;
-        note(browser).await?;
+        ran.extend(noted(browser).await?);
         // The next start is from what is on the device.
         browser.reload().await?;
         edit(browser).await?;
-        note(browser).await?;
+        ran.extend(noted(browser).await?);
+    }
+    if let Some(path) = env::var_os("MERIDIAN_PROFILE") {
+        let mut file = OpenOptions::new().append(true).open(path).unwrap();
+        for number in ran {
+            writeln!(file, "{number}").unwrap();
+        }
     }
     inviting.wait_for_page("And the sea.").await?;
     tokio::try_join!(founding.close(), inviting.close(), joining.close())?;
@@ -74,20 +81,15 @@ async fn edit(browser: &Browser) -> Result<()> {
     browser.wait_for_status("On the relay").await
 }
 
-/// Adds to the profile what ran in this browser, if that is wanted.
-async fn note(browser: &Browser) -> Result<()> {
-    let Ok(path) = env::var("MERIDIAN_PROFILE") else {
-        return Ok(());
-    };
+/// What ran in this browser, if that is wanted.
+async fn noted(browser: &Browser) -> Result<Vec<Value>> {
+    if env::var_os("MERIDIAN_PROFILE").is_none() {
+        return Ok(Vec::new());
+    }
     // What runs when the tab is left ran last, and nobody can be asked then.
     let leave = "for (const name of ['offline', 'online', 'visibilitychange', 'pagehide', 'beforeunload'])
                      dispatchEvent(new Event(name, { cancelable: true }))";
     browser.run(leave).await?;
     let ran = browser.run("return globalThis.meridianRan()").await?;
-    let numbers = ran.as_array().into_iter().flatten().filter_map(Value::as_u64);
-    let mut file = OpenOptions::new().create(true).append(true).open(path).unwrap();
-    for number in numbers {
-        writeln!(file, "{number}").unwrap();
-    }
-    Ok(())
+    Ok(ran.as_array().cloned().unwrap_or_default())
 }
