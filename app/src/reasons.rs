@@ -4,12 +4,14 @@ use protocol::Refusal;
 use protocol::roster::Role;
 use replica::command::{Answer, Problem};
 use replica::store::AsideReason;
+use replica::view::Why;
 
 use crate::messages::say;
 
-pub(crate) fn problem(problem: Problem) -> &'static str {
+pub(crate) fn problem(problem: Problem) -> String {
     let say = say();
-    match problem {
+    let sentence = match problem {
+        Problem::Refused(reason) => return refusal(reason),
         Problem::NotAnInvite => say.problem_not_an_invite(),
         Problem::NewerVersion => say.problem_newer_version(),
         Problem::NeedsConnection => say.problem_needs_connection(),
@@ -27,12 +29,13 @@ pub(crate) fn problem(problem: Problem) -> &'static str {
         Problem::TooLarge => say.problem_too_large(),
         Problem::LaneEnded => say.problem_lane_ended(),
         Problem::Internal => say.problem_internal(),
-    }
+    };
+    sentence.to_owned()
 }
 
 /// What is wrong with an answer that is not the one that was asked for.
 pub(crate) fn of_answer(answer: Result<Answer, Problem>) -> String {
-    problem(answer.err().unwrap_or(Problem::Internal)).to_owned()
+    problem(answer.err().unwrap_or(Problem::Internal))
 }
 
 pub(crate) fn refusal(refusal: Refusal) -> String {
@@ -75,6 +78,8 @@ pub(crate) fn refusal(refusal: Refusal) -> String {
         Refusal::TooSlow => say.refusal_too_slow(),
         Refusal::MissingPiece => say.refusal_missing_piece(),
         Refusal::TooManyEntries => say.refusal_too_many_entries(),
+        Refusal::TooManyCutoffs => say.refusal_too_many_cutoffs(),
+        Refusal::NotCovered => say.refusal_not_covered(),
         // The enum grows with the protocol: a code without a sentence here is told by its number.
         other => return say.refusal_other(&u16::from(other).to_string()),
     };
@@ -82,9 +87,13 @@ pub(crate) fn refusal(refusal: Refusal) -> String {
 }
 
 /// Why something was kept aside, and what to do.
-pub(crate) fn kept_aside(reason: AsideReason) -> (&'static str, &'static str) {
+pub(crate) fn kept_aside(reason: Why) -> (String, &'static str) {
     let say = say();
-    match reason {
+    let reason = match reason {
+        Why::Refused(reason) => return (refusal(reason), say.aside_refused()),
+        Why::Unfit(reason) => reason,
+    };
+    let (sentence, todo) = match reason {
         AsideReason::Unreadable => (say.aside_unreadable(), say.aside_export()),
         AsideReason::BadSignature => (say.aside_bad_signature(), say.aside_export()),
         AsideReason::UnknownRoster => (say.aside_unknown_roster(), say.aside_wait()),
@@ -105,7 +114,8 @@ pub(crate) fn kept_aside(reason: AsideReason) -> (&'static str, &'static str) {
         AsideReason::Locked => (say.aside_locked(), say.aside_unlock()),
         AsideReason::Closed => (say.aside_closed(), say.aside_reopen()),
         AsideReason::Erased => (say.aside_erased(), say.aside_write_again()),
-    }
+    };
+    (sentence.to_owned(), todo)
 }
 
 pub(crate) fn role(role: Role) -> &'static str {

@@ -1,6 +1,8 @@
 //! The service worker, which keeps the app on the device, and what goes with it. Insecure pages have none of this: the app then
 //! works as before, only not offline.
 
+use std::time::Duration;
+
 use js_sys::{Object, Reflect};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -12,11 +14,17 @@ use web_sys::{
 
 const SCRIPT: &str = "/service-worker.js";
 
+/// When the app could not be kept on the device: how long until that is tried again, the first time and at most.
+const AGAIN_AFTER: Duration = Duration::from_secs(20);
+const AGAIN_AFTER_AT_MOST: Duration = Duration::from_secs(600);
+
 /// A new version that waits for the person's word.
 #[derive(Clone, Copy)]
 pub(crate) struct NewVersion {
     pub(crate) ready: RwSignal<bool>,
     waiting: StoredValue<Option<ServiceWorker>, LocalStorage>,
+    registration: StoredValue<Option<ServiceWorkerRegistration>, LocalStorage>,
+    again_after: StoredValue<Duration>,
 }
 
 impl NewVersion {
@@ -25,13 +33,29 @@ impl NewVersion {
         let version = Self {
             ready: RwSignal::new(false),
             waiting: StoredValue::new_local(None),
+            registration: StoredValue::new_local(None),
+            again_after: StoredValue::new(AGAIN_AFTER),
         };
+        version.start();
+        version.look_for_newer();
+        version
+    }
+
+    fn start(self) {
         spawn_local(async move {
-            if let Err(error) = version.register().await {
+            if let Err(error) = self.register().await {
                 leptos::logging::warn!("not kept for offline use: {error:?}");
+                self.start_again_later();
             }
         });
-        version
+    }
+
+    /// On a bad connection one file of many may not come, and the browser would try it at the next visit only: there may be no
+    /// connection then.
+    fn start_again_later(self) {
+        let after = self.again_after.get_value();
+        self.again_after.set_value((after * 2).min(AGAIN_AFTER_AT_MOST));
+        set_timeout(move || self.start(), after);
     }
 
     /// Lets the new version take over, then starts afresh with it.
@@ -74,7 +98,7 @@ impl NewVersion {
         });
         registration.set_onupdatefound(Some(on_found.as_ref().unchecked_ref()));
         on_found.forget();
-        look_for_newer(registration);
+        self.registration.set_value(Some(registration));
         Ok(())
     }
 
@@ -82,8 +106,11 @@ impl NewVersion {
         let installed = worker.clone();
         let on_change = Closure::<dyn Fn()>::new(move || {
             let replaces = container().is_some_and(|container| container.controller().is_some());
-            if installed.state() == ServiceWorkerState::Installed && replaces {
-                self.announce(installed.clone());
+            match installed.state() {
+                ServiceWorkerState::Installed if replaces => self.announce(installed.clone()),
+                // It was not complete.
+                ServiceWorkerState::Redundant if !replaces => self.start_again_later(),
+                _ => {}
             }
         });
         worker.set_onstatechange(Some(on_change.as_ref().unchecked_ref()));
@@ -94,22 +121,25 @@ impl NewVersion {
         self.waiting.set_value(Some(waiting));
         self.ready.set(true);
     }
-}
 
-/// A tab may stay open for weeks: looks for a newer version whenever somebody comes back to it.
-fn look_for_newer(registration: ServiceWorkerRegistration) {
-    window_event_listener_untyped("visibilitychange", move |_| {
-        if document().visibility_state() != VisibilityState::Visible {
-            return;
-        }
-        let Ok(update) = registration.update() else { return };
-        spawn_local(async move {
-            // With no connection there is nothing to find.
-            if let Err(error) = JsFuture::from(update).await {
-                leptos::logging::debug_warn!("no newer version was found: {error:?}");
-            }
+    /// A tab may stay open for weeks: looks for a newer version whenever somebody comes back to it.
+    fn look_for_newer(self) {
+        window_event_listener_untyped("visibilitychange", move |_| {
+            let registration = self.registration.get_value();
+            let (VisibilityState::Visible, Some(registration)) =
+                (document().visibility_state(), registration)
+            else {
+                return;
+            };
+            let Ok(update) = registration.update() else { return };
+            spawn_local(async move {
+                // With no connection there is nothing to find.
+                if let Err(error) = JsFuture::from(update).await {
+                    leptos::logging::debug_warn!("no newer version was found: {error:?}");
+                }
+            });
         });
-    });
+    }
 }
 
 /// Asks the browser not to throw this device's work away when space runs short.

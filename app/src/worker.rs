@@ -315,20 +315,17 @@ impl Shell {
         };
         let shell = self.clone();
         spawn_local(async move {
-            let answer = exchange.post(&shell.scope, &request).await;
+            let event = exchange.post(&shell.scope, &request).await;
             let is_current = |current: &Rc<Exchange>| Rc::ptr_eq(current, &exchange);
             if !shell.exchange.borrow().as_ref().is_some_and(is_current) {
                 return;
             }
-            shell.happened(match answer {
-                Ok(answer) => Event::Exchanged(answer),
-                Err(_) => {
-                    // There is nothing to be reached at all: the next time begins with a socket.
-                    shell.failures.set(0);
-                    shell.exchange.borrow_mut().take();
-                    Event::Disconnected
-                }
-            });
+            if !matches!(event, Event::Exchanged(_)) {
+                // There is nothing to be reached this way: the next time begins with a socket.
+                shell.failures.set(0);
+                shell.exchange.borrow_mut().take();
+            }
+            shell.happened(event);
         });
     }
 

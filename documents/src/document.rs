@@ -116,12 +116,26 @@ impl Document {
         self.commit_as(CommitOptions::default().with_time(time).with_message(note))
     }
 
+    /// Commits a change that says this, even if nothing was edited.
+    pub(crate) fn commit_note(&mut self, time: i64, note: String) -> Result<Vec<u8>, Error> {
+        if let Some(change) = self.commit_with_note(time, note.clone()) {
+            return Ok(change);
+        }
+        let options = CommitOptions::default().with_time(time).with_message(note);
+        let hash = self.automerge.empty_change(options);
+        self.committed_as(&hash).ok_or(Error::Absent)
+    }
+
     fn commit_as(&mut self, options: CommitOptions) -> Option<Vec<u8>> {
         if !self.is_edited() {
             return None;
         }
         let hash = self.automerge.commit_with(options)?;
-        let mut change = self.automerge.get_change_by_hash(&hash)?;
+        self.committed_as(&hash)
+    }
+
+    fn committed_as(&mut self, hash: &ChangeHash) -> Option<Vec<u8>> {
+        let mut change = self.automerge.get_change_by_hash(hash)?;
         self.history.add(&change);
         Some(change::shortest(&mut change))
     }
@@ -280,6 +294,11 @@ impl Document {
     /// The last change of an actor.
     pub fn last_of(&self, actor: Actor) -> Option<Hash> {
         self.history.last_of(&ActorId::from(actor)).map(Hash::from)
+    }
+
+    /// How many changes were taken in.
+    pub fn count(&self) -> usize {
+        self.history.graph.len()
     }
 
     /// The hashes of the newest changes that were committed.

@@ -5,10 +5,9 @@
 
 pub mod edit;
 
-mod merge;
 mod read;
 mod remote;
-mod replace;
+pub(crate) mod replace;
 mod write;
 
 use automerge::transaction::Transactable;
@@ -153,6 +152,12 @@ impl Page {
         self.document.commit_with_note(time, note)
     }
 
+    /// Commits what was edited, if anything was, as a change that says this.
+    pub(crate) fn commit_note(&mut self, time: i64, note: String) -> Result<Vec<u8>, Error> {
+        self.settle();
+        self.document.commit_note(time, note)
+    }
+
     fn settle(&mut self) {
         // Automerge refuses a mark only outside of the text, where no block is. Were it ever so, the next commit tries again.
         if self.settle_marks().is_ok() {
@@ -228,32 +233,6 @@ impl Page {
             // Only in foreign documents, where one element can be several characters long.
             self.read_anew()?;
             return Err(place("the inside of an element that can't be divided"));
-        }
-        Ok(())
-    }
-
-    /// Makes here what was done to another page between two states of it, wherever this one still has what it was done to;
-    /// elsewhere what was written there stands beside what is here, and nothing is taken away. The caller commits.
-    ///
-    /// # Errors
-    /// See [`Page::apply`] and [`Page::set_title`].
-    pub fn take_over(&mut self, before: &Page, after: &Page) -> Result<(), Error> {
-        let mut blocks = merge::merge(&before.blocks, &after.blocks, &self.blocks);
-        let (was, is, here) = (before.title(), after.title(), self.title());
-        if was != is && here != is {
-            if here == was {
-                self.set_title(&is)?;
-            } else {
-                blocks.insert(0, Block::of_text(&is));
-            }
-        }
-        if blocks != self.blocks {
-            let count = self.blocks.len();
-            self.apply(&[Edit::Blocks {
-                from: 0,
-                count,
-                blocks,
-            }])?;
         }
         Ok(())
     }

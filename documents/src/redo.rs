@@ -3,20 +3,22 @@
 //! A relay that holds a different segment at an index answers `fork`: the lane's unsent changes, and whatever was built
 //! on them, are dead. Their effect is not: it is made again as one new change by a new actor.
 //!
-//! A document that is started anew says in a note how much of the old one is in it: the heads that it was made from, and
-//! those that were carried over since. So whoever has more of the old one knows what is missing.
+//! A document that is started anew says in a note how much of the old one is in it: how far each actor's changes, when it was
+//! made and with what was carried over since. So whoever has more of the old one knows what is missing, whatever else of it
+//! they have. That they know the last change of each they show by its hash, for nobody else knows what was never sent.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use automerge::transaction::Transactable;
 use automerge::{ObjId, ObjType, Patch, PatchAction, Prop, ReadDoc, Value};
 
 use crate::Error;
-use crate::change::Hash;
-use crate::classroom::unhex;
+use crate::change::{self, ChangeInfo, Hash};
+use crate::classroom::{hex, unhex};
 use crate::document::{Actor, Document};
 use crate::marks;
-use crate::page::Page;
+use crate::page::edit::{Block, Edit};
+use crate::page::{Page, replace};
 
 /// Builds the document without the `dead` changes and all that depend on them, and makes what they did again, as one change
 /// of `actor` that is not yet committed: [`Document::commit`] gives it. Works for every kind of document.
@@ -43,31 +45,72 @@ pub fn anew(old: &mut Document, actor: Actor) -> Result<Document, Error> {
     Ok(new)
 }
 
-/// The note for what has everything of another document up to `heads` in it.
-pub fn note(heads: &[Hash]) -> String {
+/// How far there is something of each actor.
+pub type Ends = BTreeMap<Vec<u8>, End>;
+
+/// The last change of an actor that is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct End {
+    /// From 1.
+    pub sequence: u64,
+    /// How its hash begins.
+    pub hash: [u8; 4],
+}
+
+impl End {
+    pub fn of(change: &ChangeInfo) -> End {
+        let [a, b, c, d, ..] = change.hash.0;
+        End {
+            sequence: change.sequence,
+            hash: [a, b, c, d],
+        }
+    }
+}
+
+/// The note for what has the changes of other documents in it up to these ends.
+pub fn note(ends: &Ends) -> String {
     let mut note = String::from(NOTE);
-    for head in heads {
+    for (actor, end) in ends {
         note.push(' ');
-        note.push_str(&head.to_string());
+        note.push_str(&hex(actor));
+        note.push('.');
+        note.push_str(&end.sequence.to_string());
+        note.push('.');
+        note.push_str(&hex(&end.hash));
     }
     note
 }
 
-/// The heads that a [`note`] tells of; none if it is another one.
-pub fn heads_in(note: &str) -> Vec<Hash> {
+/// Adds what a [`note`] tells of to `ends`; nothing if it is another one.
+pub fn read_note(note: &str, ends: &mut Ends) {
     let mut words = note.split(' ');
     if words.next() != Some(NOTE) {
-        return Vec::new();
+        return;
     }
-    words.filter_map(|word| Some(Hash(unhex(word)?))).collect()
+    for word in words {
+        if let Some((actor, end)) = word.split_once('.')
+            && let Some((sequence, hash)) = end.split_once('.')
+            && let (Some(actor), Ok(sequence), Some(hash)) =
+                (unhex::<16>(actor), sequence.parse(), unhex(hash))
+        {
+            reach(ends, actor.to_vec(), End { sequence, hash });
+        }
+    }
+}
+
+/// Moves an end further, never back.
+pub fn reach(ends: &mut Ends, actor: Vec<u8>, end: End) {
+    let known = ends.entry(actor).or_insert(end);
+    if known.sequence < end.sequence {
+        *known = end;
+    }
 }
 
 const NOTE: &str = "has";
 
-/// Makes as one change of `actor` in the page `new` what the `missed` changes of the page `old` did, with the [`note`] that
-/// it has all of `old` now. None if they did nothing that is not there. If `new` was as `old` without them when it had just
-/// the `noted` changes, it is done there, and merges with what was done since. Otherwise it is done to what `new` is now,
-/// block by block.
+/// Makes as one change of `actor` in the page `new` what the `missed` changes of the page `old` did, with a [`note`]; if
+/// they did nothing, the change says only this. It is made where `new` had just the `noted` changes, and merges with what was
+/// done since.
 ///
 /// # Errors
 /// [`Error::Uncommitted`], [`Error::Automerge`]; [`Error::Absent`] if the first change of `new` is not here.
@@ -76,19 +119,66 @@ pub fn carry_into(
     noted: &[Hash],
     old: &mut Document,
     missed: &BTreeSet<Hash>,
-    actor: Actor,
-    time: i64,
-) -> Result<Option<Vec<u8>>, Error> {
+    (actor, time): (Actor, i64),
+    note: String,
+) -> Result<Vec<u8>, Error> {
+    let mut changes = Vec::new();
+    for change in old.changes_since(&[])? {
+        if missed.contains(&change::inspect(&change)?.hash) {
+            changes.push(change);
+        }
+    }
     let (before, _) = old.without(missed)?;
-    let note = note(&old.heads()?);
-    let (before, after) = (Page::open(before)?, Page::open(old.clone())?);
+    let mut after = Page::open(before)?;
+    let (was, was_titled) = (after.blocks().to_vec(), after.title());
+    let mut edits = after.apply_changes(&changes)?.edits;
     let mut new = new.clone();
-    let then = Page::open(new.at(noted)?)?;
-    let same = then.is_present() && then.blocks() == before.blocks() && then.title() == before.title();
-    let mut page = if same { then } else { Page::open(new)? };
+    let mut page = Page::open(new.at(noted)?)?;
+    if !page.is_present() {
+        page = Page::open(new)?;
+    }
     page.set_actor(actor)?;
-    page.take_over(&before, &after)?;
-    Ok(page.commit_with_note(time, note))
+    if page.blocks() != was {
+        edits = moved(&was, &edits, page.blocks())?;
+    }
+    page.apply(&edits)?;
+    let (title, here) = (after.title(), page.title());
+    if title != was_titled && title != here {
+        if here == was_titled {
+            page.set_title(&title)?;
+        } else {
+            // Both stand.
+            let blocks = vec![Block::of_text(&title)];
+            page.apply(&[Edit::Blocks {
+                from: 0,
+                count: 0,
+                blocks,
+            }])?;
+        }
+    }
+    page.commit_note(time, note)
+}
+
+/// The edits of the blocks `was` as they are to be made in the blocks `here`, which became of them otherwise: Automerge says,
+/// as it does for two who edit at the same time.
+fn moved(was: &[Block], edits: &[Edit], here: &[Block]) -> Result<Vec<Edit>, Error> {
+    let all = |count, blocks: &[Block]| Edit::Blocks {
+        from: 0,
+        count,
+        blocks: blocks.to_vec(),
+    };
+    let mut base = Page::new([0; 16])?;
+    base.apply(&[all(1, was)])?;
+    base.commit(0);
+    let base = base.save()?;
+    let mut page = Page::load(&base, [1; 16])?;
+    page.apply(edits)?;
+    let change = page.commit(0);
+    let mut page = Page::load(&base, [2; 16])?;
+    page.apply(&replace::words(was, here))?;
+    page.apply(&[all(was.len(), here)])?;
+    page.commit(0);
+    Ok(page.apply_changes(change.as_slice())?.edits)
 }
 
 /// Makes anew in `new`, which holds a part of the history of `old`, what the other changes did.

@@ -165,6 +165,29 @@ fn operation_numbers_follow_what_a_change_depends_on() {
     assert!(document.apply_changes(&[honest]).unwrap().refused.is_empty());
 }
 
+/// A document with such a change could be saved, and not be loaded again.
+#[test]
+fn a_change_is_written_as_automerge_writes_it() {
+    let honest = body(&changes()[0]);
+    let mut unfitting = 0;
+    // Behind the dependencies, the actor with its length, the sequence and operation numbers.
+    for at in 1 + 1 + 16 + 2..honest.len() {
+        let mut body = honest.clone();
+        // Somebody else's first change.
+        body[2] ^= 1;
+        body[at] = 0;
+        let change = sealed(&body);
+        if inspect(&change).is_err() {
+            continue;
+        }
+        let mut document = Document::empty([9; 16]);
+        let applied = document.apply_changes(&[change]).unwrap();
+        unfitting += usize::from(matches!(applied.refused[..], [(0, Error::Unfitting(_))]));
+        Document::load(&document.save().unwrap(), [9; 16]).unwrap();
+    }
+    assert!(unfitting > 5);
+}
+
 proptest! {
     #[test]
     fn random_bytes_are_an_error(bytes in prop::collection::vec(any::<u8>(), 0..300)) {

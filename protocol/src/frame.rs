@@ -100,6 +100,12 @@ pub enum ClientFrame {
         channel: Channel,
         receipt: Bytes<MAX_RECEIPT>,
     },
+    /// Submits a roster entry that erases a document, if nothing of that came in behind the position `upto`.
+    Erase {
+        channel: Channel,
+        upto: u64,
+        entry: Bytes<MAX_ENTRY>,
+    },
 }
 
 /// From the relay. Items come in the order of their positions; `advance` says how far this one is behind the one

@@ -86,6 +86,8 @@ impl std::fmt::Debug for Seed {
 pub struct MemberKeys {
     signing: SigningKey,
     exchange: ExchangeSecret,
+    /// Of the secret, worked out once: it is asked for with every roster entry.
+    exchange_key: ExchangeKey,
 }
 
 impl MemberKeys {
@@ -95,7 +97,11 @@ impl MemberKeys {
             "meridian 2026-11 v1 member exchange key",
             seed.as_bytes(),
         )?;
-        Ok(Self { signing, exchange })
+        Ok(Self {
+            signing,
+            exchange_key: exchange.public(),
+            exchange,
+        })
     }
 
     pub fn id(&self) -> MemberId {
@@ -104,7 +110,7 @@ impl MemberKeys {
 
     /// The key that others seal epoch keys to.
     pub fn exchange_key(&self) -> ExchangeKey {
-        self.exchange.public()
+        self.exchange_key
     }
 
     pub fn exchange_secret(&self) -> &ExchangeSecret {
@@ -112,7 +118,7 @@ impl MemberKeys {
     }
 
     pub(crate) fn sign(&self, message: &[u8]) -> Signature {
-        Signature::from_bytes(self.signing.sign(message).to_bytes())
+        sign(&self.signing, message)
     }
 }
 
@@ -127,6 +133,7 @@ impl std::fmt::Debug for MemberKeys {
 pub struct InviteKeys {
     signing: SigningKey,
     exchange: ExchangeSecret,
+    exchange_key: ExchangeKey,
 }
 
 impl InviteKeys {
@@ -136,7 +143,11 @@ impl InviteKeys {
             "meridian 2026-11 v1 invite exchange key",
             secret,
         )?;
-        Ok(Self { signing, exchange })
+        Ok(Self {
+            signing,
+            exchange_key: exchange.public(),
+            exchange,
+        })
     }
 
     pub fn id(&self) -> InviteKey {
@@ -144,7 +155,7 @@ impl InviteKeys {
     }
 
     pub fn exchange_key(&self) -> ExchangeKey {
-        self.exchange.public()
+        self.exchange_key
     }
 
     pub fn exchange_secret(&self) -> &ExchangeSecret {
@@ -152,7 +163,7 @@ impl InviteKeys {
     }
 
     pub(crate) fn sign(&self, message: &[u8]) -> Signature {
-        Signature::from_bytes(self.signing.sign(message).to_bytes())
+        sign(&self.signing, message)
     }
 }
 
@@ -170,6 +181,13 @@ fn derive_pair(
     Ok((signing, exchange?))
 }
 
+fn sign(key: &SigningKey, message: &[u8]) -> Signature {
+    let signature = Signature::from_bytes(key.sign(message).to_bytes());
+    #[cfg(feature = "remembering")]
+    crate::remembered::made(&key.verifying_key().to_bytes(), message, &signature);
+    signature
+}
+
 /// Checks an Ed25519 signature strictly: no small-order keys, no malleable encodings.
 pub(crate) fn verify(
     what: &'static str,
@@ -182,51 +200,11 @@ pub(crate) fn verify(
         VerifyingKey::from_bytes(public).is_ok_and(|key| key.verify_strict(message, &signature).is_ok())
     };
     #[cfg(feature = "remembering")]
-    let is_good = || remembered::is_good(public, message, signature, is_good);
+    let is_good = || crate::remembered::is_good(public, message, signature, is_good);
     if is_good() {
         Ok(())
     } else {
         Err(Error::BadSignature(what))
-    }
-}
-
-#[cfg(feature = "remembering")]
-mod remembered {
-    use std::cell::RefCell;
-    use std::collections::HashSet;
-
-    use super::Signature;
-
-    /// How many names are kept until all are forgotten.
-    const MOST: usize = 1 << 16;
-
-    thread_local! {
-        static GOOD: RefCell<HashSet<[u8; 32]>> = RefCell::default();
-    }
-
-    /// Whether a signature is good: as it turned out before, or does now.
-    pub(super) fn is_good(
-        public: &[u8; 32],
-        message: &[u8],
-        signature: &Signature,
-        verify: impl FnOnce() -> bool,
-    ) -> bool {
-        let mut name = blake3::Hasher::new();
-        name.update(public).update(&signature.to_bytes()).update(message);
-        let name = *name.finalize().as_bytes();
-        if GOOD.with_borrow(|good| good.contains(&name)) {
-            return true;
-        }
-        let is_good = verify();
-        if is_good {
-            GOOD.with_borrow_mut(|good| {
-                if good.len() >= MOST {
-                    good.clear();
-                }
-                good.insert(name);
-            });
-        }
-        is_good
     }
 }
 

@@ -13,7 +13,13 @@ macro_rules! id {
         impl $name {
             /// All bytes in lower-case hexadecimal, as used in addresses and storage keys.
             pub fn to_hex(&self) -> String {
-                self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+                let digit = |four: u8| char::from(b"0123456789abcdef"[usize::from(four)]);
+                let mut text = String::with_capacity(2 * $length);
+                for byte in self.0 {
+                    text.push(digit(byte >> 4));
+                    text.push(digit(byte & 15));
+                }
+                text
             }
 
             /// Reads what [`Self::to_hex`] wrote, and nothing else: one id has one name.

@@ -196,6 +196,23 @@ impl SealedKey {
 
     /// Opens the key with the secret of `recipient`, if it is the one that was stated.
     pub fn open(&self, secret: &ExchangeSecret, recipient: &ExchangeKey) -> Result<EpochKey, Error> {
+        #[cfg(feature = "remembering")]
+        return crate::remembered::opened(
+            &[
+                &secret.key().to_bytes(),
+                &self.id,
+                &self.encapsulated,
+                &self.sealed,
+                &self.tag,
+                &info(self.space, self.epoch, recipient),
+            ],
+            || self.open_now(secret, recipient),
+        );
+        #[cfg(not(feature = "remembering"))]
+        self.open_now(secret, recipient)
+    }
+
+    fn open_now(&self, secret: &ExchangeSecret, recipient: &ExchangeKey) -> Result<EpochKey, Error> {
         let encapsulated = <Kem as KemTrait>::EncappedKey::from_bytes(&self.encapsulated)
             .map_err(|_| Error::Malformed("sealed key"))?;
         let mut plain = hpke::single_shot_open::<ChaCha20Poly1305, HkdfSha256, Kem>(

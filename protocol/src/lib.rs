@@ -15,9 +15,12 @@ pub mod invite;
 pub mod key;
 #[doc(hidden)]
 pub mod mischief;
+pub mod next;
 pub mod padding;
 pub mod receipt;
 pub mod refusal;
+#[cfg(feature = "remembering")]
+mod remembered;
 pub mod roster;
 pub mod segment;
 pub mod snapshot;

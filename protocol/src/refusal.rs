@@ -3,13 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 macro_rules! refusals {
-    ($($(#[$doc:meta])* $name:ident = $code:literal),+ $(,)?) => {
+    ($($(#[doc = $doc:literal])+ $name:ident = $code:literal),+ $(,)?) => {
         /// A reason code. The numbers are part of the wire format: never reused, never renumbered.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
         #[serde(from = "u16", into = "u16")]
         #[non_exhaustive]
         pub enum Refusal {
-            $($(#[$doc])* $name,)+
+            $($(#[doc = $doc])+ $name,)+
             /// A code of a newer relay.
             Other(u16),
         }
@@ -35,6 +35,14 @@ macro_rules! refusals {
         impl Refusal {
             /// All codes that this version knows.
             pub const ALL: &'static [Self] = &[$(Self::$name),+];
+
+            /// What it means, in a sentence for whoever runs a relay.
+            pub fn sentence(self) -> &'static str {
+                match self {
+                    $(Self::$name => concat!($($doc),+).trim_start(),)+
+                    Self::Other(_) => "For a reason of a newer version.",
+                }
+            }
         }
     };
 }
@@ -114,6 +122,10 @@ refusals! {
     MissingPiece = 36,
     /// The roster has as many entries as this relay keeps for one.
     TooManyEntries = 37,
+    /// The author said more of where their own logs end than this relay keeps of one member.
+    TooManyCutoffs = 38,
+    /// Something of the document to be erased came in behind what its author has.
+    NotCovered = 39,
 }
 
 #[cfg(test)]

@@ -221,8 +221,33 @@ impl Roster {
     /// The heads that a new entry or segment of `author` names: at most [`MAX_HEADS`], and among them those that show
     /// what the author is and which keys there are.
     pub fn heads_for(&self, author: &MemberId) -> Vec<EntryHash> {
-        let view = self.present();
+        self.narrowed(author, self.heads.iter().copied().collect())
+    }
+
+    /// Of `heads`, which somebody could name, at most [`MAX_HEADS`], chosen as [`Roster::heads_for`] does.
+    pub fn narrowed(&self, author: &MemberId, heads: Vec<EntryHash>) -> Vec<EntryHash> {
         let of_author = self.graph.of_member.get(author).into_iter().flatten().copied();
+        self.showing(heads, of_author)
+    }
+
+    /// At most [`MAX_HEADS`] heads, and among them those that descend from `entry` and from what places it: what somebody
+    /// names who joins by the invite that `entry` made. Then those that show which keys there are.
+    pub fn heads_after(&self, entry: &EntryHash) -> Vec<EntryHash> {
+        let invite = self.graph.place(entry);
+        let placed = invite.and_then(|at| self.present().placed(at)).map(|(at, _)| at);
+        self.showing(
+            self.heads.iter().copied().collect(),
+            invite.into_iter().chain(placed),
+        )
+    }
+
+    /// At most [`MAX_HEADS`] of `heads`, and as far as there is room one that descends from each of `needed` that counts,
+    /// and from what states the newest key of each space.
+    fn showing(&self, heads: Vec<EntryHash>, needed: impl Iterator<Item = At>) -> Vec<EntryHash> {
+        if heads.len() <= MAX_HEADS {
+            return heads;
+        }
+        let view = self.present();
         let keys = self.graph.keys.keys().filter_map(|space| {
             let current = view.current_key(space)?;
             let stated = self.graph.keys.get(space)?;
@@ -231,25 +256,10 @@ impl Roster {
                 .find(|(at, name)| *name == current && view.counts(*at))
                 .map(|(at, _)| *at)
         });
-        self.heads_showing(of_author.chain(keys).filter(|at| view.counts(*at)))
-    }
-
-    /// At most [`MAX_HEADS`] heads, and among them one that descends from `entry`: what somebody names who joins by
-    /// the invite that `entry` made.
-    pub fn heads_after(&self, entry: &EntryHash) -> Vec<EntryHash> {
-        self.heads_showing(self.graph.place(entry))
-    }
-
-    /// At most [`MAX_HEADS`] heads, and as far as there is room one that descends from each of `needed`.
-    fn heads_showing(&self, needed: impl IntoIterator<Item = At>) -> Vec<EntryHash> {
-        let heads: Vec<EntryHash> = self.heads.iter().copied().collect();
-        if heads.len() <= MAX_HEADS {
-            return heads;
-        }
         let places: Vec<At> = heads.iter().filter_map(|head| self.graph.place(head)).collect();
         let shows = |head: At, entry: At| head == entry || self.graph.is_before(entry, head);
         let mut chosen: Vec<At> = Vec::new();
-        for entry in needed {
+        for entry in needed.chain(keys).filter(|at| view.counts(*at)) {
             if !chosen.iter().any(|head| shows(*head, entry))
                 && let Some(head) = places.iter().find(|head| shows(**head, entry))
             {

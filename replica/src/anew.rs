@@ -1,19 +1,20 @@
 //! Starting a document anew: a new one with its present content takes its place, and the old one is erased with all that was
 //! ever written in it. A change names those before it, so that nobody's history can be kept without the others'.
 //!
-//! The new one says how much of the old one is in it. Whoever finds that something of their own is not, because they wrote it
-//! meanwhile, makes it again there. The lead who started it does so for everybody until the relay has heard of it, and lets it
-//! hear only when it has the new document.
+//! The new one says how much of the old one is in it: how far each lane. Whoever finds that something of their own is not,
+//! because they wrote it meanwhile, makes it again there, and nobody else does. The lead who started it does so for everybody
+//! until the relay has heard of it, and lets it hear only when it has the new document. The relay takes it only if nothing came
+//! in behind what the lead has: so all that it ever had is carried over when it hears of it, and is not again.
 
 use std::collections::BTreeSet;
 
-use documents::change::{self, Hash};
+use documents::change::{self, ChangeInfo, Hash};
 use documents::classroom::Listing;
-use documents::redo;
+use documents::redo::{self, End, Ends};
 use protocol::rand_core::CryptoRng;
-use protocol::roster::Action;
+use protocol::roster::{Action, Member, Role};
 use protocol::segment::{self, Log};
-use protocol::{ClassroomId, DocumentId, LaneId, MemberId, SpaceId};
+use protocol::{ClassroomId, DocumentId, LaneId, MemberId, Refusal, SpaceId};
 
 use crate::classroom::{Classroom, Content, Copy, Held};
 use crate::command::{Answer, Problem};
@@ -25,18 +26,22 @@ use crate::{Error, Replica};
 
 /// What of an erased document is to be made again in the one that took its place.
 pub(crate) enum Missed {
-    Nothing,
+    /// All is made, or there. Of these changes, which the relay does not have, only a number says that they are.
+    Nothing(BTreeSet<Hash>),
     /// It can't be told yet, or another tab does it.
     Unclear,
-    /// It can't be made there.
-    Lost,
+    /// It can't be made there, for this reason: these changes, as far as they are known.
+    Lost(Refusal, BTreeSet<Hash>),
     Changes(Changes),
 }
 
 pub(crate) struct Changes {
     missed: BTreeSet<Hash>,
+    doubtful: BTreeSet<Hash>,
     /// The changes that say how much is there.
     noted: Vec<Hash>,
+    /// How much is there with these.
+    ends: Ends,
     /// The tab that holds this lane makes them.
     lane: LaneId,
 }
@@ -52,7 +57,7 @@ impl<R: CryptoRng> Replica<R> {
         let me = self.me.as_ref().ok_or(Problem::NotAllowed)?.keys.id();
         let classroom = self.classrooms.get(&id).ok_or(Problem::UnknownClassroom)?;
         let own = classroom.own_document().ok_or(Problem::UnknownDocument)?;
-        let listed = own.read().documents.get(&document.0);
+        let listed = own.read().listing(document.0);
         let listing = listed.cloned().ok_or(Problem::UnknownDocument)?;
         if !classroom.titles.contains_key(&document) {
             return Err(Problem::UnknownDocument);
@@ -111,11 +116,15 @@ impl<R: CryptoRng> Replica<R> {
         };
         let classroom = self.classrooms.get_mut(id).ok_or(Problem::UnknownClassroom)?;
         let space = classroom.space_of(&document);
+        // Of anybody else such a word is worth nothing: it would be passed on as this person's.
+        let noted = classroom.ends_noted(&member, &document);
+        let (_, mut has) = noted.map_err(|_| Problem::Internal)?;
         let old = classroom.page_mut(&document).ok_or(Problem::UnknownDocument)?;
         let made = (|| {
-            let mut has = old.heads()?;
-            for (.., note) in old.notes()? {
-                has.extend(redo::heads_in(&note));
+            for bytes in old.changes_since(&[])? {
+                let info = change::inspect(&bytes)?;
+                let end = End::of(&info);
+                redo::reach(&mut has, info.actor, end);
             }
             let mut new = redo::anew(old, log(successor).actor())?;
             let first = new.commit_with_note(seconds, redo::note(&has));
@@ -156,19 +165,27 @@ impl<R: CryptoRng> Replica<R> {
     /// Makes again in the document that took the place of an erased one what is not in it. Says what could not be done.
     pub(crate) fn carry_over(&mut self, id: &ClassroomId, document: DocumentId) -> Result<Missed, Error> {
         let Some(me) = self.me.as_ref().map(|me| me.keys.id()) else {
-            return Ok(Missed::Nothing);
+            return Ok(Missed::Nothing(BTreeSet::new()));
         };
         let Some(classroom) = self.classrooms.get_mut(id) else {
-            return Ok(Missed::Nothing);
+            return Ok(Missed::Nothing(BTreeSet::new()));
         };
         let is_mine = |log: &&Log| log.document == document && log.member == me;
         if !classroom.erases(&document) && classroom.logs.keys().all(|log| !is_mine(&log)) {
-            return Ok(Missed::Nothing);
+            return Ok(Missed::Nothing(BTreeSet::new()));
         }
         let Some(successor) = classroom.last_successor(&document) else {
-            return Ok(Missed::Lost);
+            return Ok(Missed::Lost(Refusal::Erased, BTreeSet::new()));
         };
-        for page in [document, successor] {
+        let between = classroom.own_between(&me, document, successor);
+        // Until all has come that the relay had when it heard of this, nobody knows what was carried over.
+        if classroom.everything_upto().is_none() {
+            return Ok(Missed::Unclear);
+        }
+        for page in [document, successor].iter().chain(&between).copied() {
+            if self.arrived.contains_key(&(*id, page)) {
+                return Ok(Missed::Unclear);
+            }
             match classroom.documents.get(&page) {
                 Some(Copy::Here(_)) => {}
                 Some(Copy::Away | Copy::Loading { .. }) => {
@@ -176,26 +193,34 @@ impl<R: CryptoRng> Replica<R> {
                     return Ok(Missed::Unclear);
                 }
                 // The relay has it before it erases the other one.
-                None if classroom
-                    .channel
-                    .as_ref()
-                    .is_some_and(|channel| channel.caught_up) =>
-                {
-                    return Ok(Missed::Lost);
-                }
-                None => return Ok(Missed::Unclear),
+                None => return Ok(Missed::Lost(Refusal::Erased, BTreeSet::new())),
             }
         }
-        let found = classroom.missed(&me, document, successor)?;
-        let Missed::Changes(Changes { missed, noted, lane }) = found else {
+        if classroom.erases(&document) && classroom.is_short_of(&document) {
+            return Ok(Missed::Lost(Refusal::NotCovered, BTreeSet::new()));
+        }
+        let found = classroom.missed(&me, document, &between, successor)?;
+        let Missed::Changes(Changes {
+            missed,
+            doubtful,
+            noted,
+            ends,
+            lane,
+        }) = found
+        else {
             return Ok(found);
         };
         if !self.held.contains(&lane) {
             self.effects.push(Effect::Adopt(lane));
             return Ok(Missed::Unclear);
         }
-        if classroom.check_writer(&me, &successor).is_err() {
-            return Ok(Missed::Lost);
+        if let Err(problem) = classroom.check_writer(&me, &successor) {
+            let reason = match problem {
+                Problem::Closed => Refusal::ClassroomClosed,
+                Problem::Locked => Refusal::Locked,
+                _ => Refusal::NotAllowed,
+            };
+            return Ok(Missed::Lost(reason, missed));
         }
         let seconds = self.seconds();
         // The tab may be writing in the new one on its own lane.
@@ -205,27 +230,30 @@ impl<R: CryptoRng> Replica<R> {
             lane: LaneId(random(&mut self.rng)),
         };
         let Some(classroom) = self.classrooms.get_mut(id) else {
-            return Ok(Missed::Nothing);
+            return Ok(Missed::Nothing(BTreeSet::new()));
         };
         let new = match classroom.page_mut(&successor) {
             Some(new) => new.clone(),
-            None => return Ok(Missed::Lost),
+            None => return Ok(Missed::Lost(Refusal::Erased, BTreeSet::new())),
         };
         let Some(old) = classroom.page_mut(&document) else {
-            return Ok(Missed::Lost);
+            return Ok(Missed::Lost(Refusal::Erased, BTreeSet::new()));
         };
-        let Some(change) = redo::carry_into(&new, &noted, old, &missed, log.actor(), seconds)? else {
-            return Ok(Missed::Nothing);
+        let by = (log.actor(), seconds);
+        let change = match redo::carry_into(&new, &noted, old, &missed, by, redo::note(&ends)) {
+            Ok(change) => change,
+            Err(documents::Error::Absent) => return Ok(Missed::Unclear),
+            Err(_) => return Ok(Missed::Lost(Refusal::Malformed, missed)),
         };
         if !segment::fits([&change]) {
-            return Ok(Missed::Lost);
+            return Ok(Missed::Lost(Refusal::TooLarge, missed));
         }
         self.held.insert(log.lane);
         self.effects.push(Effect::HoldLane(log.lane));
         self.seal(id, log, std::slice::from_ref(&change))?;
         self.apply(id, successor, vec![change]);
         self.apply_arrived();
-        Ok(Missed::Nothing)
+        Ok(Missed::Nothing(doubtful))
     }
 }
 
@@ -240,21 +268,23 @@ impl Classroom {
         }
     }
 
-    /// Whether this person erases a document, and the relay does not know yet.
+    /// Whether this person erases a document, and the relay does not know yet, not by anybody else either.
     pub(crate) fn erases(&self, document: &DocumentId) -> bool {
-        self.entries.keys().any(|hash| {
-            let entry = self.roster.entry(hash);
-            entry.is_some_and(
-                |entry| matches!(entry.action(), Action::Erase { document: erased, .. } if erased == document),
-            )
-        })
+        let erasures = self.roster.erasures(document);
+        !erasures.is_empty()
+            && erasures
+                .iter()
+                .all(|entry| self.entries.contains_key(&entry.hash()))
     }
 
     /// What stands in the place of an erased document, however often it was started anew; none if it is this one in the end.
-    fn last_successor(&self, document: &DocumentId) -> Option<DocumentId> {
+    /// What this person erases, and the relay does not know yet, stands there still, and is carried over after.
+    pub(crate) fn last_successor(&self, document: &DocumentId) -> Option<DocumentId> {
         let mut last = self.roster.erased(document)?;
         let mut seen = BTreeSet::from([*document]);
-        while let Some(next) = self.roster.erased(&last) {
+        while let Some(next) = self.roster.erased(&last)
+            && !self.erases(&last)
+        {
             if !seen.insert(last) {
                 return None;
             }
@@ -263,80 +293,143 @@ impl Classroom {
         Some(last)
     }
 
+    /// The documents between an erased one and that which stands in its place in the end, of which something of this person is
+    /// here. What they carried over into one of these comes from there, and not once more from the first: whoever erased the one
+    /// between says how much of it they have, and not what others had carried over into it.
+    fn own_between(&self, me: &MemberId, document: DocumentId, last: DocumentId) -> Vec<DocumentId> {
+        let mut between = Vec::new();
+        let mut next = self.roster.erased(&document);
+        while let Some(here) = next
+            && here != last
+            && !between.contains(&here)
+        {
+            between.push(here);
+            next = self.roster.erased(&here);
+        }
+        between.retain(|document| {
+            let mut logs = self.logs.keys();
+            self.documents.contains_key(document)
+                && logs.any(|log| log.document == *document && log.member == *me)
+        });
+        between
+    }
+
+    /// Whether an older document whose place this one took is still to be seen to: it is told by this one what was carried over.
+    /// One that never can be read holds this one up for good, and the relay keeps this one if nobody but this person erases it:
+    /// nothing is lost by that.
+    pub(crate) fn waits_for_older(&self, document: &DocumentId) -> bool {
+        self.erased_due.iter().any(|older| {
+            self.roster.erased(older) == Some(*document)
+                && !self.erases(older)
+                && !self.open.contains(older)
+                && self.last_successor(older).is_some()
+        })
+    }
+
     /// What of an erased document is not in the one that took its place: of this person, or, while this person erases it, of
-    /// anybody. Both are here.
+    /// anybody. All that are named are here.
     fn missed(
         &mut self,
         me: &MemberId,
         document: DocumentId,
+        between: &[DocumentId],
         successor: DocumentId,
     ) -> Result<Missed, Error> {
         let erases = self.erases(&document);
-        let (noted, has) = self.heads_noted(me, &successor)?;
+        let (noted, has) = self.ends_noted(me, &successor)?;
+        let mut carried = Ends::new();
+        for document in between {
+            for (actor, end) in self.ends_noted(me, document)?.1 {
+                redo::reach(&mut carried, actor, end);
+            }
+        }
+        let (_, mut ends) = self.ends_noted(me, &document)?;
         let logs: Vec<Log> = self.logs.keys().copied().collect();
         let unsent = self.unsent_names(&document);
         let Some(old) = self.page_mut(&document) else {
-            return Ok(Missed::Nothing);
+            return Ok(Missed::Nothing(BTreeSet::new()));
         };
-        let is_here = |head: &Hash| old.has_seen(&[*head], head) == Some(true);
-        // Without those heads nobody knows whether something was in their past. What the relay had, whoever erases it had.
-        let is_clear = erases || !has.is_empty() && has.iter().all(is_here);
-        let (mut all, mut mine) = (BTreeSet::new(), BTreeSet::new());
+        let mut changes = Vec::new();
+        for bytes in old.changes_since(&[])? {
+            changes.push(change::inspect(&bytes)?);
+        }
+        let (mut missed, mut doubtful) = (BTreeSet::new(), BTreeSet::new());
         let mut lane: Option<LaneId> = None;
-        for bytes in old.changes_since(&has)? {
-            let info = change::inspect(&bytes)?;
-            all.insert(info.hash);
+        for info in &changes {
+            let is_within = |end: &&End| info.sequence <= end.sequence;
+            let there = has.get(&info.actor).filter(is_within);
+            let there = there.or_else(|| carried.get(&info.actor).filter(is_within));
+            let is_unsent = unsent.contains(&info.hash);
+            // If nobody says how much is there, what the relay had is: whoever erases it had it.
+            if there.is_some() || has.is_empty() && !erases && !is_unsent {
+                let is_last =
+                    |other: &ChangeInfo| other.actor == info.actor && Some(&End::of(other)) == there;
+                if is_unsent && !changes.iter().any(is_last) {
+                    doubtful.insert(info.hash);
+                }
+                continue;
+            }
             let is_its = |log: &&Log| {
                 log.document == document && log.member == *me && log.actor().as_slice() == info.actor
             };
-            if let Some(log) = logs.iter().find(is_its)
-                && (is_clear || unsent.contains(&info.hash))
-            {
-                mine.insert(info.hash);
-                lane = Some(lane.map_or(log.lane, |lane| lane.min(log.lane)));
+            match logs.iter().find(is_its) {
+                Some(log) => lane = Some(lane.map_or(log.lane, |lane| lane.min(log.lane))),
+                None if erases => {}
+                // Its author makes it.
+                None => continue,
             }
+            missed.insert(info.hash);
+            redo::reach(&mut ends, info.actor.clone(), End::of(info));
         }
         if erases {
-            // The tab that started it sees to all of it.
-            let first = |log: &&Log| log.document == successor && log.member == *me;
-            lane = logs.iter().find(first).map(|log| log.lane);
+            // The tab that started it sees to all of it, or, if what it made is erased as well, one that has listed something.
+            let first = |document| {
+                let is_its = |log: &&Log| Some(log.document) == document && log.member == *me;
+                logs.iter().find(is_its).map(|log| log.lane)
+            };
+            lane = first(self.roster.erased(&document)).or_else(|| first(Some(self.roster.document())));
         }
-        let missed = if is_clear && (erases || !mine.is_empty()) {
-            all
-        } else {
-            mine
-        };
         Ok(match lane {
-            Some(lane) if !missed.is_empty() => Missed::Changes(Changes { missed, noted, lane }),
-            _ => Missed::Nothing,
+            Some(lane) if !missed.is_empty() => Missed::Changes(Changes {
+                missed,
+                doubtful,
+                noted,
+                ends,
+                lane,
+            }),
+            _ => Missed::Nothing(doubtful),
         })
     }
 
-    /// How much of older documents is in one, as those say who erased them, and this person; and the changes that say so.
-    fn heads_noted(&mut self, me: &MemberId, document: &DocumentId) -> Result<(Vec<Hash>, Vec<Hash>), Error> {
+    /// How much of older documents is in one, as those say who erase, and this person; and the changes that say so.
+    fn ends_noted(&mut self, me: &MemberId, document: &DocumentId) -> Result<(Vec<Hash>, Ends), Error> {
         let mut actors = BTreeSet::new();
         for log in self.logs.keys() {
-            if log.document == *document && (log.member == *me || self.has_erased(&log.member)) {
+            if log.document == *document && (log.member == *me || self.may_erase(&log.member)) {
                 actors.insert(log.actor().to_vec());
             }
         }
-        let (mut noted, mut heads) = (Vec::new(), Vec::new());
+        let (mut noted, mut ends) = (Vec::new(), Ends::new());
         if let Some(page) = self.page_mut(document) {
             for (change, actor, note) in page.notes()? {
                 if actors.contains(&actor) {
                     noted.push(change);
-                    heads.extend(redo::heads_in(&note));
+                    redo::read_note(&note, &mut ends);
                 }
             }
         }
-        Ok((noted, heads))
+        Ok((noted, ends))
     }
 
-    fn has_erased(&self, member: &MemberId) -> bool {
-        self.roster
-            .entries_in_order()
-            .into_iter()
-            .any(|entry| entry.author() == *member && matches!(entry.action(), Action::Erase { .. }))
+    /// Whether somebody leads, or did when they erased something. What a lead erases may come later than what they say of it.
+    pub(crate) fn may_erase(&self, member: &MemberId) -> bool {
+        let leads = |member: Member| member.role == Role::Lead;
+        let erased = self.roster.erased_documents();
+        self.roster.member(member).is_some_and(leads)
+            || erased.iter().any(|(document, _)| {
+                let erasures = self.roster.erasures(document);
+                erasures.iter().any(|entry| entry.author() == *member)
+            })
     }
 
     /// The names of own changes of a document that the relay does not have.

@@ -12,11 +12,13 @@ use protocol::segment::{Log, Segment};
 use protocol::snapshot::Snapshot;
 use protocol::{ClassroomId, DocumentId};
 
-use crate::classroom::{Classroom, Copy};
+use crate::classroom::{Classroom, Copy, Unsent, Way};
 use crate::command::{MOST_LISTED, Problem};
-use crate::incoming::Source;
+use crate::incoming::{EntrySource, Source};
 use crate::loading;
 use crate::store::{self, AsideReason, AsideRecord, Changes, Table};
+use crate::view::Why;
+use crate::writes::After;
 use crate::{Error, Replica, importing, view};
 pub(crate) use exporting::Exporting;
 pub(crate) use shelf::{Aside, Shelf, What};
@@ -69,7 +71,7 @@ impl<R: CryptoRng> Replica<R> {
             item: item.clone(),
         };
         let aside = classroom.describe(reason, item);
-        if let What::Segment(log, _) = aside.what
+        if let What::Segment(log, ..) = aside.what
             && reason == AsideReason::BeyondCutoff
         {
             classroom.aside.put(key.clone(), aside);
@@ -130,7 +132,7 @@ impl<R: CryptoRng> Replica<R> {
         let Ok(segment) = Segment::decode(&item) else {
             if Entry::decode(&item).is_ok() {
                 self.no_more_aside(id, key);
-                return self.take_entry(id, &item, true);
+                return self.take_entry(id, &item, EntrySource::Relay);
             }
             return Ok(());
         };
@@ -139,11 +141,50 @@ impl<R: CryptoRng> Replica<R> {
             self.compare(id, &segment);
             return Ok(());
         }
-        match self.take_segment(id, &segment, Source::Relay)? {
-            None => self.no_more_aside(id, key),
+        // Own work that was cut off before it was sent is nowhere else.
+        let is_own = self
+            .me
+            .as_ref()
+            .is_some_and(|me| me.keys.id() == segment.header.log.member);
+        let may_be_unsent = is_own && matches!(reason, AsideReason::BeyondCutoff | AsideReason::OutOfOrder);
+        let source = if may_be_unsent {
+            Source::File
+        } else {
+            Source::Relay
+        };
+        let next = |classroom: &Classroom| {
+            let record = classroom.logs.get(&segment.header.log);
+            record.map_or(0, |record| record.next)
+        };
+        let before = self.classrooms.get(id).map_or(0, next);
+        match self.take_segment(id, &segment, source)? {
+            None => {
+                self.no_more_aside(id, key);
+                if may_be_unsent && segment.header.last >= before {
+                    self.send_after_all(id, segment)?;
+                }
+            }
             Some(still) if still == reason => {}
             Some(other) => self.keep_under(id, key, other, item)?,
         }
+        Ok(())
+    }
+
+    /// Has a segment sent that was kept aside and counts now, once that is durable. If the relay has it, it says so.
+    fn send_after_all(&mut self, id: &ClassroomId, segment: Segment) -> Result<(), Error> {
+        let header = &segment.header;
+        let (log, last, encoded) = (header.log, header.last, segment.encode()?);
+        let mut unsent = Unsent::stored(segment, id, Way::READY, false)?;
+        unsent.durable = false;
+        let (key, hash) = (unsent.key(id), unsent.hash);
+        let batch = self.batch(id);
+        batch.put_bytes(Table::Outbox, key, encoded);
+        batch.strict = true;
+        self.writes.then(After::Segment(*id, log, last, hash));
+        if let Some(classroom) = self.classrooms.get_mut(id) {
+            classroom.outbox.insert((log, last), unsent);
+        }
+        self.document_written(id, log.document);
         Ok(())
     }
 
@@ -156,6 +197,17 @@ impl<R: CryptoRng> Replica<R> {
         if !keys.is_empty() {
             let ranges = keys.iter().map(|key| store::row(Table::Aside, key)).collect();
             self.read(*id, loading::What::AsideDue(keys), ranges);
+        } else if classroom.aside_untold && !classroom.aside_all_due && classroom.aside.is_through() {
+            classroom.aside_untold = false;
+            let key = store::reader_key(id);
+            // If it can't be noted, all is tried with the next start again.
+            if self
+                .batch(id)
+                .put(Table::Classrooms, key.clone(), &store::reader())
+                .is_err()
+            {
+                self.batch(id).delete(Table::Classrooms, key);
+            }
         }
     }
 
@@ -209,7 +261,7 @@ impl<R: CryptoRng> Replica<R> {
     pub(crate) fn list_aside(&self, id: &ClassroomId, skip: u32) -> Result<Vec<view::KeptAside>, Problem> {
         let classroom = self.classrooms.get(id).ok_or(Problem::UnknownClassroom)?;
         let items = classroom.aside.values().map(|aside| view::KeptAside {
-            reason: aside.reason,
+            reason: Why::Unfit(aside.reason),
             from: aside.from,
             document: aside.document,
             bytes: aside.bytes,
@@ -223,6 +275,19 @@ impl<R: CryptoRng> Replica<R> {
 }
 
 impl Classroom {
+    /// Takes a row of the store to be one of what is kept aside, if it is not known. Whether it can be read.
+    pub(crate) fn know_aside(&mut self, key: &[u8], row: &[u8]) -> bool {
+        if self.aside.get(key).is_some() {
+            return true;
+        }
+        let Ok(record) = store::decode::<AsideRecord>(Table::Aside, row) else {
+            return false;
+        };
+        let aside = self.describe(record.reason, record.item);
+        self.aside.put(key.to_vec(), aside);
+        true
+    }
+
     /// What is said of an item that is kept aside.
     pub(crate) fn describe(&self, reason: AsideReason, item: Vec<u8>) -> Aside {
         let mut aside = Aside {
@@ -237,7 +302,7 @@ impl Classroom {
             let log = segment.header.log;
             aside.from = Some(log.member);
             aside.document = Some(log.document);
-            aside.what = What::Segment(log, segment.header.first);
+            aside.what = What::Segment(log, segment.header.first, segment.header.last);
         } else if let Ok(entry) = Entry::decode(&item) {
             aside.from = Some(entry.author());
             aside.what = What::Entry;
@@ -263,7 +328,8 @@ impl Classroom {
 
     /// How many items are kept aside, with such as wait for what they depend on.
     pub(crate) fn count_aside(&self) -> u32 {
-        let waiting = self.waiting_changes().count() + self.waiting_entries().count() + self.late().count();
+        let late = self.late().count() + self.refused_entries().count();
+        let waiting = self.waiting_changes().count() + self.waiting_entries().count() + late;
         u32::try_from(self.aside.len() + waiting).unwrap_or(u32::MAX)
     }
 
@@ -277,7 +343,7 @@ impl Classroom {
         let is_settled = self.has_settled();
         let waiting = self.waiting.iter().filter(move |_| is_settled);
         waiting.map(|entry| view::KeptAside {
-            reason: AsideReason::UnknownRoster,
+            reason: Why::Unfit(AsideReason::UnknownRoster),
             from: Some(entry.author()),
             document: None,
             bytes: entry.encode().map_or(0, |encoded| encoded.len() as u64),
@@ -294,7 +360,7 @@ impl Classroom {
                 Copy::Away | Copy::Loading { .. } => Vec::new(),
             };
             waiting.into_iter().map(|bytes| view::KeptAside {
-                reason: AsideReason::MissingDependency,
+                reason: Why::Unfit(AsideReason::MissingDependency),
                 from: self.log_of_change(bytes).map(|log| log.member),
                 document: Some(*document),
                 bytes: bytes.len() as u64,

@@ -75,6 +75,15 @@ impl<R: CryptoRng> Replica<R> {
     /// Whoever was let in says who they are, as soon as the classroom's own document is here.
     pub(crate) fn settle_asked(&mut self, id: &ClassroomId) -> Result<(), Error> {
         let seconds = self.seconds();
+        let (Some(me), Some(classroom)) = (&self.me, self.classrooms.get(id)) else {
+            return Ok(());
+        };
+        if classroom.asked.is_none() || classroom.roster.member(&me.keys.id()).is_none() {
+            return Ok(());
+        }
+        if classroom.entries.is_empty() {
+            self.needs_no_invite(id)?;
+        }
         let (Some(me), Some(classroom)) = (&self.me, self.classrooms.get_mut(id)) else {
             return Ok(());
         };

@@ -14,8 +14,10 @@ use protocol::{ClassroomId, DocumentId, EntryHash, LaneId, MemberId, Refusal, Se
 
 use crate::aside::Shelf;
 use crate::command::Profile;
+use crate::cutoffs::Gap;
 use crate::folding::{Disputes, Unfolded};
 use crate::healing::Healing;
+use crate::late::is_in_its_space;
 use crate::own_document::OwnDocument;
 use crate::presence::Person;
 use crate::receipts::Receipts;
@@ -35,6 +37,8 @@ pub(crate) struct Classroom {
     pub(crate) record: ClassroomRecord,
     /// Up to where everything of the relay is here.
     pub(crate) since: Option<Position>,
+    /// The position before everything was asked for from the beginning: it says which relay took what was sent from here.
+    pub(crate) since_before: Option<Position>,
     /// The spaces that this person is in, as far as that goes.
     pub(crate) since_spaces: Vec<SpaceId>,
     /// Set while this person waits to be let in.
@@ -65,15 +69,19 @@ pub(crate) struct Classroom {
     pub(crate) aside_due: bool,
     /// Whether all of it is to be tried once more, for another version kept it.
     pub(crate) aside_all_due: bool,
+    /// Whether it is to be noted, once all of it was, that this version has tried it.
+    pub(crate) aside_untold: bool,
     /// By member and lane, for a lane is what its member says it is.
     pub(crate) people: BTreeMap<(MemberId, LaneId), Person>,
     /// Documents that may hold more than they should, and such as wait for what is kept aside: see `cutoffs`.
     pub(crate) cuts_due: BTreeSet<DocumentId>,
     pub(crate) needs_due: BTreeSet<DocumentId>,
+    /// What of them is not in the store, and not kept aside either when that was last looked through for it.
+    pub(crate) gaps: BTreeMap<DocumentId, Vec<Gap>>,
     /// Erased documents of which something is still here.
     pub(crate) erased_due: BTreeSet<DocumentId>,
-    /// Those that this person erases, and that have nothing any more that is not in what takes their place.
-    pub(crate) carried: BTreeSet<DocumentId>,
+    /// Those that this person erases: that have nothing any more that is not in what takes their place, or why that can't be.
+    pub(crate) carried: BTreeMap<DocumentId, Result<(), Refusal>>,
     /// Pages that are open in this tab.
     pub(crate) open: BTreeSet<DocumentId>,
     pub(crate) channel: Option<Channel>,
@@ -112,6 +120,16 @@ pub(crate) struct Joining {
     pub(crate) imported: bool,
     /// What is stored once this person joins.
     pub(crate) kept: Batch,
+}
+
+impl Joining {
+    /// One more command waits for the preview; no longer than those that wait already.
+    pub(crate) fn wait(&mut self, request: u32, deadline: u64) {
+        if self.requests.is_empty() {
+            self.deadline = deadline;
+        }
+        self.requests.push(request);
+    }
 }
 
 /// An invite behind which nothing has arrived yet.
@@ -351,6 +369,35 @@ impl Channel {
 }
 
 impl Classroom {
+    /// Up to which position everything that the relay has is here; `None` until it has sent all that it had.
+    pub(crate) fn everything_upto(&self) -> Option<u64> {
+        let channel = self.channel.as_ref().filter(|channel| channel.caught_up)?;
+        let has_fetched = self.healing.as_ref().is_none_or(|healing| healing.has_fetched());
+        channel
+            .position
+            .filter(|_| has_fetched)
+            .map(|position| position.index)
+    }
+
+    /// Whether the relay says that it has something of a document, and did not give it.
+    pub(crate) fn is_short_of(&self, document: &DocumentId) -> bool {
+        let healing = self.healing.as_ref();
+        healing.is_some_and(|healing| healing.short.contains(document))
+    }
+
+    /// Something came to a document: what of it is carried over is looked at again, and so is what could not be carried into it.
+    pub(crate) fn has_changed(&mut self, document: &DocumentId) {
+        let mut carried = std::mem::take(&mut self.carried);
+        carried.retain(|erased, carried| {
+            let takes_its_place = || {
+                self.roster.erased(erased) == Some(*document)
+                    || self.last_successor(erased) == Some(*document)
+            };
+            erased != document && (carried.is_ok() || !takes_its_place())
+        });
+        self.carried = carried;
+    }
+
     pub(crate) fn new(roster: Roster) -> Self {
         Self {
             id: roster.classroom(),
@@ -360,6 +407,7 @@ impl Classroom {
             keys_due: true,
             record: ClassroomRecord::default(),
             since: None,
+            since_before: None,
             since_spaces: Vec::new(),
             asked: None,
             roster_grew: true,
@@ -378,11 +426,13 @@ impl Classroom {
             aside: Shelf::default(),
             aside_due: false,
             aside_all_due: false,
+            aside_untold: false,
             people: BTreeMap::new(),
             cuts_due: BTreeSet::new(),
             needs_due: BTreeSet::new(),
+            gaps: BTreeMap::new(),
             erased_due: BTreeSet::new(),
-            carried: BTreeSet::new(),
+            carried: BTreeMap::new(),
             open: BTreeSet::new(),
             channel: None,
             unhealed: false,
@@ -430,7 +480,7 @@ impl Classroom {
     pub(crate) fn space_of(&self, document: &DocumentId) -> SpaceId {
         let listed = self
             .own_document()
-            .and_then(|own| own.read().documents.get(&document.0)?.space.map(SpaceId));
+            .and_then(|own| own.read().space_of(document.0).map(SpaceId));
         listed
             .or_else(|| self.spaces.get(document).copied())
             .unwrap_or(SpaceId::EVERYONE)
@@ -473,15 +523,20 @@ impl Classroom {
     /// Why something does not get to the relay.
     pub(crate) fn refusal(&self) -> Option<Refusal> {
         let entries = self.entries.values().filter_map(|entry| entry.way.refusal());
-        // What came too late is listed as kept aside.
-        let late = |log: &Log, unsent: &Unsent| self.late_reason(&log.member, unsent).is_some();
+        // That what came too late is listed as kept aside is enough.
+        let late = |log: &Log, unsent: &Unsent| {
+            matches!(self.late_reason(&log.member, unsent), Some(view::Why::Unfit(_)))
+        };
         let segments = self
             .outbox
             .iter()
             .filter_map(|((log, _), unsent)| unsent.way.refusal().filter(|_| !late(log, unsent)));
         let lost = self.healing.as_ref().and_then(|healing| healing.refused());
-        self.refused
-            .or_else(|| entries.chain(segments).chain(lost).next())
+        // A relay that lost this person's admission, and takes it no more, says so of that, and of the rest that they are no member.
+        let own = entries.chain(segments).next();
+        let own = own.filter(|reason| *reason != Refusal::NotAMember || lost.is_none());
+        let mut not_carried = self.carried.values().filter_map(|carried| carried.err());
+        self.refused.or(own).or(lost).or_else(|| not_carried.next())
     }
 
     /// Where what is not unsent is: the relay had it, and may have lost it.
@@ -500,11 +555,16 @@ impl Classroom {
         is_lost.then_some(view::Work::OnThisDevice)
     }
 
+    /// What is unsent, but for what is kept aside as written for a space that its author has left.
+    fn waiting_to_leave(&self) -> impl Iterator<Item = (&Log, &Unsent)> {
+        let all = self.outbox.iter().map(|((log, _), unsent)| (log, unsent));
+        all.filter(|(_, unsent)| !unsent.settled && is_in_its_space(&self.roster, &unsent.segment.header))
+    }
+
     /// Where the newest work on `document` is.
     pub(crate) fn work_on(&self, document: &DocumentId, failing: bool) -> view::Work {
-        self.outbox
-            .iter()
-            .filter(|((log, _), unsent)| log.document == *document && !unsent.settled)
+        self.waiting_to_leave()
+            .filter(|(log, _)| log.document == *document)
             .map(|(_, unsent)| work(unsent.durable, failing))
             .chain(self.lost(Some(document)))
             .max()
@@ -513,10 +573,8 @@ impl Classroom {
 
     /// Where the newest work on anything in the classroom is.
     pub(crate) fn work(&self, failing: bool) -> view::Work {
-        self.outbox
-            .values()
-            .filter(|unsent| !unsent.settled)
-            .map(|unsent| unsent.durable)
+        self.waiting_to_leave()
+            .map(|(_, unsent)| unsent.durable)
             .chain(self.entries.values().map(|entry| entry.durable))
             .map(|durable| work(durable, failing))
             .chain(self.lost(None))

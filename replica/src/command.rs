@@ -1,7 +1,8 @@
 //! What a person asks of their replica.
 
+use protocol::bundle::Damage;
 use protocol::roster::Role;
-use protocol::{ClassroomId, DocumentId, EntryHash, MemberId, SpaceId};
+use protocol::{ClassroomId, DocumentId, EntryHash, MemberId, Refusal, SpaceId};
 use serde::{Deserialize, Serialize};
 
 use crate::view::{KeptAside, Preview};
@@ -58,8 +59,11 @@ pub enum Command {
     },
     /// Leaves; a lead may take the whole school along. → [`Answer::Done`]
     Leave { classroom: ClassroomId, school: bool },
-    /// Makes a new key for a space. → [`Answer::Done`]
-    RotateKeys { classroom: ClassroomId, space: SpaceId },
+    /// Makes a new key for a space, or for each one for which this person may. → [`Answer::Done`]
+    RotateKeys {
+        classroom: ClassroomId,
+        space: Option<SpaceId>,
+    },
     /// Makes a group of these members and this person. → [`Answer::Space`]
     NewSpace {
         classroom: ClassroomId,
@@ -160,6 +164,9 @@ pub struct CursorRange {
     pub head: String,
 }
 
+/// How many damaged places of a file are named.
+pub const MOST_NAMED: usize = 20;
+
 /// What a bundle brought.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Imported {
@@ -171,6 +178,8 @@ pub struct Imported {
     pub left_out: u64,
     /// How many parts of the file belong to no whole item.
     pub damaged: u64,
+    /// The first of them, at most [`MOST_NAMED`].
+    pub named: Vec<Damage>,
     /// Whether the file was whole.
     pub complete: bool,
     /// What it brought of these classrooms shows once an invite to them is opened.
@@ -229,11 +238,13 @@ pub enum Problem {
     NewerVersion,
     /// There is no connection, and this needs one.
     NeedsConnection,
+    /// The relay would not, for a reason that is none of the others.
+    Refused(Refusal),
     /// The relay knows no such classroom.
     UnknownClassroom,
     InviteExpired,
     InviteUsedUp,
-    /// The invite was ended, or never was.
+    /// The relay knows no such invite.
     InviteUnknown,
     /// The invite does not open the classroom's keys.
     InviteBroken,

@@ -39,9 +39,15 @@ pub(crate) struct Connection {
     /// Set while there is no socket to be had.
     pub(crate) exchange: Option<Exchange>,
     failures: u32,
+    /// How many sockets were tried while exchanging, since the relay last spoke through one.
+    pub(crate) socket_tries: u32,
     next_channel: u16,
     /// The relay's clock minus this device's, in seconds.
     pub(crate) clock_skew: Option<i64>,
+    /// Why the relay ended the last connection, if it said so and has not spoken of a classroom since.
+    pub(crate) refused: Option<Refusal>,
+    /// Why it ends the one that is under way.
+    ending: Option<Refusal>,
 }
 
 #[derive(Debug)]
@@ -74,8 +80,11 @@ impl Connection {
             state: State::Down { retry_at: 0 },
             exchange: None,
             failures: 0,
+            socket_tries: 0,
             next_channel: 0,
             clock_skew: None,
+            refused: None,
+            ending: None,
         }
     }
 
@@ -102,6 +111,7 @@ impl Connection {
 
     pub(crate) fn link(&self) -> Link {
         match (&self.state, &self.exchange) {
+            (_, Some(exchange)) if exchange.is_turned_away() => Link::Offline,
             // While a socket is tried, too.
             (State::Up(_) | State::Opening { .. }, Some(exchange)) if exchange.has_begun() => {
                 Link::Exchanging
@@ -109,6 +119,11 @@ impl Connection {
             (State::Up(_), _) => Link::Online,
             _ => Link::Offline,
         }
+    }
+
+    /// What to tell whoever waits for the relay.
+    pub(crate) fn problem(&self) -> Problem {
+        self.refused.map_or(Problem::NeedsConnection, Problem::Refused)
     }
 
     /// How much more may be submitted for now, about, in bytes.
@@ -170,18 +185,22 @@ impl<R: CryptoRng> Replica<R> {
 
     /// Connects anew, for a better way may be there by now.
     pub(crate) fn reconnect(&mut self) {
+        let exchange = self.connection.exchange.as_ref();
+        let within = exchange.map_or(GREETING_WITHIN, Exchange::socket_within);
         self.effects.push(Effect::Disconnect);
         self.close_channels();
         self.connection.state = State::Opening {
-            until: self.now + GREETING_WITHIN,
+            until: self.now + within,
         };
         self.effects.push(Effect::Connect);
     }
 
     pub(crate) fn disconnected(&mut self) {
+        let reason = self.connection.ending.take();
         if matches!(self.connection.state, State::Down { .. }) {
             return;
         }
+        self.connection.refused = reason;
         self.connection.exchange = None;
         let wait = (FIRST_RETRY << self.connection.failures.min(10)).min(LONGEST_RETRY);
         // Spread out, so that a class does not come back all at once.
@@ -198,7 +217,13 @@ impl<R: CryptoRng> Replica<R> {
                 waiting.append(&mut knocking.joining.requests);
             }
         }
-        self.answer_all(waiting, Problem::NeedsConnection);
+        self.answer_all(waiting, self.connection.problem());
+    }
+
+    /// The relay ends the connection, or takes none, for this reason: it is gone at once.
+    pub(crate) fn ended(&mut self, reason: Refusal) {
+        self.connection.ending = Some(reason);
+        self.give_up_connection();
     }
 
     /// Nothing that was said counts any more, unless it was answered.
@@ -319,6 +344,7 @@ impl<R: CryptoRng> Replica<R> {
             let taken = match (&mut self.connection.state, frame) {
                 // Of a connection that was given up.
                 (State::Down { .. }, _) => return,
+                (State::Opening { .. }, Ok(RelayFrame::Ended { reason })) => return self.ended(reason),
                 (State::Opening { .. }, Ok(RelayFrame::Challenge { challenge, now })) => {
                     self.greet(challenge, now);
                     Ok(())
@@ -361,6 +387,7 @@ impl<R: CryptoRng> Replica<R> {
             pinged_at: self.now,
         });
         if self.connection.exchange.is_none() {
+            self.connection.socket_tries = 0;
             self.send(&[answer]);
         }
         let ids: Vec<ClassroomId> = self.classrooms.keys().copied().collect();
@@ -447,21 +474,34 @@ impl<R: CryptoRng> Replica<R> {
             .and_then(|classroom| classroom.channel.as_ref())
             .map(|channel| channel.number);
         self.close_channel(id);
-        // The relay may still hold its receiving end.
-        if let Some(channel) = number {
+        // The relay may still hold its receiving end; of an exchange it holds nothing.
+        if let Some(channel) = number
+            && self.connection.exchange.is_none()
+        {
             self.send(&[ClientFrame::Close { channel }]);
         }
+        let me = self.me.as_ref().map(|me| me.keys.id());
+        let mut is_unknown = false;
         if let Some(classroom) = self.classrooms.get_mut(id) {
             classroom.refused = Some(reason);
+            let is_member = me.is_some_and(|me| classroom.roster.member(&me).is_some());
+            is_unknown = is_member && reason == Refusal::NotAMember;
             // A token must come from a person.
             if reason != Refusal::FoundToken {
-                let wait = (FIRST_REOPEN << classroom.reopen.attempts.min(10)).min(LONGEST_REOPEN);
+                let waits = classroom.asked.is_some() || classroom.joining.is_some();
+                let wait = if reason == Refusal::NotAMember && !is_member && !waits {
+                    // Both know that: they are told the roster, and sent away. Who asks to be let in waits to be told.
+                    LONGEST_REOPEN
+                } else {
+                    (FIRST_REOPEN << classroom.reopen.attempts.min(10)).min(LONGEST_REOPEN)
+                };
                 classroom.reopen.attempts = classroom.reopen.attempts.saturating_add(1);
                 classroom.reopen.at = Some(self.now + wait);
             }
         }
         self.joining_refused(id, reason);
-        if reason == Refusal::UnknownClassroom {
+        // Where nobody knows that this person was admitted, they bring that themselves, as whoever founds does.
+        if reason == Refusal::UnknownClassroom || is_unknown {
             self.found_again(id);
         }
     }

@@ -7,14 +7,21 @@ use std::collections::BTreeSet;
 
 use documents::change::{self, Hash};
 use protocol::rand_core::CryptoRng;
+use protocol::roster::Unfit;
 use protocol::segment::{Log, Segment};
-use protocol::{ClassroomId, DocumentId, SegmentHash};
+use protocol::{ClassroomId, DocumentId, MemberId, Refusal, SegmentHash};
 
-use crate::classroom::{Classroom, Copy};
+use crate::classroom::{Classroom, Copy, Way};
 use crate::incoming::Source;
 use crate::loading::{Reading, What};
 use crate::store::{self, AsideReason, AsideRecord, Changes, LogRecord, Table};
 use crate::{Error, Replica};
+
+/// How many rows of what is kept aside are read at once.
+const ROWS: u32 = 32;
+
+/// What is not in the store of a log, from an index to before another, though it should be.
+pub(crate) type Gap = (Log, u64, u64);
 
 /// A log that goes on beyond its end, and where that is.
 struct Cut {
@@ -77,6 +84,52 @@ impl<R: CryptoRng> Replica<R> {
         }
     }
 
+    /// Rows of a document gave way to others: if what lies beyond is being read, it comes as it was, and is read once more.
+    pub(crate) fn read_beyond_anew(&mut self, id: &ClassroomId, document: DocumentId) {
+        let before = self.reads.len();
+        self.reads.retain(|_, reading| {
+            reading.classroom != *id || !matches!(reading.what, What::Beyond(other) if other == document)
+        });
+        if self.reads.len() < before
+            && let Some(classroom) = self.classrooms.get_mut(id)
+        {
+            classroom.cuts_due.insert(document);
+        }
+    }
+
+    /// Looks through what is kept aside, from a key on or from the first: what another tab has taken out of a document is needed
+    /// here, maybe.
+    fn look_aside(&mut self, id: &ClassroomId, document: DocumentId, gaps: Vec<Gap>, from: Option<Vec<u8>>) {
+        let (table, first, to) = store::range_of(Table::Aside, id);
+        let range = (table, from.unwrap_or(first), to);
+        self.read_page(*id, What::BeyondAside(document, gaps), range, ROWS);
+    }
+
+    /// A page of it was read.
+    pub(crate) fn looked_aside(
+        &mut self,
+        id: &ClassroomId,
+        document: DocumentId,
+        gaps: Vec<Gap>,
+        found: &Changes,
+        next: Option<Vec<u8>>,
+    ) {
+        let Some(classroom) = self.classrooms.get_mut(id) else {
+            return;
+        };
+        for ((_, key), row) in found {
+            if let Some(row) = row {
+                classroom.know_aside(key, row);
+            }
+        }
+        if next.is_some() {
+            self.look_aside(id, document, gaps, next);
+            return;
+        }
+        classroom.gaps.insert(document, gaps);
+        self.read_beyond(id, document);
+    }
+
     /// What lies beyond was read: what the rest of the document does not need is taken out of it.
     pub(crate) fn beyond_read(
         &mut self,
@@ -89,6 +142,14 @@ impl<R: CryptoRng> Replica<R> {
             return Ok(());
         };
         let cuts = classroom.cuts_of(document);
+        let gaps: Vec<Gap> = cuts.iter().flat_map(|cut| classroom.gaps_in(cut, rows)).collect();
+        if gaps.is_empty() {
+            classroom.gaps.remove(&document);
+        } else if classroom.gaps.get(&document) != Some(&gaps) {
+            // Another tab has taken some of it out, or this one did, or took it in again, since it was asked for.
+            self.look_aside(id, document, gaps, None);
+            return Ok(());
+        }
         let Some(Copy::Here(held)) = classroom.documents.get(&document) else {
             classroom.cuts_due.insert(document);
             return Ok(());
@@ -107,13 +168,16 @@ impl<R: CryptoRng> Replica<R> {
             .flat_map(|row| classroom.names_in(row))
             .collect();
         let needed = held.content.document().needed(&candidates);
+        // What another tab had taken out while this one read, and took in again since.
+        let missing = held.content.document().missing_dependencies();
+        let mut has_changed = missing.iter().any(|name| needed.contains(name));
         let mut taken_out = Vec::new();
         let mut across = Vec::new();
         for cut in &cuts {
             // Of what it stands for some counts and some does not: the relay may have that apart.
             let is_across = |row: &&Segment| row.header.first < cut.next && cut.next <= row.header.last;
             if let Some(fold) = of_log(cut).find(is_across) {
-                across.push(fold.hash(id)?);
+                across.push((cut.log, fold.hash(id)?));
             }
             let is_needed = |row: &&Segment| classroom.names_in(row).iter().any(|name| needed.contains(name));
             // What another builds on has all before it in its log behind it.
@@ -138,7 +202,6 @@ impl<R: CryptoRng> Replica<R> {
                 .collect();
             taken_out.push((cut.log, next, hash, dead));
         }
-        let mut has_changed = false;
         for (log, next, hash, dead) in taken_out {
             let Some(record) = self.classrooms.get_mut(id).and_then(|c| c.logs.get_mut(&log)) else {
                 continue;
@@ -165,8 +228,32 @@ impl<R: CryptoRng> Replica<R> {
         if has_changed {
             self.put_together_again(id, document);
         }
-        for fold in across {
-            self.fold_disputed(id, document, fold)?;
+        for (log, fold) in across {
+            self.look_into_once(id, &log, fold, fold)?;
+        }
+        Ok(())
+    }
+
+    /// Puts aside what the relay refused as beyond and no document here holds: another tab wrote it, or has taken it out.
+    pub(crate) fn put_cut_aside(&mut self, id: &ClassroomId) -> Result<(), Error> {
+        let Some(classroom) = self.classrooms.get(id) else {
+            return Ok(());
+        };
+        let mut dead: Vec<Segment> = Vec::new();
+        for ((log, _), unsent) in &classroom.outbox {
+            let header = &unsent.segment.header;
+            let reason = Refusal::BeyondCutoff;
+            // What follows lies beyond as well.
+            let is_refused = matches!(unsent.way, Way::Refused { reason: other, .. } if other == reason)
+                || dead.last().is_some_and(|before| before.header.log == *log);
+            let is_here = classroom.logs.get(log).map_or(0, |record| record.next) > header.first;
+            if is_refused && !is_here && classroom.roster.check_segment(header) == Err(Unfit::BeyondCutoff) {
+                dead.push(unsent.segment.clone());
+            }
+        }
+        for segment in dead {
+            self.not_sent(id, &segment.header.log, segment.header.last);
+            self.keep_aside(id, AsideReason::BeyondCutoff, segment.encode()?)?;
         }
         Ok(())
     }
@@ -197,6 +284,7 @@ impl<R: CryptoRng> Replica<R> {
             if due.is_empty() {
                 return Ok(());
             }
+            self.apply_arrived();
             for (id, document) in due {
                 self.read_needed(&id, document);
                 for segment in self.needed_beyond(&id, document) {
@@ -248,37 +336,14 @@ impl<R: CryptoRng> Replica<R> {
         let Some(Copy::Here(held)) = classroom.documents.get(&document) else {
             return Vec::new();
         };
-        let missing: BTreeSet<Hash> = held
-            .content
-            .document()
-            .missing_dependencies()
-            .into_iter()
-            .collect();
-        let mut beyond = classroom.beyond_at_hand(&document);
-        beyond.sort_by_key(|segment| (segment.header.log, segment.header.first));
-        let is_wanted = |segment: &Segment| {
-            classroom
-                .names_in(segment)
-                .iter()
-                .any(|name| missing.contains(name))
-        };
-        let mut needed: Vec<Segment> = Vec::new();
-        // From the end of each log: from the last one that is wanted on, all before it.
-        let mut log = None;
-        for segment in beyond.into_iter().rev() {
-            if log == Some(segment.header.log) || is_wanted(&segment) {
-                log = Some(segment.header.log);
-                needed.push(segment);
-            }
-        }
-        needed.reverse();
-        needed
+        let missing = held.content.document().missing_dependencies();
+        classroom.take_wanted(&mut classroom.beyond_at_hand(&document), &missing)
     }
 }
 
 impl Classroom {
     /// Where a log ends that goes on beyond that here.
-    fn cut(&self, log: &Log) -> Option<u64> {
+    pub(crate) fn cut(&self, log: &Log) -> Option<u64> {
         let end = self.roster.cutoff(log)?;
         let below = self.snapshots.covered(log).map_or(0, |lane| lane.next);
         let next = end.max(below);
@@ -299,6 +364,74 @@ impl Classroom {
                 })
             })
             .collect()
+    }
+
+    /// What is not among what was read of a log, from the one before its end on.
+    fn gaps_in(&self, cut: &Cut, rows: &[Segment]) -> Vec<Gap> {
+        let below = self.snapshots.covered(&cut.log).map_or(0, |lane| lane.next);
+        let mut next = cut.next - u64::from(below < cut.next);
+        let headers = rows.iter().map(|row| &row.header);
+        let of_log = headers.filter(|header| header.log == cut.log);
+        let mut gaps = Vec::new();
+        for (first, last) in of_log
+            .map(|header| (header.first, header.last))
+            .collect::<BTreeSet<_>>()
+        {
+            if first > next {
+                gaps.push((cut.log, next, first));
+            }
+            next = next.max(last + 1);
+        }
+        if let Some(record) = self.logs.get(&cut.log)
+            && next < record.next
+        {
+            gaps.push((cut.log, next, record.next));
+        }
+        gaps
+    }
+
+    /// Takes out of what lies beyond that for which a document waits, in the order of its logs.
+    pub(crate) fn take_wanted(&self, beyond: &mut Vec<Segment>, missing: &[Hash]) -> Vec<Segment> {
+        beyond.sort_by_key(|segment| (segment.header.log, segment.header.first));
+        let is_wanted = |segment: &Segment| {
+            let names = self.names_in(segment);
+            names.iter().any(|name| missing.contains(name))
+        };
+        let (mut wanted, mut rest) = (Vec::new(), Vec::new());
+        // From the end of each log: from the last one that is wanted on, all before it.
+        let mut log = None;
+        for segment in std::mem::take(beyond).into_iter().rev() {
+            if log == Some(segment.header.log) || is_wanted(&segment) {
+                log = Some(segment.header.log);
+                wanted.push(segment);
+            } else {
+                rest.push(segment);
+            }
+        }
+        wanted.reverse();
+        *beyond = rest;
+        wanted
+    }
+
+    /// Whether an index of somebody else's log lies beyond its end, and this tab has not taken it: another tab has stored it,
+    /// and may take it out again.
+    pub(crate) fn is_beyond_unheard(&self, me: &MemberId, log: &Log, index: u64) -> bool {
+        let here = self.logs.get(log).map_or(0, |record| record.next);
+        // Who was removed keeps what they have.
+        log.member != *me
+            && here <= index
+            && self.roster.cutoff(log).is_some_and(|end| end <= index)
+            && self.roster.member(me).is_some()
+    }
+
+    /// Whether the document holds what comes only now, and lies beyond: another tab had it already, and stored it.
+    pub(crate) fn holds_already(&self, segment: &Segment) -> bool {
+        let log = segment.header.log;
+        let Some(Copy::Here(held)) = self.documents.get(&log.document) else {
+            return false;
+        };
+        let last = held.content.document().last_of(log.actor());
+        last.is_some_and(|last| self.names_in(segment).contains(&last))
     }
 
     /// The names of the changes in a segment.

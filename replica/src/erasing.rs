@@ -1,20 +1,24 @@
 //! Documents that a lead has erased: another one stands in their place, and nothing of them stays here. Own work that is not in
 //! the other one is carried over before, or kept aside if that can't be done.
 
-use protocol::rand_core::CryptoRng;
-use protocol::segment::Log;
-use protocol::{ClassroomId, DocumentId};
+use std::collections::BTreeSet;
 
-use crate::Replica;
+use documents::change::Hash;
+use protocol::rand_core::CryptoRng;
+use protocol::segment::{Log, Segment};
+use protocol::{ClassroomId, DocumentId, Refusal};
+
 use crate::anew::Missed;
 use crate::aside::{Aside, What as Kept};
 use crate::loading::What;
 use crate::store::{self, AsideReason, Changes, Table};
+use crate::{Error, Replica};
 
 impl<R: CryptoRng> Replica<R> {
     /// Looks for documents that are gone for good since the roster has grown.
     pub(crate) fn look_for_erased(&mut self, id: &ClassroomId) {
         if let Some(classroom) = self.classrooms.get_mut(id) {
+            classroom.carried.retain(|_, carried| carried.is_ok());
             for (document, _) in classroom.roster.erased_documents() {
                 if classroom.documents.contains_key(&document) || classroom.titles.contains_key(&document) {
                     classroom.erased_due.insert(document);
@@ -56,24 +60,35 @@ impl<R: CryptoRng> Replica<R> {
             if !erases && classroom.open.contains(&document) {
                 continue;
             }
-            if erases && classroom.carried.contains(&document) {
+            // What could not be carried over is not tried again before something has changed.
+            if erases && classroom.carried.contains_key(&document) || classroom.waits_for_older(&document) {
                 continue;
             }
-            match self.carry_over(id, document) {
-                Ok(Missed::Nothing) if erases => {
-                    if let Some(classroom) = self.classrooms.get_mut(id) {
-                        classroom.carried.insert(document);
-                    }
-                }
-                Ok(Missed::Unclear) | Err(_) => {}
-                Ok(_) if erases => {}
-                Ok(missed) => self.erase(id, document, matches!(missed, Missed::Lost)),
+            let missed = match self.carry_over(id, document) {
+                Ok(Missed::Unclear | Missed::Changes(_)) => continue,
+                Ok(Missed::Lost(reason, missed)) => Err((reason, missed)),
+                Ok(Missed::Nothing(doubtful)) => Ok(doubtful),
+                // It may yet be told.
+                Err(_) if !erases => continue,
+                Err(_) => Err((Refusal::Malformed, BTreeSet::new())),
+            };
+            if !erases {
+                self.erase(id, document, missed.map_err(|(_, missed)| missed));
+            } else if let Some(classroom) = self.classrooms.get_mut(id) {
+                let missed = missed.map(drop).map_err(|(reason, _)| reason);
+                classroom.carried.insert(document, missed);
             }
         }
     }
 
-    /// Erases a document. Of what the relay does not have, own work is kept aside, unless it was carried over.
-    fn erase(&mut self, id: &ClassroomId, document: DocumentId, keeps_unsent: bool) {
+    /// Erases a document. If all was carried over, own work that the relay does not have and of which that is doubtful is kept
+    /// aside; if not, all that it does not have, and what it had of what is missed.
+    fn erase(
+        &mut self,
+        id: &ClassroomId,
+        document: DocumentId,
+        carried: Result<BTreeSet<Hash>, BTreeSet<Hash>>,
+    ) {
         self.arrived.remove(&(*id, document));
         let Some(classroom) = self.classrooms.get_mut(id) else {
             return;
@@ -91,12 +106,15 @@ impl<R: CryptoRng> Replica<R> {
             .copied()
             .collect();
         for (log, last) in unsent {
-            let item = self
-                .classrooms
-                .get(id)
-                .and_then(|classroom| classroom.outbox.get(&(log, last)))
-                .filter(|unsent| keeps_unsent && !unsent.settled)
-                .and_then(|unsent| unsent.segment.encode().ok());
+            let item = self.classrooms.get(id).and_then(|classroom| {
+                let unsent = classroom.outbox.get(&(log, last))?;
+                let is_doubtful = |doubtful: &BTreeSet<Hash>| {
+                    let names = classroom.names_in(&unsent.segment);
+                    names.into_iter().any(|name| doubtful.contains(&name))
+                };
+                let is_kept = !unsent.settled && carried.as_ref().ok().is_none_or(is_doubtful);
+                is_kept.then(|| unsent.segment.encode().ok())?
+            });
             self.not_sent(id, &log, last);
             // An aside record always encodes: it is bytes and a number.
             if let Some(item) = item
@@ -107,7 +125,7 @@ impl<R: CryptoRng> Replica<R> {
         }
         self.forget_aside(id, &document);
         self.forget_snapshots(id, &document);
-        self.read_erased(id, document);
+        self.read_erased(id, document, carried.err().unwrap_or_default());
     }
 
     /// Nor is anything of others kept aside, or any snapshot.
@@ -122,8 +140,8 @@ impl<R: CryptoRng> Replica<R> {
         }
     }
 
-    /// Reads what the store has of an erased document.
-    pub(crate) fn read_erased(&mut self, id: &ClassroomId, document: DocumentId) {
+    /// Reads what the store has of an erased document. What holds these own changes is kept aside.
+    pub(crate) fn read_erased(&mut self, id: &ClassroomId, document: DocumentId, missed: BTreeSet<Hash>) {
         let tables = [
             Table::Segments,
             Table::Logs,
@@ -136,13 +154,36 @@ impl<R: CryptoRng> Replica<R> {
             .into_iter()
             .map(|table| store::range_of_document(table, id, &document))
             .collect();
-        self.read(*id, What::Erased(document), ranges);
+        self.read(*id, What::Erased(document, missed), ranges);
     }
 
     /// What the store has of an erased document was read.
-    pub(crate) fn erased_read(&mut self, found: &Changes) {
-        for (table, key) in found.keys() {
-            self.writes.next().delete(*table, key.clone());
+    pub(crate) fn erased_read(
+        &mut self,
+        id: &ClassroomId,
+        missed: &BTreeSet<Hash>,
+        found: Changes,
+    ) -> Result<(), Error> {
+        for ((table, key), row) in found {
+            if let (Table::Segments, Some(row)) = (table, row)
+                && !missed.is_empty()
+                && self.holds_any(id, missed, &row)
+            {
+                self.keep_aside(id, AsideReason::Erased, row)?;
+            }
+            self.writes.next().delete(table, key);
         }
+        Ok(())
+    }
+
+    /// Whether a segment that is stored holds one of these changes.
+    fn holds_any(&self, id: &ClassroomId, names: &BTreeSet<Hash>, row: &[u8]) -> bool {
+        let (Some(classroom), Ok(segment)) = (self.classrooms.get(id), Segment::decode(row)) else {
+            return false;
+        };
+        classroom
+            .names_in(&segment)
+            .iter()
+            .any(|name| names.contains(name))
     }
 }

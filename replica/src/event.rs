@@ -1,6 +1,6 @@
 //! What a replica is told, and what it answers.
 
-use protocol::LaneId;
+use protocol::{LaneId, Refusal};
 
 use crate::command::Command;
 use crate::store::{Batch, Range, Ranges, Records};
@@ -14,7 +14,7 @@ pub enum Event {
     /// The connection asked for with [`Effect::Connect`] is there.
     Connected,
     /// Of the connection asked for nothing can be had but exchanges: each [`Effect::Exchange`] is answered with
-    /// [`Event::Exchanged`], or with [`Event::Disconnected`], which ends them.
+    /// [`Event::Exchanged`], or with [`Event::TurnedAway`] or [`Event::Disconnected`], which end them.
     Exchanging,
     /// What the relay answered to a request.
     Exchanged(Vec<u8>),
@@ -23,6 +23,8 @@ pub enum Event {
     /// The connection is gone, or could not be made. Not said of one that was given up by [`Effect::Disconnect`], of
     /// which nothing more is heard.
     Disconnected,
+    /// The same of exchanges, and the relay said why.
+    TurnedAway(Refusal),
     /// The device says that it has a network again.
     NetworkUp,
     /// The write in flight is durable.

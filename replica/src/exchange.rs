@@ -6,11 +6,11 @@
 
 use std::collections::BTreeMap;
 
-use protocol::ClassroomId;
 use protocol::frame::{self, ClientFrame, MAX_MESSAGE, RelayFrame};
 use protocol::identity::answer_challenge;
 use protocol::rand_core::CryptoRng;
 use protocol::wire::{Packer, Unpacker};
+use protocol::{ClassroomId, Refusal};
 
 use crate::Replica;
 use crate::classroom::{Channel, Submission, Way};
@@ -22,14 +22,25 @@ use crate::event::Effect;
 const SOON: u64 = 250;
 const FOR_WHISPERS: u64 = 1_500;
 const AT_LEAST: u64 = 4_000;
+/// How long after a request of which the relay took nothing the next one is made, in milliseconds: at first, and at most.
+const FIRST_PAUSE: u64 = 1_000;
+const LONGEST_PAUSE: u64 = 20_000;
+/// For how many requests that the relay takes after such a one news are asked for half as often: else devices of one person
+/// that have nothing to say keep out the one that has.
+const SPARING: u32 = 16;
+/// After so many such requests in a row nothing gets through any more, and that is said.
+const TURNED_AWAY: u32 = 4;
 /// How long an answer may take.
 const ANSWER_WITHIN: u64 = 75_000;
-/// How often a socket is tried again.
-const TRY_SOCKET_AFTER: u64 = 300_000;
+/// After how long a socket is tried again, in milliseconds: at first, for often the network was only just coming back, and at most.
+const FIRST_SOCKET_TRY: u64 = 5_000;
+const LONGEST_SOCKET_TRY: u64 = 300_000;
+/// How long that may take at least and at most.
+const SOCKET_WITHIN: (u64, u64) = (5_000, 15_000);
 
 #[derive(Debug)]
 pub(crate) struct Exchange {
-    began_at: u64,
+    tries_socket_at: u64,
     has_begun: bool,
     /// Messages to be posted.
     queue: Vec<Vec<u8>>,
@@ -38,23 +49,36 @@ pub(crate) struct Exchange {
     /// Whether there is more to be had at once.
     asks_on: bool,
     in_flight: bool,
+    /// How many requests in a row the relay took nothing of, and how long the next one waits for that, in milliseconds.
+    turned_away: u32,
+    pause: u64,
+    /// For how many requests it still asks for news half as often.
+    spares: u32,
     /// When the last request was made, or its answer came.
     last_at: u64,
+    /// How long the last answer took.
+    answer_took: u64,
     /// How many fetches there are for the next request, and how many of the last one were not answered.
     fetches: usize,
     posted_fetches: usize,
 }
 
 impl Exchange {
-    fn new(now: u64) -> Self {
+    /// `tries`: how many sockets were tried since the last that the relay spoke through.
+    fn new(now: u64, tries: u32) -> Self {
+        let wait = (FIRST_SOCKET_TRY << tries.min(10)).min(LONGEST_SOCKET_TRY);
         Self {
-            began_at: now,
+            tries_socket_at: now + wait,
             has_begun: false,
             queue: Vec::new(),
             has_news: false,
             asks_on: false,
             in_flight: false,
+            turned_away: 0,
+            pause: 0,
+            spares: 0,
             last_at: now,
+            answer_took: 0,
             fetches: 0,
             posted_fetches: 0,
         }
@@ -83,24 +107,36 @@ impl Exchange {
         self.has_begun
     }
 
+    /// Whether the relay has taken nothing for a while, and told nothing.
+    pub(crate) fn is_turned_away(&self) -> bool {
+        self.turned_away >= TURNED_AWAY
+    }
+
+    /// How long a socket may take, in milliseconds: some turns more than an answer.
+    pub(crate) fn socket_within(&self) -> u64 {
+        (6 * self.answer_took).clamp(SOCKET_WITHIN.0, SOCKET_WITHIN.1)
+    }
+
     pub(crate) fn is_overdue(&self, now: u64) -> bool {
         self.in_flight && now >= self.last_at + ANSWER_WITHIN
     }
 
     fn is_due(&self, now: u64) -> bool {
+        let spares = u32::from(self.spares > 0);
         let wait = if self.has_news || self.asks_on {
             SOON
         } else if self.queue.is_empty() {
-            AT_LEAST
+            AT_LEAST << spares
         } else {
-            FOR_WHISPERS
+            FOR_WHISPERS << spares
         };
-        !self.in_flight && now >= self.last_at + wait
+        !self.in_flight && now >= self.last_at + wait.max(self.pause)
     }
 
     fn tries_socket(&self, now: u64) -> bool {
-        let is_idle = self.queue.is_empty() && !self.asks_on && !self.in_flight;
-        is_idle && now >= self.began_at + TRY_SOCKET_AFTER
+        let is_idle = self.queue.is_empty() && !self.asks_on;
+        // What waits to be said is said again on any connection.
+        !self.in_flight && (is_idle || self.is_turned_away()) && now >= self.tries_socket_at
     }
 }
 
@@ -109,9 +145,12 @@ impl<R: CryptoRng> Replica<R> {
     pub(crate) fn exchanging(&mut self) {
         if let State::Opening { until } = &mut self.connection.state {
             *until = self.now + ANSWER_WITHIN;
-            let mut exchange = Exchange::new(self.now);
+            let mut exchange = Exchange::new(self.now, self.connection.socket_tries);
             exchange.in_flight = true;
-            exchange.has_begun = self.connection.exchange.as_ref().is_some_and(Exchange::has_begun);
+            if let Some(before) = &self.connection.exchange {
+                exchange.has_begun = before.has_begun;
+                exchange.spares = before.spares;
+            }
             self.connection.exchange = Some(exchange);
             self.effects.push(Effect::Exchange(Vec::new()));
         }
@@ -124,13 +163,14 @@ impl<R: CryptoRng> Replica<R> {
         };
         exchange.in_flight = false;
         exchange.has_begun = true;
+        exchange.answer_took = self.now.saturating_sub(exchange.last_at);
         exchange.last_at = self.now;
         let mut frames = frame::decode::<RelayFrame>(answer);
         let Some(Ok(RelayFrame::Challenge { challenge, now })) = frames.next() else {
             self.give_up_connection();
             return;
         };
-        match &mut self.connection.state {
+        let answered = match &mut self.connection.state {
             State::Down { .. } => return,
             State::Opening { .. } => {
                 self.greet(challenge, now);
@@ -138,13 +178,35 @@ impl<R: CryptoRng> Replica<R> {
             }
             State::Up(up) => {
                 up.heard_at = self.now;
-                up.challenge = challenge;
+                std::mem::replace(&mut up.challenge, challenge)
             }
+        };
+        let mut opens_something = false;
+        self.each_channel(|channel| opens_something |= channel.posted.is_some());
+        match frame::decode::<RelayFrame>(frames.rest()).next() {
+            // To whoever opened nothing there is nothing to say; else our answer counted for nothing.
+            None if opens_something => {
+                // It was not one to a challenge of long ago: the next one won't be better.
+                if answered == challenge {
+                    self.pause_exchanges(Refusal::NotAuthenticated);
+                }
+                self.begin_again(challenge, now);
+                return;
+            }
+            // We ask too often, or have too much under way, with others of ours. Nothing was taken.
+            Some(Ok(RelayFrame::Ended { reason }))
+                if matches!(reason, Refusal::TooFast | Refusal::TooManyConnections) =>
+            {
+                self.pause_exchanges(reason);
+                self.begin_again(challenge, now);
+                return;
+            }
+            _ => {}
         }
-        if frames.rest().is_empty() {
-            // Our answer was to a challenge of long ago: nothing was taken.
-            self.begin_again(challenge, now);
-            return;
+        if let Some(exchange) = &mut self.connection.exchange {
+            exchange.turned_away = 0;
+            exchange.pause = 0;
+            exchange.spares = exchange.spares.saturating_sub(1);
         }
         self.each_channel(|channel| {
             channel.unpacker = Unpacker::default();
@@ -159,6 +221,8 @@ impl<R: CryptoRng> Replica<R> {
             let taken = frame.map_err(crate::Error::from);
             if taken.and_then(|frame| self.channel_frame(frame)).is_err() {
                 self.give_up_connection();
+            }
+            if !self.connection.is_up() {
                 return;
             }
         }
@@ -169,6 +233,20 @@ impl<R: CryptoRng> Replica<R> {
             return;
         }
         self.say_again();
+    }
+
+    /// The next request waits, and longer each time; and not as long as those of other devices that are turned away as well.
+    fn pause_exchanges(&mut self, reason: Refusal) {
+        let spread = u64::from(self.rng.next_u32());
+        if let Some(exchange) = &mut self.connection.exchange {
+            let pause = (FIRST_PAUSE << exchange.turned_away.min(10)).min(LONGEST_PAUSE);
+            exchange.turned_away = exchange.turned_away.saturating_add(1);
+            exchange.spares = SPARING;
+            exchange.pause = pause / 2 + spread % (pause / 2 + 1);
+            if exchange.is_turned_away() {
+                self.connection.refused = Some(reason);
+            }
+        }
     }
 
     /// Opens everything again, as on another connection.
@@ -216,7 +294,7 @@ impl<R: CryptoRng> Replica<R> {
                 }
             }
             for submission in others {
-                if self.refused(&id, submission, protocol::Refusal::Busy).is_err() {
+                if self.refused(&id, submission, Refusal::Busy).is_err() {
                     self.shown_home = None;
                 }
             }
@@ -257,6 +335,7 @@ impl<R: CryptoRng> Replica<R> {
             return;
         };
         if exchange.tries_socket(self.now) && self.classrooms.values().all(|c| c.healing.is_none()) {
+            self.connection.socket_tries = self.connection.socket_tries.saturating_add(1);
             self.reconnect();
             return;
         }

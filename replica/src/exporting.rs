@@ -1,9 +1,12 @@
 //! A classroom in a file, to carry by hand: everything that is here of it, as it is stored, page by page from the store, so
 //! that it needs little memory and no room on the disk. What can be folded is folded before, unless nothing can be written.
 
+use std::collections::BTreeSet;
+
 use protocol::bundle::{Kind, Writer};
 use protocol::rand_core::CryptoRng;
 use protocol::receipt::Receipt;
+use protocol::roster::Action;
 use protocol::segment::Segment;
 use protocol::{ClassroomId, PieceHash};
 
@@ -104,12 +107,22 @@ impl<R: CryptoRng> Replica<R> {
         let mut parts: Vec<Vec<u8>> = Vec::new();
         let mut part = Vec::new();
         if let Some(classroom) = self.classrooms.get(&id) {
+            let mut left_out = BTreeSet::new();
             for entry in classroom
                 .roster
                 .entries_in_order()
                 .into_iter()
                 .chain(&classroom.waiting)
             {
+                let hash = entry.hash();
+                let is_own = classroom.entries.contains_key(&hash);
+                // What is to be erased is not carried over yet, and whoever took this to a relay could not know.
+                if is_own && matches!(entry.action(), Action::Erase { .. })
+                    || entry.parents().iter().any(|parent| left_out.contains(parent))
+                {
+                    left_out.insert(hash);
+                    continue;
+                }
                 let record = entry
                     .encode()
                     .and_then(|item| exporting.writer.record(&id, Kind::Entry, &item));
@@ -256,7 +269,10 @@ impl Classroom {
     /// What a row is exported as, if it is.
     fn kind_to_export(&self, table: Table, key: &[u8], row: &[u8]) -> Option<Kind> {
         if table == Table::Segments {
-            let is_erased = |segment: Segment| self.roster.erased(&segment.header.log.document).is_some();
+            let is_erased = |segment: Segment| {
+                let document = segment.header.log.document;
+                self.roster.erased(&document).is_some() && !self.erases(&document)
+            };
             return (!Segment::decode(row).is_ok_and(is_erased)).then_some(Kind::Segment);
         }
         match store::said(key)? {

@@ -9,10 +9,10 @@ mod others;
 
 use documents::change;
 use documents::fold::fold;
-use protocol::ClassroomId;
 use protocol::mischief::{Mischief, does};
 use protocol::rand_core::CryptoRng;
 use protocol::segment::{self, Header, Kind, Log, Segment};
+use protocol::{ClassroomId, SegmentHash};
 
 use crate::classroom::{Classroom, Unsent, Way};
 use crate::loading::What;
@@ -75,7 +75,7 @@ impl<R: CryptoRng> Replica<R> {
         }
     }
 
-    /// Folds all that was never sent: before a connection, and before the tab is gone.
+    /// Folds all that was never sent, before a connection.
     pub(crate) fn fold_all_unsent(&mut self) {
         for (id, log) in self.grown_before(self.now) {
             // What can't be folded is sent as it is.
@@ -162,7 +162,10 @@ impl<R: CryptoRng> Replica<R> {
             // It is read again when it is quiet.
             return Ok(());
         }
-        let rows = in_a_row(rows);
+        let mut rows = in_a_row(rows);
+        // What lies beyond its end may have been taken out since they were asked for.
+        let end = classroom.logs.get(&log).map_or(u64::MAX, |record| record.next);
+        rows.retain(|row| row.header.last < end);
         let rows: Vec<&Segment> = rows.iter().collect();
         let tail = newest(&rows);
         let before = rows.len() - tail.len();
@@ -180,7 +183,8 @@ impl<R: CryptoRng> Replica<R> {
             self.put_folds(id, log, folds)?;
         }
         if log.lane != self.lane {
-            // Nobody needs to look after it any more.
+            // Nobody needs to look after it any more. After a change of lanes it may be the only row that says how far it goes.
+            self.note_log(id, &log)?;
             let key = store::log_key(id, &log, &log.lane);
             self.writes.next().delete(Table::Logs, key);
         }
@@ -213,6 +217,7 @@ impl<R: CryptoRng> Replica<R> {
                 segment: encoded,
             });
         }
+        self.read_beyond_anew(id, log.document);
         Ok(())
     }
 }
@@ -265,20 +270,30 @@ impl Classroom {
         if last.header.last - first.header.first >= segment::MAX_COVERED {
             return Ok(None);
         }
-        let mut changes = Vec::new();
-        for row in rows {
-            match self.changes_of(row) {
-                Ok(more) => changes.extend(more),
-                Err(_) => return Ok(None),
-            }
-        }
+        let Ok(mut changes) = self.changes_of_all(rows.iter().copied()) else {
+            return Ok(None);
+        };
         if does(Mischief::FoldLeavesOut) {
             changes.pop();
         }
         let Some(bundle) = fold(&changes).ok().filter(|bundle| segment::fits([bundle])) else {
             return Ok(None);
         };
-        let space = first.header.space;
+        let unsent = self.seal_fold(me, rng, (first.header.first, first.previous), last, bundle)?;
+        let replaced = rows.iter().map(|row| row.header.clone()).collect();
+        Ok(Some(Folded { unsent, replaced }))
+    }
+
+    /// A fold from an index on, and what stands before that, to the end of `last`.
+    fn seal_fold(
+        &self,
+        me: &Me,
+        rng: &mut impl CryptoRng,
+        (first, previous): (u64, SegmentHash),
+        last: &Segment,
+        bundle: Vec<u8>,
+    ) -> Result<Unsent, Error> {
+        let space = last.header.space;
         let sealing = self
             .sealing(&me.keys.id(), &space)
             .ok_or(protocol::Error::CannotOpen("space"))?;
@@ -286,32 +301,22 @@ impl Classroom {
             kind: Kind::Fold {
                 covered: last.chain_hash(&self.id)?,
             },
-            log: first.header.log,
-            first: first.header.first,
+            log: last.header.log,
+            first,
             last: last.header.last,
             space,
             epoch: sealing.epoch,
             roster: sealing.roster,
         };
-        let segment = Segment::seal_fold(
-            &me.keys,
-            &self.id,
-            header,
-            first.previous,
-            sealing.key,
-            bundle,
-            rng,
-        )?;
-        let unsent = Unsent {
+        let segment = Segment::seal_fold(&me.keys, &self.id, header, previous, sealing.key, bundle, rng)?;
+        Ok(Unsent {
             hash: segment.hash(&self.id)?,
             segment,
             durable: false,
             way: Way::READY,
             sent: false,
             settled: false,
-        };
-        let replaced = rows.iter().map(|row| row.header.clone()).collect();
-        Ok(Some(Folded { unsent, replaced }))
+        })
     }
 }
 

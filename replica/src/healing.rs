@@ -10,6 +10,7 @@ use protocol::bounded::Bytes;
 use protocol::frame::{ClientFrame, Position};
 use protocol::inventory::{Inventory, LogRange, LogState, MAX_NAMES, SnapshotState, Wanted};
 use protocol::rand_core::CryptoRng;
+use protocol::roster::Action;
 use protocol::segment::{Log, Segment};
 use protocol::snapshot::CoveredLane;
 use protocol::{ClassroomId, DocumentId, EntryHash, MemberId, Refusal};
@@ -50,6 +51,9 @@ pub(crate) struct Healing {
     unanswered: usize,
     /// Something was refused that may pass later.
     again: bool,
+    /// The documents of which the relay did not give all that it said it has.
+    pub(crate) short: Vec<DocumentId>,
+    /// Why the first of what was refused was: the rest may be for want of that.
     refused: Option<Refusal>,
     /// The relay said that it is too much at once, and how long it is left alone for that.
     is_too_much: bool,
@@ -85,6 +89,7 @@ impl Healing {
             lost: Vec::new(),
             unanswered: 0,
             again: false,
+            short: Vec::new(),
             refused: None,
             is_too_much: false,
             pause: PAUSE.0,
@@ -93,6 +98,11 @@ impl Healing {
 
     pub(crate) fn refused(&self) -> Option<Refusal> {
         self.refused
+    }
+
+    /// Whether what the relay has and is missing here has come.
+    pub(crate) fn has_fetched(&self) -> bool {
+        !matches!(self.step, Step::Looking | Step::Fetching(..))
     }
 
     /// Whether something of a document, or of any, is not on the relay any more.
@@ -120,8 +130,9 @@ impl<R: CryptoRng> Replica<R> {
             .as_ref()
             .and_then(|channel| channel.since.as_ref())
             .is_some_and(|told| is_another(told) || told.index != from.index);
+        let known = classroom.since.or(classroom.since_before);
         if classroom.joining.is_some()
-            || !(classroom.unhealed || comes || classroom.since.as_ref().is_some_and(is_another))
+            || !(classroom.unhealed || comes || known.as_ref().is_some_and(is_another))
         {
             return Ok(());
         }
@@ -250,11 +261,23 @@ impl<R: CryptoRng> Replica<R> {
     }
 
     pub(crate) fn healing_fetched(&mut self, id: &ClassroomId) {
+        if let Some(classroom) = self.classrooms.get_mut(id)
+            && let Some(mut healing) = classroom.healing.take()
+        {
+            if matches!(&healing.step, Step::Fetching(entries, logs, snapshots)
+                if entries.is_empty() && logs.is_empty() && snapshots.is_empty())
+            {
+                healing.short = classroom.short_of(&healing);
+                classroom.carried.retain(|_, carried| carried.is_ok());
+            }
+            classroom.healing = Some(healing);
+        }
         self.fetch_next(id);
     }
 
     /// Submits the entries that the relay lacks, and has the segments read.
     fn submit_lost(&mut self, id: &ClassroomId) {
+        let me = self.me.as_ref().map(|me| me.keys.id());
         let Some(classroom) = self.classrooms.get_mut(id) else {
             return;
         };
@@ -263,6 +286,7 @@ impl<R: CryptoRng> Replica<R> {
         };
         let mut frames = Vec::new();
         let unwritten = self.writes.unwritten(&vec![store::range_of(Table::Entries, id)]);
+        let mut holds_back = false;
         for entry in classroom.roster.entries_in_order() {
             let hash = entry.hash();
             if healing.entries.binary_search(&hash).is_ok() {
@@ -275,6 +299,11 @@ impl<R: CryptoRng> Replica<R> {
             }
             let submission = match classroom.entries.get_mut(&hash) {
                 Some(unsent) if unsent.way == Way::Sent || !unsent.durable => continue,
+                // What erases waits until all is carried over, and what this person said after it waits with it.
+                Some(_) if holds_back || matches!(entry.action(), Action::Erase { .. }) => {
+                    holds_back = true;
+                    continue;
+                }
                 // It may have been refused for want of one of the others.
                 Some(unsent) => {
                     unsent.way = Way::Sent;
@@ -295,7 +324,7 @@ impl<R: CryptoRng> Replica<R> {
             }
         }
         healing.step = Step::GivingBack(if healing.looks > 1 {
-            classroom.snapshots_missing_there(&healing)
+            classroom.snapshots_missing_there(&healing, me.as_ref())
         } else {
             Vec::new()
         });
@@ -368,6 +397,7 @@ impl<R: CryptoRng> Replica<R> {
         is_whole: bool,
         next: Option<Vec<u8>>,
     ) {
+        let me = self.me.as_ref().map(|me| me.keys.id());
         let Some(classroom) = self.classrooms.get_mut(id) else {
             return;
         };
@@ -394,7 +424,12 @@ impl<R: CryptoRng> Replica<R> {
         for segment in rows {
             // What is in the outbox is sent from there.
             let is_unsent = classroom.outbox.contains_key(&(log, segment.header.last));
-            if !is_unsent && let Ok(hash) = segment.hash(id) {
+            // Of a document that is not listed only its segments say which space it is in.
+            let is_told = me.is_some_and(|me| classroom.roster.is_in_space(&me, &segment.header.space));
+            if is_told
+                && !is_unsent
+                && let Ok(hash) = segment.hash(id)
+            {
                 channel.submit(Submission::Lost);
                 healing.unanswered += 1;
                 frames.push(ClientFrame::Segment {
@@ -423,7 +458,7 @@ impl<R: CryptoRng> Replica<R> {
             None => healing.pause = PAUSE.0,
             Some((reason, may_pass)) => {
                 healing.again |= may_pass;
-                healing.refused = Some(reason);
+                healing.refused.get_or_insert(reason);
                 healing.is_too_much |= matches!(reason, Refusal::TooFast | Refusal::Busy);
             }
         }
@@ -463,6 +498,10 @@ impl<R: CryptoRng> Replica<R> {
             return;
         }
         healing.lost.clear();
+        if !healing.short.is_empty() {
+            // It may have it again another time, or somebody else bring it there.
+            return;
+        }
         if healing.refused.is_none() {
             classroom.healing = None;
         }
@@ -516,21 +555,31 @@ impl Classroom {
         self.unhealed && matches!(step, None | Some(Step::Looking | Step::Fetching(..)))
     }
 
+    /// Whether the relay says to this person what it has of a document. Who has left a space leaves it to those who are in it.
+    fn hears_of(&self, me: Option<&MemberId>, document: &DocumentId) -> bool {
+        me.is_some_and(|me| self.roster.is_in_space(me, &self.space_of(document)))
+    }
+
     /// What the relay lacks of what is here, apart from what was not sent yet. Of an own log that ends in something else
     /// there, the last segment: the relay says of it that it is a fork, and that shows.
     fn missing_there(&self, healing: &Healing, me: Option<&MemberId>) -> Vec<(Log, u64)> {
         let mut missing = Vec::new();
         for (log, record) in &self.logs {
-            if self.roster.erased(&log.document).is_some() {
+            if self.roster.erased(&log.document).is_some() || !self.hears_of(me, &log.document) {
                 continue;
             }
             let state = healing.state_of(log);
             let there = state.map_or(0, |state| state.next);
-            let unsent = self.outbox.range((*log, 0)..=(*log, u64::MAX));
-            let mut first_unsent = unsent.filter(|(_, unsent)| !unsent.settled);
-            let first_unsent = first_unsent.next().map(|(_, unsent)| unsent.segment.header.first);
-            if there < first_unsent.unwrap_or(record.next) {
-                missing.push((*log, there));
+            // What is in the outbox is sent from there. Behind it may be what the relay had before: answers come in any order.
+            let mut from = there;
+            for (_, unsent) in self.outbox.range((*log, there)..=(*log, u64::MAX)) {
+                let header = &unsent.segment.header;
+                if !unsent.settled && header.first <= from {
+                    from = header.last + 1;
+                }
+            }
+            if from < record.next {
+                missing.push((*log, from));
             } else if there == record.next
                 && state.is_some_and(|state| state.hash != record.hash)
                 && me == Some(&log.member)
@@ -542,9 +591,12 @@ impl Classroom {
     }
 
     /// The documents that are made of a snapshot that the relay lacks, and whose segments it lacks as well.
-    fn snapshots_missing_there(&self, healing: &Healing) -> Vec<DocumentId> {
+    fn snapshots_missing_there(&self, healing: &Healing, me: Option<&MemberId>) -> Vec<DocumentId> {
         let mut missing = Vec::new();
         for (hash, snapshot) in self.snapshots.bases() {
+            if !self.hears_of(me, &snapshot.header.document) {
+                continue;
+            }
             let is_there = healing.snapshots.iter().any(|state| state.hash == *hash);
             let is_short = |(log, lane): (Log, &CoveredLane)| {
                 healing.state_of(&log).map_or(0, |state| state.next) < lane.next
@@ -570,7 +622,7 @@ impl Classroom {
                     | AsideReason::Locked
                     | AsideReason::Closed
             );
-            let Kept::Segment(log, first) = aside.what else {
+            let Kept::Segment(log, first, last) = aside.what else {
                 continue;
             };
             match aside.item.as_ref().map(|item| Segment::decode(item)) {
@@ -579,14 +631,31 @@ impl Classroom {
                     if is_sound
                         || aside.reason == AsideReason::OutOfOrder && segment.verify(&self.id).is_ok() =>
                 {
-                    all.push((log, first, segment.header.last));
+                    all.push((log, first, last));
                 }
-                // How far one goes that is in the store only is not at hand.
-                None if is_sound => all.push((log, first, first)),
+                None if is_sound => all.push((log, first, last)),
                 _ => {}
             }
         }
         all
+    }
+
+    /// The documents of which something was asked for and did not come, though the relay says that it has it. What came and is
+    /// kept aside has come; and what a snapshot covers, of that the snapshot is enough, whose pieces are on their way.
+    fn short_of(&self, healing: &Healing) -> Vec<DocumentId> {
+        let (_, logs, mut short) = self.missing_here(healing);
+        short.retain(|document| !self.snapshots.knows_any(document));
+        for range in logs {
+            let mut aside = self.aside.values();
+            let covers = |log, first, last| log == range.log && first <= range.from && range.from <= last;
+            let is_aside = aside.any(
+                |aside| matches!(aside.what, Kept::Segment(log, first, last) if covers(log, first, last)),
+            );
+            if !is_aside && !self.snapshots.will_cover(&range.log, range.from) {
+                short.push(range.log.document);
+            }
+        }
+        short
     }
 
     /// What the relay has and what is not here; the snapshots of such documents of whose segments it has dropped some.
@@ -617,7 +686,10 @@ impl Classroom {
             {
                 from = *last + 1;
             }
-            if from >= state.next || self.roster.erased(&state.log.document).is_some() {
+            let document = state.log.document;
+            // Whoever erases it carries over all that the relay has of it.
+            let is_gone = self.roster.erased(&document).is_some() && !self.erases(&document);
+            if from >= state.next || is_gone {
                 continue;
             }
             logs.push(LogRange {
@@ -625,7 +697,6 @@ impl Classroom {
                 from,
                 to: state.next,
             });
-            let document = state.log.document;
             if from < state.first && snapshots.last() != Some(&document) && has_other(&document) {
                 snapshots.push(document);
             }

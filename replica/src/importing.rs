@@ -5,15 +5,15 @@
 use std::collections::BTreeSet;
 
 use protocol::ClassroomId;
-use protocol::bundle::{Event, Kind, Reader};
+use protocol::bundle::{Damage, Event, Kind, Reader};
 use protocol::rand_core::CryptoRng;
 use protocol::roster::{Entry, Roster};
 use protocol::segment::Segment;
 use protocol::snapshot::Piece;
 
 use crate::classroom::{Classroom, Knocking};
-use crate::command::{Answer, Imported, Problem};
-use crate::incoming::{Source, reason_of};
+use crate::command::{Answer, Imported, MOST_NAMED, Problem};
+use crate::incoming::{EntrySource, Source, reason_of};
 use crate::loading::What;
 use crate::snapshots::Named;
 use crate::store::{self, AsideReason, Changes, EntryRecord, ImportedRecord, Table};
@@ -35,6 +35,15 @@ pub(crate) struct Importing {
     result: Imported,
     known: BTreeSet<ClassroomId>,
     unknown: BTreeSet<ClassroomId>,
+}
+
+impl Imported {
+    fn add(&mut self, damage: Damage) {
+        self.damaged += 1;
+        if self.named.len() < MOST_NAMED {
+            self.named.push(damage);
+        }
+    }
 }
 
 /// Some items of classrooms that are not known here, while the store is asked which of them it has.
@@ -59,7 +68,7 @@ impl<R: CryptoRng> Replica<R> {
         let mut items = Vec::new();
         while let Some(event) = importing.reader.next() {
             match event {
-                Event::Damaged(_) => importing.result.damaged += 1,
+                Event::Damaged(damage) => importing.result.add(damage),
                 Event::Record {
                     classroom,
                     kind,
@@ -220,7 +229,9 @@ impl<R: CryptoRng> Replica<R> {
         }
         let summary = importing.reader.finish();
         let mut result = importing.result;
-        result.damaged += u64::from(summary.last_damage.is_some());
+        if let Some(damage) = summary.last_damage {
+            result.add(damage);
+        }
         result.complete = summary.complete;
         result.classrooms = importing.unknown.into_iter().collect();
         self.writes.then(After::Answer(request, Answer::Imported(result)));
@@ -273,7 +284,7 @@ impl<R: CryptoRng> Replica<R> {
                     return Ok(Taken::Known);
                 }
                 let before = classroom.aside.len();
-                self.take_entry(id, &item, false)?;
+                self.take_entry(id, &item, EntrySource::File)?;
                 let after = self
                     .classrooms
                     .get(id)

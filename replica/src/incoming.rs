@@ -1,5 +1,7 @@
 //! What arrives: checked one by one, stored as it came, applied. One bad item never stops the rest.
 
+use std::collections::BTreeMap;
+
 use documents::change;
 use protocol::bounded::Bytes;
 use protocol::bundle;
@@ -7,7 +9,7 @@ use protocol::frame::{Position, RelayFrame};
 use protocol::mischief::{Mischief, does};
 use protocol::rand_core::CryptoRng;
 use protocol::roster::{Added, Entry, Unfit};
-use protocol::segment::{Header, Kind, Segment};
+use protocol::segment::{Header, Segment};
 use protocol::{ClassroomId, DocumentId};
 
 use crate::Replica;
@@ -16,6 +18,9 @@ use crate::event::Effect;
 use crate::folding;
 use crate::store::{self, AsideReason, EntryRecord, LogRecord, SinceRecord, Table};
 use crate::view::Update;
+
+/// Which part of a document is applied together at most, while much comes.
+const SHARE: usize = 8;
 
 /// The most roster entries that wait for their parents.
 const MOST_WAITING: usize = 1_000;
@@ -29,6 +34,16 @@ pub(crate) enum Source {
     Needed,
     /// From a file: the relay may not have it.
     File,
+}
+
+/// Where a roster entry comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum EntrySource {
+    Relay,
+    /// From a file: the relay may not have it.
+    File,
+    /// From another tab of this profile, which has stored it, and may have taken it out again since.
+    Tab,
 }
 
 /// What became of a segment.
@@ -67,10 +82,19 @@ impl<R: CryptoRng> Replica<R> {
             | RelayFrame::Fetched { channel }
             | RelayFrame::WantSnapshot { channel, .. } => *channel,
             RelayFrame::Pong { .. } => return Ok(()),
-            RelayFrame::Challenge { .. } | RelayFrame::Ended { .. } => {
+            RelayFrame::Ended { reason } => {
+                self.ended(*reason);
+                return Ok(());
+            }
+            RelayFrame::Challenge { .. } => {
                 return Err(protocol::Error::Malformed("frame").into());
             }
         };
+        if !matches!(frame, RelayFrame::Segment { .. }) {
+            // All else may look at what is there.
+            self.apply_arrived();
+        }
+        self.connection.refused = None;
         let Some(id) = self
             .classrooms
             .values()
@@ -89,7 +113,7 @@ impl<R: CryptoRng> Replica<R> {
             RelayFrame::CaughtUp { .. } => self.caught_up(&id),
             RelayFrame::Entry { advance, entry, .. } => {
                 self.advance(&id, advance)?;
-                self.take_entry(&id, &entry, true)
+                self.take_entry(&id, &entry, EntrySource::Relay)
             }
             RelayFrame::Segment { advance, segment, .. } => {
                 let Some(channel) = self.classrooms.get_mut(&id).and_then(|c| c.channel.as_mut()) else {
@@ -103,10 +127,7 @@ impl<R: CryptoRng> Replica<R> {
                     return self.part_came(&id, segment);
                 }
                 self.advance(&id, advance)?;
-                match self.take_segment(&id, &segment, Source::Relay)? {
-                    Some(reason) => self.keep_aside(&id, reason, segment.encode()?),
-                    None => Ok(()),
-                }
+                self.take_or_keep_aside(&id, &segment)
             }
             RelayFrame::Stored {
                 advance, submission, ..
@@ -182,7 +203,7 @@ impl<R: CryptoRng> Replica<R> {
         }
         classroom.refused = None;
         classroom.reopen = Reopen::default();
-        classroom.disputes.said.clear();
+        classroom.disputes.begin();
         self.heal_if_lost(id, from)?;
         self.set_since(id, from)
     }
@@ -235,7 +256,7 @@ impl<R: CryptoRng> Replica<R> {
         &mut self,
         id: &ClassroomId,
         bytes: &[u8],
-        on_relay: bool,
+        source: EntrySource,
     ) -> Result<(), crate::Error> {
         let entry = match Entry::decode(bytes) {
             Ok(entry) => entry,
@@ -250,16 +271,18 @@ impl<R: CryptoRng> Replica<R> {
         };
         match classroom.roster.add(entry.clone()) {
             Ok(Added::New) => {
-                self.store_entry(id, &entry, on_relay)?;
+                self.store_entry(id, &entry, source)?;
                 self.entries_waiting(id)
             }
-            Ok(Added::Known) if on_relay => self.acknowledged(id, Submission::Entry(hash)),
+            Ok(Added::Known) if source == EntrySource::Relay => {
+                self.acknowledged(id, Submission::Entry(hash))
+            }
             Ok(Added::Known) => Ok(()),
             Err(protocol::Error::MissingParent(_)) if classroom.waiting.len() < MOST_WAITING => {
                 if !classroom.waiting.contains(&entry) {
                     classroom.waiting.push(entry.clone());
                 }
-                self.store_entry(id, &entry, on_relay)
+                self.store_entry(id, &entry, source)
             }
             Err(protocol::Error::MissingParent(_)) => {
                 self.keep_aside(id, AsideReason::UnknownRoster, bytes.to_vec())
@@ -271,10 +294,19 @@ impl<R: CryptoRng> Replica<R> {
         }
     }
 
-    fn store_entry(&mut self, id: &ClassroomId, entry: &Entry, on_relay: bool) -> Result<(), crate::Error> {
+    fn store_entry(
+        &mut self,
+        id: &ClassroomId,
+        entry: &Entry,
+        source: EntrySource,
+    ) -> Result<(), crate::Error> {
+        if source == EntrySource::Tab {
+            // Stored once more it would stay, if that tab has taken it out.
+            return Ok(());
+        }
         let record = EntryRecord {
             entry: entry.encode()?,
-            on_relay,
+            on_relay: source == EntrySource::Relay,
         };
         self.batch(id)
             .put(Table::Entries, store::entry_key(id, &entry.hash()), &record)
@@ -296,6 +328,25 @@ impl<R: CryptoRng> Replica<R> {
         self.learn_keys(id);
         // What follows may be behind one of them.
         self.settle_offers(id, false)
+    }
+
+    /// Takes a segment that the relay has, or keeps it aside.
+    pub(crate) fn take_or_keep_aside(
+        &mut self,
+        id: &ClassroomId,
+        segment: &Segment,
+    ) -> Result<(), crate::Error> {
+        let Some(reason) = self.take_segment(id, segment, Source::Relay)? else {
+            return Ok(());
+        };
+        let classroom = self.classrooms.get(id);
+        if reason == AsideReason::BeyondCutoff
+            && classroom.is_some_and(|classroom| classroom.holds_already(segment))
+        {
+            // Another tab had it before, and stored all of it.
+            self.put_together_again(id, segment.header.log.document);
+        }
+        self.keep_aside(id, reason, segment.encode()?)
     }
 
     /// Takes a segment of anybody, in any state of the document; says why if it can't be taken.
@@ -372,9 +423,6 @@ impl<R: CryptoRng> Replica<R> {
             store::segment_key(id, &segment.header),
             segment.encode()?,
         );
-        if let Some(classroom) = self.classrooms.get_mut(id) {
-            classroom.carried.remove(&log.document);
-        }
         self.note_log(id, &log)?;
         for change in bad {
             self.keep_aside(id, AsideReason::WrongActor, change)?;
@@ -383,9 +431,11 @@ impl<R: CryptoRng> Replica<R> {
         Ok(())
     }
 
-    /// Has changes of others, or of another tab, applied to a document, wherever it is. All that one event brings is
-    /// applied together, for each application costs a walk over the document.
+    /// Has changes of others, or of another tab, applied to a document, wherever it is.
     pub(crate) fn apply(&mut self, id: &ClassroomId, document: DocumentId, changes: Vec<Vec<u8>>) {
+        if let Some(classroom) = self.classrooms.get_mut(id) {
+            classroom.has_changed(&document);
+        }
         self.arrived.entry((*id, document)).or_default().extend(changes);
     }
 
@@ -400,6 +450,19 @@ impl<R: CryptoRng> Replica<R> {
                 self.reload(&id, document);
             }
         }
+    }
+
+    /// Applies what has arrived, but for what waits for more of the same.
+    pub(crate) fn apply_enough(&mut self) {
+        let mut waiting = BTreeMap::new();
+        for ((id, document), changes) in std::mem::take(&mut self.arrived) {
+            let classroom = self.classrooms.get(&id).filter(|_| self.starting.is_empty());
+            let waits = classroom.is_some_and(|classroom| classroom.may_wait(&document, changes.len()));
+            let to = if waits { &mut waiting } else { &mut self.arrived };
+            to.insert((id, document), changes);
+        }
+        self.apply_arrived();
+        self.arrived = waiting;
     }
 
     fn apply_now(
@@ -517,6 +580,19 @@ impl<R: CryptoRng> Replica<R> {
 }
 
 impl Classroom {
+    /// Whether so many changes that came to a document wait for more, while the relay tells what it has.
+    ///
+    /// Each application costs a walk over the document, and a long history comes in thousands of messages. If one is made
+    /// whenever an eighth of what is there has come, all walks together cost no more than some over the whole.
+    fn may_wait(&self, document: &DocumentId, changes: usize) -> bool {
+        let Some(Copy::Here(held)) = self.documents.get(document) else {
+            return false;
+        };
+        let is_told = self.channel.is_none() || self.everything_upto().is_some();
+        let is_own = *document == self.roster.document();
+        !is_told && !is_own && changes < held.content.document().count() / SHARE
+    }
+
     /// The next waiting entry that has its parents, with what became of it.
     fn next_waiting(&mut self) -> Option<(Entry, Result<Added, protocol::Error>)> {
         let place = self
@@ -539,7 +615,7 @@ impl Classroom {
             let ours = self.unsent_at(&log, header.last);
             let is_known = match ours {
                 Some(ours) => ours.segment == *segment,
-                None => header.kind == Kind::Run,
+                None => header.kind.is_run(),
             };
             if is_known {
                 return Ok(Taken::Known);
@@ -575,7 +651,7 @@ impl Classroom {
             Ok(changes) => changes,
             Err(reason) => return Ok(Taken::Aside(reason)),
         };
-        if is_here && header.kind != Kind::Run {
+        if is_here && !header.kind.is_run() {
             return Ok(Taken::Overlapping);
         }
         if is_here {

@@ -2,7 +2,7 @@
 
 use documents::classroom::{Classroom as ClassroomDocument, Profile as DocumentProfile, School};
 use protocol::frame::{ClientFrame, RelayFrame};
-use protocol::identity::Seed;
+use protocol::identity::{InviteKeys, Seed};
 use protocol::invite::InviteLink;
 use protocol::rand_core::CryptoRng;
 use protocol::roster::{Entry, Roster};
@@ -14,6 +14,7 @@ use crate::command::{Answer, Command, Problem, Profile};
 use crate::keys::first_keys;
 use crate::loading::What;
 use crate::members::invited_into;
+use crate::snapshots::Fetching;
 use crate::store::{self, Batch, EntryRecord, Records, Table};
 use crate::tabs::Note;
 use crate::view::Preview;
@@ -109,16 +110,14 @@ impl<R: CryptoRng> Replica<R> {
                 joining: Some(joining),
                 ..
             }) if joining.keys.id() == keys.id() => {
-                joining.requests.push(request);
-                joining.deadline = deadline;
+                joining.wait(request, deadline);
                 self.answer_previews(&id);
             }
             _ => {
                 if let Some(Knocking { joining, .. }) = self.knocking.get_mut(&id)
                     && joining.keys.id() == keys.id()
                 {
-                    joining.requests.push(request);
-                    joining.deadline = deadline;
+                    joining.wait(request, deadline);
                     return Ok(());
                 }
                 let joining = Joining {
@@ -266,10 +265,12 @@ impl<R: CryptoRng> Replica<R> {
     }
 
     pub(crate) fn answer_previews(&mut self, id: &ClassroomId) {
-        if let Some(classroom) = self.classrooms.get(id)
-            && classroom.snapshots.is_coming(&classroom.roster.document())
-        {
-            // It shows when all of it has come.
+        // It shows when all of it has come.
+        let is_there = |classroom: &Classroom| {
+            let joining = classroom.joining.as_ref();
+            joining.is_some_and(|joining| joining.arrived) && !classroom.awaits_own_document()
+        };
+        if !self.classrooms.get(id).is_some_and(is_there) {
             return;
         }
         let preview = self.preview_of(id);
@@ -280,13 +281,11 @@ impl<R: CryptoRng> Replica<R> {
         else {
             return;
         };
-        if joining.arrived {
-            for request in std::mem::take(&mut joining.requests) {
-                self.answer(
-                    request,
-                    preview.clone().map(Answer::Preview).ok_or(Problem::InviteBroken),
-                );
-            }
+        for request in std::mem::take(&mut joining.requests) {
+            self.answer(
+                request,
+                preview.clone().map(Answer::Preview).ok_or(Problem::InviteBroken),
+            );
         }
     }
 
@@ -341,8 +340,9 @@ impl<R: CryptoRng> Replica<R> {
         if !self.is_stored_before(request, again)? {
             return Ok(());
         }
-        let classroom = self.classrooms.get_mut(&id).ok_or(Problem::NeedsConnection)?;
         let invite = link.keys().map_err(|_| Problem::NotAnInvite)?;
+        self.come_by(&id, &invite);
+        let classroom = self.classrooms.get_mut(&id).ok_or(Problem::NeedsConnection)?;
         let known = classroom
             .roster
             .invite(&invite.id())
@@ -369,8 +369,13 @@ impl<R: CryptoRng> Replica<R> {
         let me = self.me.as_ref().ok_or(Problem::Internal)?;
         let member = me.keys.id();
 
-        let sealed = classroom.hand_on(invited_into(role), &me.keys.exchange_key(), &mut self.rng)?;
         let parents = classroom.roster.heads_after(&invite_entry);
+        let sealed = classroom.hand_on(
+            &parents,
+            invited_into(role),
+            &me.keys.exchange_key(),
+            &mut self.rng,
+        )?;
         let entry = Entry::admit(&me.keys, id, parents, &invite, invite_entry, school, sealed)
             .map_err(|_| Problem::Internal)?;
         let log = Log {
@@ -441,6 +446,24 @@ impl<R: CryptoRng> Replica<R> {
         }
     }
 
+    /// Opens the classroom with the invite that somebody joins by, if they have looked behind another one since: the relay
+    /// takes what they make by this one only from whoever has shown that they have it.
+    fn come_by(&mut self, id: &ClassroomId, invite: &InviteKeys) {
+        let Some(classroom) = self.classrooms.get_mut(id) else {
+            return;
+        };
+        let is_known = classroom.roster.invite(&invite.id()).is_some();
+        if let Some(joining) = &mut classroom.joining
+            && is_known
+            && joining.keys.id() != invite.id()
+        {
+            joining.keys = invite.clone();
+            classroom.keys_due = true;
+            self.learn_keys(id);
+            self.open_channel(id);
+        }
+    }
+
     /// Whoever waits for a preview is told when it takes too long.
     pub(crate) fn tick_joining(&mut self) {
         let now = self.now;
@@ -454,7 +477,7 @@ impl<R: CryptoRng> Replica<R> {
                 waiting.append(&mut joining.requests);
             }
         }
-        self.answer_all(waiting, Problem::NeedsConnection);
+        self.answer_all(waiting, self.connection.problem());
     }
 
     /// The relay would not let somebody look behind an invite, or has no such classroom.
@@ -539,6 +562,17 @@ impl<R: CryptoRng> Replica<R> {
     }
 }
 
+impl Classroom {
+    /// Whether more of the classroom's own document is on its way: a snapshot, what one was to spare, or what the store has.
+    fn awaits_own_document(&self) -> bool {
+        let own = self.roster.document();
+        let channel = self.channel.as_ref();
+        self.snapshots.is_coming(&own)
+            || channel.is_some_and(|channel| channel.fetching.contains(&Fetching::Segments))
+            || matches!(self.documents.get(&own), Some(Copy::Loading { .. }))
+    }
+}
+
 pub(crate) fn store_classroom(batch: &mut Batch, classroom: &Classroom) -> Result<(), Error> {
     batch.strict = true;
     batch.put(Table::Classrooms, classroom.id.0.to_vec(), &classroom.record)
@@ -549,9 +583,8 @@ fn problem_of(reason: Refusal) -> Problem {
         Refusal::UnknownClassroom => Problem::UnknownClassroom,
         Refusal::InviteExpired => Problem::InviteExpired,
         Refusal::InviteUsedUp => Problem::InviteUsedUp,
-        Refusal::UnknownInvite | Refusal::InviteEnded | Refusal::NotAMember => Problem::InviteUnknown,
-        Refusal::NotAllowed => Problem::NotAllowed,
-        _ => Problem::NeedsConnection,
+        Refusal::UnknownInvite | Refusal::NotAMember => Problem::InviteUnknown,
+        other => Problem::Refused(other),
     }
 }
 

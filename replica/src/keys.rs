@@ -1,6 +1,7 @@
 //! The keys of a classroom's spaces: learnt from the roster, handed on, and made anew.
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
 use documents::fold::Limits;
 use protocol::identity::MemberKeys;
@@ -8,13 +9,13 @@ use protocol::key::{EpochKey, ExchangeSecret, KeyName, SealedKey};
 use protocol::mischief::{Mischief, does};
 use protocol::rand_core::CryptoRng;
 use protocol::receipt::{Receipt, Seen};
-use protocol::roster::{Action, MAX_HEADS, Rotation};
+use protocol::roster::{Action, Rotation};
 use protocol::segment::{Body, Segment};
 use protocol::whisper::Whisper;
 use protocol::{ClassroomId, EntryHash, ExchangeKey, MemberId, SpaceId};
 
 use crate::Replica;
-use crate::classroom::Classroom;
+use crate::classroom::{Classroom, UnsentEntry, Way};
 use crate::command::Problem;
 use crate::store::AsideReason;
 
@@ -163,6 +164,18 @@ impl Classroom {
         Err(reason)
     }
 
+    /// The changes of several segments, in their order, or why they can't all be read.
+    pub(crate) fn changes_of_all<'a>(
+        &self,
+        segments: impl IntoIterator<Item = &'a Segment>,
+    ) -> Result<Vec<Vec<u8>>, AsideReason> {
+        let mut changes = Vec::new();
+        for segment in segments {
+            changes.extend(self.changes_of(segment)?);
+        }
+        Ok(changes)
+    }
+
     pub(crate) fn open_whisper(&self, whisper: &Whisper) -> Option<Vec<u8>> {
         self.keys_of(whisper.space, whisper.epoch)
             .find_map(|key| whisper.open(&self.id, key).ok())
@@ -176,13 +189,12 @@ impl Classroom {
     /// What the next segment of `author` in `space` is sealed with.
     pub(crate) fn sealing(&self, author: &MemberId, space: &SpaceId) -> Option<Sealing<'_>> {
         let roster = self.heads_to_name(author);
-        let newest = self.roster.key_at(space, &roster)?;
-        // Somebody who was left out of the newest key goes on with the one before until they are handed a newer one.
+        // Those of own entries that the relay may never take nobody else has. Somebody who was left out of the newest key goes on
+        // with the one before until they are handed a newer one.
         let (name, key) = self
             .roster
-            .keys_in(space)
+            .keys_at(space, &roster)
             .into_iter()
-            .filter(|name| name.epoch <= newest.epoch)
             .filter_map(|name| Some((name, self.keys.get(&name)?)))
             .min_by_key(|(name, _)| (Reverse(name.epoch), name.id))?;
         Some(Sealing {
@@ -194,15 +206,17 @@ impl Classroom {
 
     /// The heads that a new segment names. An own entry with new keys is not among them before the relay has it: the relay
     /// does not take one that leaves out somebody, and whatever named it would be stuck with it. Nor is one that erases a
-    /// document, for it waits until the relay has what takes its place.
+    /// document, for it waits until the relay has what takes its place, or one that the relay has refused.
     fn heads_to_name(&self, author: &MemberId) -> Vec<EntryHash> {
-        let may_be_stuck = |hash| {
+        let may_be_stuck = |(hash, unsent): (&EntryHash, &UnsentEntry)| {
             self.roster.entry(hash).is_some_and(|entry| {
                 let action = entry.action();
-                !action.rotations().is_empty() || matches!(action, Action::Erase { .. })
+                matches!(unsent.way, Way::Refused { .. })
+                    || !action.rotations().is_empty()
+                    || matches!(action, Action::Erase { .. })
             })
         };
-        if !self.entries.keys().any(may_be_stuck) {
+        if !self.entries.iter().any(may_be_stuck) {
             return self.roster.heads_for(author);
         }
         let mut next: Vec<EntryHash> = self.roster.heads().copied().collect();
@@ -224,14 +238,14 @@ impl Classroom {
                 _ => heads.push(hash),
             }
         }
-        heads.truncate(MAX_HEADS);
+        let mut heads = self.roster.narrowed(author, heads);
         heads.sort_unstable();
         heads
     }
 
     /// Whether `member`, who is here, may make new keys for `space`: those of it who lead or teach and have its key, or
     /// were handed one that does not open and have an earlier one. Who was not handed the key yet leaves it to others,
-    /// for those carry it on.
+    /// for those carry it on, unless nobody is left who could: its author may have gone.
     pub(crate) fn may_rotate(&self, member: &MemberId, space: &SpaceId) -> bool {
         let is_staff = self
             .roster
@@ -240,34 +254,48 @@ impl Classroom {
         is_staff
             && self.roster.is_in_space(member, space)
             && self.roster.current_key(space).is_some_and(|current| {
-                let handed = || self.roster.keys_of(member);
+                let was_handed = |member: &MemberId| {
+                    let handed = self.roster.keys_of(member);
+                    handed.iter().any(|key| key.name() == current)
+                };
+                let others_could = || {
+                    let mut members = self.roster.members();
+                    members.any(|other| {
+                        other.role.is_staff()
+                            && self.roster.is_in_space(&other.id, space)
+                            && was_handed(&other.id)
+                    })
+                };
                 self.has_key(*space, current.epoch)
-                    || handed().iter().any(|key| key.name() == current)
-                        && (0..current.epoch).any(|epoch| self.has_key(*space, epoch))
+                    || (0..current.epoch).any(|epoch| self.has_key(*space, epoch))
+                        && (was_handed(member) || !others_could())
             })
     }
 
-    /// Seals to `recipient` what gives them all keys of `spaces` that are here: those that no other carries.
+    /// Seals to `recipient` what gives them all keys of `spaces` that are here and were there for who names `heads`: those
+    /// that no other of them carries.
     pub(crate) fn hand_on(
         &self,
+        heads: &[EntryHash],
         spaces: impl Fn(&SpaceId) -> bool,
         recipient: &ExchangeKey,
         rng: &mut impl CryptoRng,
     ) -> Result<Vec<SealedKey>, Problem> {
         let wrapped = self.roster.wrapped();
+        let mut handed: BTreeMap<KeyName, &EpochKey> = BTreeMap::new();
+        for space in self.roster.spaces().iter().filter(|space| spaces(space)) {
+            let names = self.roster.keys_at(space, heads).into_iter();
+            handed.extend(names.filter_map(|name| Some((name, self.keys.get(&name)?))));
+        }
         let is_carried = |name: &KeyName| {
             wrapped.iter().any(|(by, older)| {
                 (by.space, older.epoch, older.id) == (name.space, name.epoch, name.id)
-                    && self.keys.contains_key(by)
+                    && handed.contains_key(by)
             })
         };
-        self.roster
-            .spaces()
+        handed
             .iter()
-            .filter(|space| spaces(space))
-            .flat_map(|space| self.roster.keys_in(space))
-            .filter(|name| !is_carried(name))
-            .filter_map(|name| Some((name, self.keys.get(&name)?)))
+            .filter(|(name, _)| !is_carried(name))
             .map(|(name, key)| {
                 SealedKey::seal(key, name.space, name.epoch, recipient, rng).map_err(|_| Problem::Internal)
             })

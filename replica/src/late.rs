@@ -1,13 +1,16 @@
-//! Own work that came too late: the person had lost the right to write when it came, and had not heard of that. It stays in
-//! its log and in the outbox, for the relay takes it if it counts later, and is listed with what is kept aside.
+//! Own work that came too late, for the person had lost the right to write and had not heard of that, or that the relay does
+//! not take for another reason. It stays in its log and in the outbox, for the relay may take it later, and is listed with
+//! what is kept aside.
 
 use protocol::rand_core::CryptoRng;
-use protocol::segment::Log;
+use protocol::roster::{Entry, Roster};
+use protocol::segment::{Header, Log};
 use protocol::{ClassroomId, DocumentId, MemberId, Refusal};
 
 use crate::classroom::{Classroom, Unsent, Way};
 use crate::command::{Answer, Problem};
 use crate::store::AsideReason;
+use crate::view::Why;
 use crate::writes::After;
 use crate::{Error, Replica, view};
 
@@ -51,44 +54,71 @@ impl<R: CryptoRng> Replica<R> {
 }
 
 impl Classroom {
-    /// Why something unsent does not count as things are, if that is so.
-    pub(crate) fn late_reason(&self, author: &MemberId, unsent: &Unsent) -> Option<AsideReason> {
+    /// Why something unsent does not count as things are, or is not taken, if that is so.
+    pub(crate) fn late_reason(&self, author: &MemberId, unsent: &Unsent) -> Option<Why> {
         if unsent.settled {
             return None;
         }
         let member = self.roster.member(author);
         if self.is_removed(member.is_some()) {
-            return Some(AsideReason::BeyondCutoff);
+            return Some(Why::Unfit(AsideReason::BeyondCutoff));
         }
         let role = member?.role;
         if self.roster.closed() {
-            return Some(AsideReason::Closed);
+            return Some(Why::Unfit(AsideReason::Closed));
         }
         if !role.is_staff() && self.roster.locked(&unsent.segment.header.log.document) {
-            return Some(AsideReason::Locked);
+            return Some(Why::Unfit(AsideReason::Locked));
         }
-        let Way::Refused { reason, .. } = unsent.way else {
+        if !is_in_its_space(&self.roster, &unsent.segment.header) {
+            return Some(Why::Unfit(AsideReason::WrongSpace));
+        }
+        let Way::Refused { reason, again_at } = unsent.way else {
             return None;
         };
-        match reason {
-            Refusal::NotAllowed => Some(AsideReason::NotAllowed),
-            Refusal::BeyondCutoff => Some(AsideReason::BeyondCutoff),
-            Refusal::WrongSpace | Refusal::NotInSpace => Some(AsideReason::WrongSpace),
-            Refusal::Erased => Some(AsideReason::Erased),
-            // It passes, or concerns more than this.
-            _ => None,
-        }
+        let unfit = match reason {
+            Refusal::NotAllowed => AsideReason::NotAllowed,
+            Refusal::BeyondCutoff => AsideReason::BeyondCutoff,
+            Refusal::WrongSpace | Refusal::NotInSpace => AsideReason::WrongSpace,
+            Refusal::Erased => AsideReason::Erased,
+            // It passes by itself.
+            _ if again_at.is_some() => return None,
+            other => return Some(Why::Refused(other)),
+        };
+        Some(Why::Unfit(unfit))
     }
 
-    /// What came too late, with the reason.
-    pub(crate) fn late(&self) -> impl Iterator<Item = (AsideReason, &Unsent)> {
-        self.outbox
-            .iter()
-            .filter_map(|((log, _), unsent)| Some((self.late_reason(&log.member, unsent)?, unsent)))
+    /// What came too late or is not taken, with the reason, and what waits behind that in its log.
+    pub(crate) fn late(&self) -> impl Iterator<Item = (Why, &Unsent)> {
+        let mut before: Option<(Log, Why)> = None;
+        self.outbox.iter().filter_map(move |((log, _), unsent)| {
+            let reason = self.late_reason(&log.member, unsent);
+            let behind = before.filter(|(of, _)| of == log && !unsent.settled);
+            let reason = reason.or(behind.map(|(_, reason)| reason))?;
+            before = Some((*log, reason));
+            Some((reason, unsent))
+        })
+    }
+
+    /// Own roster entries that the relay does not take.
+    pub(crate) fn refused_entries(&self) -> impl Iterator<Item = (Refusal, &Entry)> {
+        self.entries.iter().filter_map(|(hash, unsent)| match unsent.way {
+            Way::Refused {
+                reason,
+                again_at: None,
+            } => Some((reason, self.roster.entry(hash)?)),
+            _ => None,
+        })
     }
 
     pub(crate) fn late_items(&self) -> impl Iterator<Item = view::KeptAside> {
-        self.late().map(|(reason, unsent)| {
+        let entries = self.refused_entries().map(|(reason, entry)| view::KeptAside {
+            reason: Why::Refused(reason),
+            from: Some(entry.author()),
+            document: None,
+            bytes: entry.encode().map_or(0, |encoded| encoded.len() as u64),
+        });
+        let segments = self.late().map(|(reason, unsent)| {
             let log = unsent.segment.header.log;
             view::KeptAside {
                 reason,
@@ -96,6 +126,13 @@ impl Classroom {
                 document: Some(log.document),
                 bytes: unsent.segment.encode().map_or(0, |encoded| encoded.len() as u64),
             }
-        })
+        });
+        entries.chain(segments)
     }
+}
+
+/// Whether its author is still in the space that something unsent was written for. If not, nobody waits for it.
+pub(crate) fn is_in_its_space(roster: &Roster, header: &Header) -> bool {
+    let author = &header.log.member;
+    roster.member(author).is_none() || roster.is_in_space(author, &header.space)
 }

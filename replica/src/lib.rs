@@ -98,7 +98,7 @@ pub struct Replica<R> {
     /// The lanes whose locks this tab holds: the one above, and those it sends the rest of.
     held: BTreeSet<LaneId>,
     classrooms: BTreeMap<ClassroomId, Classroom>,
-    /// Changes that the present event brought and that no document has yet.
+    /// Changes that arrived and that no document has yet: see [`Replica::apply_enough`].
     arrived: BTreeMap<(ClassroomId, DocumentId), Vec<Vec<u8>>>,
     /// Invites that were opened, until the classroom behind them shows.
     knocking: BTreeMap<ClassroomId, Knocking>,
@@ -147,6 +147,10 @@ impl<R: CryptoRng> Replica<R> {
         // Timers must not stand still because somebody set the clock back.
         self.now += now.saturating_sub(self.clock);
         self.clock = now;
+        if !matches!(event, Event::Message(_) | Event::Written) {
+            // Of what waits the logs say that it is here: a document that is stored without it would lose it.
+            self.apply_arrived();
+        }
         match event {
             Event::Command { request, command } => {
                 self.last_request = Some(request);
@@ -157,6 +161,7 @@ impl<R: CryptoRng> Replica<R> {
             Event::Exchanged(answer) => self.exchanged(&answer),
             Event::Message(message) => self.message(&message),
             Event::Disconnected => self.disconnected(),
+            Event::TurnedAway(reason) => self.ended(reason),
             Event::NetworkUp => self.network_up(),
             Event::Written => self.written(),
             Event::WriteFailed => self.writes.failed(self.now),
@@ -169,9 +174,11 @@ impl<R: CryptoRng> Replica<R> {
             Event::Tick => self.tick(),
             Event::Closing => self.closing(),
         }
-        self.apply_arrived();
+        self.apply_enough();
         self.start_what_is_here();
-        if self.retry_aside().and_then(|()| self.take_needed()).is_err() {
+        let tried_again = self.retry_aside();
+        self.apply_enough();
+        if tried_again.and_then(|()| self.take_needed()).is_err() {
             // Nothing that is kept is lost; what could not be noted is looked at again with the next start.
             self.give_up_connection();
         }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use documents::change::Hash;
 use documents::document::Document;
 use protocol::bounded::Bytes;
 use protocol::mischief::{Mischief, does};
@@ -13,6 +14,7 @@ use protocol::{ClassroomId, DocumentId, LaneId, MemberId, SegmentHash, SnapshotH
 use crate::aside::Exporting;
 use crate::classroom::{Classroom, Content, Copy, Held};
 use crate::command::Problem;
+use crate::cutoffs::Gap;
 use crate::event::Effect;
 use crate::importing::Unopened;
 use crate::store::{
@@ -48,8 +50,10 @@ pub(crate) enum What {
     Own(Log),
     /// What lies beyond where logs of a document end.
     Beyond(DocumentId),
-    /// All that is left of a document that was erased.
-    Erased(DocumentId),
+    /// A page of what is kept aside: this is not there of it.
+    BeyondAside(DocumentId, Vec<Gap>),
+    /// All that is left of a document that was erased; what holds these changes is kept aside.
+    Erased(DocumentId, BTreeSet<Hash>),
     /// Of what is kept aside, to be exported.
     Aside(Box<Exporting>),
     /// The same with these keys, to be tried again.
@@ -196,7 +200,15 @@ impl<R: CryptoRng> Replica<R> {
                     self.look_for_cuts(&id);
                 }
             }
-            What::Erased(_) => self.erased_read(&reading.complete(records)),
+            What::BeyondAside(document, gaps) => {
+                let (found, next) = reading.page(records);
+                self.looked_aside(&id, *document, gaps.clone(), &found, next);
+            }
+            What::Erased(_, missed) => {
+                if self.erased_read(&id, missed, reading.complete(records)).is_err() {
+                    self.shown_home = None;
+                }
+            }
             What::Export(request, table, _) => {
                 let (found, next) = reading.page(records);
                 self.page_to_export(*request, *table, &found, next);
@@ -278,12 +290,12 @@ impl<R: CryptoRng> Replica<R> {
                 }
             }
             What::Own(log) => self.has_grown(&reading.classroom, &log),
-            What::Beyond(document) => {
+            What::Beyond(document) | What::BeyondAside(document, _) => {
                 if let Some(classroom) = self.classrooms.get_mut(&reading.classroom) {
                     classroom.cuts_due.insert(document);
                 }
             }
-            What::Erased(document) => self.read_erased(&reading.classroom, document),
+            What::Erased(document, missed) => self.read_erased(&reading.classroom, document, missed),
             What::Aside(exporting) => self.answer(exporting.request, Err(Problem::Internal)),
             What::Unopened(unopened) => self.unopened_not_read(&unopened),
             What::Deleted(request) => self.answer(request, Err(Problem::Internal)),
@@ -356,14 +368,16 @@ impl<R: CryptoRng> Replica<R> {
     }
 
     fn whole_read(&mut self, id: &ClassroomId, document: DocumentId, found: &Changes) {
-        let Some(classroom) = self.classrooms.get(id) else {
+        let (Some(me), Some(classroom)) = (&self.me, self.classrooms.get(id)) else {
             return;
         };
+        let me = me.keys.id();
         let whole = found
             .values()
             .flatten()
             .find_map(|value| store::decode::<DocumentRecord>(Table::Documents, value).ok())
-            .filter(|whole| classroom.is_current(document, whole));
+            .filter(|whole| classroom.is_current(document, whole))
+            .filter(|whole| !classroom.goes_beyond(&me, document, whole));
         let mut ranges = Ranges::new();
         if whole.is_none() {
             if classroom.snapshots.is_partial(&document) {
@@ -392,9 +406,15 @@ impl<R: CryptoRng> Replica<R> {
         whole: Option<&DocumentRecord>,
         found: &Changes,
     ) -> Result<(), Error> {
-        let Some(classroom) = self.classrooms.get_mut(id) else {
+        let (Some(me), Some(classroom)) = (&self.me, self.classrooms.get_mut(id)) else {
             return Ok(());
         };
+        let me = me.keys.id();
+        if whole.is_some_and(|whole| classroom.goes_beyond(&me, document, whole)) {
+            // Somebody was removed meanwhile.
+            self.read_document(id, document);
+            return Ok(());
+        }
         let is_own = classroom.roster.document() == document;
         let mut content = match (whole, classroom.snapshots.base(&document)) {
             (Some(whole), _) => Document::load(&whole.saved, [0; 16])?,
@@ -405,21 +425,31 @@ impl<R: CryptoRng> Replica<R> {
             (None, None) => Document::empty([0; 16]),
         };
         let segments = found.iter().filter(|((table, _), _)| *table == Table::Segments);
-        let (mut changes, aside) = classroom.open_all(segments.filter_map(|(_, value)| value.as_ref()));
-        let unheard = self
-            .me
-            .as_ref()
-            .map(|me| classroom.unheard(&me.keys.id(), whole, found))
-            .unwrap_or_default();
+        let segments = segments.filter_map(|(_, value)| value.as_ref());
+        let (mut changes, mut aside, mut beyond) = classroom.open_all(&me, segments);
+        let unheard = classroom.unheard(&me, whole, found);
+        let misses_ends = classroom.misses_ends(&document, whole, found);
         if let Some(Copy::Loading { later, .. }) = classroom.documents.get_mut(&document) {
             changes.append(later);
         }
-        let applied = content.apply_changes(&changes)?;
-        let refused: Vec<Vec<u8>> = applied
-            .refused
-            .into_iter()
-            .map(|(at, _)| changes[at].clone())
-            .collect();
+        let mut count = 0;
+        // Of what another tab has stored from beyond the end of a log only that counts on which the rest builds.
+        loop {
+            count += changes.len();
+            let applied = content.apply_changes(&changes)?;
+            for (at, _) in applied.refused {
+                aside.push(changes[at].clone());
+            }
+            let wanted = classroom.take_wanted(&mut beyond, &content.missing_dependencies());
+            if wanted.is_empty() {
+                break;
+            }
+            changes = wanted
+                .iter()
+                .filter_map(|segment| classroom.open_own(segment))
+                .flatten()
+                .collect();
+        }
         // A tab that went while it wrote has told nobody what it left unsent.
         for lane in unheard {
             if !self.held.contains(&lane) {
@@ -427,15 +457,18 @@ impl<R: CryptoRng> Replica<R> {
             }
         }
         let mut held = Held::new(Content::open(content, is_own));
-        held.unsaved = u32::try_from(changes.len()).unwrap_or(u32::MAX);
+        held.unsaved = u32::try_from(count).unwrap_or(u32::MAX);
         held.changed_at = self.now;
         classroom.documents.insert(document, Copy::Here(held));
-        for item in aside.into_iter().chain(refused) {
+        for item in aside {
             self.keep_aside(id, AsideReason::BadChange, item)?;
         }
         if let Some(classroom) = self.classrooms.get_mut(id) {
             classroom.note_needs(document);
             classroom.receipts.look_at(document);
+        }
+        if misses_ends {
+            self.look_for_cuts(id);
         }
         self.refresh_title(id, &document)?;
         self.show_page(id, document);
@@ -562,19 +595,40 @@ impl<R: CryptoRng> Replica<R> {
 }
 
 impl Classroom {
-    /// Opens stored segments: their changes, and those segments that do not open.
-    fn open_all<'a>(&self, encoded: impl Iterator<Item = &'a Vec<u8>>) -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
-        let (mut changes, mut closed) = (Vec::new(), Vec::new());
+    /// Opens stored segments: their changes, those segments that do not open, and those that another tab alone has taken from
+    /// beyond the end of their log.
+    fn open_all<'a>(
+        &self,
+        me: &MemberId,
+        encoded: impl Iterator<Item = &'a Vec<u8>>,
+    ) -> (Vec<Vec<u8>>, Vec<Vec<u8>>, Vec<Segment>) {
+        let (mut changes, mut closed, mut beyond) = (Vec::new(), Vec::new(), Vec::new());
         for encoded in encoded {
-            let opened = Segment::decode(encoded)
-                .ok()
-                .and_then(|segment| self.open_own(&segment));
-            match opened {
-                Some(opened) => changes.extend(opened),
-                None => closed.push(encoded.clone()),
+            match Segment::decode(encoded) {
+                Ok(segment) if self.is_beyond_unheard(me, &segment.header.log, segment.header.first) => {
+                    beyond.push(segment);
+                }
+                Ok(segment) => match self.open_own(&segment) {
+                    Some(opened) => changes.extend(opened),
+                    None => closed.push(encoded.clone()),
+                },
+                Err(_) => closed.push(encoded.clone()),
             }
         }
-        (changes, closed)
+        (changes, closed, beyond)
+    }
+
+    /// Whether another tab has stored a document whole with what lies beyond the end of a log, and this one has not taken.
+    fn goes_beyond(&self, me: &MemberId, document: DocumentId, whole: &DocumentRecord) -> bool {
+        whole.covers.iter().any(|covered| {
+            let log = Log {
+                document,
+                member: covered.member,
+                lane: covered.lane,
+            };
+            let last = covered.next.checked_sub(1);
+            last.is_some_and(|last| self.is_beyond_unheard(me, &log, last))
+        })
     }
 
     /// The lanes of `me` of which more was read than this tab has heard of.
@@ -600,6 +654,23 @@ impl Classroom {
             }
         }
         unheard
+    }
+
+    /// Whether the end of a log that goes on beyond a cut-off was not among what was read: another tab has taken it out, and
+    /// may take it in again.
+    fn misses_ends(&self, document: &DocumentId, whole: Option<&DocumentRecord>, found: &Changes) -> bool {
+        self.logs.iter().any(|(log, record)| {
+            let is_end = |((table, key), row): (&(Table, Vec<u8>), &Option<Vec<u8>>)| {
+                let parsed = store::parse_segment_key(key);
+                let ends =
+                    parsed.is_some_and(|(_, of, last)| of == *log && last.saturating_add(1) >= record.next);
+                *table == Table::Segments && row.is_some() && ends
+            };
+            log.document == *document
+                && self.cut(log).is_some()
+                && whole.map_or(0, |whole| covered(whole, log)) < record.next
+                && !found.iter().any(is_end)
+        })
     }
 
     /// A segment's changes, without those that are not of its lane's actor.

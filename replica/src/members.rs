@@ -2,7 +2,7 @@
 
 use protocol::invite::InviteLink;
 use protocol::rand_core::CryptoRng;
-use protocol::roster::{Action, Cutoff, Entry, MAX_CUTOFFS, Removal, Role, Rotation};
+use protocol::roster::{Action, Cutoff, Entry, MAX_CUTOFFS, MAX_HEADS, Member, Removal, Role, Rotation};
 use protocol::{ClassroomId, DocumentId, EntryHash, MemberId, SpaceId};
 
 use crate::Replica;
@@ -52,7 +52,10 @@ impl<R: CryptoRng> Replica<R> {
                 done
             }
             Command::RotateKeys { classroom, space } => {
-                self.rotate(&classroom, vec![space])?;
+                match space {
+                    Some(space) => self.rotate(&classroom, vec![space])?,
+                    None => self.rotate_all(&classroom)?,
+                }
                 done
             }
             Command::NewSpace { classroom, members } => {
@@ -87,6 +90,9 @@ impl<R: CryptoRng> Replica<R> {
             return Err(Problem::NotAllowed);
         }
         let school = own.school;
+        self.join_heads(id)?;
+        let me = self.me.as_ref().ok_or(Problem::NotAllowed)?;
+        let classroom = self.classrooms.get(id).ok_or(Problem::UnknownClassroom)?;
         let link = InviteLink::random(*id, &mut self.rng);
         let invite = link.keys().map_err(|_| Problem::Internal)?;
         let uses = if role.is_staff() {
@@ -99,7 +105,12 @@ impl<R: CryptoRng> Replica<R> {
         let entry = if ask_first {
             Entry::ask_invite(&me.keys, *id, parents, &invite, role, uses, expires)
         } else {
-            let sealed = classroom.hand_on(invited_into(role), &invite.exchange_key(), &mut self.rng)?;
+            let sealed = classroom.hand_on(
+                &parents,
+                invited_into(role),
+                &invite.exchange_key(),
+                &mut self.rng,
+            )?;
             Entry::invite(&me.keys, *id, parents, &invite, role, uses, expires, sealed)
         };
         let entry = entry.map_err(|_| Problem::Internal)?;
@@ -132,6 +143,10 @@ impl<R: CryptoRng> Replica<R> {
     }
 
     pub(crate) fn approve(&mut self, id: &ClassroomId, request: EntryHash) -> Result<(), Problem> {
+        let keys = Vec::new();
+        self.check(id, &Action::Approve { request, keys })?;
+        self.join_heads(id)?;
+        let me = self.me.as_ref().ok_or(Problem::NotAllowed)?.keys.id();
         let classroom = self.classrooms.get(id).ok_or(Problem::UnknownClassroom)?;
         let asked = classroom
             .roster
@@ -139,7 +154,9 @@ impl<R: CryptoRng> Replica<R> {
             .into_iter()
             .find(|asked| asked.entry == request)
             .ok_or(Problem::NotAllowed)?;
-        let keys = classroom.hand_on(invited_into(asked.role), &asked.exchange, &mut self.rng)?;
+        let heads = classroom.roster.heads_for(&me);
+        let (spaces, exchange) = (invited_into(asked.role), asked.exchange);
+        let keys = classroom.hand_on(&heads, spaces, &exchange, &mut self.rng)?;
         self.act(id, Action::Approve { request, keys })
     }
 
@@ -154,15 +171,14 @@ impl<R: CryptoRng> Replica<R> {
         let roster = &classroom.roster;
         let target = roster.member(&member).ok_or(Problem::NotAllowed)?;
         if target.role == Role::Lead && role != Role::Lead {
-            classroom.check_lead_left(|other| other == member)?;
+            // Nobody goes: who is alone may have company later.
+            classroom.check_lead_left(|_| false, |other| other == member)?;
         }
         if role > target.role
             && let Some(answer) = self.consent_first(id, me, member)?
         {
             return Ok(answer);
         }
-        let classroom = self.classrooms.get(id).ok_or(Problem::UnknownClassroom)?;
-        let roster = &classroom.roster;
         let change = |cutoffs, keys, rotations| Action::ChangeRole {
             member,
             role,
@@ -171,6 +187,10 @@ impl<R: CryptoRng> Replica<R> {
             rotations,
         };
         let action = change(Vec::new(), Vec::new(), Vec::new());
+        self.check(id, &action)?;
+        self.join_heads(id)?;
+        let classroom = self.classrooms.get(id).ok_or(Problem::UnknownClassroom)?;
+        let roster = &classroom.roster;
         let is_in = |space: &SpaceId, role: Role| match *space {
             SpaceId::STAFF => role.is_staff(),
             SpaceId::EVERYONE => role != Role::Carrier,
@@ -189,8 +209,8 @@ impl<R: CryptoRng> Replica<R> {
         } else {
             classroom.cutoffs(&member, &mut room)
         };
-        let keys = classroom.hand_on(gained, &target.exchange, &mut self.rng)?;
-        self.check(id, &action)?;
+        let heads = roster.heads_for(&me);
+        let keys = classroom.hand_on(&heads, gained, &target.exchange, &mut self.rng)?;
         let rotations = self.rotations(id, &action, left)?;
         self.extend(id, more)?;
         self.act(id, change(cutoffs, keys, rotations))?;
@@ -225,7 +245,8 @@ impl<R: CryptoRng> Replica<R> {
         } else {
             vec![me]
         };
-        classroom.check_lead_left(|member| leaving.contains(&member))?;
+        let goes = |member| leaving.contains(&member);
+        classroom.check_lead_left(goes, goes)?;
         self.remove_all(id, &leaving)
     }
 
@@ -304,6 +325,21 @@ impl<R: CryptoRng> Replica<R> {
         self.act(id, Action::Rotate { rotations })
     }
 
+    /// Makes new keys for all spaces for which this person may: an entry each, for one is full with what many members get.
+    fn rotate_all(&mut self, id: &ClassroomId) -> Result<(), Problem> {
+        let me = self.me.as_ref().ok_or(Problem::NotAllowed)?.keys.id();
+        let classroom = self.classrooms.get(id).ok_or(Problem::UnknownClassroom)?;
+        let mut spaces = classroom.spaces_of(&me);
+        spaces.retain(|space| classroom.may_rotate(&me, space));
+        if spaces.is_empty() {
+            return Err(Problem::NotAllowed);
+        }
+        for space in spaces {
+            self.rotate(id, vec![space])?;
+        }
+        Ok(())
+    }
+
     /// Makes a group of members and this person.
     fn new_group(
         &mut self,
@@ -380,6 +416,27 @@ impl<R: CryptoRng> Replica<R> {
 
     /// Does something: signs it, takes it into the roster and keeps it to be sent.
     pub(crate) fn act(&mut self, id: &ClassroomId, action: Action) -> Result<(), Problem> {
+        // For what may not be done nothing is said before: it fails below.
+        if self.check(id, &action).is_ok() {
+            self.join_heads(id)?;
+        }
+        self.sign(id, action)
+    }
+
+    /// Where many have acted apart, joins the roster's heads until one entry can name all. Else nothing could be said of
+    /// whom it does not name, and no key be made for all. Who does not lead or teach says nothing of others.
+    fn join_heads(&mut self, id: &ClassroomId) -> Result<(), Problem> {
+        let me = self.me.as_ref().ok_or(Problem::NotAllowed)?.keys.id();
+        while let Some(classroom) = self.classrooms.get(id)
+            && classroom.roster.heads().count() > MAX_HEADS
+            && classroom.roster.may(&me, &Action::JOIN_HEADS).is_ok()
+        {
+            self.sign(id, Action::JOIN_HEADS)?;
+        }
+        Ok(())
+    }
+
+    fn sign(&mut self, id: &ClassroomId, action: Action) -> Result<(), Problem> {
         let me = self.me.as_ref().ok_or(Problem::NotAllowed)?;
         let classroom = self.classrooms.get(id).ok_or(Problem::UnknownClassroom)?;
         let parents = classroom.roster.heads_for(&me.keys.id());
@@ -442,10 +499,15 @@ impl Classroom {
         (first, more.collect())
     }
 
-    /// A classroom that others stay in needs somebody who leads.
-    fn check_lead_left(&self, goes: impl Fn(MemberId) -> bool) -> Result<(), Problem> {
+    /// A classroom that somebody stays in needs one who leads.
+    fn check_lead_left(
+        &self,
+        goes: impl Fn(MemberId) -> bool,
+        leads_no_more: impl Fn(MemberId) -> bool,
+    ) -> Result<(), Problem> {
         let mut staying = self.roster.members().filter(|member| !goes(member.id)).peekable();
-        if staying.peek().is_none() || staying.any(|member| member.role == Role::Lead) {
+        let leads = |member: Member| member.role == Role::Lead && !leads_no_more(member.id);
+        if staying.peek().is_none() || staying.any(leads) {
             Ok(())
         } else {
             Err(Problem::LastLead)

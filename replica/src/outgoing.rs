@@ -7,6 +7,7 @@ use std::ops::RangeInclusive;
 use documents::change;
 use protocol::bounded::Bytes;
 use protocol::frame::{self, ClientFrame, MAX_MESSAGE};
+use protocol::inventory::{LogRange, Wanted};
 use protocol::mischief::{Mischief, does};
 use protocol::rand_core::CryptoRng;
 use protocol::roster::{Action, Entry};
@@ -16,7 +17,8 @@ use protocol::{ClassroomId, EntryHash, LaneId, Refusal};
 use crate::classroom::{Classroom, Submission, Unsent, UnsentEntry, Way};
 use crate::command::{Answer, Problem};
 use crate::event::Effect;
-use crate::incoming::Source;
+use crate::late::is_in_its_space;
+use crate::snapshots::Fetching;
 use crate::store::{self, EntryRecord, LogRecord, Table};
 use crate::tabs::Note;
 use crate::writes::After;
@@ -75,7 +77,7 @@ impl<R: CryptoRng> Replica<R> {
         classroom.outbox.insert((log, index), unsent);
         self.has_grown(id, &log);
         if let Some(classroom) = self.classrooms.get_mut(id) {
-            classroom.carried.remove(&log.document);
+            classroom.has_changed(&log.document);
         }
         self.document_written(id, log.document);
         self.note_log(id, &log)?;
@@ -105,12 +107,11 @@ impl<R: CryptoRng> Replica<R> {
         }
     }
 
-    /// Keeps an own roster entry, to be sent once it is durable.
+    /// Keeps an own roster entry, to be sent, and told to the other tabs, once it is durable.
     pub(crate) fn keep_entry(&mut self, id: &ClassroomId, entry: &Entry) -> Result<(), Error> {
-        let encoded = entry.encode()?;
         let hash = entry.hash();
         let record = EntryRecord {
-            entry: encoded.clone(),
+            entry: entry.encode()?,
             on_relay: false,
         };
         let batch = self.writes.next();
@@ -124,10 +125,6 @@ impl<R: CryptoRng> Replica<R> {
             classroom.entries.insert(hash, unsent);
         }
         self.writes.then(After::Entry(*id, hash));
-        self.tell_tabs(&Note::Entry {
-            classroom: *id,
-            entry: encoded,
-        });
         Ok(())
     }
 
@@ -189,11 +186,8 @@ impl<R: CryptoRng> Replica<R> {
             Some(unsent.segment.clone())
         });
         self.segment_on_relay(id, log, index);
-        let Some(segment) = unheard else {
-            return Ok(());
-        };
-        match self.take_segment(id, &segment, Source::Relay)? {
-            Some(reason) => self.keep_aside(id, reason, segment.encode()?),
+        match unheard {
+            Some(segment) => self.take_or_keep_aside(id, &segment),
             None => Ok(()),
         }
     }
@@ -206,12 +200,13 @@ impl<R: CryptoRng> Replica<R> {
             return Ok(());
         }
         let is_last = classroom.entries.is_empty();
-        if is_last && classroom.record.invite.take().is_some() {
-            classroom.roster_grew();
-            self.writes
-                .next()
-                .put(Table::Classrooms, id.0.to_vec(), &classroom.record)?;
+        // Whoever asked is no member by that: until somebody answers, the invite opens the classroom to them.
+        if is_last && classroom.asked.is_none() {
+            self.needs_no_invite(id)?;
         }
+        let Some(classroom) = self.classrooms.get_mut(id) else {
+            return Ok(());
+        };
         if let Some(entry) = classroom.roster.entry(hash) {
             let record = EntryRecord {
                 entry: entry.encode()?,
@@ -224,6 +219,19 @@ impl<R: CryptoRng> Replica<R> {
         if is_last {
             // From here on the relay knows this person as a member, and passes their whispers on.
             self.announce(id, true);
+        }
+        Ok(())
+    }
+
+    /// The relay knows this person as a member.
+    pub(crate) fn needs_no_invite(&mut self, id: &ClassroomId) -> Result<(), Error> {
+        if let Some(classroom) = self.classrooms.get_mut(id)
+            && classroom.record.invite.take().is_some()
+        {
+            classroom.roster_grew();
+            self.writes
+                .next()
+                .put(Table::Classrooms, id.0.to_vec(), &classroom.record)?;
         }
         Ok(())
     }
@@ -284,10 +292,11 @@ impl<R: CryptoRng> Replica<R> {
                 | Refusal::UnknownChannel
                 | Refusal::NotAMember
                 | Refusal::IndexGap
+                | Refusal::NotCovered
         );
-        // A lock may be gone by the time that one hears of what it stopped.
+        // A lock may be gone by the time that one hears of what it stopped, and a cut-off lifted.
         let is_unlocked = |log: &Log, index: u64| {
-            matches!(reason, Refusal::Locked | Refusal::ClassroomClosed)
+            stops_for_now(reason)
                 && classroom
                     .outbox
                     .get(&(*log, index))
@@ -334,11 +343,28 @@ impl<R: CryptoRng> Replica<R> {
                     self.segment_on_relay(id, log, index);
                     return Ok(());
                 }
+                let first = unsent.segment.header.first;
                 // It came behind one that was refused, and follows when that one is taken.
                 let is_behind = reason == Refusal::IndexGap && !is_first;
                 unsent.way = if is_behind { Way::READY } else { refused };
                 if reason == Refusal::Fork && self.held.contains(&log.lane) {
                     return self.forked(id, log, index);
+                }
+                if reason == Refusal::BeyondCutoff {
+                    return self.put_cut_aside(id);
+                }
+                if reason == Refusal::FoldMismatch && self.held.contains(&log.lane) {
+                    // What the relay has there may be a fold of a copy of this profile: see `fold_behind`.
+                    let range = LogRange {
+                        log,
+                        from: first,
+                        to: index + 1,
+                    };
+                    let wanted = Wanted {
+                        logs: vec![range],
+                        ..Wanted::default()
+                    };
+                    self.fetch(id, wanted, Fetching::Segments);
                 }
             }
         }
@@ -374,6 +400,14 @@ impl<R: CryptoRng> Replica<R> {
     }
 }
 
+/// Whether what was refused for this reason may fit once the roster has grown.
+pub(crate) fn stops_for_now(reason: Refusal) -> bool {
+    matches!(
+        reason,
+        Refusal::Locked | Refusal::ClassroomClosed | Refusal::BeyondCutoff
+    )
+}
+
 impl Classroom {
     /// The next segment of a log, and how far the log goes with it.
     fn seal(
@@ -390,7 +424,7 @@ impl Classroom {
             .ok_or(protocol::Error::CannotOpen("space"))?;
         let record = self.logs.get(&log).copied().unwrap_or(LogRecord::EMPTY);
         let header = Header {
-            kind: Kind::Run,
+            kind: Kind::of_runs(),
             log,
             first: record.next,
             last: record.next,
@@ -445,6 +479,7 @@ impl Classroom {
         if self.is_looking() {
             return;
         }
+        let everything_upto = self.everything_upto();
         let Some(channel) = &mut self.channel else { return };
         // Until this person's own admission is with the relay nothing of theirs counts there.
         let own = if self.entries.is_empty() {
@@ -461,17 +496,21 @@ impl Classroom {
                 continue;
             }
             if !unsent.durable || !unsent.way.is_due(now) {
-                return;
+                // What follows on it waits, too.
+                break;
             }
+            let mut erases_upto = None;
             if let Action::Erase { document, successor } = entry.action() {
                 // Nothing is erased before what takes its place is safe, and nothing that came in meanwhile.
                 let is_unsent = |((log, _), unsent): (&(Log, u64), &Unsent)| {
                     log.document == *successor && !unsent.settled
                 };
-                let is_carried = self.carried.contains(document) || !self.documents.contains_key(document);
-                if !channel.caught_up || !is_carried || self.outbox.iter().any(is_unsent) {
+                let is_carried =
+                    self.carried.get(document) == Some(&Ok(())) || !self.documents.contains_key(document);
+                if everything_upto.is_none() || !is_carried || self.outbox.iter().any(is_unsent) {
                     break;
                 }
+                erases_upto = everything_upto;
             }
             let Ok(encoded) = entry.encode() else { continue };
             let Ok(entry) = Bytes::new("roster entry", encoded) else {
@@ -479,9 +518,10 @@ impl Classroom {
             };
             unsent.way = Way::Sent;
             channel.submit(Submission::Entry(hash));
-            let has_room = send(ClientFrame::Entry {
-                channel: channel.number,
-                entry,
+            let channel = channel.number;
+            let has_room = send(match erases_upto {
+                Some(upto) => ClientFrame::Erase { channel, upto, entry },
+                None => ClientFrame::Entry { channel, entry },
             });
             if !has_room {
                 return;
@@ -494,32 +534,48 @@ impl Classroom {
             }
         }
         let mut stuck: Option<Log> = None;
-        for ((log, index), unsent) in &mut self.outbox {
-            if channel.submissions.len() >= MOST_UNANSWERED {
-                break;
-            }
-            if stuck == Some(*log) || unsent.way == Way::Sent {
-                continue;
-            }
-            if self.erased_due.contains(&log.document) && !erased_here.contains(&log.document) {
-                // It is made again elsewhere.
-                continue;
-            }
-            if !unsent.durable || !unsent.way.is_due(now) {
-                // What follows in this log waits, too.
-                stuck = Some(*log);
-                continue;
-            }
-            unsent.way = Way::Sent;
-            unsent.sent = true;
-            channel.submit(Submission::Segment(*log, *index));
-            let segment = Box::new(channel.packer.pack(&unsent.segment, unsent.hash));
-            let has_room = send(ClientFrame::Segment {
-                channel: channel.number,
-                segment,
-            });
-            if !has_room {
-                return;
+        // Who gets only a part of it gets what is erased rather than what takes its place: that is shown until then.
+        for is_erased_here in [true, false] {
+            for ((log, index), unsent) in &mut self.outbox {
+                if erased_here.contains(&log.document) != is_erased_here {
+                    continue;
+                }
+                if channel.submissions.len() >= MOST_UNANSWERED {
+                    break;
+                }
+                if stuck == Some(*log) || unsent.way == Way::Sent {
+                    continue;
+                }
+                let header = &unsent.segment.header;
+                let is_ahead = |head: &EntryHash| {
+                    let entry = self.entries.get(head);
+                    entry.is_some_and(|entry| entry.way != Way::Sent)
+                };
+                if !is_in_its_space(&self.roster, header) || header.roster.iter().any(is_ahead) {
+                    // The relay would not take it of whoever has left the space, nor before what it names.
+                    stuck = Some(*log);
+                    continue;
+                }
+                if self.erased_due.contains(&log.document) && !is_erased_here {
+                    // It is made again elsewhere.
+                    continue;
+                }
+                if !unsent.durable || !unsent.way.is_due(now) {
+                    // What follows in this log waits, too.
+                    stuck = Some(*log);
+                    continue;
+                }
+                unsent.way = Way::Sent;
+                unsent.sent = true;
+                channel.submit(Submission::Segment(*log, *index));
+                let segment = Box::new(channel.packer.pack(&unsent.segment, unsent.hash));
+                let has_room = send(ClientFrame::Segment {
+                    channel: channel.number,
+                    segment,
+                });
+                if !has_room {
+                    return;
+                }
             }
         }
     }

@@ -15,10 +15,31 @@ pub(crate) struct OwnDocument {
 
 /// What the document says.
 pub(crate) struct Reading {
+    /// Whether the founder's first change is here.
+    pub(crate) is_present: bool,
     pub(crate) name: String,
     pub(crate) schools: BTreeMap<SchoolId, School>,
     pub(crate) profiles: BTreeMap<MemberKey, Profile>,
     pub(crate) documents: BTreeMap<DocumentId, Listing>,
+    /// What stands in the place of documents that were started anew, or is to.
+    pub(crate) successors: BTreeMap<DocumentId, DocumentId>,
+}
+
+impl Reading {
+    /// How a document is listed; one that was started anew as what stands in its place.
+    pub(crate) fn listing(&self, mut document: DocumentId) -> Option<&Listing> {
+        for _ in 0..=self.successors.len() {
+            match self.successors.get(&document) {
+                Some(successor) => document = *successor,
+                None => break,
+            }
+        }
+        self.documents.get(&document)
+    }
+
+    pub(crate) fn space_of(&self, document: DocumentId) -> Option<[u8; 16]> {
+        self.listing(document)?.space
+    }
 }
 
 impl OwnDocument {
@@ -30,15 +51,17 @@ impl OwnDocument {
     }
 
     pub(crate) fn is_present(&self) -> bool {
-        self.document.is_present()
+        self.read().is_present
     }
 
     pub(crate) fn read(&self) -> &Reading {
         self.reading.get_or_init(|| Reading {
+            is_present: self.document.is_present(),
             name: self.document.name(),
             schools: self.document.schools(),
             profiles: self.document.profiles(),
             documents: self.document.documents(),
+            successors: self.document.successors(),
         })
     }
 

@@ -394,9 +394,7 @@ impl Classroom {
                 Some(Copy::Here(held)) => held.changed_at,
                 _ => 0,
             };
-            let listed = self
-                .own_document()
-                .and_then(|own| own.read().documents.get(&document.0));
+            let listed = self.own_document().and_then(|own| own.read().listing(document.0));
             let created_at = listed.map_or(0, |listing| listing.created_at);
             newest.push((changed_at, created_at, *document));
         }

@@ -3,10 +3,11 @@
 
 use protocol::frame::ClientFrame;
 use protocol::rand_core::CryptoRng;
-use protocol::roster::Role;
-use protocol::{ClassroomId, MemberId, Refusal, SpaceId};
+use protocol::roster::{Role, Unfit};
+use protocol::{ClassroomId, MemberId, SpaceId};
 
 use crate::classroom::{Classroom, Way};
+use crate::outgoing::stops_for_now;
 use crate::{Error, Replica};
 
 /// How long a lead waits before they make new keys, at least and at most, in milliseconds; others wait longer. Of all who
@@ -34,6 +35,7 @@ impl<R: CryptoRng> Replica<R> {
             self.see_new_spaces(&id)?;
             self.look_for_erased(&id);
             self.look_for_cuts(&id);
+            self.put_cut_aside(&id)?;
             self.leave_cut_lane(&id);
             self.plan_rotation(&id);
         }
@@ -66,11 +68,13 @@ impl<R: CryptoRng> Replica<R> {
         }
         let is_new = spaces.iter().any(|space| !classroom.since_spaces.contains(space));
         classroom.since_spaces = spaces;
-        if is_new {
-            classroom.since = None;
-        }
         let number = classroom.channel.as_ref().map(|channel| channel.number);
-        self.note_since(id)?;
+        if is_new {
+            // Its row stays, which is of fewer spaces: whoever finds it asks from the beginning as well.
+            classroom.since_before = classroom.since.take().or(classroom.since_before);
+        } else if classroom.since.is_some() {
+            self.note_since(id)?;
+        }
         if let Some(channel) = number
             && is_new
         {
@@ -167,18 +171,19 @@ impl Classroom {
         Some((role, due))
     }
 
-    /// What the relay did not take because of a lock is sent again once that is gone.
+    /// What the relay did not take because of a lock, or of a cut-off, is sent again once that is gone.
     fn send_what_is_unlocked(&mut self) {
         for unsent in self.outbox.values_mut() {
-            if matches!(
-                unsent.way,
-                Way::Refused {
-                    reason: Refusal::Locked | Refusal::ClassroomClosed,
-                    ..
+            if matches!(unsent.way, Way::Refused { reason, .. } if stops_for_now(reason)) {
+                let header = &unsent.segment.header;
+                let is_good = match self.roster.check_segment(header) {
+                    Ok(()) => true,
+                    Err(Unfit::BeyondCutoff) => self.roster.may_write_again(header),
+                    Err(_) => false,
+                };
+                if is_good {
+                    unsent.way = Way::READY;
                 }
-            ) && self.roster.check_segment(&unsent.segment.header).is_ok()
-            {
-                unsent.way = Way::READY;
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use documents::classroom::Kind;
+use documents::classroom::{Kind, Listing};
 use protocol::rand_core::CryptoRng;
 use protocol::roster::{Action, Member, Removal, Role};
 use protocol::{ClassroomId, DocumentId, EntryHash, MemberId, Refusal, SchoolId, SpaceId};
@@ -12,6 +12,14 @@ use crate::classroom::Classroom;
 use crate::event::Effect;
 use crate::own_document::Reading;
 use crate::view::{self, Update};
+
+/// What is said of a page of which the list says nothing any more.
+static NOTHING_LISTED: Listing = Listing {
+    kind: Kind::Page,
+    created_by: [0; 32],
+    created_at: 0,
+    space: None,
+};
 
 /// What follows from the roster alone: worked out when it has grown.
 #[derive(Debug, Default)]
@@ -45,9 +53,8 @@ impl<R: CryptoRng> Replica<R> {
             .values_mut()
             .filter(|classroom| classroom.joining.is_none() && classroom.asked.is_none())
         {
-            // While the classroom's own document is read again, what was shown stays.
             let view = me.and_then(|me| classroom.view(me, failing));
-            let Some(view) = view.or_else(|| classroom.shown.clone()) else {
+            let Some(view) = view.or_else(|| classroom.view_as_before(failing)) else {
                 continue;
             };
             summaries.push(view::Summary {
@@ -64,6 +71,7 @@ impl<R: CryptoRng> Replica<R> {
         }
         let home = view::Home {
             link: self.link(),
+            refused: self.connection.refused,
             me,
             card_kept: self.me.as_ref().is_none_or(|me| me.card_kept),
             classrooms: summaries,
@@ -146,12 +154,10 @@ impl Classroom {
                 rights: self.rights.members.get(&member.id).cloned().unwrap_or_default(),
             })
             .collect();
-        let mut documents: Vec<view::Document> = own
-            .documents
-            .iter()
-            .filter(|(id, _)| !self.rights.erased.iter().any(|erased| erased.document.0 == **id))
-            .map(|(id, listing)| {
-                let id = DocumentId(*id);
+        let mut documents: Vec<view::Document> = self
+            .to_show(own)
+            .into_iter()
+            .map(|(id, listing, begun_anew)| {
                 let space = self.space_of(&id);
                 let may_write =
                     self.rights.spaces.contains(&space) && role.may_write() && !self.rights.closed;
@@ -169,6 +175,8 @@ impl Classroom {
                     space,
                     locked,
                     may_write: may_write && (!locked || role.is_staff()),
+                    compared_by: self.compared_by(&id),
+                    begun_anew,
                 }
             })
             .collect();
@@ -182,6 +190,7 @@ impl Classroom {
             documents,
             work: self.work(failing),
             refused: self.refusal(),
+            all_refused: self.refused.is_some(),
             kept_aside: self.count_aside(),
             removed: self.is_removed(standing.is_some()),
             closed: self.rights.closed,
@@ -203,6 +212,63 @@ impl Classroom {
                 .collect(),
             erased: self.rights.erased.clone(),
         })
+    }
+
+    /// The documents of the list, and whether each is to take the place of one that is among them. What a lead starts anew stays
+    /// until the roster says that it is erased: that lead may never come back. What is to take its place is among them before
+    /// only if there is more in it than it was made with, or the other one has not arrived. Anybody may write in the list what
+    /// takes the place of something: that hides nothing but a lead's page of which only the first change is here.
+    fn to_show<'a>(&self, own: &'a Reading) -> Vec<(DocumentId, &'a Listing, bool)> {
+        let (mut all, mut begun) = (Vec::new(), BTreeMap::new());
+        for id in own.documents.keys().chain(own.successors.keys()) {
+            let id = DocumentId(*id);
+            if self.rights.erased.iter().any(|erased| erased.document == id) {
+                continue;
+            }
+            let listing = match own.listing(id.0) {
+                Some(listing) => listing,
+                // What is said to stand in its place is not listed.
+                None if self.titles.contains_key(&id) => &NOTHING_LISTED,
+                None => continue,
+            };
+            all.push((id, listing));
+            if let Some(successor) = own.successors.get(&id.0)
+                && self.may_erase(&MemberId(listing.created_by))
+            {
+                let mut segments = 0;
+                for (log, record) in &self.logs {
+                    if log.document.0 == *successor {
+                        segments += record.next;
+                    }
+                }
+                begun.insert(
+                    DocumentId(*successor),
+                    segments > 1 || !self.titles.contains_key(&id),
+                );
+            }
+        }
+        let mut shown = Vec::new();
+        for (id, listing) in all {
+            let is_begun = begun.get(&id);
+            if is_begun != Some(&false) {
+                shown.push((id, listing, is_begun.is_some()));
+            }
+        }
+        shown
+    }
+
+    /// While the classroom's own document is read again, what was shown stays, but for where the work is.
+    fn view_as_before(&self, failing: bool) -> Option<view::Classroom> {
+        let mut view = self.shown.clone()?;
+        for document in &mut view.documents {
+            document.work = self.work_on(&document.id, failing);
+            document.receipt = self.receipt_of(&document.id, document.work);
+        }
+        view.work = self.work(failing);
+        view.refused = self.refusal();
+        view.all_refused = self.refused.is_some();
+        view.kept_aside = self.count_aside();
+        Some(view)
     }
 
     /// Whether this person was a member once and is not now: the roster says so, or the relay does, which shows it to

@@ -131,6 +131,20 @@ impl Snapshots {
         self.base(&log.document)?.header.covered(log)
     }
 
+    /// Whether some snapshot of a document came.
+    pub(crate) fn knows_any(&self, document: &DocumentId) -> bool {
+        self.known.iter().any(|known| known.document() == *document)
+    }
+
+    /// Whether a snapshot that came covers an index of a log.
+    pub(crate) fn will_cover(&self, log: &Log, index: u64) -> bool {
+        let mut lanes = self
+            .known
+            .iter()
+            .filter_map(|known| known.snapshot.header.covered(log));
+        lanes.any(|lane| lane.next > index)
+    }
+
     /// Whether some snapshot has a piece, and wants it.
     pub(crate) fn names(&self, piece: &PieceHash) -> Named {
         let mut named = Named::Nowhere;
@@ -161,6 +175,15 @@ impl<R: CryptoRng> Replica<R> {
         let ids: Vec<ClassroomId> = self.classrooms.keys().copied().collect();
         for id in ids {
             self.make_wanted(&id);
+            let is_waiting = |classroom: &Classroom| {
+                let mut known = classroom.snapshots.known.iter();
+                classroom.everything_upto().is_some()
+                    && known.any(|known| matches!(known.state, SnapshotState::Offered { .. }))
+            };
+            // What it waited for may have passed.
+            if self.classrooms.get(&id).is_some_and(is_waiting) && self.settle_offers(&id, true).is_ok() {
+                self.fetch_pieces(&id);
+            }
             if self.compare_quiet(&id).is_err() {
                 self.stop_comparing(&id);
             }
@@ -264,6 +287,9 @@ impl<R: CryptoRng> Replica<R> {
             Some(Fetching::Parts) => self.parts_fetched(id)?,
             Some(Fetching::Segments) | None => {}
         }
+        // Who looks behind an invite may have waited for just that.
+        self.apply_arrived();
+        self.answer_previews(id);
         Ok(())
     }
 
@@ -466,8 +492,8 @@ impl Classroom {
         Err(reason)
     }
 
-    /// Whether a snapshot is of use to `me`, who writes on the lanes `held`.
-    fn fit(&self, known: &Known, me: &MemberId, held: &BTreeSet<LaneId>) -> Fit {
+    /// Whether a snapshot is of use to `me`, who writes on the lane `lane_here`.
+    fn fit(&self, known: &Known, me: &MemberId, lane_here: &LaneId) -> Fit {
         let header = &known.snapshot.header;
         if let Some(reason) = self.objection(known) {
             return match reason {
@@ -475,20 +501,28 @@ impl Classroom {
                 _ => Fit::Refused(reason),
             };
         }
-        let mut is_ahead = false;
+        let (mut is_ahead, mut is_unclear) = (false, false);
         for (log, lane) in header.logs() {
             let next = self.logs.get(&log).map_or(0, |record| record.next);
             if lane.next <= next {
                 continue;
             }
-            if log.member == *me && held.contains(&log.lane) {
-                // Nobody else writes there.
-                return Fit::Refused(AsideReason::SnapshotDiffers);
+            if log.member == *me {
+                if log.lane == *lane_here {
+                    // Nobody else writes there.
+                    return Fit::Refused(AsideReason::SnapshotDiffers);
+                }
+                // A copy of this profile may have gone on there: the relay says whether it has what is unsent here. What is ahead
+                // otherwise this device has lost.
+                let mut unsent = self.outbox.range((log, 0)..=(log, u64::MAX));
+                is_unclear |= unsent.any(|(_, unsent)| !unsent.settled);
             }
             is_ahead = true;
         }
         if !is_ahead {
             Fit::Here
+        } else if is_unclear {
+            Fit::Waits(AsideReason::OutOfOrder)
         } else if self.has_key(header.space, header.epoch) {
             Fit::Ahead
         } else {

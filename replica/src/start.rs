@@ -11,8 +11,7 @@ use crate::classroom::{Classroom, Copy, Unsent, UnsentEntry, Way};
 use crate::connection::Connection;
 use crate::event::Effect;
 use crate::store::{
-    self, AsideRecord, ClassroomRecord, EntryRecord, LogRecord, READER, Records, SinceRecord, SnapshotRecord,
-    Table, rows,
+    self, ClassroomRecord, EntryRecord, LogRecord, Records, SinceRecord, SnapshotRecord, Table, rows,
 };
 use crate::writes::Writes;
 use crate::{Error, Me, Replica};
@@ -92,31 +91,49 @@ impl<R: CryptoRng> Replica<R> {
         self.load(id, document);
     }
 
-    /// Reads classrooms from their records. A row that cannot be read stays in the store, untouched, and so does a
-    /// classroom without its founding.
+    /// Reads classrooms from their entries and records. A row that cannot be read stays in the store, untouched, and so does
+    /// a classroom without its founding; a damaged record stands in nobody's way. Where entries are missing, the relay is
+    /// asked what it has.
     pub(crate) fn read_classrooms(&mut self, records: &Records) {
         let mut entries: BTreeMap<ClassroomId, Vec<(Entry, bool)>> = BTreeMap::new();
+        let mut damaged: BTreeSet<ClassroomId> = BTreeSet::new();
         for (key, value) in rows(records, Table::Entries) {
-            if let Some(id) = store::parse_classroom(key)
-                && let Ok(record) = store::decode::<EntryRecord>(Table::Entries, value)
-                && let Ok(entry) = Entry::decode(&record.entry)
-            {
-                entries.entry(id).or_default().push((entry, record.on_relay));
+            let Some(id) = store::parse_classroom(key) else {
+                continue;
+            };
+            let record = store::decode::<EntryRecord>(Table::Entries, value);
+            let entry = record.and_then(|record| Ok((Entry::decode(&record.entry)?, record.on_relay)));
+            match entry {
+                Ok(entry) => entries.entry(id).or_default().push(entry),
+                Err(error) if is_newer(&error) => {}
+                Err(_) => {
+                    damaged.insert(id);
+                }
             }
         }
+        let mut known: BTreeMap<ClassroomId, ClassroomRecord> = BTreeMap::new();
         for (key, value) in rows(records, Table::Classrooms) {
-            let Some((id, record)) = key.try_into().ok().map(ClassroomId).and_then(|id| {
-                Some((
-                    id,
-                    store::decode::<ClassroomRecord>(Table::Classrooms, value).ok()?,
-                ))
-            }) else {
+            let Some(id) = key.try_into().ok().map(ClassroomId) else {
                 continue;
             };
-            let Some(mut classroom) = classroom(id, entries.remove(&id).unwrap_or_default()) else {
+            match store::decode(Table::Classrooms, value) {
+                Ok(record) => {
+                    known.insert(id, record);
+                }
+                Err(error) if is_newer(&error) => {
+                    entries.remove(&id);
+                }
+                Err(_) => {}
+            }
+        }
+        for (id, entries) in entries {
+            let Some(mut classroom) = classroom(id, entries) else {
                 continue;
             };
-            classroom.record = record;
+            classroom.record = known.remove(&id).unwrap_or_default();
+            if !classroom.waiting.is_empty() {
+                damaged.insert(id);
+            }
             if let Some(me) = &self.me {
                 classroom.since_spaces = classroom.spaces_of(&me.keys.id());
             }
@@ -147,6 +164,7 @@ impl<R: CryptoRng> Replica<R> {
                 classroom.disputes.due.insert((document, fold));
             }
         }
+        self.look_for_lost_entries(damaged);
         self.read_logs(records);
         for (key, value) in rows(records, Table::Snapshots) {
             if let Some(classroom) = store::parse_classroom(key).and_then(|id| self.classrooms.get_mut(&id))
@@ -161,8 +179,29 @@ impl<R: CryptoRng> Replica<R> {
         self.read_receipts(records);
     }
 
+    /// Has the relay asked what it has of classrooms that lack entries: some are `damaged`, and whoever has a classroom came
+    /// into it, or asks to.
+    fn look_for_lost_entries(&mut self, mut damaged: BTreeSet<ClassroomId>) {
+        if let Some(me) = self.me.as_ref().map(|me| me.keys.id()) {
+            let came = |classroom: &&Classroom| {
+                let roster = &classroom.roster;
+                classroom.asked.is_some()
+                    || roster.member(&me).is_some()
+                    || roster.former_members().contains(&me)
+            };
+            let without = self.classrooms.values().filter(|classroom| !came(classroom));
+            damaged.extend(without.map(|classroom| classroom.id));
+        }
+        for id in damaged {
+            if let Some(classroom) = self.classrooms.get_mut(&id) {
+                // Not noted in the store: it is seen there at every start until it is mended.
+                classroom.unhealed = true;
+            }
+        }
+    }
+
     /// What any tab has got is in the store, so the furthest counts: but not of a tab that had not heard yet that a log
-    /// went back, for what it got of that log may be another history.
+    /// went back, for what it got of that log may be another history. Of such a tab it only counts which relay that was.
     fn read_since(&mut self, records: &Records) {
         let behind: BTreeSet<(ClassroomId, LaneId)> = rows(records, Table::Logs)
             .filter_map(|(key, value)| {
@@ -174,14 +213,20 @@ impl<R: CryptoRng> Replica<R> {
             .collect();
         for (key, value) in rows(records, Table::Classrooms) {
             if let Some((id, tab)) = store::parse_since_key(key)
-                && !behind.contains(&(id, tab))
                 && let Some(classroom) = self.classrooms.get_mut(&id)
-                // Of the first version, or in fewer spaces than this person is in now: all is read again.
-                && let Ok(since) = store::decode::<SinceRecord>(Table::Classrooms, value)
-                && classroom.since_spaces.iter().all(|space| since.spaces.contains(space))
+                // Of the first version: all is read again.
+                && let Ok(SinceRecord { position, spaces }) =
+                    store::decode::<SinceRecord>(Table::Classrooms, value)
             {
-                // If the relay is another one by now, it starts from the beginning.
-                classroom.since = classroom.since.max(Some(since.position));
+                let has_all = classroom.since_spaces.iter().all(|space| spaces.contains(space));
+                // In fewer spaces than this person is in now: all is read again. If the relay is another one by now, it
+                // starts from the beginning.
+                let known = if has_all && !behind.contains(&(id, tab)) {
+                    &mut classroom.since
+                } else {
+                    &mut classroom.since_before
+                };
+                *known = (*known).max(Some(position));
             }
         }
     }
@@ -229,16 +274,11 @@ impl<R: CryptoRng> Replica<R> {
 
     fn read_all_aside(&mut self, records: &Records) {
         for (key, value) in rows(records, Table::Aside) {
-            let Some(classroom) = store::parse_classroom(key).and_then(|id| self.classrooms.get_mut(&id))
-            else {
-                continue;
-            };
-            let Ok(record) = store::decode::<AsideRecord>(Table::Aside, value) else {
-                continue;
-            };
-            let aside = classroom.describe(record.reason, record.item);
-            classroom.aside.put(key.to_vec(), aside);
-            classroom.aside_due = true;
+            if let Some(classroom) = store::parse_classroom(key).and_then(|id| self.classrooms.get_mut(&id))
+                && classroom.know_aside(key, value)
+            {
+                classroom.aside_due = true;
+            }
         }
         let mut readers: BTreeMap<ClassroomId, u32> = BTreeMap::new();
         for (key, value) in rows(records, Table::Classrooms) {
@@ -250,21 +290,16 @@ impl<R: CryptoRng> Replica<R> {
         }
         for classroom in self.classrooms.values_mut() {
             let has_aside = classroom.aside.len() > 0;
-            if has_aside && readers.get(&classroom.id) != Some(&READER) {
-                classroom.aside_all_due = true;
-                let key = store::reader_key(&classroom.id);
-                // If it can't be noted, all is tried with the next start again.
-                if self
-                    .writes
-                    .next()
-                    .put(Table::Classrooms, key.clone(), &READER)
-                    .is_err()
-                {
-                    self.writes.next().delete(Table::Classrooms, key);
-                }
-            }
+            let is_tried = readers.get(&classroom.id) == Some(&store::reader());
+            classroom.aside_all_due = has_aside && !is_tried;
+            classroom.aside_untold = classroom.aside_all_due;
         }
     }
+}
+
+/// Whether a newer version wrote this.
+fn is_newer(error: &Error) -> bool {
+    matches!(error, Error::Protocol(protocol::Error::UnsupportedVersion { .. }))
 }
 
 /// A classroom from its entries, which come in no particular order.

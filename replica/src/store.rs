@@ -14,7 +14,7 @@ use protocol::bounded::{self, Bytes};
 use protocol::bundle;
 use protocol::frame::Position;
 use protocol::roster::Entry;
-use protocol::segment::{Header, Kind, Log};
+use protocol::segment::{Header, Log};
 use protocol::verdict::Statement;
 use protocol::{
     ClassroomId, DocumentId, EntryHash, LaneId, MemberId, PieceHash, SegmentHash, SnapshotHash, SpaceId,
@@ -32,7 +32,7 @@ const VERSION: u8 = 1;
 pub const SCHEMA: u32 = 4;
 
 /// Raised with each version of the app that can take what an earlier one kept aside: all of it is tried once more.
-pub(crate) const READER: u32 = 1;
+const READER: u32 = 1;
 
 /// A table. The names are those of the browser's object stores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -40,7 +40,7 @@ pub enum Table {
     /// Who this is: [`Me`] under an empty key.
     Profile,
     /// [`ClassroomRecord`] by classroom; by classroom and tab, up to where everything of the relay is here
-    /// ([`SinceRecord`]); [`Asked`] by classroom and a zero; by classroom and a one, which [`READER`] has looked at what is
+    /// ([`SinceRecord`]); [`Asked`] by classroom and a zero; by classroom and a one, which [`reader`] has looked at what is
     /// kept aside; by classroom and a word, that the relay may lack something that is here, or that
     /// a fold is disputed; by classroom and another word, how
     /// much waits for an invite to it ([`Unopened`]).
@@ -522,7 +522,7 @@ pub(crate) fn item_key(classroom: &ClassroomId, log: &Log, index: u64) -> Vec<u8
 /// For a segment in [`Table::Segments`].
 pub(crate) fn segment_key(classroom: &ClassroomId, header: &Header) -> Vec<u8> {
     let mut key = item_key(classroom, &header.log, header.last);
-    if header.kind != Kind::Run {
+    if !header.kind.is_run() {
         key.extend(header.first.to_be_bytes());
     }
     key
@@ -573,6 +573,11 @@ pub(crate) fn aside_key(classroom: &ClassroomId, item: &[u8], kind: Option<u8>) 
 /// The kind that an [`aside_key`] names.
 pub(crate) fn kind_aside(key: &[u8]) -> Option<u8> {
     key.get(64).copied()
+}
+
+/// The version that looks at what is kept aside.
+pub(crate) fn reader() -> u32 {
+    READER + u32::from(protocol::next::is_played())
 }
 
 /// For which version has looked at what is kept aside.

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::classroom::{Unsent, UnsentEntry, Way};
 use crate::event::Effect;
+use crate::incoming::EntrySource;
 use crate::outgoing::SEND_FOR_OTHERS_AFTER;
 use crate::store::{self, EntryRecord, LogRecord, Records, Table, rows};
 use crate::view::Update;
@@ -129,7 +130,7 @@ impl<R: CryptoRng> Replica<R> {
     }
 
     fn entry_from_tab(&mut self, id: &ClassroomId, bytes: &[u8]) -> Result<(), Error> {
-        self.take_entry(id, bytes, false)?;
+        self.take_entry(id, bytes, EntrySource::Tab)?;
         self.send_for_others(id, Entry::decode(bytes)?.hash());
         Ok(())
     }
@@ -161,7 +162,7 @@ impl<R: CryptoRng> Replica<R> {
                     .classrooms
                     .get(&id)
                     .is_some_and(|known| known.roster.entry(&entry.hash()).is_none())
-                && self.take_entry(&id, &record.entry, false).is_ok()
+                && self.take_entry(&id, &record.entry, EntrySource::Tab).is_ok()
             {
                 left.push((id, entry.hash()));
             }
@@ -217,9 +218,11 @@ impl<R: CryptoRng> Replica<R> {
         }
     }
 
-    /// The tab is about to go: others need not wait to see it. What is on its way to storage may still get out.
+    /// The tab is about to go: others need not wait to see it. What is on its way to storage may still get out. What there is
+    /// no time left to fold is folded by the next tab.
     pub(crate) fn closing(&mut self) {
-        self.fold_all_unsent();
+        let ids: Vec<ClassroomId> = self.classrooms.keys().copied().collect();
+        self.fold_now(&ids);
         self.say_gone();
     }
 }

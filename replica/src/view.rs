@@ -80,6 +80,8 @@ pub enum Receipt {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Home {
     pub link: Link,
+    /// Why the relay ended the connection, if it said so; until it speaks of a classroom again.
+    pub refused: Option<Refusal>,
     /// `None` before the first classroom.
     pub me: Option<MemberId>,
     /// Whether the login card was printed or copied.
@@ -138,8 +140,10 @@ pub struct Classroom {
     pub members: Vec<Member>,
     pub documents: Vec<Document>,
     pub work: Work,
-    /// What keeps this classroom from the relay, if anything does.
+    /// What keeps this classroom, or something in it, from the relay, if anything does.
     pub refused: Option<Refusal>,
+    /// Whether that keeps all of it from there.
+    pub all_refused: bool,
     /// Items that arrived and could not be applied; they are stored.
     pub kept_aside: u32,
     /// This person was removed, or left: what is here can be read, and work that the relay does not have can be exported.
@@ -257,6 +261,11 @@ pub struct Document {
     pub locked: bool,
     /// Whether this person may write in it now.
     pub may_write: bool,
+    /// If it begins with a snapshot here: how many leads and teachers besides its maker are known to have found that this
+    /// holds what the history holds.
+    pub compared_by: Option<u32>,
+    /// Whether it is to take the place of a document that is still listed.
+    pub begun_anew: bool,
 }
 
 /// Somebody who is on a page.
@@ -273,11 +282,20 @@ pub struct Presence {
 /// Something that is kept aside.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeptAside {
-    pub reason: AsideReason,
+    pub reason: Why,
     /// Whose it is, as far as it says.
     pub from: Option<MemberId>,
     pub document: Option<DocumentId>,
     pub bytes: u64,
+}
+
+/// Why something is kept aside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Why {
+    /// It does not fit here, or not yet.
+    Unfit(AsideReason),
+    /// It is this person's, and the relay does not take it.
+    Refused(Refusal),
 }
 
 /// What an invite leads to, for the screen on which one joins.

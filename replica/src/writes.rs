@@ -8,7 +8,9 @@ use crate::Replica;
 use crate::command::Answer;
 use crate::event::Effect;
 use crate::store::{Batch, Changes, Ranges};
+use crate::tabs::Note;
 use protocol::rand_core::CryptoRng;
+use protocol::roster::Entry;
 
 /// How long after a failed write the next attempt is made, in milliseconds.
 pub(crate) const RETRY: u64 = 1000;
@@ -107,19 +109,30 @@ impl<R: CryptoRng> Replica<R> {
                     }
                 }
                 After::Entry(classroom, entry) => {
-                    if let Some(unsent) = self
-                        .classrooms
-                        .get_mut(&classroom)
-                        .and_then(|c| c.entries.get_mut(&entry))
-                    {
-                        unsent.durable = true;
-                    }
+                    self.entry_written(classroom, &entry);
                     // A classroom is opened on the relay only once its founding cannot be lost any more.
                     if entry.0 == classroom.0 {
                         self.open_channel(&classroom);
                     }
                 }
             }
+        }
+    }
+
+    /// The other tabs send an own entry as well, if that takes long. One that was made again meanwhile they never hear of: it
+    /// was in no store, or is not any more.
+    fn entry_written(&mut self, id: ClassroomId, hash: &EntryHash) {
+        let Some(classroom) = self.classrooms.get_mut(&id) else {
+            return;
+        };
+        let Some(unsent) = classroom.entries.get_mut(hash) else {
+            return;
+        };
+        unsent.durable = true;
+        if let Some(Ok(entry)) = classroom.roster.entry(hash).map(Entry::encode)
+            && let Ok(note) = (Note::Entry { classroom: id, entry }).encode()
+        {
+            self.effects.push(Effect::TellTabs(note));
         }
     }
 }

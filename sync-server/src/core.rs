@@ -295,8 +295,11 @@ impl Relay {
     /// If the store failed.
     pub fn tidy(&mut self) -> Result<(), Error> {
         for id in self.shared.store.classrooms()? {
-            if let Some(classroom) = self.shared.classrooms.load(&id)? {
-                self.jobs.push_back(Job::Tidy { classroom });
+            match self.shared.classrooms.load(&id) {
+                Ok(Some(classroom)) => self.jobs.push_back(Job::Tidy { classroom }),
+                Err(error) if !matches!(error, Error::Damaged(_)) => return Err(error),
+                // Gone, or damaged, which is said where it is found out: the others are kept in order.
+                Ok(None) | Err(_) => {}
             }
         }
         Ok(())

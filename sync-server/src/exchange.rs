@@ -4,37 +4,40 @@ use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
+use protocol::Refusal;
 use protocol::frame::{self, ClientFrame};
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use crate::connection::{Server, look_up, take};
 use crate::core::exchange::{Answering, ExchangeSecret};
 use crate::core::inbox::Inbox;
 use crate::core::receiver::Receiver;
 use crate::core::sender::{Next, Sender};
-
-/// How many are worked on at once; others wait for their turn. Each holds an answer in memory.
-const AT_ONCE: usize = 64;
+use crate::settings::Limits;
 
 /// What all exchanges share.
 pub(crate) struct Exchanges {
     secret: ExchangeSecret,
     turns: Semaphore,
+    /// How long one waits for its turn.
+    patience: Duration,
 }
 
 impl Exchanges {
-    pub(crate) fn new(secret: ExchangeSecret) -> Self {
+    pub(crate) fn new(secret: ExchangeSecret, limits: &Limits) -> Self {
         Self {
             secret,
-            turns: Semaphore::new(AT_ONCE),
+            turns: Semaphore::new(limits.exchanges.min(Semaphore::MAX_PERMITS)),
+            patience: limits.exchange_turn,
         }
     }
 
     /// Answers a request. `origins` are those an answer to the challenge may be for.
     pub(crate) async fn answer(&self, request: &[u8], origins: Vec<String>, server: &Server) -> Vec<u8> {
-        // It fails only once closed, which nobody does.
-        let _turn = self.turns.acquire().await;
+        let turn = timeout(self.patience, self.turns.acquire()).await;
         let now = server.clock.now();
         let [challenge, earlier] = self.secret.challenges(now.clock);
         let inbox = Arc::new(Inbox::default());
@@ -45,12 +48,25 @@ impl Exchanges {
         let mut answering = Answering::default();
         // The challenge, which is all that is told to whoever did not answer the one before.
         tell(&mut sender, &mut answering, server).await;
+        // No turn came in time. (That there are none any more would be an error as well; it does not happen.)
+        let Ok(Ok(_turn)) = turn else {
+            inbox.end(Refusal::Busy);
+            tell(&mut sender, &mut answering, server).await;
+            return answering.into_bytes();
+        };
         let mut frames = frame::decode::<ClientFrame>(request);
         let Some(Ok(answer)) = frames.next() else {
             return answering.into_bytes();
         };
-        if receiver.take(answer, now).is_err() {
-            return answering.into_bytes();
+        match receiver.take(answer, now) {
+            Ok(_) => {}
+            // With the challenge that was given they begin anew.
+            Err(Refusal::NotAuthenticated) => return answering.into_bytes(),
+            Err(reason) => {
+                inbox.end(reason);
+                tell(&mut sender, &mut answering, server).await;
+                return answering.into_bytes();
+            }
         }
         let mut taking = Box::pin(take(&mut receiver, frames.rest(), &inbox, server));
         let mut is_taken = false;

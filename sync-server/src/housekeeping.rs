@@ -38,7 +38,12 @@ async fn tidy(server: &Arc<Server>) -> Result<(), Error> {
         let shared = Arc::clone(&server.shared);
         let classroom = tokio::task::spawn_blocking(move || shared.classrooms.load(&id))
             .await
-            .map_err(ended)??;
+            .map_err(ended)?;
+        let classroom = match classroom {
+            // It is said where it is found out: the others are kept in order.
+            Err(Error::Damaged(_)) => continue,
+            classroom => classroom?,
+        };
         if let Some(classroom) = classroom
             && server.queue.put(Job::Tidy { classroom }).await.is_err()
         {

@@ -129,6 +129,12 @@ struct LimitOptions {
     /// How long a `POST /sync` may take to come.
     #[arg(long, value_name = "SECONDS", default_value_t = Limits::default().exchange.as_secs())]
     exchange: u64,
+    /// How many `POST /sync` are answered at once.
+    #[arg(long, value_name = "COUNT", default_value_t = Limits::default().exchanges)]
+    exchanges: usize,
+    /// How long others wait for their turn.
+    #[arg(long, value_name = "SECONDS", default_value_t = Limits::default().exchange_turn.as_secs())]
+    exchange_turn: u64,
     /// How long a connection may have no classroom open.
     #[arg(long, value_name = "SECONDS", default_value_t = Limits::default().unopened.as_secs())]
     unopened: u64,
@@ -138,6 +144,9 @@ struct LimitOptions {
     /// How long a client may take nothing of what waits for it.
     #[arg(long, value_name = "SECONDS", default_value_t = Limits::default().stalled.as_secs())]
     stalled: u64,
+    /// How long a client has for hearing why its connection ends.
+    #[arg(long, value_name = "SECONDS", default_value_t = Limits::default().farewell.as_secs())]
+    farewell: u64,
     /// Submissions of one connection that wait for their answer.
     #[arg(long, value_name = "COUNT", default_value_t = Limits::default().unanswered)]
     unanswered: usize,
@@ -153,6 +162,13 @@ struct LimitOptions {
     /// Other requests of one connection at once after a pause.
     #[arg(long, value_name = "COUNT", default_value_t = Limits::default().requests.at_once)]
     requests_at_once: u32,
+    /// Bytes of memory for what one connection may leave out of the segments it sends: some 200 for each log, and 32 for
+    /// each roster head that the log's last segment named.
+    #[arg(long, value_name = "BYTES", default_value_t = Limits::default().remembered)]
+    remembered_bytes: usize,
+    /// Whispers that wait for one connection; of more the oldest are dropped.
+    #[arg(long, value_name = "COUNT", default_value_t = Limits::default().whispers)]
+    whispers_waiting: usize,
     /// Whispers of one connection in a second.
     #[arg(long, value_name = "COUNT", default_value_t = Limits::default().whispers_per_second)]
     whispers_per_second: u32,
@@ -165,6 +181,10 @@ struct LimitOptions {
     /// Roster entries of one classroom.
     #[arg(long, value_name = "COUNT", default_value_t = Limits::default().classroom_entries)]
     classroom_entries: usize,
+    /// Bytes of the roster entries in which one member speaks of their own logs, extending or leaving; each counts for 8 KiB at
+    /// least.
+    #[arg(long, value_name = "BYTES", default_value_t = Limits::default().member_cutoffs)]
+    member_cutoffs: usize,
     /// Segments that a document may get before a member is asked for a snapshot.
     #[arg(long, value_name = "COUNT", default_value_t = Limits::default().snapshot_after)]
     snapshot_after: u64,
@@ -193,9 +213,12 @@ impl LimitOptions {
             message: self.message_bytes,
             handshake: Duration::from_secs(self.handshake),
             exchange: Duration::from_secs(self.exchange),
+            exchanges: self.exchanges,
+            exchange_turn: Duration::from_secs(self.exchange_turn),
             unopened: Duration::from_secs(self.unopened),
             idle: Duration::from_secs(self.idle),
             stalled: Duration::from_secs(self.stalled),
+            farewell: Duration::from_secs(self.farewell),
             unanswered: self.unanswered,
             submissions: Rate {
                 per_second: self.submissions_per_second,
@@ -205,14 +228,16 @@ impl LimitOptions {
                 per_second: self.requests_per_second,
                 at_once: self.requests_at_once,
             },
+            remembered: self.remembered_bytes,
+            whispers: self.whispers_waiting,
             whispers_per_second: self.whispers_per_second,
             classroom_bytes: self.classroom_bytes,
             classroom_documents: self.classroom_documents,
             classroom_entries: self.classroom_entries,
+            member_cutoffs: self.member_cutoffs,
             snapshot_after: self.snapshot_after,
             retention: self.retention.map(|days| DAY * days),
             covered: DAY * self.covered,
-            ..Limits::default()
         }
     }
 }
@@ -293,4 +318,40 @@ async fn serve(arguments: Serve) -> Result<(), Error> {
     }
     tracing::info!("shutting down");
     relay.shut_down().await
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory as _, Parser as _};
+    use sync_server::Limits;
+
+    use super::{Arguments, Command};
+
+    fn limits(options: &[&str]) -> Limits {
+        let arguments = ["sync-server", "serve"].iter().chain(options);
+        match Arguments::try_parse_from(arguments).unwrap().command {
+            Command::Serve(serve) => serve.limits.limits(),
+            Command::Bundle(_) => unreachable!("asked to serve"),
+        }
+    }
+
+    /// That each limit has an option the compiler sees to: `limits` takes none from the defaults.
+    #[test]
+    fn each_option_sets_a_limit_and_without_them_all_are_as_stated() {
+        assert_eq!(limits(&[]), Limits::default());
+        let command = Arguments::command();
+        let serve = command.find_subcommand("serve").unwrap();
+        let options: Vec<_> = serve
+            .get_arguments()
+            .filter(|option| option.get_help_heading() == Some("Limits"))
+            .map(|option| format!("--{}", option.get_long().unwrap()))
+            .collect();
+        let mut seen = vec![Limits::default()];
+        for option in &options {
+            let set = limits(&[option, "7"]);
+            assert!(!seen.contains(&set), "{option}");
+            seen.push(set);
+        }
+        assert!(options.contains(&"--exchange-turn".to_owned()), "{options:?}");
+    }
 }

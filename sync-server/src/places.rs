@@ -37,7 +37,7 @@ struct Counted {
 impl Places {
     pub(crate) fn new(limits: &Limits, proxies: &[IpAddr]) -> Self {
         Self {
-            all: Arc::new(Semaphore::new(limits.connections)),
+            all: Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS))),
             per_address: limits.connections_per_address,
             proxies: proxies.iter().map(IpAddr::to_canonical).collect(),
             taken: Arc::default(),

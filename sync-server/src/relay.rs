@@ -76,6 +76,9 @@ pub async fn start(listener: TcpListener, settings: Settings) -> Result<Relay, E
         .limits
         .stalled
         .saturating_add(2 * settings.limits.farewell);
+    let mut secret = [0; 32];
+    getrandom::fill(&mut secret).map_err(Error::Random)?;
+    let exchanges = Exchanges::new(ExchangeSecret::new(secret), &settings.limits);
     let rules = Rules {
         limits: settings.limits,
         found_token: settings.found_token,
@@ -91,11 +94,9 @@ pub async fn start(listener: TcpListener, settings: Settings) -> Result<Relay, E
     let (phase, watching) = watch::channel(Phase::Serving);
     let (living, alive) = mpsc::channel(1);
     let housekeeping = tokio::spawn(keep_house(Arc::clone(&server), watching.clone()));
-    let mut secret = [0; 32];
-    getrandom::fill(&mut secret).map_err(Error::Random)?;
     let service = http::service(http::Context {
         server,
-        exchanges: Arc::new(Exchanges::new(ExchangeSecret::new(secret))),
+        exchanges: Arc::new(exchanges),
         origins,
         app: settings.app,
         phase: watching.clone(),

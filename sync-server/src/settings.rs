@@ -49,7 +49,7 @@ pub struct Rate {
 }
 
 /// What one relay takes at most.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     pub connections: usize,
     /// Connections from one address, or one /64 network of IPv6. A whole school may share one.
@@ -64,6 +64,10 @@ pub struct Limits {
     pub handshake: Duration,
     /// For a whole `POST /sync` to come.
     pub exchange: Duration,
+    /// Of those, how many are answered at once: each holds its answer in memory.
+    pub exchanges: usize,
+    /// How long others wait for their turn.
+    pub exchange_turn: Duration,
     /// Without an open classroom, however much the client says: anybody can answer the challenge.
     pub unopened: Duration,
     /// Without any message of the client. One that is well whispers every 15 s, and pings when it has heard nothing
@@ -89,6 +93,8 @@ pub struct Limits {
     pub classroom_documents: usize,
     /// Roster entries of one classroom.
     pub classroom_entries: usize,
+    /// Bytes of roster entries in which one member says where their own logs end.
+    pub member_cutoffs: usize,
     /// Segments that a document may get before a member is asked for a snapshot.
     pub snapshot_after: u64,
     /// How long segments are kept that a confirmed snapshot holds; for ever if not stated.
@@ -111,6 +117,8 @@ impl Default for Limits {
             message: MAX_MESSAGE,
             handshake: Duration::from_secs(15),
             exchange: Duration::from_secs(120),
+            exchanges: 64,
+            exchange_turn: Duration::from_secs(15),
             unopened: Duration::from_secs(60),
             idle: Duration::from_secs(65),
             stalled: Duration::from_secs(30),
@@ -128,6 +136,7 @@ impl Default for Limits {
             classroom_bytes: 4 * 1024 * 1024 * 1024,
             classroom_documents: 20_000,
             classroom_entries: 20_000,
+            member_cutoffs: 512 * 1024,
             snapshot_after: 4096,
             retention: None,
             covered: Duration::from_secs(30 * 24 * 60 * 60),

@@ -214,6 +214,14 @@ pub struct Held {
     pub previous: SegmentHash,
 }
 
+/// What a segment was stored as, whether or not it can be read any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Named {
+    pub first: u64,
+    pub last: u64,
+    pub hash: SegmentHash,
+}
+
 /// A piece that is there, and since when, in seconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HeldPiece {
@@ -267,6 +275,9 @@ pub trait Store: Send + Sync + 'static {
         to: u64,
         bytes: usize,
     ) -> Result<Vec<Placed>, Error>;
+
+    /// Of the segments of a log whose last index is in the range, both ends included, the first, also if it is damaged.
+    fn named(&self, classroom: &ClassroomId, log: &Log, from: u64, to: u64) -> Result<Option<Named>, Error>;
 
     /// The bytes of the segments of a log whose last index is in the range, both ends included.
     fn weight(&self, classroom: &ClassroomId, log: &Log, from: u64, to: u64) -> Result<u64, Error>;

@@ -16,7 +16,7 @@ use protocol::{
 use sync_server::Error;
 use sync_server::store::memory::Failure;
 use sync_server::store::{
-    Change, Held, HeldPiece, Item, MAX_INDEX, Memory, Placed, Sqlite, Store, Tail, Totals,
+    Change, Held, HeldPiece, Item, MAX_INDEX, Memory, Named, Placed, Sqlite, Store, Tail, Totals,
 };
 
 /// Seconds since 1970.
@@ -411,6 +411,20 @@ fn folds_conform(store: &dyn Store, one: ClassroomId, segments: &[(SegmentHash, 
     };
     for index in 0..2 {
         assert_eq!(store.held(&one, &log, index).unwrap(), Some(held));
+    }
+    let named = |(hash, segment): &(SegmentHash, Segment)| {
+        let Header { first, last, .. } = segment.header;
+        Some(Named {
+            first,
+            last,
+            hash: *hash,
+        })
+    };
+    assert_eq!(store.named(&one, &log, 0, 9).unwrap(), named(&fold));
+    assert_eq!(store.named(&one, &log, 1, 1).unwrap(), named(&fold));
+    assert_eq!(store.named(&one, &log, 2, 9).unwrap(), named(&segments[2]));
+    for (from, to) in [(0, 0), (3, 9)] {
+        assert_eq!(store.named(&one, &log, from, to).unwrap(), None);
     }
     let found = store.log(&one, &log, 0, 3, usize::MAX).unwrap();
     assert_eq!(

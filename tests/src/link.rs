@@ -30,6 +30,9 @@ pub enum Condition {
     Cut,
     /// New connections that ask to become a WebSocket are refused, as some proxies do.
     NoSockets,
+    /// Whatever is asked for is answered with a page of its own, as where one has to sign in first; except for the file of this
+    /// path. What was open is closed.
+    SignIn(&'static str),
 }
 
 /// What has come through a link, in bytes.
@@ -139,8 +142,8 @@ async fn accept(
     }
 }
 
-/// Whether a connection's first request asks for a WebSocket.
-async fn asks_for_socket(near: &TcpStream) -> bool {
+/// The head of a connection's first request, as far as it came.
+async fn first_head(near: &TcpStream) -> String {
     let mut head = vec![0; 16 * 1024];
     let mut seen = 0;
     loop {
@@ -148,17 +151,29 @@ async fn asks_for_socket(near: &TcpStream) -> bool {
             // What was seen before is seen again until more has come.
             Ok(length) if length > seen => seen = length,
             Ok(1..) => sleep(Duration::from_millis(1)).await,
-            Ok(0) | Err(_) => return false,
+            Ok(0) | Err(_) => return String::new(),
         }
-        let text = String::from_utf8_lossy(&head[..seen]).to_lowercase();
+        let text = String::from_utf8_lossy(&head[..seen]);
         if let Some(end) = text.find("\r\n\r\n") {
-            return text[..end].contains("upgrade: websocket");
+            return text[..end + 4].to_owned();
         }
         if seen == head.len() {
-            return false;
+            return text.into_owned();
         }
     }
 }
+
+/// Answers the first request and closes.
+async fn answer(mut near: TcpStream, answer: &str) {
+    // A connection that is closed with something unread is reset, and the answer may go with it.
+    let mut unread = [0; 16 * 1024];
+    while matches!(near.try_read(&mut unread), Ok(1..)) {}
+    // Whoever asked may be gone.
+    near.write_all(answer.as_bytes()).await.ok();
+}
+
+const FORBIDDEN: &str = "HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+const SIGN_IN: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 29\r\nconnection: close\r\n\r\n<title>Please sign in</title>";
 
 async fn connect(
     mut near: TcpStream,
@@ -166,20 +181,34 @@ async fn connect(
     condition: watch::Receiver<Condition>,
     counters: Arc<Counters>,
 ) {
-    if *condition.borrow() == Condition::NoSockets && asks_for_socket(&near).await {
-        // A connection that is closed with something unread is reset, and the answer may go with it.
-        let mut unread = [0; 16 * 1024];
-        while matches!(near.try_read(&mut unread), Ok(1..)) {}
-        let answer = b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
-        // Whoever asked may be gone.
-        near.write_all(answer).await.ok();
-        return;
+    let now = *condition.borrow();
+    let mut rewritten = None;
+    if now == Condition::NoSockets {
+        let head = first_head(&near).await.to_lowercase();
+        if head.contains("upgrade: websocket") {
+            return answer(near, FORBIDDEN).await;
+        }
+    } else if let Condition::SignIn(except) = now {
+        let head = first_head(&near).await;
+        if !head.starts_with(&format!("GET {except} ")) {
+            return answer(near, SIGN_IN).await;
+        }
+        // Another request on the same connection would come through as well.
+        if near.read_exact(&mut vec![0; head.len()]).await.is_err() {
+            return;
+        }
+        rewritten = Some(head.replace("keep-alive", "close"));
     }
     // A relay that is down closes the connection, as it would without a link between.
-    let Ok(far) = TcpStream::connect(target).await else {
+    let Ok(mut far) = TcpStream::connect(target).await else {
         return;
     };
     if near.set_nodelay(true).and(far.set_nodelay(true)).is_err() {
+        return;
+    }
+    if let Some(head) = rewritten
+        && far.write_all(head.as_bytes()).await.is_err()
+    {
         return;
     }
     let (near_read, near_write) = near.into_split();
@@ -193,7 +222,7 @@ async fn connect(
             );
         } => {}
         // Also when the link itself is gone.
-        _ = until_cut.wait_for(|condition| *condition == Condition::Cut) => {}
+        _ = until_cut.wait_for(|is| *is == Condition::Cut || *is != now && matches!(is, Condition::SignIn(_))) => {}
     }
 }
 
@@ -211,7 +240,7 @@ async fn carry(
         while let Ok(length @ 1..) = from.read(&mut buffer).await {
             let due = match *reading_condition.borrow() {
                 Condition::Slow { latency, .. } => Instant::now() + latency,
-                Condition::Open | Condition::Silent | Condition::Cut | Condition::NoSockets => Instant::now(),
+                _ => Instant::now(),
             };
             if in_flight.send((due, buffer[..length].to_vec())).await.is_err() {
                 break;
@@ -333,6 +362,30 @@ mod tests {
         let mut request = TcpStream::connect(link.address).await.unwrap();
         let words = b"POST /sync HTTP/1.1\r\n\r\n";
         assert_eq!(say(&mut request, words).await, words);
+    }
+
+    #[tokio::test]
+    async fn one_has_to_sign_in_for_all_but_one_file() {
+        let link = link_to_echo().await;
+        let mut before = TcpStream::connect(link.address).await.unwrap();
+        say(&mut before, b"1").await;
+        link.set(Condition::SignIn("/a.js"));
+        assert!(is_closed(&mut before).await);
+        let mut other = TcpStream::connect(link.address).await.unwrap();
+        other
+            .write_all(b"GET /b.js HTTP/1.1\r\nConnection: keep-alive\r\n\r\n")
+            .await
+            .unwrap();
+        let mut answer = String::new();
+        other.read_to_string(&mut answer).await.unwrap();
+        assert_eq!(answer, SIGN_IN);
+        let mut file = TcpStream::connect(link.address).await.unwrap();
+        file.write_all(b"GET /a.js HTTP/1.1\r\nConnection: keep-alive\r\n\r\n")
+            .await
+            .unwrap();
+        let mut answer = [0; 41];
+        file.read_exact(&mut answer).await.unwrap();
+        assert_eq!(&answer, b"GET /a.js HTTP/1.1\r\nConnection: close\r\n\r\n");
     }
 
     #[tokio::test]

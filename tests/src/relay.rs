@@ -81,6 +81,25 @@ impl Relay {
         Ok(())
     }
 
+    /// The folder of the app that it serves.
+    pub fn app(&self) -> &Path {
+        &self.app
+    }
+
+    /// Serves the app in another folder from the next start on.
+    pub fn serve(&mut self, app: PathBuf) {
+        self.app = app;
+    }
+
+    /// Gives one of its options another value from the next start on.
+    pub fn change(&mut self, option: &str, value: &str) {
+        if let Some(given) = self.options.iter().position(|given| given == option)
+            && let Some(before) = self.options.get_mut(given + 1)
+        {
+            value.clone_into(before);
+        }
+    }
+
     /// Ends it as a power cut does (SIGKILL).
     ///
     /// # Errors

@@ -162,6 +162,27 @@ impl Browser {
         self.wait_for_text("status", "Files", told).await
     }
 
+    /// Follows the link to what was kept aside, as soon as there is one: how many items it tells depends on how many segments
+    /// the words went in.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub async fn open_kept_aside(&self) -> Result<()> {
+        let mut name = String::new();
+        wait_until("there is a link to what is kept aside", async || {
+            let links = self.names("link").await?;
+            name = links
+                .into_iter()
+                .find(|name| name.starts_with("Kept aside: "))
+                .unwrap_or_default();
+            Ok(!name.is_empty())
+        })
+        .await?;
+        self.press(&name).await?;
+        self.find("list", "Kept aside").await?;
+        Ok(())
+    }
+
     /// Presses the button or link of this name, as soon as there is one that can be pressed.
     ///
     /// # Errors

@@ -87,17 +87,7 @@ async fn what_the_remover_had_not_seen_is_kept_aside_and_can_be_exported() -> Re
     amina.open_page(TITLE).await?;
     assert_eq!(amina.page().await?, "<p>Before. </p>");
     amina.press(&format!("Back to {CLASSROOM}")).await?;
-    let mut name = String::new();
-    wait_until("there is a link to what is kept aside", async || {
-        let links = amina.names("link").await?;
-        name = links
-            .into_iter()
-            .find(|name| name.starts_with("Kept aside: "))
-            .unwrap_or_default();
-        Ok(!name.is_empty())
-    })
-    .await?;
-    amina.press(&name).await?;
+    amina.open_kept_aside().await?;
     amina
         .wait_for_text(
             "list",
@@ -253,12 +243,27 @@ async fn a_newcomer_begins_with_a_snapshot_and_verifies_it() -> Result<()> {
         amina.wait_for_status("On the relay").await?;
         page.push_str(word);
     }
+    // Only then there is a snapshot to begin with.
+    let matches = "The page holds just what its history holds.";
+    verify(&amina, matches).await?;
     jonas.join(&invite, JONAS).await?;
     jonas.open_page(TITLE).await?;
     jonas.wait_for_page(&page).await?;
-    for browser in [&amina, &jonas] {
-        verify(browser, "The page holds just what its history holds.").await?;
-    }
+    verify(&jonas, matches).await?;
+    // Who made it does not vouch for it, nor does a student.
+    jonas.choose_from_menu("Document", "Verify history").await?;
+    wait_until(
+        "it is said that nobody is known to have compared it",
+        async || {
+            let text = "return document.querySelector('dialog[open]')?.innerText ?? ''";
+            let said = jonas.run(text).await?;
+            Ok(said
+                .as_str()
+                .is_some_and(|said| said.contains("No lead or teacher is known")))
+        },
+    )
+    .await?;
+    jonas.confirm("Close").await?;
     jonas.write("seven").await?;
     amina.wait_for_page(&format!("{page}seven")).await?;
     amina.close().await?;

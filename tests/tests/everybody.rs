@@ -299,8 +299,7 @@ async fn every_menu_and_question_serves_everybody() -> Result<()> {
     jonas.press(&format!("Back to {CLASSROOM}")).await?;
     jonas.find("list", "Members").await?;
     look_at(jonas, "classroom-removed", found).await?;
-    amina.press("Kept aside: 1").await?;
-    amina.find("list", "Kept aside").await?;
+    amina.open_kept_aside().await?;
     look_at(amina, "kept-aside", found).await?;
     assert!(found.is_empty(), "{found:#?}");
     carla.close().await?;

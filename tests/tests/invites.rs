@@ -116,6 +116,30 @@ async fn an_invite_opened_with_no_connection_opens_when_there_is_one() -> Result
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_invite_that_a_busy_relay_did_not_open_opens_by_itself() -> Result<()> {
+    // One classroom at a time: who has one gets no other.
+    let mut journey = Journey::start_with(2, &["--channels", "1"]).await?;
+    let (profile, other_profile) = (Profile::new()?, Profile::new()?);
+    let (founder, newcomer) = tokio::try_join!(journey.open(0, &profile), journey.open(1, &other_profile))?;
+    founder.create_classroom(CLASSROOM, AMINA).await?;
+    let invite = founder.invite("Student").await?;
+    newcomer.create_classroom("Of my own", JONAS).await?;
+    newcomer.wait_for_status("On the relay").await?;
+    newcomer.open_invite(&invite).await?;
+    newcomer
+        .wait_for_alert("The relay is busy. Meridian tries again by itself.")
+        .await?;
+
+    journey.relay.stop().await?;
+    journey.relay.change("--channels", "1000");
+    journey.relay.start_again().await?;
+    newcomer.find("heading", CLASSROOM).await?;
+    newcomer.find("button", "Join").await?;
+    founder.close().await?;
+    newcomer.close().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn names_are_only_names() -> Result<()> {
     let journey = Journey::start(2).await?;
     let (profile, other_profile) = (Profile::new()?, Profile::new()?);

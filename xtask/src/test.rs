@@ -108,10 +108,16 @@ fn without_browser(layout: &Layout) -> Result<()> {
     Ok(())
 }
 
-/// Hostile bytes for every decoder (`protocol/tests/formats/fuzz.rs`, `documents/tests/fuzz.rs`).
+/// Hostile bytes for every decoder (`protocol/tests/formats/fuzz.rs`, `documents/tests/fuzz.rs`), and damaged stores
+/// (`replica/tests/replica/hostile.rs`, `sync-server/tests/relay/damage.rs`).
 fn fuzz(layout: &Layout) -> Result<()> {
     let seconds = std::env::var_os("MERIDIAN_FUZZ_SECONDS").unwrap_or_else(|| "60".into());
-    for (package, test) in [("protocol", "formats"), ("documents", "fuzz")] {
+    for (package, test) in [
+        ("protocol", "formats"),
+        ("documents", "fuzz"),
+        ("replica", "replica"),
+        ("sync-server", "relay"),
+    ] {
         step(&format!("fuzzing of {package}"), || {
             run(cargo(layout.root())
                 .args(["test", "--locked", "--package", package, "--test", test, "fuzz"])

@@ -121,14 +121,15 @@ fn told(carried: &Carried) -> Vec<String> {
                 say.imported_new(&imported.new.to_string()),
                 say.imported_known(&imported.known.to_string()),
             ];
+            if imported.damaged > 0 {
+                lines.push(say.imported_damaged(&imported.damaged.to_string()));
+                lines.push(say.imported_damaged_at(&places(imported)));
+            }
             let mut more = |count: u64, line: fn(&str) -> String| {
                 if count > 0 {
                     lines.push(line(&count.to_string()));
                 }
             };
-            more(imported.damaged, |count| {
-                crate::messages::say().imported_damaged(count)
-            });
             more(imported.aside, |count| {
                 crate::messages::say().imported_aside(count)
             });
@@ -145,6 +146,23 @@ fn told(carried: &Carried) -> Vec<String> {
         }
         Carried::Failed(reason) => vec![reason.clone()],
     }
+}
+
+/// Which bytes of a file are damaged, as far as they are named.
+fn places(imported: &Imported) -> String {
+    let mut places = String::new();
+    for damage in &imported.named {
+        if !places.is_empty() {
+            places.push_str(", ");
+        }
+        places.push_str(&damage.offset.to_string());
+        places.push('–');
+        places.push_str(&(damage.offset + damage.length).to_string());
+    }
+    if imported.damaged > imported.named.len() as u64 {
+        places.push_str(", …");
+    }
+    places
 }
 
 /// The screen may be left before it is done: then nobody is told.

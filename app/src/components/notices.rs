@@ -17,6 +17,7 @@ pub(crate) fn Notices() -> impl IntoView {
             <StartFailed />
             <NotSaved />
             <Outdated />
+            <TurnedAway />
             <ClockSkew />
             <CardReminder />
             <NewVersionReady />
@@ -48,7 +49,7 @@ fn NotSaved() -> impl IntoView {
     let link = use_link();
     let not_saved = Memo::new(move |_| link.is_full() && !link.outdated.get());
     let sentence = move || match link.problem.get() {
-        Some(problem) => say().not_saved_because(reasons::problem(problem)),
+        Some(problem) => say().not_saved_because(&reasons::problem(problem)),
         None => say().not_saved_storage_full().to_owned(),
     };
     view! {
@@ -81,6 +82,22 @@ fn Outdated() -> impl IntoView {
             </div>
         </Show>
     }
+}
+
+/// Why there is no connection, if the relay says so.
+#[component]
+fn TurnedAway() -> impl IntoView {
+    let link = use_link();
+    let refused = Memo::new(move |_| link.home.with(|home| home.as_ref().and_then(|home| home.refused)));
+    let notice = move || {
+        let sentence = reasons::refusal(refused.get()?);
+        Some(view! {
+            <div class="notice" role="status" aria-label=say().offline()>
+                <p>{sentence}</p>
+            </div>
+        })
+    };
+    view! { {notice} }
 }
 
 #[component]

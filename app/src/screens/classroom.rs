@@ -89,7 +89,10 @@ fn Unknown() -> impl IntoView {
 fn Known(id: ClassroomId) -> impl IntoView {
     let name = part(id, |classroom| classroom.name.clone());
     let role = part(id, |classroom| Some(classroom.role));
-    let refused = part(id, |classroom| classroom.refused);
+    let refused = part(id, |classroom| {
+        let with_all = |refusal| (refusal, classroom.all_refused);
+        classroom.refused.map(with_all)
+    });
     let kept_aside = part(id, |classroom| classroom.kept_aside);
     let closed = part(id, |classroom| classroom.closed);
     let removed = part(id, |classroom| classroom.removed);
@@ -123,7 +126,10 @@ fn Known(id: ClassroomId) -> impl IntoView {
             </div>
             <ProblemLine problem />
             // That the relay takes nothing from who is no member goes without saying.
-            {move || refused.get().filter(|_| !removed.get()).map(|refusal| view! { <Refused id refusal /> })}
+            {move || {
+                let shown = refused.get().filter(|_| !removed.get());
+                shown.map(|(refusal, all)| view! { <Refused id refusal all /> })
+            }}
             {move || {
                 let sentence = if removed.get() {
                     Some(say().you_left())

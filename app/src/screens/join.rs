@@ -1,8 +1,11 @@
 //! Joining by an invite link. Its secret is behind the `#` and is never sent.
 
+use std::time::Duration;
+
 use leptos::prelude::*;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::{use_location, use_navigate};
+use protocol::Refusal;
 use replica::command::{Answer, Command, Problem};
 use replica::view::Preview;
 use web_sys::SubmitEvent;
@@ -14,6 +17,9 @@ use crate::link::{Link, use_link};
 use crate::messages::say;
 use crate::screens::card::path_into;
 use crate::{paths, reasons};
+
+/// How often it is looked behind an invite again where what is in the way passes.
+const AGAIN: Duration = Duration::from_secs(5);
 
 /// How far somebody is on the way in.
 #[derive(Clone, PartialEq)]
@@ -85,12 +91,19 @@ pub(crate) fn JoinScreen() -> impl IntoView {
 
 fn look(link: Link, step: RwSignal<Step>, invite: String) {
     step.set(Step::Look { link: invite.clone() });
+    look_quietly(link, step, invite);
+}
+
+/// Looks behind a link while the screen stays as it is.
+fn look_quietly(link: Link, step: RwSignal<Step>, invite: String) {
     link.ask(Command::Preview { link: invite.clone() }, move |answer| {
+        let before = step.try_get_untracked();
         // The answer counts only if this is still the link that is looked at.
-        if step.try_get_untracked() != Some(Step::Look { link: invite.clone() }) {
-            return;
+        match &before {
+            Some(Step::Look { link } | Step::Refused { link, .. }) if *link == invite => {}
+            _ => return,
         }
-        step.set(match answer {
+        let after = match answer {
             Ok(Answer::Preview(preview)) => Step::Found {
                 link: invite,
                 preview,
@@ -103,8 +116,28 @@ fn look(link: Link, step: RwSignal<Step>, invite: String) {
                 link: invite,
                 problem,
             },
-        });
+        };
+        // The same is not read out again.
+        if before.as_ref() != Some(&after) {
+            step.set(after);
+        }
     });
+}
+
+/// Of these their sentences say that Meridian goes on by itself.
+fn passes(problem: Problem) -> bool {
+    matches!(
+        problem,
+        Problem::Refused(
+            Refusal::Busy
+                | Refusal::Storage
+                | Refusal::UnknownChannel
+                | Refusal::GoingAway
+                | Refusal::TooFast
+                | Refusal::TooManyConnections
+                | Refusal::TooSlow
+        )
+    )
 }
 
 #[component]
@@ -149,6 +182,15 @@ fn AskForLink(step: RwSignal<Step>) -> impl IntoView {
 #[component]
 fn Refused(step: RwSignal<Step>, invite: String, problem: Problem) -> impl IntoView {
     let link = use_link();
+    if passes(problem) {
+        let invite = invite.clone();
+        let timer = set_interval_with_handle(move || look_quietly(link, step, invite.clone()), AGAIN);
+        on_cleanup(move || {
+            if let Ok(timer) = timer {
+                timer.clear();
+            }
+        });
+    }
     view! {
         <h1>{say().join_title()}</h1>
         <div role="alert">

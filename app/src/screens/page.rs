@@ -134,12 +134,12 @@ fn OpenPage(place: Place) -> impl IntoView {
             </div>
             <ProblemLine problem />
             {move || match (known_kind.get(), phase.get(), known.get()) {
-                (false, ..) => waiting(say().page_newer()).into_any(),
+                (false, ..) => waiting(say().page_newer()),
                 (_, Phase::Ready, true) => view! { <Sheet open editable note late /> }.into_any(),
-                (_, Phase::NotHere, _) => waiting(say().page_not_arrived()).into_any(),
-                (_, Phase::Failed(problem), _) => waiting(reasons::problem(problem)).into_any(),
-                (_, Phase::Broken, _) => waiting(say().page_broken()).into_any(),
-                (_, Phase::Opening | Phase::Ready, _) => waiting(say().opening_page()).into_any(),
+                (_, Phase::NotHere, _) => waiting(say().page_not_arrived()),
+                (_, Phase::Failed(problem), _) => waiting(&reasons::problem(problem)),
+                (_, Phase::Broken, _) => waiting(say().page_broken()),
+                (_, Phase::Opening | Phase::Ready, _) => waiting(say().opening_page()),
             }}
         </section>
     }
@@ -190,8 +190,8 @@ struct Late {
     count: u32,
 }
 
-fn waiting(sentence: &'static str) -> impl IntoView {
-    view! { <p class="waiting">{sentence}</p> }
+fn waiting(sentence: &str) -> AnyView {
+    view! { <p class="waiting">{sentence.to_owned()}</p> }.into_any()
 }
 
 /// The sheet of paper.

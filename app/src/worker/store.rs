@@ -344,4 +344,49 @@ mod tests {
         assert_eq!(after.store_names(), ["old"]);
         after.close();
     }
+
+    fn batch(value: u8) -> Batch {
+        let key = (Table::Titles, b"a test's".to_vec());
+        Batch {
+            changes: [(key, Some(vec![value]))].into(),
+            strict: true,
+        }
+    }
+
+    async fn stored(store: &Rc<Store>) -> Vec<u8> {
+        let records = store.read_tables(&[Table::Titles]).await.unwrap();
+        records
+            .into_values()
+            .flatten()
+            .flat_map(|(_, value)| value)
+            .collect()
+    }
+
+    fn handle(store: &Store) -> IdbDatabase {
+        store.open.borrow().clone().unwrap()
+    }
+
+    /// Browsers close connections without a word: then whatever is asked of one fails.
+    #[wasm_bindgen_test]
+    async fn a_connection_that_is_dead_is_opened_again_by_whatever_comes_next() {
+        let store = Store::new(|_| ());
+        store.write(batch(1)).await.unwrap();
+        handle(&store).close();
+        store.write(batch(2)).await.unwrap();
+        handle(&store).close();
+        assert_eq!(stored(&store).await, [2]);
+        store.close();
+    }
+
+    #[wasm_bindgen_test]
+    async fn a_connection_that_is_said_to_be_closed_is_not_used_again() {
+        let store = Store::new(|_| ());
+        store.write(batch(3)).await.unwrap();
+        let before = handle(&store);
+        before.onclose().unwrap().call0(&JsValue::NULL).unwrap();
+        assert!(store.open.borrow().is_none());
+        before.close();
+        assert_eq!(stored(&store).await, [3]);
+        store.close();
+    }
 }

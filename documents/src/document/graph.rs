@@ -37,6 +37,10 @@ impl Graph {
         });
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
     pub(crate) fn has(&self, hash: &ChangeHash) -> bool {
         self.numbers.contains_key(hash)
     }

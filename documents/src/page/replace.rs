@@ -100,6 +100,49 @@ pub(super) fn matches(old: &[Block], new: &[Block]) -> Vec<(usize, usize)> {
     found
 }
 
+/// The edits that give blocks the words of those in the same places of others, and leave the words that stay. Whole words, so
+/// that what somebody else puts where they are stands between two words.
+pub(crate) fn words(old: &[Block], new: &[Block]) -> Vec<Edit> {
+    let mut edits = Vec::new();
+    let (mut done_old, mut done_new) = (0, 0);
+    for (in_old, in_new) in matches(old, new).into_iter().chain([(old.len(), new.len())]) {
+        for (block, new) in (done_old..in_old).zip(&new[done_new..in_new]) {
+            change_words(&mut edits, block, &words_of(&old[block]), &words_of(new));
+        }
+        (done_old, done_new) = (in_old + 1, in_new + 1);
+    }
+    edits
+}
+
+fn words_of(block: &Block) -> Vec<Block> {
+    let text = block.text();
+    text.split_inclusive(char::is_whitespace)
+        .map(Block::of_text)
+        .collect()
+}
+
+fn change_words(edits: &mut Vec<Edit>, block: usize, old: &[Block], new: &[Block]) {
+    let (mut done_old, mut done_new, mut offset) = (0, 0, 0);
+    for (in_old, in_new) in matches(old, new).into_iter().chain([(old.len(), new.len())]) {
+        let delete = old[done_old..in_old].iter().map(Block::length).sum();
+        let insert: Vec<Run> = new[done_new..in_new]
+            .iter()
+            .flat_map(|word| word.runs.clone())
+            .collect();
+        let inserted: usize = insert.iter().map(|run| width(&run.text)).sum();
+        if delete + inserted > 0 {
+            edits.push(Edit::Text {
+                block,
+                offset,
+                delete,
+                insert,
+            });
+        }
+        offset += inserted + old.get(in_old).map_or(0, Block::length);
+        (done_old, done_new) = (in_old + 1, in_new + 1);
+    }
+}
+
 /// The edits that turn one block into another: shape, the text that differs, marks on the text that stays.
 fn change_block(steps: &mut Vec<Step>, at: usize, old: &Block, new: &Block) {
     if old.shape != new.shape {

@@ -1,5 +1,7 @@
 //! Reading a bundle, whatever became of its bytes.
 
+use serde::{Deserialize, Serialize};
+
 use super::{CHECK, Counts, END, HEAD, Kind, MAGIC, MARKER, MAX_PAYLOAD, STUFFING, VERSION, check};
 use crate::{ClassroomId, bounded};
 
@@ -40,7 +42,7 @@ pub enum Event {
 }
 
 /// A part of the file that belongs to no whole record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Damage {
     /// In bytes from the start of the file.
     pub offset: u64,

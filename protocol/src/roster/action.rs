@@ -208,6 +208,13 @@ pub enum Action {
 }
 
 impl Action {
+    /// Changes nothing, for no document is called so: whoever leads or teaches joins heads by it, if there are more than an
+    /// entry can name.
+    pub const JOIN_HEADS: Action = Action::Lock {
+        document: DocumentId([0; 16]),
+        locked: false,
+    };
+
     /// The epoch keys that are handed to one recipient.
     pub fn keys(&self) -> &[SealedKey] {
         match self {

@@ -238,6 +238,11 @@ impl Entry {
         }
     }
 
+    /// The bytes of its content: all but a few of those that it takes.
+    pub(super) fn size(&self) -> usize {
+        self.bytes.len()
+    }
+
     pub fn verify(&self) -> Result<(), Error> {
         verify(
             "roster entry",

@@ -230,9 +230,10 @@ impl Roster {
         keys
     }
 
-    /// The key of `space` for somebody who knew `heads`.
-    pub fn key_at(&self, space: &SpaceId, heads: &[EntryHash]) -> Option<KeyName> {
-        self.at(heads, |view| view.current_key(space)).flatten()
+    /// The keys that a space had for somebody who knew `heads`: those that they may hand on.
+    pub fn keys_at(&self, space: &SpaceId, heads: &[EntryHash]) -> Vec<KeyName> {
+        self.at(heads, |view| view.keys(space).collect())
+            .unwrap_or_default()
     }
 
     /// The epoch keys that were ever sealed to a member.
@@ -322,6 +323,25 @@ impl Roster {
         })
     }
 
+    /// Bytes of what the author of `entry` says of their own logs, extending them or leaving, that one with it; 0 if it says
+    /// nothing of those. Nobody else has to agree to it. Each counts for `least` at least.
+    pub fn bytes_on_own_logs(&self, entry: &Entry, least: usize) -> usize {
+        let is_on_own = |entry: &Entry| match entry.action() {
+            Action::Extend { member, .. } => *member == entry.author(),
+            action => rights::is_leaving(&entry.author(), action),
+        };
+        if !is_on_own(entry) {
+            return 0;
+        }
+        let earlier = self.graph.by_author.get(&entry.author()).into_iter().flatten();
+        let earlier = earlier.map(|at| &self.graph.node(*at).entry);
+        earlier
+            .filter(|earlier| is_on_own(earlier))
+            .chain([entry])
+            .map(|entry| entry.size().max(least))
+            .sum()
+    }
+
     /// How many entries of its author that take rights away neither know of `entry`, which is not here yet and may take some
     /// itself, nor are known to it.
     pub fn takings_apart_from(&self, entry: &Entry) -> usize {
@@ -357,6 +377,16 @@ impl Roster {
     /// one: two leads can erase apart.
     pub fn erased(&self, document: &DocumentId) -> Option<DocumentId> {
         self.present().successor(document)
+    }
+
+    /// The entries that erase a document, of those that count.
+    pub fn erasures(&self, document: &DocumentId) -> Vec<&Entry> {
+        let view = self.present();
+        let erasures = self.graph.erasures.get(document).into_iter().flatten();
+        erasures
+            .filter(|at| view.counts(**at))
+            .map(|at| &self.graph.node(*at).entry)
+            .collect()
     }
 
     /// All documents that are gone for good, and what took their place.

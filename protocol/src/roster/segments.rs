@@ -61,6 +61,20 @@ impl Roster {
         Ok(())
     }
 
+    /// Whether the author of a segment that lies beyond a cut-off may write there again, so that it may be taken from them: on
+    /// new lanes they may have built on it. Not a fold that reaches across: of what it covers a part counts.
+    pub fn may_write_again(&self, header: &Header) -> bool {
+        let Log { document, member, .. } = &header.log;
+        let Some(author) = self.member(member) else {
+            return false;
+        };
+        author.role.may_write()
+            && self.is_in_space(member, &header.space)
+            && !self.closed()
+            && (author.role.is_staff() || !self.locked(document))
+            && self.cutoff(&header.log).is_none_or(|next| header.first >= next)
+    }
+
     /// Where `log` ends because its member was removed or may not write any more: indices from there on are beyond what
     /// any of those had seen who decided it. `None` if nothing is cut. Somebody who writes again does so on new lanes:
     /// those that were cut stay so. What somebody says of their own log counts only as far as nobody else cut it who did

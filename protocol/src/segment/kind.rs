@@ -6,7 +6,7 @@ use serde::de::{Error as _, SeqAccess, Visitor};
 use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::SegmentHash;
+use crate::{SegmentHash, next};
 
 /// What a segment's body holds. A segment of a kind that this version does not know can be read, kept and passed on,
 /// not verified or opened.
@@ -24,6 +24,29 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// The kind of the runs that this version seals.
+    pub fn of_runs() -> Self {
+        if next::is_played() {
+            Self::Other(next::KIND)
+        } else {
+            Self::Run
+        }
+    }
+
+    /// Whether it is that of a run.
+    pub fn is_run(self) -> bool {
+        match self {
+            Self::Run => true,
+            Self::Fold { .. } => false,
+            Self::Other(number) => number == next::KIND && next::is_played(),
+        }
+    }
+
+    /// Whether this version can verify and open it.
+    pub fn is_known(self) -> bool {
+        self.is_run() || self.covered().is_some()
+    }
+
     /// The chain hash of the last segment that a fold covers.
     pub fn covered(self) -> Option<SegmentHash> {
         match self {

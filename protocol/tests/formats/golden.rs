@@ -315,6 +315,14 @@ fn some_client_frames() -> Vec<(&'static str, ClientFrame)> {
                 receipt: Bytes::new("receipt", read("receipt")).unwrap(),
             },
         ),
+        (
+            "client-erase",
+            ClientFrame::Erase {
+                channel: 1,
+                upto: 300,
+                entry: entry("roster-erase"),
+            },
+        ),
     ]
 }
 
@@ -518,6 +526,7 @@ fn client_name(frame: &ClientFrame) -> &'static str {
         ClientFrame::Piece { .. } => "client-piece",
         ClientFrame::Verdict { .. } => "client-verdict",
         ClientFrame::Receipt { .. } => "client-receipt",
+        ClientFrame::Erase { .. } => "client-erase",
     }
 }
 
@@ -626,7 +635,8 @@ pub(crate) fn names() -> Vec<String> {
     names
 }
 
-fn text(name: &str) -> String {
+/// A golden file that holds text.
+pub(crate) fn text(name: &str) -> String {
     let text = std::fs::read_to_string(folder().join(format!("{name}.txt"))).unwrap();
     text.trim_end().to_owned()
 }

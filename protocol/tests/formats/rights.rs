@@ -2,11 +2,11 @@
 
 use protocol::Error;
 use protocol::key::{EpochKey, open_note, seal_note};
-use protocol::roster::{Action, Added, Removal, Role};
+use protocol::roster::{Action, Added, Entry, Removal, Role};
 use protocol::{DocumentId, EntryHash, SpaceId};
 
 use crate::class::{
-    Class, EAST, FOUNDER, PAGE, ROLES, approve, change, consent, end, id, lock, remove, secret,
+    Class, EAST, FOUNDER, PAGE, ROLES, approve, change, consent, cutoffs, end, id, lock, remove, secret,
 };
 use crate::example::{DOCUMENT, EXPIRES, NORTH, SOUTH, Stream, person};
 
@@ -39,6 +39,14 @@ fn assert_roles(expected: [bool; 5], act: impl Fn(&mut Class) -> Action) {
             "{role:?}"
         );
     });
+}
+
+/// Says how far a log of `member` counts.
+fn extend(member: u8) -> Action {
+    Action::Extend {
+        member: id(member),
+        cutoffs: cutoffs(&[(PAGE, 1, 9)]),
+    }
 }
 
 const STAFF: [bool; 5] = [true, true, false, false, false];
@@ -121,32 +129,84 @@ fn who_may_consent() {
     );
 }
 
+/// Whatever the founder may do, nobody does who never came or who has left, however much they know.
 #[test]
 fn a_stranger_may_do_nothing() {
     let mut class = Class::new();
     class.join(3, Role::Student, NORTH);
+    class.join(4, Role::Lead, NORTH);
+    class.act(4, remove(4));
     let group = class.group(FOUNDER, &[FOUNDER]);
+    let invite = class.invite(FOUNDER, 1, Role::Student, 5);
+    let ask = class.ask_invite(FOUNDER, 2, Role::Student);
+    let request = class.request(5, 2, ask, SOUTH);
+    let request = class.take(request);
+    let rotate = Action::Rotate {
+        rotations: Vec::new(),
+    };
+    let rotate = Action::Rotate {
+        rotations: vec![class.rotation(FOUNDER, &rotate, SpaceId::EVERYONE)],
+    };
     for action in [
-        remove(3),
+        end(invite),
+        approve(request),
+        Action::Decline { request },
         change(3, Role::Guest),
+        remove(3),
         consent(3),
+        rotate,
+        group,
         lock(true),
         Action::Close { closed: true },
-        group,
         Action::Erase {
             document: PAGE,
             successor: DocumentId([2; 16]),
         },
+        extend(3),
+        Action::PlaceInvite {
+            invite,
+            school: NORTH,
+        },
     ] {
         assert_eq!(
-            class.try_act(9, action),
-            not_allowed("act without being a member")
+            class.clone().try_act(FOUNDER, action.clone()),
+            Ok(Added::New),
+            "{action:?}"
+        );
+        for stranger in [9, 4] {
+            assert_eq!(
+                class.try_act(stranger, action.clone()),
+                not_allowed("act without being a member"),
+                "{action:?}"
+            );
+        }
+    }
+    let (classroom, heads) = (class.classroom(), class.heads());
+    for stranger in [9, 4] {
+        let (author, keys) = (person(stranger), secret(stranger));
+        let role = Role::Student;
+        let open = Entry::invite(&author, classroom, heads.clone(), &keys, role, 1, EXPIRES, vec![]);
+        let ask = Entry::ask_invite(&author, classroom, heads.clone(), &keys, role, 1, EXPIRES);
+        for entry in [open, ask] {
+            assert_eq!(
+                class.roster.add(entry.unwrap()),
+                not_allowed("invite without being a member")
+            );
+        }
+        assert_eq!(
+            class.try_act(stranger, remove(stranger)),
+            not_allowed("leave without being a member")
         );
     }
-    assert_eq!(
-        class.try_act(9, remove(9)),
-        not_allowed("leave without being a member")
-    );
+}
+
+#[test]
+fn who_may_say_how_far_logs_count() {
+    assert_roles([true, true, true, false, false], |_| extend(2));
+    assert_roles(LEADS, |class| {
+        class.join(3, Role::Student, NORTH);
+        extend(3)
+    });
 }
 
 #[test]
@@ -195,7 +255,7 @@ fn who_may_ask_people_to_ask() {
         let (by, allowed) = table.next().unwrap();
         assert_eq!(role, by);
         for (asked, allowed) in ROLES.into_iter().zip(allowed) {
-            let entry = protocol::roster::Entry::ask_invite(
+            let entry = Entry::ask_invite(
                 &person(2),
                 class.classroom(),
                 class.heads(),
@@ -552,6 +612,19 @@ fn an_invite_is_placed_by_its_author_before_it_is_used() {
     let refused = not_allowed("place this invite in this school");
     assert_eq!(class.try_act(FOUNDER, place(NORTH)), refused);
     assert_eq!(class.try_act(2, place(SOUTH)), refused);
+    // Nor once they may invite nobody with its role any more.
+    let mut less = class.clone();
+    less.act(FOUNDER, change(2, Role::Student));
+    assert_eq!(less.try_act(2, place(NORTH)), refused);
+    let mut less = class.clone();
+    less.join(4, Role::Lead, NORTH);
+    let lead = less.invite(4, 2, Role::Lead, 9);
+    less.act(FOUNDER, change(4, Role::Teacher));
+    let place_lead = Action::PlaceInvite {
+        invite: lead,
+        school: NORTH,
+    };
+    assert_eq!(less.try_act(4, place_lead), refused);
     let mut used = class.clone();
     let admission = used.admission(5, 1, invite, SOUTH);
     used.take(admission);

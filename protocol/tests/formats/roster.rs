@@ -11,7 +11,7 @@ use proptest::test_runner::TestRunner;
 use protocol::bounded::Bytes;
 use protocol::identity::InviteKeys;
 use protocol::key::{EpochKey, SealedKey};
-use protocol::roster::{Action, Added, Entry, MAX_HEADS, Member, Role, Roster};
+use protocol::roster::{Action, Added, Entry, MAX_HEADS, Member, Role, Roster, Rotation};
 use protocol::{
     ClassroomId, EntryHash, Error, ExchangeKey, InviteKey, MemberId, SchoolId, Signature, SpaceId,
 };
@@ -465,6 +465,28 @@ fn many_heads_leave_room_for_the_one_that_matters() {
         let joined = roster.clone().add(admit(60 + key, parents, key, hash));
         assert_eq!(joined, Ok(Added::New));
     }
+
+    // A key that was made apart from all of them: whoever joins can hand it to themselves.
+    let newest = Rotation::new(
+        &EpochKey::from_bytes([7; 32]),
+        SpaceId::EVERYONE,
+        1,
+        [(0, &crate::example::epoch_key())],
+        [person(FOUNDER).exchange_key()],
+        &mut Stream::new("apart"),
+    )
+    .unwrap();
+    let name = newest.name();
+    let rotate = Action::Rotate {
+        rotations: vec![newest],
+    };
+    roster
+        .add(Entry::act(&person(FOUNDER), roster.classroom(), root, rotate).unwrap())
+        .unwrap();
+    let parents = roster.heads_after(&crowd_hash);
+    assert_eq!(parents.len(), MAX_HEADS);
+    assert!(roster.keys_at(&SpaceId::EVERYONE, &parents).contains(&name));
+    assert_eq!(roster.current_key(&SpaceId::EVERYONE), Some(name));
 }
 
 #[test]

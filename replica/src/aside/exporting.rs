@@ -39,12 +39,17 @@ impl<R: CryptoRng> Replica<R> {
     pub(crate) fn export_aside(&mut self, request: u32, id: &ClassroomId) -> Result<(), Problem> {
         let classroom = self.classrooms.get(id).ok_or(Problem::UnknownClassroom)?;
         let (mut writer, mut first) = Writer::begin();
-        let mut items = 0;
+        let mut late = Vec::new();
+        for (_, entry) in classroom.refused_entries() {
+            late.push((Kind::Entry, entry.encode()));
+        }
         for (_, unsent) in classroom.late() {
-            let item = unsent.segment.encode().map_err(|_| Problem::Internal)?;
-            let record = writer.record(id, Kind::Segment, &item);
+            late.push((Kind::Segment, unsent.segment.encode()));
+        }
+        let items = late.len() as u64;
+        for (kind, item) in late {
+            let record = item.and_then(|item| writer.record(id, kind, &item));
             first.extend(record.map_err(|_| Problem::Internal)?);
-            items += 1;
         }
         self.show_part(request, first);
         let exporting = Exporting {

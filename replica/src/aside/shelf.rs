@@ -33,8 +33,8 @@ pub(crate) struct Aside {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum What {
     Entry,
-    /// With its first index.
-    Segment(Log, u64),
+    /// With its first and last index.
+    Segment(Log, u64, u64),
     Snapshot(SnapshotHash),
     /// A bare change, or what cannot be read.
     Other,
@@ -64,7 +64,7 @@ pub(crate) struct Shelf {
 impl Aside {
     fn place(&self, key: &[u8]) -> Place {
         let log = match self.what {
-            What::Segment(log, first) => Some((log, first)),
+            What::Segment(log, first, _) => Some((log, first)),
             What::Entry | What::Snapshot(_) | What::Other => None,
         };
         (log, key.to_vec())
@@ -203,6 +203,11 @@ impl Shelf {
 
     pub(crate) fn is_any_due(&self) -> bool {
         !self.due.is_empty()
+    }
+
+    /// Whether all that was to be tried was.
+    pub(crate) fn is_through(&self) -> bool {
+        self.due.is_empty() && self.away.is_empty() && !self.is_reading
     }
 
     /// The next one to be tried that is at hand.

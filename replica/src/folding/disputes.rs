@@ -6,21 +6,22 @@
 //! have the same again.
 //!
 //! An honest fold is taken apart alike if its log ends within it, because its author was removed by somebody who had not
-//! seen all of it.
+//! seen all of it; or if the relay has another that begins within it and goes on beyond it, because a copy of its author's
+//! profile has folded by itself.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::frame::ClientFrame;
 use protocol::inventory::{LogRange, Wanted};
 use protocol::rand_core::CryptoRng;
-use protocol::segment::Segment;
+use protocol::segment::{Header, Log, Segment};
 use protocol::{ClassroomId, DocumentId, SegmentHash, SnapshotHash};
 
-use super::names;
+use super::{in_a_row, names, place_of};
 use crate::classroom::{Copy, Submission};
 use crate::loading::What;
 use crate::snapshots::Fetching;
-use crate::store::{self, AsideReason, Table};
+use crate::store::{self, AsideReason, LogRecord, Table};
 use crate::{Error, Replica};
 
 /// How much of what a fold stands for is brought at once, or taken.
@@ -31,15 +32,36 @@ const MOST_BYTES: usize = 64 * 1024 * 1024;
 pub(crate) struct Disputes {
     /// What others dispute, by document and hash, until it was looked at.
     pub(crate) due: BTreeSet<(DocumentId, SegmentHash)>,
+    /// The same, looked at on this connection, where not all was that it takes.
+    later: BTreeSet<(DocumentId, SegmentHash)>,
     under_way: Option<Disputed>,
+    /// What led to looking on this connection, and how far its log went then.
+    looked: BTreeMap<SegmentHash, LogRecord>,
     /// The folds of which this connection was told.
     pub(crate) said: BTreeSet<SegmentHash>,
+    /// Whether this connection has not come yet to where everything was sent.
+    is_new: bool,
+}
+
+impl Disputes {
+    /// A connection begins: what could not be settled on the last one may be on this one.
+    pub(crate) fn begin(&mut self) {
+        self.said.clear();
+        self.looked.clear();
+        self.under_way = None;
+        self.due.append(&mut self.later);
+        self.is_new = true;
+    }
 }
 
 /// A fold that is here, and what is disputed of it.
 struct Disputed {
     name: (DocumentId, SegmentHash),
     fold: Option<Segment>,
+    /// How far its log went when that was read.
+    record: Option<LogRecord>,
+    /// What is here behind it.
+    behind: Vec<Segment>,
     parts: Vec<Segment>,
     bytes: usize,
 }
@@ -92,8 +114,27 @@ impl<R: CryptoRng> Replica<R> {
         Ok(())
     }
 
-    /// Somebody says that a fold holds something else.
-    pub(crate) fn fold_disputed(
+    /// A fold may have to give way, for its log ends within it, or goes on from within it, as `sign` shows. That is seen
+    /// each time that `sign` is looked at, and leads to nothing new on this connection while the log is as it was.
+    pub(crate) fn look_into_once(
+        &mut self,
+        id: &ClassroomId,
+        log: &Log,
+        fold: SegmentHash,
+        sign: SegmentHash,
+    ) -> Result<(), Error> {
+        let Some(classroom) = self.classrooms.get_mut(id) else {
+            return Ok(());
+        };
+        let record = classroom.logs.get(log).copied().unwrap_or(LogRecord::EMPTY);
+        if classroom.disputes.looked.insert(sign, record) == Some(record) {
+            return Ok(());
+        }
+        self.look_into(id, log.document, fold)
+    }
+
+    /// A fold may have to give way: somebody says that it holds something else, or its log goes on from within it.
+    pub(crate) fn look_into(
         &mut self,
         id: &ClassroomId,
         document: DocumentId,
@@ -114,8 +155,8 @@ impl<R: CryptoRng> Replica<R> {
         let Some(classroom) = self.classrooms.get_mut(id) else {
             return;
         };
-        classroom.disputes.under_way = None;
-        if classroom.disputes.said.is_empty() {
+        // In exchanges each answer comes to that.
+        if std::mem::take(&mut classroom.disputes.is_new) {
             classroom.aside.try_again(AsideReason::FoldDiffers);
             self.read_aside(id);
         }
@@ -140,6 +181,8 @@ impl<R: CryptoRng> Replica<R> {
         classroom.disputes.under_way = Some(Disputed {
             name: (document, hash),
             fold: None,
+            record: None,
+            behind: Vec::new(),
             parts: Vec::new(),
             bytes: 0,
         });
@@ -163,14 +206,20 @@ impl<R: CryptoRng> Replica<R> {
         let Some(disputed) = classroom.disputes.under_way.as_mut().filter(|d| d.name == name) else {
             return Ok(());
         };
-        for row in rows {
+        for row in &rows {
             if row.header.kind.covered().is_some() && row.hash(id)? == name.1 {
-                disputed.fold = Some(row);
+                disputed.fold = Some(row.clone());
                 break;
             }
         }
+        if let Some(Header { log, last, .. }) = disputed.fold.as_ref().map(|fold| &fold.header) {
+            let is_behind = |row: &Segment| row.header.log == *log && row.header.first > *last;
+            disputed.record = classroom.logs.get(log).copied();
+            disputed.behind = in_a_row(rows.into_iter().filter(is_behind).collect());
+        }
         let Some(header) = disputed.fold.as_ref().map(|fold| &fold.header) else {
             // Another tab may have put something else in its place.
+            classroom.aside_due = true;
             let copy = classroom.documents.get(&name.0);
             if matches!(copy, Some(Copy::Here(_) | Copy::Loading { .. })) {
                 self.put_together_again(id, name.0);
@@ -221,40 +270,117 @@ impl<R: CryptoRng> Replica<R> {
         let Some(disputed) = &mut classroom.disputes.under_way else {
             return Ok(());
         };
+        let (name, record) = (disputed.name, disputed.record);
         let Some(fold) = disputed.fold.take() else {
             return Ok(());
         };
+        let behind = std::mem::take(&mut disputed.behind);
         let parts = std::mem::take(&mut disputed.parts);
-        let mut held = Vec::new();
-        for part in &parts {
-            match classroom.changes_of(part) {
-                Ok(changes) if part.header.log == fold.header.log && part.verify(id).is_ok() => {
-                    held.extend(changes);
-                }
-                _ => return Ok(()),
-            }
+        let is_as_read = self
+            .classrooms
+            .get(id)
+            .is_some_and(|classroom| classroom.logs.get(&fold.header.log).copied() == record);
+        if is_as_read && self.give_way(id, &fold, &behind, &parts)? {
+            return self.settled(id);
         }
-        let is_whole = match parts.last() {
-            Some(last) => {
-                last.header.last == fold.header.last
-                    && Some(last.chain_hash(id)?) == fold.header.kind.covered()
-            }
-            None => false,
+        // There may be more another time.
+        if let Some(classroom) = self.classrooms.get_mut(id) {
+            classroom.disputes.under_way = None;
+            classroom.disputes.due.remove(&name);
+            classroom.disputes.later.insert(name);
+        }
+        self.look_at_disputes(id);
+        Ok(())
+    }
+
+    /// Compares a fold with what the relay has in its place, which takes it if need be; says whether that is settled.
+    fn give_way(
+        &mut self,
+        id: &ClassroomId,
+        fold: &Segment,
+        behind: &[Segment],
+        parts: &[Segment],
+    ) -> Result<bool, Error> {
+        let Some(classroom) = self.classrooms.get_mut(id) else {
+            return Ok(true);
         };
-        if !is_whole {
-            // There may be more another time.
-            return Ok(());
+        let is_sound = |part: &Segment| part.header.log == fold.header.log && part.verify(id).is_ok();
+        if !parts.iter().all(is_sound) {
+            return Ok(false);
+        }
+        let Ok(held) = classroom.changes_of_all(parts) else {
+            return Ok(false);
+        };
+        let Some(last) = parts.last() else {
+            return Ok(false);
+        };
+        if last.header.last > fold.header.last {
+            return self.put_further(id, fold, behind, parts, held);
+        }
+        if last.header.last < fold.header.last || Some(last.chain_hash(id)?) != fold.header.kind.covered() {
+            return Ok(false);
         }
         let is_same = classroom
-            .changes_of(&fold)
+            .changes_of(fold)
             .is_ok_and(|changes| names(&changes).is_some_and(|folded| Some(folded) == names(&held)));
         let header = &fold.header;
         let end = classroom.roster.cutoff(&header.log);
         let is_across = end.is_some_and(|end| header.first < end && end <= header.last);
         if !is_same || is_across {
-            self.put_back(id, &fold, &parts, is_same)?;
+            self.put_back(id, fold, parts, is_same)?;
         }
-        self.settled(id)
+        Ok(true)
+    }
+
+    /// The relay has a log in other segments, and further than it is here. If they begin with just what is here from the fold on,
+    /// they take the place of that; says whether they do.
+    fn put_further(
+        &mut self,
+        id: &ClassroomId,
+        fold: &Segment,
+        behind: &[Segment],
+        parts: &[Segment],
+        mut held: Vec<Vec<u8>>,
+    ) -> Result<bool, Error> {
+        let log = fold.header.log;
+        let (Some(classroom), Some(last)) = (self.classrooms.get_mut(id), parts.last()) else {
+            return Ok(false);
+        };
+        let end = behind.last().unwrap_or(fold).header.last + 1;
+        let Ok(stored) = classroom.changes_of_all(std::iter::once(fold).chain(behind)) else {
+            return Ok(false);
+        };
+        let counts = |part: &Segment| {
+            part.header.space == fold.header.space && classroom.roster.check_segment(&part.header).is_ok()
+        };
+        if last.header.last < end || !parts.iter().all(counts) || place_of(&stored, &held) != Some(0) {
+            return Ok(false);
+        }
+        let (next, hash) = (last.header.last + 1, last.chain_hash(id)?);
+        let Some(record) = classroom.logs.get_mut(&log).filter(|record| record.next == end) else {
+            return Ok(false);
+        };
+        *record = LogRecord {
+            generation: record.generation + 1,
+            next,
+            hash,
+        };
+        let mut new = held.split_off(stored.len());
+        for row in std::iter::once(fold).chain(behind) {
+            self.batch(id)
+                .delete(Table::Segments, store::segment_key(id, &row.header));
+        }
+        self.read_beyond_anew(id, log.document);
+        for part in parts {
+            self.keep_segment(id, part, std::mem::take(&mut new))?;
+            self.let_in(id, &part.encode()?);
+        }
+        self.segments_on_relay(id, log, fold.header.first..=last.header.last);
+        if log.lane == self.lane {
+            // A copy of this profile writes on it as well.
+            self.change_lane();
+        }
+        Ok(true)
     }
 
     /// Puts what a fold stands for in its place.
@@ -287,6 +413,7 @@ impl<R: CryptoRng> Replica<R> {
             classroom.aside_due = true;
         }
         self.not_sent(id, &log, fold.header.last);
+        self.read_beyond_anew(id, log.document);
         if !is_same {
             self.keep_aside(id, AsideReason::FoldDiffers, fold.encode()?)?;
         }
@@ -302,6 +429,7 @@ impl<R: CryptoRng> Replica<R> {
         };
         if let Some(Disputed { name, .. }) = classroom.disputes.under_way.take() {
             classroom.disputes.due.remove(&name);
+            classroom.disputes.looked.remove(&name.1);
             let key = store::dispute_key(id, &name.0, &name.1);
             self.batch(id).delete(Table::Classrooms, key);
         }

@@ -1,12 +1,12 @@
 //! Folds that arrive in the place of what is here: taken if they hold the same, kept aside otherwise.
 
-use protocol::ClassroomId;
+use documents::fold::fold;
 use protocol::rand_core::CryptoRng;
-use protocol::segment::Segment;
+use protocol::segment::{self, Header, Segment};
+use protocol::{ClassroomId, Refusal};
 
-use super::{in_a_row, place_of};
-use crate::classroom::Classroom;
-use crate::incoming::Source;
+use super::{Folded, in_a_row, place_of};
+use crate::classroom::{Classroom, Unsent, Way};
 use crate::loading::What;
 use crate::store::{self, AsideReason, LogRecord, Table};
 use crate::{Error, Replica};
@@ -20,6 +20,8 @@ enum Compared {
     },
     /// What is here holds all of it.
     Known,
+    /// It begins within the first row, and goes on beyond all that is here.
+    Further,
     Aside(AsideReason),
 }
 
@@ -51,14 +53,19 @@ impl<R: CryptoRng> Replica<R> {
         let present = classroom.logs.get(&log).copied().unwrap_or(LogRecord::EMPTY);
         if present.generation != read.generation || (present != *read && fold.header.last >= read.next) {
             // Something came meanwhile, or went: it may not stand in the place of anything any more.
-            return match self.take_segment(id, fold, Source::Relay)? {
-                Some(reason) => self.keep_aside(id, reason, fold.encode()?),
-                None => Ok(()),
-            };
+            return self.take_or_keep_aside(id, fold);
         }
         let rows = in_a_row(rows);
         match classroom.compared(fold, &present, &rows)? {
-            Compared::Known => {}
+            Compared::Known => self.fold_behind(id, fold, &rows)?,
+            Compared::Further => {
+                self.keep_aside(id, AsideReason::OutOfOrder, fold.encode()?)?;
+                return match rows.first() {
+                    // What that stands for may lead to it.
+                    Some(first) => self.look_into_once(id, &log, first.hash(id)?, fold.hash(id)?),
+                    None => Ok(()),
+                };
+            }
             Compared::Aside(reason) => {
                 if reason == AsideReason::FoldDiffers {
                     self.dispute(id, fold, &rows)?;
@@ -82,11 +89,65 @@ impl<R: CryptoRng> Replica<R> {
                     self.batch(id)
                         .delete(Table::Segments, store::segment_key(id, &row.header));
                 }
+                self.read_beyond_anew(id, log.document);
                 self.keep_segment(id, fold, new)?;
             }
         }
         self.segments_on_relay(id, log, fold.header.first..=fold.header.last);
         self.let_in(id, &fold.encode()?);
+        Ok(())
+    }
+
+    /// A copy of this profile has folded an own log by itself, and the relay has that, up to somewhere within a fold of this one
+    /// that it does not take for that: what lies behind is folded anew.
+    fn fold_behind(&mut self, id: &ClassroomId, there: &Segment, rows: &[Segment]) -> Result<(), Error> {
+        let (Some(me), Some(classroom)) = (&self.me, self.classrooms.get_mut(id)) else {
+            return Ok(());
+        };
+        let Header { log, first, last, .. } = there.header;
+        if !self.held.contains(&log.lane) {
+            // The tab that holds it sees to that.
+            return Ok(());
+        }
+        let is_refused = |ours: &&Unsent| {
+            let is_mismatch = matches!(
+                ours.way,
+                Way::Refused {
+                    reason: Refusal::FoldMismatch,
+                    ..
+                }
+            );
+            is_mismatch && ours.segment.header.last > last
+        };
+        let ours = classroom.unsent_at(&log, last).filter(is_refused);
+        let Some(at) = ours.and_then(|ours| rows.iter().position(|row| *row == ours.segment)) else {
+            return Ok(());
+        };
+        let begins_there = rows[0].header.first == first && rows[0].previous == there.previous;
+        let Ok(changes) = classroom.changes_of(there) else {
+            return Ok(());
+        };
+        let Ok(mut stored) = classroom.changes_of_all(&rows[..=at]) else {
+            return Ok(());
+        };
+        if !begins_there || place_of(&changes, &stored) != Some(0) {
+            return Ok(());
+        }
+        let behind = stored.split_off(changes.len());
+        let Some(bundle) = fold(&behind).ok().filter(|bundle| segment::fits([bundle])) else {
+            return Ok(());
+        };
+        let before = (last + 1, there.chain_hash(id)?);
+        let unsent = classroom.seal_fold(me, &mut self.rng, before, &rows[at], bundle)?;
+        if let Some(record) = classroom.logs.get_mut(&log) {
+            // Where the log ends is the same, and what is before it is not.
+            record.generation += 1;
+        }
+        self.note_log(id, &log)?;
+        let replaced = rows[..=at].iter().map(|row| row.header.clone()).collect();
+        self.put_folds(id, log, vec![Folded { unsent, replaced }])?;
+        let key = store::segment_key(id, &there.header);
+        self.batch(id).put_bytes(Table::Segments, key, there.encode()?);
         Ok(())
     }
 }
@@ -98,22 +159,23 @@ impl Classroom {
             Ok(changes) => changes,
             Err(reason) => return Ok(Compared::Aside(reason)),
         };
-        let mut stored = Vec::new();
-        for row in rows.iter().filter(|row| row.header.first <= header.last) {
-            match self.changes_of(row) {
-                Ok(more) => stored.extend(more),
-                Err(reason) => return Ok(Compared::Aside(reason)),
-            }
-        }
+        let reached = rows.iter().filter(|row| row.header.first <= header.last);
+        let stored = match self.changes_of_all(reached) {
+            Ok(stored) => stored,
+            Err(reason) => return Ok(Compared::Aside(reason)),
+        };
         let is_new = header.last >= present.next;
         let differs = Ok(Compared::Aside(AsideReason::FoldDiffers));
-        // Of what a snapshot stands for there is nothing here to compare it with.
-        let is_below = |first: u64| rows.first().is_none_or(|row| row.header.first > first);
+        // Of what a snapshot stands for there is nothing here to compare it with, or a part only.
+        let has_all_below = |next: u64| {
+            let end = next.min(header.last + 1);
+            rows.first().is_some_and(|row| row.header.first <= header.first)
+                && rows.last().is_some_and(|row| row.header.last + 1 >= end)
+        };
         if self
             .snapshots
             .covered(&header.log)
-            .is_some_and(|lane| header.first < lane.next)
-            && is_below(header.first)
+            .is_some_and(|lane| header.first < lane.next && !has_all_below(lane.next))
         {
             return Ok(if is_new {
                 Compared::Same {
@@ -143,6 +205,7 @@ impl Classroom {
                     new: changes,
                 }),
                 Some(_) => Ok(Compared::Known),
+                None if is_new && first.header.first < header.first => Ok(Compared::Further),
                 None if is_new => Ok(Compared::Aside(AsideReason::OutOfOrder)),
                 None => differs,
             };

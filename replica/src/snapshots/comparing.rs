@@ -622,7 +622,7 @@ impl<R: CryptoRng> Replica<R> {
         }
         if !statement.matches && classroom.snapshots.place(&snapshot).is_none() {
             // Whoever says so, what is looked at is what the fold stands for.
-            self.fold_disputed(id, document, SegmentHash(snapshot.0))
+            self.look_into(id, document, SegmentHash(snapshot.0))
                 .map_err(|_| AsideReason::Unreadable)?;
         }
         if before.is_none() {
@@ -691,6 +691,13 @@ impl Classroom {
             }
         }
         vouching
+    }
+
+    /// Of what a document is made of below its segments, if anything: how many leads and teachers say that it matches.
+    pub(crate) fn compared_by(&self, document: &DocumentId) -> Option<u32> {
+        let base = self.snapshots.base_of(document)?;
+        let vouching = self.vouching(&base.hash, &base.snapshot, false).len();
+        Some(u32::try_from(vouching).unwrap_or(u32::MAX))
     }
 
     /// Whether a relay lets go what a snapshot covers: two leads vouch for it, or two schools.

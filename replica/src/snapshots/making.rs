@@ -63,7 +63,10 @@ impl<R: CryptoRng> Replica<R> {
             return;
         }
         for document in classroom.snapshots.making.wanted.clone() {
-            let is_cutting = |what: &What| matches!(what, What::Beyond(other) if *other == document);
+            let is_cutting = |what: &What| match what {
+                What::Beyond(other) | What::BeyondAside(other, _) => *other == document,
+                _ => false,
+            };
             match classroom.may_make(me, &document) {
                 Ready::Later => continue,
                 Ready::Now if self.reads.values().any(|reading| is_cutting(&reading.what)) => continue,
@@ -260,7 +263,7 @@ impl Classroom {
         let is_aside = self
             .aside
             .values()
-            .any(|aside| aside.may_count() && matches!(&aside.what, Aside::Segment(log, _) if is_of(log)));
+            .any(|aside| aside.may_count() && matches!(&aside.what, Aside::Segment(log, ..) if is_of(log)));
         if !has_caught_up || is_unsent || is_aside || self.unhealed || self.cuts_due.contains(document) {
             return Ready::Later;
         }

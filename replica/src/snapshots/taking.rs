@@ -104,7 +104,7 @@ impl<R: CryptoRng> Replica<R> {
                 at = 0;
                 continue;
             }
-            match classroom.fit(known, &me, &self.held) {
+            match classroom.fit(known, &me, &self.lane) {
                 Fit::Waits(AsideReason::UnknownRoster) if is_end && alone => {
                     self.give_up(id, &hash, Some(AsideReason::UnknownRoster))?;
                     at = 0;
@@ -171,7 +171,7 @@ impl<R: CryptoRng> Replica<R> {
         let known = &classroom.snapshots.known[place];
         let (document, state) = (known.document(), known.state);
         if state == SnapshotState::Wanted {
-            match classroom.fit(known, &me, &self.held) {
+            match classroom.fit(known, &me, &self.lane) {
                 Fit::Ahead => {}
                 Fit::Refused(reason) => return self.give_up(id, hash, Some(reason)),
                 // What it covers has come meanwhile.

@@ -1,14 +1,23 @@
 //! A page is started anew: its text stays, its history is gone everywhere, and nothing that somebody wrote meanwhile is.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use documents::classroom::{Classroom as List, Kind, Listing};
+use documents::document::Document;
+use documents::fold::{Limits, unfold};
+use documents::page::Page;
+use documents::redo::{self, End};
 use protocol::bundle;
-use protocol::roster::Role;
-use protocol::segment::Segment;
+use protocol::rand_core::Rng;
+use protocol::roster::{Action, Entry, Role, Roster};
+use protocol::segment::{Body, Segment};
+use protocol::{DocumentId, Refusal};
 use replica::command::{Answer, Command, Problem};
 use replica::store::Table;
 
-use crate::tab::{PageKey, words};
+use crate::rng::SeededRng;
+use crate::script::{Script, Submitted};
+use crate::tab::{PageKey, word_at, words};
 use crate::world::{Pair, World, person};
 
 impl World {
@@ -283,4 +292,319 @@ async fn a_locked_page_stays_locked_and_what_nobody_may_write_there_is_kept_asid
     world.open_page(ben, next).await;
     assert!(world.tab(ben).classroom(&page.0).documents[0].locked);
     assert_eq!(world.tab(ben).text(&next), "");
+}
+
+/// Whoever took it to the relay could not know what came in there meanwhile.
+#[tokio::test]
+async fn a_file_holds_no_erasure_before_the_relay_does() {
+    let Pair {
+        mut world,
+        amina,
+        ben,
+        page,
+        ..
+    } = Pair::new("anew in a file").await;
+    world.write_word(ben, page, "[before]");
+    world.until_equal(page).await;
+    let home = world.tab(amina).profile;
+    world.cut(home);
+    world.write_word(amina, page, "[last]");
+    let next = world.start_anew(amina, page).await.unwrap();
+    world.close_page(amina, page).await;
+    world.open_page(amina, next).await;
+    world.write_word(amina, next, "[lead]");
+    world.pass(2).await;
+    let (file, _) = world.export(amina, Some(page.0)).await;
+
+    world.import(ben, &file, file.len()).await;
+    world.write_word(ben, page, "[meanwhile]");
+    world.until_on_relay_of(ben).await;
+    let before = words(&world.tab(ben).text(&page));
+    assert_eq!(before, words_of(&["[before]", "[last]", "[meanwhile]"]));
+    world.link(home);
+    world.follow(page, next).await;
+    let after = world.until_equal(next).await;
+    assert_eq!(after, words_of(&["[before]", "[last]", "[lead]", "[meanwhile]"]));
+    world.check_gone(amina, page).await;
+    let (file, _) = world.export(amina, Some(page.0)).await;
+    let mut reader = bundle::Reader::new();
+    reader.push(&file);
+    let erasures = reader.filter(|event| match event {
+        bundle::Event::Record { item, .. } => {
+            Entry::decode(item).is_ok_and(|entry| matches!(entry.action(), Action::Erase { .. }))
+        }
+        _ => false,
+    });
+    assert_eq!(erasures.count(), 1, "it says so by now");
+}
+
+/// A lead's device that begins to start a page anew may never come back.
+#[tokio::test]
+async fn the_old_page_is_listed_until_it_is_erased() {
+    let Pair {
+        mut world,
+        amina,
+        ben,
+        page,
+        ..
+    } = Pair::new("begun anew").await;
+    world.write_word(ben, page, "[before]");
+    world.until_equal(page).await;
+    let before = world.tab(ben).classroom(&page.0).documents.clone();
+    let home = world.tab(amina).profile;
+    world.cut(home);
+    let next = world.start_anew(amina, page).await.unwrap();
+    world.close_page(amina, page).await;
+    world.open_page(amina, next).await;
+    let (file, _) = world.export(amina, Some(page.0)).await;
+    world.import(ben, &file, file.len()).await;
+    let bens = world.tab(ben).profile;
+    assert!(world.rows_of(bens, next).contains(&Table::Segments));
+    let listed = |world: &World, tab: usize| -> Vec<(DocumentId, bool)> {
+        let documents = &world.tab(tab).classroom(&page.0).documents;
+        documents
+            .iter()
+            .map(|shown| (shown.id, shown.begun_anew))
+            .collect()
+    };
+    assert_eq!(listed(&world, ben), [(page.1, false)]);
+    assert_eq!(listed(&world, amina), [(next.1, false)]);
+    let shown = world.tab(ben).classroom(&page.0).documents[0].clone();
+    assert_eq!(
+        (shown.title, shown.created_at),
+        (before[0].title.clone(), before[0].created_at)
+    );
+    // It is there still for whoever opens it, too, and after the next start.
+    world.until_on_relay_of(ben).await;
+    let ben = world.restart_tab(ben);
+    world.open_page(ben, page).await;
+    world.write_word(ben, page, "[meanwhile]");
+    world.until_on_relay_of(ben).await;
+    assert_eq!(
+        words(&world.tab(ben).text(&page)),
+        words_of(&["[before]", "[meanwhile]"])
+    );
+    assert_eq!(listed(&world, ben), [(page.1, false)]);
+
+    // What the lead wrote in the new one is not hidden: both are listed then.
+    world.write_word(amina, next, "[lead]");
+    world.pass(2).await;
+    let (file, _) = world.export(amina, Some(page.0)).await;
+    world.import(ben, &file, file.len()).await;
+    let both = BTreeSet::from([(page.1, false), (next.1, true)]);
+    assert_eq!(BTreeSet::from_iter(listed(&world, ben)), both);
+
+    world.link(home);
+    world.follow(page, next).await;
+    let after = world.until_equal(next).await;
+    assert_eq!(after, words_of(&["[before]", "[lead]", "[meanwhile]"]));
+    for tab in [amina, ben] {
+        assert_eq!(listed(&world, tab), [(next.1, false)]);
+    }
+    world.check_gone(amina, page).await;
+}
+
+/// Any member may write in the list what stands in the place of a page. Only the roster takes a page out of it.
+#[tokio::test]
+async fn a_page_is_listed_whatever_a_member_says_of_it() {
+    let (mut script, mut author) = Script::with_member("said of the list", Role::Student).await;
+    let page = script.page.1;
+    let title = script.view().documents[0].title.clone();
+    let young = DocumentId([7; 16]);
+    let (segments, _) = author.own_page(young, 0);
+    script.bring_all(&segments).await;
+
+    let own = Roster::found(script.entries()[0].clone()).unwrap().document();
+    author.turn_to(own);
+    let mut list = List::open(Document::empty(author.log.actor()));
+    for submitted in &script.submitted {
+        if let Submitted::Segment(segment) = submitted
+            && segment.header.log.document == own
+        {
+            let changes = match segment.open(&script.classroom, &author.key).unwrap() {
+                Body::Changes(changes) => changes,
+                Body::Bundle(bundle) => unfold(&bundle, Limits::FOLD).unwrap(),
+            };
+            list.apply_changes(&changes).unwrap();
+        }
+    }
+    let listing = Listing {
+        kind: Kind::Page,
+        created_by: author.keys.id().0,
+        created_at: 1,
+        space: None,
+    };
+    let mut shown = Vec::new();
+    // Neither has begun to start anything anew; then each takes the place of the other.
+    for (old, new) in [(page, young), (young, page)] {
+        list.replace_document(old.0, new.0, &listing).unwrap();
+        let change = list.commit(1).unwrap();
+        let segment = author.seal(&[change]);
+        script.bring(&segment).await;
+        let documents = script.view().documents.iter();
+        shown.push(BTreeMap::from_iter(
+            documents.map(|shown| (shown.id, shown.begun_anew)),
+        ));
+    }
+    let both = BTreeMap::from([(page, false), (young, false)]);
+    assert_eq!(shown, [both.clone(), both]);
+    assert_eq!(script.view().kept_aside, 0);
+    let mut documents = script.view().documents.iter();
+    let old = documents.find(|shown| shown.id == page).unwrap();
+    assert_eq!((&old.title, old.known_kind, old.may_write), (&title, true, true));
+}
+
+/// What the lead's device can't carry over it does not erase, and says why; it tries again when something has changed.
+#[tokio::test]
+async fn who_cannot_carry_over_does_not_erase_and_is_told() {
+    let (mut script, mut author) = Script::with_member("nothing can be carried over", Role::Lead).await;
+    let answered = script.submitted.len();
+    let classroom = script.classroom;
+    script.start_anew();
+    let change = author.word("[late]");
+    let late = author.seal(&[change]);
+    script.say_segment(&late, 1);
+    let close = |heads, closed| Entry::act(&author.keys, classroom, heads, Action::Close { closed }).unwrap();
+    let closed = close(author.heads.clone(), true);
+    script.bring_entry(&closed).await;
+    let answered = script.store_rest(answered).await;
+    script.live(10).await;
+    assert_eq!(script.submitted.len(), answered);
+    assert_eq!(script.view().refused, Some(Refusal::ClassroomClosed));
+    assert_eq!((script.erased_upto.len(), script.view().kept_aside), (0, 0));
+
+    script.bring_entry(&close(vec![closed.hash()], false)).await;
+    assert_eq!(script.view().refused, None);
+    script.live(10).await;
+    let answered = script.store_rest(answered).await;
+    script.store_rest(answered).await;
+    assert_eq!(script.erased_upto.len(), 1);
+}
+
+/// A lead can say of any number that it is there, but nobody else knows the change.
+#[tokio::test]
+async fn what_only_a_number_says_to_be_in_the_new_page_is_kept_aside() {
+    let mut script = Script::new("only a number").await;
+    script.settle().await;
+    let answered = script.submitted.len();
+    let mut author = script.author(Role::Lead).await;
+    script.store_rest(answered).await;
+    let admission = author.admission.clone();
+    script.bring_entry(&admission).await;
+    let before = script.segments().len();
+    script.write_word("[unsent]");
+    script.go().await;
+    let (_, own, _) = script.segments()[before];
+    let (classroom, document) = script.page;
+    assert_eq!(own.document, document);
+
+    let successor = DocumentId([7; 16]);
+    author.turn_to(successor);
+    author.page = Page::new(author.log.actor()).unwrap();
+    author.page.apply(&[word_at((0, 0), "[anew]")]).unwrap();
+    let end = End {
+        sequence: 1_000,
+        hash: [0; 4],
+    };
+    let ends = redo::Ends::from([(own.actor().to_vec(), end)]);
+    let change = author.page.commit_with_note(0, redo::note(&ends)).unwrap();
+    let segment = author.seal(&[change]);
+    script.bring(&segment).await;
+    let action = Action::Erase { document, successor };
+    let erase = Entry::act(&author.keys, classroom, author.heads.clone(), action).unwrap();
+    script.bring_entry(&erase).await;
+    script
+        .world
+        .give(script.tab, Command::ClosePage { classroom, document });
+    script.pass(1_000).await;
+    assert_eq!(
+        script.view().documents.len(),
+        0,
+        "nothing is listed but the old page"
+    );
+    assert_eq!(script.view().kept_aside, 1);
+}
+
+/// Another lead starts anew what is to take its place before the page is erased: what came in goes to the last one.
+#[tokio::test]
+async fn what_came_in_is_carried_past_a_page_that_is_gone_as_well() {
+    for seed in ["past one", "past another"] {
+        let Pair {
+            mut world,
+            amina,
+            ben,
+            page,
+            ..
+        } = Pair::new(seed).await;
+        let link = world.invite(amina, page.0, Role::Lead).await;
+        world.until_on_relay().await;
+        let profile = world.profile();
+        let dina = world.open_tab(profile);
+        world
+            .join(dina, &link, person("Dina", "Kilimo School", "KE"))
+            .await;
+        world.write_word(ben, page, "[before]");
+        world.until_on_relay().await;
+        let home = world.tab(amina).profile;
+        world.cut(home);
+        let first = world.start_anew(amina, page).await.unwrap();
+        world.close_page(amina, page).await;
+        world.pass(2).await;
+        let (file, _) = world.export(amina, Some(page.0)).await;
+        world.import(dina, &file, file.len()).await;
+        let last = world.start_anew(dina, first).await.unwrap();
+        world.until_on_relay_of(dina).await;
+        world.write_word(ben, page, "[meanwhile]");
+        world.until_on_relay_of(ben).await;
+        world.link(home);
+        world
+            .until("both are erased", |world| {
+                let mut tabs = [amina, ben, dina].into_iter();
+                tabs.all(|tab| world.tab(tab).classroom(&page.0).erased.len() == 2)
+            })
+            .await;
+        world.close_page(ben, page).await;
+        for tab in [amina, ben, dina] {
+            world.open_page(tab, last).await;
+        }
+        assert_eq!(
+            world.until_equal(last).await,
+            words_of(&["[before]", "[meanwhile]"])
+        );
+        world.check_gone(amina, page).await;
+        world.check_gone(amina, first).await;
+    }
+}
+
+/// What somebody else says of what is carried over is not passed on: it would be the lead's word then, and many such words
+/// would make the page too large to be started anew.
+#[tokio::test]
+async fn the_lead_says_of_what_is_there_only_what_they_know() {
+    let (mut script, mut author) = Script::with_member("words of others", Role::Student).await;
+    let mut rng = SeededRng::new("actors that nobody has");
+    for _ in 0..4 {
+        let mut ends = redo::Ends::new();
+        for _ in 0..5_000 {
+            let mut actor = vec![0; 16];
+            rng.fill_bytes(&mut actor);
+            let end = End {
+                sequence: u64::from(u32::MAX),
+                hash: [1; 4],
+            };
+            ends.insert(actor, end);
+        }
+        author.page.apply(&[word_at((0, 0), "[word]")]).unwrap();
+        let change = author.page.commit_with_note(0, redo::note(&ends)).unwrap();
+        let segment = author.seal(&[change]);
+        script.bring(&segment).await;
+    }
+    assert_eq!(script.view().kept_aside, 0);
+    let document = script.page.1;
+    let before = script.segments().len();
+    script.start_anew();
+    script.go().await;
+    let begun = script.segments().split_off(before);
+    assert_eq!(begun.len(), 2, "the new page, and the list");
+    let page = script.view().documents[0].id;
+    assert_ne!(page, document);
 }

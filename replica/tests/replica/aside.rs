@@ -7,7 +7,7 @@ use protocol::{Refusal, Signature};
 use replica::store::Table;
 use replica::view::Work;
 
-use crate::script::Script;
+use crate::script::{Script, Submitted};
 use crate::tab::words;
 
 /// A founder whose work is on the relay, and another author whom the replica knows.
@@ -219,7 +219,11 @@ async fn a_refusal_for_good_is_shown_and_its_item_stays() {
         script.pass(1_000).await;
     }
     assert_eq!(script.submitted.len(), usize::try_from(first).unwrap() + 1);
-    assert_eq!(script.view().refused, Some(Refusal::TooLarge));
+    // Not that all of the classroom is.
+    assert_eq!(
+        (script.view().refused, script.view().all_refused),
+        (Some(Refusal::TooLarge), false)
+    );
     assert_eq!(script.view().work, Work::OnThisDevice);
     let kept = script.world.store(0).table(Table::Outbox);
     assert_eq!(kept.len(), 1);
@@ -240,13 +244,14 @@ async fn a_classroom_that_the_relay_closed_is_opened_again() {
     let (mut script, _) = with_author("closed").await;
     let opened = script.opened;
     script.closed(Refusal::Storage).await;
-    assert_eq!(script.view().refused, Some(Refusal::Storage));
+    let told = |script: &Script| (script.view().refused, script.view().all_refused);
+    assert_eq!(told(&script), (Some(Refusal::Storage), true));
     script.write_word("[kept]");
     script.go().await;
     script.pass(1_500).await;
     assert_eq!(script.opened, opened + 1);
     script.open(9).await;
-    assert_eq!(script.view().refused, None);
+    assert_eq!(told(&script), (None, false));
     assert_eq!(script.segments().len(), 1);
     script.stored(0).await;
     assert_eq!(script.view().work, Work::OnTheRelay);
@@ -259,12 +264,18 @@ async fn an_entry_that_was_refused_holds_back_what_names_it() {
     script.store_all_from(0).await;
     let first = u32::try_from(script.submitted.len()).unwrap();
     script.author(Role::Student).await;
-    script.refused(first, Refusal::Busy).await;
     script.write_word("[after]");
     script.go().await;
-    assert_eq!(script.submitted.len(), usize::try_from(first).unwrap() + 1);
+    script.refused(first, Refusal::Busy).await;
+    script.refused(first + 1, Refusal::UnknownParent).await;
+    let submitted = usize::try_from(first).unwrap() + 2;
+    assert_eq!(script.submitted.len(), submitted);
     script.pass(5_500).await;
-    script.store_all_from(first + 1).await;
+    assert!(matches!(
+        script.submitted[submitted..],
+        [Submitted::Entry(_), Submitted::Segment(_)]
+    ));
+    script.store_all_from(first + 2).await;
     assert_eq!(script.view().work, Work::OnTheRelay);
 }
 

@@ -7,7 +7,7 @@ use replica::store::Table;
 use replica::view::{Waiting, WaitingState};
 
 use crate::script::{Script, Submitted};
-use crate::world::person;
+use crate::world::{World, person};
 
 /// A founder with an invite that makes people ask, whose work so far is on the relay: and what is there.
 struct Classroom {
@@ -166,4 +166,42 @@ async fn who_is_not_let_in_is_told() {
     entries.extend([request, refusal]);
     restart(&mut joiner, &entries).await;
     assert_eq!(waiting(&joiner), Some(WaitingState::Declined));
+}
+
+#[tokio::test]
+async fn who_was_away_when_they_were_not_let_in_is_told_by_the_relay() {
+    let mut world = World::new("away").await;
+    let (first, second) = (world.profile(), world.profile());
+    let (amina, eve) = (world.open_tab(first), world.open_tab(second));
+    let classroom = world.found(amina).await;
+    let invite = Command::Invite {
+        classroom,
+        role: Role::Student,
+        ask_first: true,
+    };
+    let Ok(Answer::Invite(link)) = world.ask(amina, invite).await else {
+        panic!("no invite")
+    };
+    world.until_on_relay_of(amina).await;
+    world.join(eve, &link, person("Eve", "Far School", "CN")).await;
+    world
+        .until("somebody asks", |world| {
+            !world.tab(amina).classroom(&classroom).requests.is_empty()
+        })
+        .await;
+    world.crash_tab(eve);
+    let request = world.tab(amina).classroom(&classroom).requests[0].id;
+    let answer = world.ask(amina, Command::Decline { classroom, request }).await;
+    assert_eq!(answer, Ok(Answer::Done));
+    world.until_on_relay_of(amina).await;
+
+    let eve = world.open_tab(second);
+    world
+        .until("they are told", |world| {
+            let home = world.tab(eve).home.as_ref();
+            home.is_some_and(|home| {
+                home.waiting.first().map(|waiting| waiting.state) == Some(WaitingState::Declined)
+            })
+        })
+        .await;
 }

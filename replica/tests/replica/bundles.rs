@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use protocol::bundle::{Event, Kind, Reader, Writer};
+use protocol::bundle::{Damage, Event, Kind, Reader, Writer};
 use protocol::roster::Role;
+use protocol::segment::Segment;
 use protocol::{ClassroomId, SegmentHash};
 use replica::command::{Answer, Command};
 use replica::store::Table;
@@ -43,7 +44,7 @@ fn thirty() -> BTreeSet<String> {
     (0..30).map(|word| format!("[{word}]")).collect()
 }
 
-fn records(file: &[u8]) -> Vec<(ClassroomId, Kind, Vec<u8>)> {
+pub(crate) fn records(file: &[u8]) -> Vec<(ClassroomId, Kind, Vec<u8>)> {
     let mut reader = Reader::new();
     reader.push(file);
     let mut records = Vec::new();
@@ -61,7 +62,19 @@ fn records(file: &[u8]) -> Vec<(ClassroomId, Kind, Vec<u8>)> {
     records
 }
 
-fn bundle(records: &[(ClassroomId, Kind, Vec<u8>)]) -> Vec<u8> {
+/// Which indices the segments of a page cover.
+fn spans(records: &[(ClassroomId, Kind, Vec<u8>)], page: PageKey) -> Vec<(u64, u64)> {
+    let segments = records.iter().filter(|(_, kind, _)| *kind == Kind::Segment);
+    let headers = segments.map(|(_, _, item)| Segment::decode(item).unwrap().header);
+    let mut of_page: Vec<_> = headers
+        .filter(|header| header.log.document == page.1)
+        .map(|header| (header.first, header.last))
+        .collect();
+    of_page.sort_unstable();
+    of_page
+}
+
+pub(crate) fn bundle(records: &[(ClassroomId, Kind, Vec<u8>)]) -> Vec<u8> {
     let (mut writer, mut file) = Writer::begin();
     for (classroom, kind, item) in records {
         file.extend(writer.record(classroom, *kind, item).unwrap());
@@ -74,7 +87,10 @@ fn bundle(records: &[(ClassroomId, Kind, Vec<u8>)]) -> Vec<u8> {
 async fn a_classroom_is_carried_there_and_back_with_no_connection() {
     let (mut world, amina, page, link) = alone("carried").await;
     let (file, items) = world.export(amina, None).await;
-    assert_eq!(records(&file).len() as u64, items);
+    let there = records(&file);
+    assert_eq!(there.len() as u64, items);
+    // What can be folded is folded before.
+    assert_eq!(spans(&there, page), [(0, 30)]);
     for secret in ["[7]", "Amina", "Kilimo", "Water"] {
         let is_there = file.windows(secret.len()).any(|part| part == secret.as_bytes());
         assert!(!is_there, "{secret} is there to read");
@@ -160,6 +176,12 @@ async fn a_damaged_file_gives_back_what_is_whole_in_any_order() {
     }
     let flipped = world.import(ben, &flipped, PART).await;
     assert!(!flipped.complete && flipped.damaged > 0);
+    // It is told where.
+    assert_eq!(flipped.named.len() as u64, flipped.damaged);
+    for at in [file.len() / 3, file.len() / 2] {
+        let holds = |damage: &Damage| (damage.offset..damage.offset + damage.length).contains(&(at as u64));
+        assert!(flipped.named.iter().any(holds), "{:?}", flipped.named);
+    }
     assert_eq!(flipped.new + flipped.known, items - 2);
     assert!(flipped.new > 0 && flipped.known > 0);
     // What is missing comes with the same file in another order, after somebody has joined by what there is, or not.

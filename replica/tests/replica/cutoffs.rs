@@ -1,18 +1,21 @@
 //! What somebody wrote before they were removed, and what of it counts.
 
-use protocol::LaneId;
-use protocol::roster::Role;
+use std::collections::BTreeSet;
+
+use protocol::roster::{Action, Cutoff, Entry, Role};
 use protocol::segment::Segment;
+use protocol::{DocumentId, LaneId};
 use replica::command::{Answer, Command};
 use replica::store::Table;
 
 use crate::members::{Schools, me, until_same};
+use crate::script::Script;
 use crate::tab::{PageKey, words};
-use crate::world::World;
+use crate::world::{Step, World};
 
 /// Waits until these tabs show exactly these words, and have that many items aside.
 async fn until_shown(world: &mut World, tabs: &[usize], page: PageKey, wanted: &[&str], aside: u32) {
-    let wanted: std::collections::BTreeSet<String> = wanted.iter().map(|word| (*word).to_owned()).collect();
+    let wanted: BTreeSet<String> = wanted.iter().map(|word| (*word).to_owned()).collect();
     world
         .until("all show the same", |world| {
             tabs.iter().all(|tab| {
@@ -275,4 +278,163 @@ async fn who_may_only_read_now_keeps_their_late_work_aside_themselves() {
     for tab in [amina, ben, chao] {
         assert_eq!(world.tab(tab).text(&page), "[in time]");
     }
+}
+
+/// Lets everything happen but these steps, until a tab has asked its store for something.
+async fn until_reading(world: &mut World, tab: usize, held: &[Step]) {
+    for _ in 0..10_000 {
+        for step in world.steps() {
+            if !held.contains(&step) && world.steps().contains(&step) {
+                world.step(step).await;
+            }
+        }
+        if !world.tab(tab).reading.is_empty() {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        world.tick(20);
+    }
+    panic!("nothing is read");
+}
+
+/// What was asked for of what lies beyond comes as it was before it was folded.
+#[tokio::test]
+async fn what_is_folded_while_it_is_looked_for_beyond_the_end_of_its_log_is_taken_out() {
+    let Schools {
+        mut world,
+        amina,
+        ben,
+        chao,
+        dora,
+        classroom,
+        page,
+    } = Schools::new("folded meanwhile").await;
+    world.write_word(dora, page, "[in time]");
+    until_same(&mut world, &[amina, ben, chao, dora], page, "[in time]").await;
+    world.drain().await;
+    let (member, role) = (me(&world, dora), Role::Guest);
+    let change = Command::ChangeRole {
+        classroom,
+        member,
+        role,
+    };
+    world.give(amina, change);
+    // She hears of it before her disk is done, so that nothing of this was ever sent.
+    world.write_word(dora, page, "[late]");
+    world.write_word(dora, page, "[later]");
+    until_reading(&mut world, dora, &[Step::Write(dora), Step::Read(dora)]).await;
+    world.cut(3);
+    while world.tab(dora).writing.is_some() {
+        world.step(Step::Write(dora)).await;
+    }
+    world.link(3);
+    assert!(world.tab(dora).writing.is_some(), "it is folded");
+    while !world.tab(dora).reading.is_empty() {
+        world.step(Step::Read(dora)).await;
+    }
+    until_shown(&mut world, &[dora], page, &["[in time]"], 1).await;
+    let dora = world.restart_tab(dora);
+    world.open_page(dora, page).await;
+    until_shown(&mut world, &[dora], page, &["[in time]"], 1).await;
+    assert!(world.store(3).table(Table::Outbox).is_empty());
+}
+
+/// What was asked for to be folded comes as it was before it was taken out.
+#[tokio::test]
+async fn what_is_taken_out_while_it_is_read_to_be_folded_stays_out() {
+    let Schools {
+        mut world,
+        amina,
+        ben,
+        chao,
+        dora,
+        classroom,
+        page,
+    } = Schools::new("taken out meanwhile").await;
+    world.write_word(dora, page, "[seen]");
+    until_same(&mut world, &[amina, ben, chao, dora], page, "[seen]").await;
+    let member = me(&world, dora);
+    let newest = world.store(3).table(Table::Segments).into_iter();
+    let lane = newest
+        .map(|(_, row)| Segment::decode(&row).unwrap().header.log)
+        .find(|log| log.member == member && log.document == page.1)
+        .unwrap()
+        .lane;
+    world.cut(0);
+    for word in ["[1]", "[2]", "[3]", "[4]"] {
+        world.write_word(dora, page, word);
+        until_same(&mut world, &[ben, chao, dora], page, word).await;
+    }
+    let change = Command::ChangeRole {
+        classroom,
+        member,
+        role: Role::Guest,
+    };
+    assert_eq!(world.ask(amina, change).await, Ok(Answer::Done));
+    world.link(0);
+    until_reading(&mut world, dora, &[Step::Read(dora)]).await;
+    // By now it is quiet.
+    world.tick(31_000);
+    while !world.tab(dora).reading.is_empty() {
+        world.step(Step::Read(dora)).await;
+    }
+    until_shown(&mut world, &[dora], page, &["[seen]"], 4).await;
+    assert_eq!(spans(&world, 3, page, lane), [(0, 0)]);
+}
+
+/// Any member can have much kept aside, and what a disk has lost is lost for good.
+#[tokio::test]
+async fn for_what_is_not_in_the_store_all_that_is_aside_is_looked_through_once_and_in_pages() {
+    let (mut script, mut author) = Script::with_member("a gap", Role::Student).await;
+    for word in ["[0]", "[1]", "[2]", "[3]"] {
+        let change = author.word(word);
+        let segment = author.seal(&[change]);
+        script.bring(&segment).await;
+    }
+    let log = author.log;
+    script.write_word("[on it]");
+    script.go().await;
+    let (other, _) = author.own_page(DocumentId([8; 16]), 40);
+    script.bring_all(&other[1..]).await;
+    assert_eq!(script.view().kept_aside, 40);
+    let is_lost = |(_, row): &(Vec<u8>, Vec<u8>)| {
+        let header = Segment::decode(row).unwrap().header;
+        (header.log, header.first) == (log, 2)
+    };
+    let mut rows = script.world.store(0).table(Table::Segments).into_iter();
+    let (lost, _) = rows.find(is_lost).unwrap();
+    script.world.profiles[0].store.remove(Table::Segments, &lost);
+
+    let founder = script.founder().await;
+    let (classroom, document) = script.page;
+    let to_guest = Action::ChangeRole {
+        member: log.member,
+        role: Role::Guest,
+        cutoffs: vec![Cutoff {
+            document,
+            lane: log.lane,
+            next: 1,
+        }],
+        keys: Vec::new(),
+        rotations: Vec::new(),
+    };
+    let entry = Entry::act(&founder, classroom, author.heads.clone(), to_guest).unwrap();
+    script.bring_entry(&entry).await;
+    for locked in [true, false, true] {
+        script.pass(1_000).await;
+        let lock = Command::Lock {
+            classroom,
+            document,
+            locked,
+        };
+        assert_eq!(script.world.ask(script.tab, lock).await, Ok(Answer::Done));
+    }
+    script.pass(1_000).await;
+    let wanted = ["[0]", "[1]", "[2]", "[3]", "[on it]"].map(str::to_owned);
+    assert_eq!(
+        words(&script.text()),
+        BTreeSet::from(wanted),
+        "somebody builds on it"
+    );
+    assert_eq!(script.world.tab(script.tab).looked_aside, [Some(32); 2]);
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use documents::page::edit::{Edit, Value};
+use protocol::Refusal;
 use protocol::roster::Role;
 use replica::view::Link;
 
@@ -19,6 +20,12 @@ impl World {
         self.cut(profile);
         self.profiles[profile].blocked = true;
         self.link(profile);
+    }
+
+    async fn asked_in_a_minute(&mut self, tab: usize) -> usize {
+        let before = self.tab(tab).exchanges;
+        self.pass(60).await;
+        self.tab(tab).exchanges - before
     }
 
     /// Words with links that are long, and do not get shorter by packing.
@@ -39,6 +46,16 @@ impl World {
         }
         words
     }
+}
+
+/// A pair of whom Ben goes the slow way, and has written a word.
+async fn slowly(seed: &str) -> Pair {
+    let mut pair = Pair::new(seed).await;
+    let profile = pair.world.tab(pair.ben).profile;
+    pair.world.block(profile);
+    pair.world.write_word(pair.ben, pair.page, "[slow]");
+    pair.world.until_equal(pair.page).await;
+    pair
 }
 
 #[tokio::test]
@@ -137,22 +154,112 @@ async fn a_socket_is_taken_once_one_gets_through() {
         ben,
         page,
         ..
-    } = Pair::new("sockets again").await;
+    } = slowly("sockets again").await;
     let profile = world.tab(ben).profile;
-    world.block(profile);
-    world.write_word(ben, page, "[slow]");
-    world.until_equal(page).await;
     assert_eq!(
         (world.link_of(amina), world.link_of(ben)),
         (Link::Online, Link::Exchanging)
     );
-    world.profiles[profile].blocked = false;
-    world.pass(10).await;
+    // It is tried seldom, and more so each time; meanwhile all goes on.
+    let before = world.tab(ben).connections;
+    world.pass(80).await;
+    let tries = world.tab(ben).connections - before;
+    assert!((3..=4).contains(&tries), "{tries} tries");
     assert_eq!(world.link_of(ben), Link::Exchanging);
+    world.write_word(amina, page, "[both]");
+    world.until_equal(page).await;
+    world.profiles[profile].blocked = false;
     world.tick(300_000);
     world
         .until("there is a socket", |world| world.link_of(ben) == Link::Online)
         .await;
     world.write_word(ben, page, "[fast]");
+    assert_eq!(world.until_equal(page).await.len(), 3);
+}
+
+#[tokio::test]
+async fn a_network_that_comes_back_while_one_exchanges_gets_a_socket_soon() {
+    let Pair { mut world, ben, .. } = slowly("back again").await;
+    let profile = world.tab(ben).profile;
+    world.profiles[profile].blocked = false;
+    world.pass(6).await;
+    world
+        .until("there is a socket", |world| world.link_of(ben) == Link::Online)
+        .await;
+}
+
+#[tokio::test]
+async fn whoever_gets_no_turn_is_not_said_to_be_online() {
+    let Pair {
+        mut world,
+        amina,
+        ben,
+        page,
+        ..
+    } = slowly("no turn").await;
+    let profile = world.tab(ben).profile;
+    assert_eq!(world.link_of(ben), Link::Exchanging);
+    let state_of = |world: &World| {
+        let home = world.tab(ben).home.as_ref().unwrap();
+        (home.link, home.refused)
+    };
+    let reasons = [
+        Refusal::TooFast,
+        Refusal::TooManyConnections,
+        Refusal::NotAuthenticated,
+    ];
+    for reason in reasons {
+        world.profiles[profile].turned_away = Some(reason);
+        world.write_word(ben, page, &format!("[{reason:?}]"));
+        world
+            .until("it is said", |world| {
+                state_of(world) == (Link::Offline, Some(reason))
+            })
+            .await;
+        world.write_word(amina, page, &format!("[not heard: {reason:?}]"));
+        world.profiles[profile].turned_away = None;
+        world.until_equal(page).await;
+        assert_eq!(state_of(&world), (Link::Exchanging, None));
+    }
+    assert_eq!(world.until_equal(page).await.len(), 7);
+}
+
+/// Others of theirs may have something to say.
+#[tokio::test]
+async fn whoever_got_no_turn_asks_for_news_less_often_for_a_while() {
+    let Pair { mut world, ben, .. } = slowly("less often").await;
+    let profile = world.tab(ben).profile;
+    // From then on a socket is tried seldom.
+    world.pass(160).await;
+    let before = world.asked_in_a_minute(ben).await;
+    world.profiles[profile].turned_away = Some(Refusal::TooFast);
+    world.pass(6).await;
+    world.profiles[profile].turned_away = None;
+    let then = world.asked_in_a_minute(ben).await;
+    world.pass(120).await;
+    let later = world.asked_in_a_minute(ben).await;
+    assert!(
+        4 * then < 3 * before && 4 * then < 3 * later,
+        "{before} {then} {later}"
+    );
+}
+
+#[tokio::test]
+async fn whoever_gets_no_turn_takes_a_socket_once_one_gets_through() {
+    let Pair {
+        mut world, ben, page, ..
+    } = slowly("a socket instead").await;
+    let profile = world.tab(ben).profile;
+    world.profiles[profile].turned_away = Some(Refusal::TooFast);
+    world.write_word(ben, page, "[after]");
+    world
+        .until("nothing gets through", |world| {
+            world.tab(ben).home.as_ref().unwrap().refused == Some(Refusal::TooFast)
+        })
+        .await;
+    world.profiles[profile].blocked = false;
+    world
+        .until("there is a socket", |world| world.link_of(ben) == Link::Online)
+        .await;
     assert_eq!(world.until_equal(page).await.len(), 2);
 }

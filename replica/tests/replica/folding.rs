@@ -1,10 +1,13 @@
 //! Folds: few segments in the place of many, by their author alone; others take one only if it holds the same.
 
+use documents::fold::{Limits, unfold};
 use documents::page::Page;
 use protocol::frame::ClientFrame;
 use protocol::roster::Role;
-use protocol::segment::{Kind, Segment};
+use protocol::segment::{Body, Kind, Segment};
 use protocol::{LaneId, SegmentHash};
+use replica::Event;
+use replica::command::Command;
 use replica::store::Table;
 use replica::view::Work;
 
@@ -146,6 +149,49 @@ async fn a_quiet_log_is_folded_and_nothing_seems_unsent_meanwhile() {
     assert_eq!(script.submitted.len(), before);
     script.reopen_page().await;
     assert_eq!(words(&script.text()).len(), 30);
+}
+
+#[tokio::test]
+async fn a_tab_that_closes_folds_what_was_never_sent() {
+    let mut script = Script::new("closing offline").await;
+    script.settle().await;
+    script.disconnect();
+    for word in ["[a]", "[b]", "[c]"] {
+        script.write_word(word);
+        script.go().await;
+    }
+    assert_eq!(script.spans(None), [(0, 0), (1, 1), (2, 2), (3, 3)]);
+    script.world.handle(script.tab, Event::Closing);
+    script.go().await;
+    assert_eq!(script.spans(None), [(0, 0), (1, 3)]);
+    script.reopen_page().await;
+    assert_eq!(words(&script.text()), wanted(["[a]", "[b]", "[c]"]));
+}
+
+#[tokio::test]
+async fn a_tab_that_closes_folds_what_the_relay_has() {
+    let mut script = Script::new("closing").await;
+    script.settle().await;
+    let answered = script.submitted.len();
+    for word in ["[a]", "[b]", "[c]", "[d]"] {
+        script.write_word(word);
+        script.go().await;
+    }
+    script.store_rest(answered).await;
+    assert_eq!(script.spans(None).len(), 5);
+    script.world.handle(script.tab, Event::Closing);
+    script.go().await;
+    assert_eq!(script.spans(None), [(0, 4)]);
+    // It is sent if there is time for that, and otherwise by the next tab.
+    let fold = script.page_segments().pop().unwrap();
+    assert_eq!((fold.header.first, fold.header.last), (0, 4));
+    script.tab = script.world.restart_tab(script.tab);
+    script.connect().await;
+    script.open(1).await;
+    assert_eq!(script.page_segments().pop(), Some(fold));
+    assert_eq!(script.view().work, Work::OnTheRelay);
+    script.store_rest(0).await;
+    assert!(script.world.store(0).table(Table::Outbox).is_empty());
 }
 
 #[tokio::test]
@@ -431,6 +477,122 @@ async fn a_dispute_outlives_a_restart_and_what_is_not_proved_changes_nothing() {
     }
     script.fetch_all(&parts).await;
     assert_eq!(script.rows(lane), parts);
+}
+
+/// Two copies of a profile may fold the same log by themselves.
+#[tokio::test]
+async fn a_fold_that_goes_on_from_within_another_takes_its_place_with_what_is_before_it() {
+    let mut script = Script::new("overlapping").await;
+    script.settle().await;
+    let mut author = script.author(Role::Student).await;
+    let admission = author.admission.clone();
+    script.bring_entry(&admission).await;
+    let (mut changes, mut parts, mut hashes) = (Vec::new(), Vec::new(), vec![SegmentHash::NONE]);
+    for word in 0..9 {
+        let change = author.word(&format!("[{word}]"));
+        parts.push(author.seal(std::slice::from_ref(&change)));
+        changes.push(change);
+        hashes.push(author.previous);
+    }
+    let lane = Some(author.log.lane);
+    let one = author.fold((0, 5), (hashes[0], hashes[6]), &changes[..6]);
+    script.bring_all(&[one.clone(), parts[6].clone()]).await;
+    // What is here is not all in it.
+    let lie = author.fold((2, 8), (hashes[2], hashes[9]), &changes[3..]);
+    script.bring(&lie).await;
+    assert_eq!(script.ranges_asked(), [(0, 6)]);
+    script.fetch_all(&[parts[0].clone(), parts[1].clone(), lie]).await;
+    assert_eq!(script.rows(lane), [one.clone(), parts[6].clone()]);
+    assert_eq!((words(&script.text()).len(), script.view().kept_aside), (7, 1));
+    // Each entry has it tried again, which leads to nothing new on this connection.
+    let (classroom, role, ask_first) = (script.classroom, Role::Student, false);
+    let invite = Command::Invite {
+        classroom,
+        role,
+        ask_first,
+    };
+    script.world.give(script.tab, invite);
+    script.go().await;
+    assert_eq!(script.ranges_asked(), [(0, 6)]);
+    let other = author.fold((2, 8), (hashes[2], hashes[9]), &changes[2..]);
+    script.bring(&other).await;
+    assert_eq!(script.ranges_asked(), [(0, 6), (0, 6)]);
+    // Not before all is here that it takes.
+    script.fetch_all(&parts[..2]).await;
+    assert_eq!(script.rows(lane), [one, parts[6].clone()]);
+    // Nor is it forgotten.
+    script.tab = script.world.restart_tab(script.tab);
+    script.connect().await;
+    script.open(1).await;
+    assert_eq!(script.ranges_asked(), [(0, 6)]);
+    let all = [parts[0].clone(), parts[1].clone(), other];
+    script.fetch_all(&all).await;
+    assert_eq!(script.rows(lane), all);
+    // The log goes on behind it, and the one that was no fold of it is left.
+    let next = author.word("[9]");
+    let next = author.seal(&[next]);
+    script.bring(&next).await;
+    script.reopen_page().await;
+    assert_eq!((words(&script.text()).len(), script.view().kept_aside), (10, 1));
+    script.connect().await;
+    script.open(1).await;
+    assert_eq!(script.ranges_asked(), []);
+}
+
+/// The relay takes no fold that begins within another, and can't tell whether they hold the same.
+#[tokio::test]
+async fn what_a_copy_of_the_profile_has_not_folded_is_folded_anew() {
+    let mut script = Script::new("anew").await;
+    script.settle().await;
+    let answered = script.submitted.len();
+    for word in ["[1]", "[2]"] {
+        script.write_word(word);
+        script.go().await;
+    }
+    script.store_rest(answered).await;
+    let mut copy = script.double().await;
+    script.disconnect();
+    for word in 3..8 {
+        script.write_word(&format!("[{word}]"));
+        script.go().await;
+    }
+    let runs = script.rows(None);
+    let hashes: Vec<SegmentHash> = runs
+        .iter()
+        .map(|run| run.hash(&script.classroom).unwrap())
+        .collect();
+    let mut changes = Vec::new();
+    for run in &runs {
+        match run.open(&script.classroom, &copy.key).unwrap() {
+            Body::Changes(more) => changes.extend(more),
+            Body::Bundle(_) => panic!("it was folded"),
+        }
+    }
+    script.connect().await;
+    let ours = script.page_segments().pop().unwrap();
+    assert_eq!((ours.header.first, ours.header.last), (3, 7));
+    let number = u32::try_from(script.submitted.len() - 1).unwrap();
+    script.open(1).await;
+    script.refused(number, protocol::Refusal::FoldMismatch).await;
+    assert_eq!(script.ranges_asked(), [(3, 8)]);
+    let theirs = copy.fold((0, 5), (SegmentHash::NONE, hashes[5]), &changes[..6]);
+    script.fetch_all(std::slice::from_ref(&theirs)).await;
+    let rest = script.page_segments().pop().unwrap();
+    assert_eq!((rest.header.first, rest.header.last), (6, 7));
+    assert_eq!(rest.previous, hashes[5]);
+    assert_eq!(rest.header.kind, Kind::Fold { covered: hashes[7] });
+    let bundle = match rest.open(&script.classroom, &copy.key).unwrap() {
+        Body::Bundle(bundle) => bundle,
+        Body::Changes(_) => panic!("it is no fold"),
+    };
+    assert_eq!(unfold(&bundle, Limits::FOLD).unwrap(), changes[6..]);
+    assert_eq!(script.rows(None), [theirs, rest]);
+    assert_eq!(script.view().refused, None);
+    script.store_rest(0).await;
+    assert_eq!(script.view().work, Work::OnTheRelay);
+    assert!(script.world.store(0).table(Table::Outbox).is_empty());
+    script.reopen_page().await;
+    assert_eq!(words(&script.text()).len(), 7);
 }
 
 #[tokio::test]

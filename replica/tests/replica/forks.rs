@@ -3,10 +3,12 @@
 
 use std::collections::BTreeSet;
 
+use documents::page::Page;
+use protocol::{LaneId, SegmentHash};
 use replica::store::Table;
 
 use crate::script::Script;
-use crate::tab::PageKey;
+use crate::tab::{PageKey, words};
 use crate::world::{Pair, Step};
 
 /// All words arrived everywhere, each once, nothing is aside, and the stores agree.
@@ -329,4 +331,91 @@ async fn what_the_relay_has_in_the_place_of_ours_stands() {
     // Only what is alive is sent again.
     assert_eq!(script.segments().len(), 1);
     assert!(script.world.store(0).table(Table::Outbox).len() == 1);
+}
+
+/// A device that lost one of its tables uses no index twice and takes nothing from anybody. If it still knows who it belongs
+/// to and the classroom, it goes on, and what is here or there is not lost; otherwise what is left stays as it is.
+#[tokio::test]
+async fn a_half_cleared_store_overwrites_nothing() {
+    for table in Table::ALL {
+        let Pair {
+            mut world,
+            amina,
+            ben,
+            page,
+            ..
+        } = Pair::new(&format!("half cleared {table:?}")).await;
+        world.write_word(amina, page, "[before]");
+        world.until_equal(page).await;
+        world.pass(8).await;
+        world.cut(0);
+        world.write_word(amina, page, "[unsent]");
+        world.drain().await;
+        world.crash_tab(amina);
+        let (whole, of_ben) = (world.store(0).clone(), world.store(1).table(Table::Segments));
+        world.profiles[0].store.forget(|other, _| other == table);
+
+        let mut amina = world.open_tab(0);
+        world.link(0);
+        world.pass(1).await;
+        let names = [Table::Profile, Table::Classrooms, Table::Entries];
+        let is_known = world.tab(amina).classrooms.contains_key(&page.0);
+        assert!(is_known || names.contains(&table), "{table:?}");
+        if is_known {
+            world.open_page(amina, page).await;
+            world.write_word(amina, page, "[after]");
+            world.pass(20).await;
+            assert_eq!(world.tab(amina).classroom(&page.0).refused, None, "{table:?}");
+            let [here, there] = [amina, ben].map(|tab| words(&world.tab(tab).text(&page)));
+            for word in ["[before]", "[unsent]", "[after]"] {
+                assert!(here.contains(word) || there.contains(word), "{table:?} {word}");
+            }
+            // What never came to the others is missing where they see that something is.
+            let aside = world.tab(ben).classroom(&page.0).kept_aside;
+            assert!(there.len() == 3 || aside > 0, "{table:?} {there:?}");
+        } else {
+            for left in [Table::Segments, Table::Outbox] {
+                assert_eq!(world.store(0).table(left), whole.table(left), "{table:?}");
+            }
+            world.crash_tab(amina);
+            for (key, row) in whole.table(table) {
+                world.profiles[0].store.put(table, key, row);
+            }
+            amina = world.open_tab(0);
+            world.open_page(amina, page).await;
+            let all = world.until_equal(page).await;
+            assert_eq!(all, ["[before]".to_owned(), "[unsent]".to_owned()].into());
+        }
+        assert!(!world.store(0).used_an_index_twice(), "{table:?}");
+        let now = world.store(1).table(Table::Segments);
+        assert!(of_ben.iter().all(|row| now.contains(row)), "{table:?}");
+    }
+}
+
+/// What a copy of the profile wrote, and came in the wrong order, is own work that may be nowhere else: it is sent, though not
+/// before it is stored.
+#[tokio::test]
+async fn what_follows_after_all_is_sent_once_it_is_stored() {
+    let (mut script, mut copy, _) = doubled("after all").await;
+    copy.log.lane = LaneId([8; 16]);
+    copy.next = 0;
+    copy.previous = SegmentHash::NONE;
+    let saved = copy.page.save().unwrap();
+    copy.page = Page::load(&saved, copy.log.actor()).unwrap();
+    let mut segments = Vec::new();
+    for word in ["[one]", "[two]"] {
+        let change = copy.word(word);
+        segments.push(copy.seal(&[change]));
+    }
+    let sent = |script: &Script| {
+        let theirs = script.segments().into_iter();
+        theirs.filter(|(_, log, _)| log.lane == LaneId([8; 16])).count()
+    };
+    script.bring(&segments[1]).await;
+    assert_eq!((script.view().kept_aside, sent(&script)), (1, 0));
+    script.say_segment(&segments[0], 1);
+    script.listen();
+    assert_eq!((script.text().contains("[two]"), sent(&script)), (true, 0));
+    script.go().await;
+    assert_eq!((script.view().kept_aside, sent(&script)), (0, 1));
 }

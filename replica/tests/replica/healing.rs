@@ -2,9 +2,10 @@
 
 use protocol::frame::{ClientFrame, Position};
 use protocol::inventory::{Inventory, LogState};
-use protocol::roster::Role;
+use protocol::roster::{Action, Entry, Role};
 use protocol::segment::{Log, Segment};
-use protocol::{EntryHash, Refusal};
+use protocol::{DocumentId, EntryHash, Refusal, SegmentHash};
+use replica::command::{Answer, Command};
 use replica::store::Table;
 use replica::view::Work;
 
@@ -16,13 +17,7 @@ const LOOK: u64 = 31;
 
 /// A founder and somebody else who has written ten words, all of which a relay with the incarnation 5 had.
 async fn with_author(seed: &str) -> (Script, Author) {
-    let mut script = Script::new(seed).await;
-    script.settle().await;
-    let answered = script.submitted.len();
-    let mut author = script.author(Role::Student).await;
-    script.store_rest(answered).await;
-    let admission = author.admission.clone();
-    script.bring_entry(&admission).await;
+    let (mut script, mut author) = Script::with_member(seed, Role::Student).await;
     for word in 0..10 {
         let change = author.word(&format!("[{word}]"));
         let segment = author.seal(&[change]);
@@ -159,6 +154,83 @@ async fn a_relay_that_came_back_empty_gets_everything_once() {
     assert!(script.submitted.is_empty());
 }
 
+/// Also of a relay that compares what it has: it would forget the old page before there is a new one.
+#[tokio::test]
+async fn a_relay_hears_of_an_erasure_when_it_has_what_takes_the_place_of_the_page() {
+    let (mut script, author) = with_author("erased offline").await;
+    let has = {
+        let mut has = script.taken();
+        has.entries.push(author.admission.hash());
+        script.inventory(has.entries, &script.all_rows())
+    };
+    script.start_anew();
+    script.go().await;
+    script.connect().await;
+    script.open_by(9, 20, Some(has)).await;
+    let erases = |script: &Script| {
+        let entries = script.entries();
+        let erases = |entry: &&Entry| matches!(entry.action(), Action::Erase { .. });
+        entries.iter().filter(erases).count()
+    };
+    assert_eq!((erases(&script), script.segments().len()), (0, 2));
+    script.stored(0).await;
+    assert_eq!(erases(&script), 0);
+    let answered = script.store_rest(1).await;
+    script.live(5).await;
+    // With the position up to which all is here.
+    assert_eq!((erases(&script), &script.erased_upto[..]), (1, &[22][..]));
+    script.store_rest(answered).await;
+    assert_eq!(script.view().work, Work::OnTheRelay);
+}
+
+/// What did not come could not be carried over.
+#[tokio::test]
+async fn nothing_is_erased_of_which_the_relay_did_not_give_all() {
+    let (mut script, mut author) = with_author("erased in part").await;
+    let mut has = script.inventory(author.heads.clone(), &script.all_rows());
+    has.entries.push(EntryHash(script.classroom.0));
+    let change = author.word("[late]");
+    let late = author.seal(&[change]);
+    let state = has.logs.iter_mut().find(|state| state.log == author.log).unwrap();
+    state.next = 11;
+    script.start_anew();
+    script.go().await;
+    script.connect().await;
+    script.open_by(9, 20, Some(has.clone())).await;
+    script.fetched().await;
+    script.store_rest(0).await;
+    script.live(LOOK).await;
+    assert!(script.erased_upto.is_empty());
+    assert_eq!(script.view().refused, Some(Refusal::NotCovered));
+    // What somebody writes elsewhere changes nothing, and nothing of it is worked out again.
+    let (elsewhere, _) = author.own_page(DocumentId([8; 16]), 1);
+    author.log.document = script.page.1;
+    script.bring_all(&elsewhere).await;
+    assert_eq!(script.view().refused, Some(Refusal::NotCovered));
+
+    script.disconnect();
+    script.connect().await;
+    let own = script.inventory(Vec::new(), &script.all_rows());
+    has.logs.retain(|state| state.log == author.log);
+    has.logs
+        .extend(own.logs.into_iter().filter(|state| state.log != author.log));
+    script.open_by(9, 23, Some(has)).await;
+    script.bring_by(&late, 0).await;
+    script.fetched().await;
+    let answered = script.store_rest(0).await;
+    script.live(LOOK).await;
+    let answered = script.store_rest(answered).await;
+    script.store_rest(answered).await;
+    assert_eq!(script.erased_upto.len(), 1);
+    assert_eq!(script.view().refused, None);
+    let next = script.view().documents[0].id;
+    let carried = script
+        .segments()
+        .into_iter()
+        .filter(|(_, log, _)| log.document == next);
+    assert_eq!(carried.count(), 1, "what came late");
+}
+
 #[tokio::test]
 async fn an_empty_relay_gets_everything_back_from_whoever_comes() {
     let Pair {
@@ -234,6 +306,36 @@ async fn healing_goes_on_after_a_crash() {
     assert!(!script.is_marked());
 }
 
+/// Whoever joins as a teacher comes into a space as well, as soon as the relay knows them.
+#[tokio::test]
+async fn who_comes_into_a_space_still_knows_which_relay_took_what_they_sent() {
+    let (mut script, author) = with_author("came in").await;
+    let (classroom, members) = (script.classroom, vec![author.log.member]);
+    let made = script
+        .world
+        .ask(script.tab, Command::NewSpace { classroom, members })
+        .await;
+    assert!(matches!(made, Ok(Answer::Space(_))), "{made:?}");
+    script.connect().await;
+    assert_eq!(script.since, None, "what was there before is not here");
+    script.disconnect();
+    script.tab = script.world.restart_tab(script.tab);
+    script.connect().await;
+    assert_eq!(script.since, None);
+    // The relay was put back meanwhile.
+    script.open_by(9, 0, None).await;
+    assert_eq!(script.inventories_asked(), 1);
+    assert!(script.is_marked());
+    let answered = script.store_rest(0).await;
+    script.say_inventory(script.inventory(script.founding(), &[]));
+    script.go().await;
+    script.store_rest(answered).await;
+    let given: Vec<Log> = script.segments().into_iter().map(|(_, log, _)| log).collect();
+    let mut own = script.all_rows();
+    own.retain(|segment| segment.header.log != author.log);
+    assert!(!own.is_empty() && own.iter().all(|segment| given.contains(&segment.header.log)));
+}
+
 #[tokio::test]
 async fn what_is_missing_here_is_fetched() {
     let (mut script, mut author) = with_author("fetched").await;
@@ -271,6 +373,100 @@ async fn what_is_missing_here_is_fetched() {
     // The invite's entry is all that was missing there.
     assert!(script.segments().is_empty());
     script.store_rest(0).await;
+    assert!(!script.is_marked());
+}
+
+/// The relay says that it has what it then does not give. It is not asked for that over and over, nor taken at its word: with
+/// the next connection it is asked again, until all is here.
+#[tokio::test]
+async fn what_the_relay_has_and_does_not_give_is_asked_for_again() {
+    let (mut script, mut author) = with_author("held").await;
+    let mut has = script.inventory(author.heads.clone(), &script.all_rows());
+    has.entries.push(EntryHash(script.classroom.0));
+    let mut later = Vec::new();
+    for word in 10..13 {
+        let change = author.word(&format!("[{word}]"));
+        later.push(author.seal(&[change]));
+    }
+    let state = has.logs.iter_mut().find(|state| state.log == author.log).unwrap();
+    state.next = 13;
+    let fetches = |script: &Script| {
+        let is_fetch = |frame: &&ClientFrame| matches!(frame, ClientFrame::Fetch { .. });
+        script.asked.iter().filter(is_fetch).count()
+    };
+    let words = |script: &Script| crate::tab::words(&script.text()).len();
+    script.connect().await;
+    script.open_by(9, 20, Some(has.clone())).await;
+    assert_eq!(fetches(&script), 1);
+    // Of three it has the last one only.
+    script.bring_by(&later[2], 0).await;
+    script.fetched().await;
+    let answered = script.store_rest(0).await;
+    script.live(200).await;
+    assert_eq!((fetches(&script), script.inventories_asked()), (1, 0));
+    assert_eq!((words(&script), script.view().kept_aside), (10, 1));
+    assert!(script.is_marked());
+    // Own work goes out meanwhile.
+    assert_eq!(script.view().work, Work::OnTheRelay);
+    script.write_word("[own]");
+    script.go().await;
+    assert_eq!(script.submitted.len(), answered + 1);
+    script.store_rest(answered).await;
+    assert_eq!(script.view().work, Work::OnTheRelay);
+    // Again with the next connection, also of another tab.
+    for tries in 0..2 {
+        script.disconnect();
+        script.tab = script.world.restart_tab(script.tab);
+        let (classroom, document) = script.page;
+        let open = Command::OpenPage { classroom, document };
+        script.world.give(script.tab, open);
+        script.connect().await;
+        let unknown = Position {
+            incarnation: 0,
+            index: 0,
+        };
+        assert_eq!(script.since, Some(unknown), "the relay is asked what it has");
+        let own = script.inventory(Vec::new(), &script.all_rows());
+        let mut has = has.clone();
+        has.logs.retain(|state| state.log == author.log);
+        has.logs
+            .extend(own.logs.into_iter().filter(|state| state.log != author.log));
+        script.open_by(9, 21, Some(has)).await;
+        assert_eq!(fetches(&script), 1);
+        if tries == 1 {
+            for segment in &later[..2] {
+                script.bring_by(segment, 0).await;
+            }
+        }
+        script.fetched().await;
+        script.store_rest(0).await;
+        script.live(60).await;
+    }
+    assert_eq!((words(&script), script.view().kept_aside), (14, 0));
+    assert!(!script.is_marked());
+}
+
+/// What came and is kept aside has come, also if it begins before what is missing.
+#[tokio::test]
+async fn a_fold_that_is_kept_aside_is_not_asked_for_with_every_connection() {
+    let (mut script, mut author) = with_author("aside").await;
+    let rows = script.all_rows();
+    let mut has = script.inventory(author.heads.clone(), &rows);
+    has.entries.push(EntryHash(script.classroom.0));
+    let is_replaced = |row: &&Segment| row.header.log == author.log && row.header.first == 8;
+    let before = rows.iter().find(is_replaced).unwrap().previous;
+    let end = SegmentHash([7; 32]);
+    let state = has.logs.iter_mut().find(|state| state.log == author.log).unwrap();
+    (state.next, state.hash) = (13, end);
+    let other = author.word("[other]");
+    let differs = author.fold((8, 12), (before, end), &[other]);
+    script.connect().await;
+    script.open_by(9, 20, Some(has)).await;
+    script.bring_by(&differs, 0).await;
+    script.fetched().await;
+    script.store_rest(0).await;
+    script.live(60).await;
+    assert_eq!(script.view().kept_aside, 1);
     assert!(!script.is_marked());
 }
 
@@ -336,6 +532,47 @@ async fn a_backup_that_went_on(seed: &str, by: i64) {
     script.go().await;
     assert_eq!(script.submitted_of(&author), (0..10).collect::<Vec<_>>());
     script.store_rest(answered).await;
+    assert_eq!(script.view().work, Work::OnTheRelay);
+    assert!(!script.is_marked());
+}
+
+/// The relay told that it has the third word before it answered to the first two, and lost that one: what is unsent begins
+/// before what it lacks.
+#[tokio::test]
+async fn what_a_relay_lost_behind_what_it_never_acknowledged_it_gets_back() {
+    let mut script = Script::new("out of order").await;
+    script.settle().await;
+    for word in ["[1]", "[2]", "[3]", "[4]"] {
+        script.write_word(word);
+        script.go().await;
+    }
+    let entries = script.taken().entries;
+    let mut rows = script.all_rows();
+    rows.retain(|segment| segment.header.log.document == script.page.1);
+    let [.., third, _] = &rows[..] else {
+        panic!("{rows:?}")
+    };
+    let (log, third) = (third.header.log, third.clone());
+    script.bring(&third).await;
+    script.disconnect();
+    script.connect().await;
+    let mut all = script.all_rows();
+    all.retain(|segment| segment.header.log != log || segment.header.last < third.header.last);
+    let has = script.inventory(entries, &all);
+    script.open_by(9, 50, Some(has)).await;
+    let mut sent = Vec::new();
+    for (_, of, index) in script.segments() {
+        if of == log {
+            sent.push(index);
+        }
+    }
+    sent.sort_unstable();
+    let first = third.header.last - 2;
+    assert_eq!(sent, [first, first + 1, first + 2, first + 3]);
+    // A receipt is numbered as well.
+    for number in 0..script.submitted.len() + 2 {
+        script.stored(u32::try_from(number).unwrap()).await;
+    }
     assert_eq!(script.view().work, Work::OnTheRelay);
     assert!(!script.is_marked());
 }
@@ -433,4 +670,31 @@ async fn what_a_full_relay_refused_is_sent_again_without_a_new_connection() {
         script.stored(u32::try_from(number).unwrap()).await;
     }
     assert_eq!(script.view().work, Work::OnTheRelay);
+}
+
+/// The invite has expired since, and nobody else knows that they came by it: "no member" alone would say nothing of that.
+#[tokio::test]
+async fn why_a_relay_does_not_take_somebody_in_again_is_told() {
+    let (mut script, _) = with_author("lost admission").await;
+    script.write_word("[unsent]");
+    script.go().await;
+    script.connect().await;
+    let has = script.inventory(script.founding(), &[]);
+    script.open_by(9, 0, Some(has)).await;
+    let (mut answered, mut segments) = (0, 0);
+    while let Some(submitted) = script.submitted.get(answered) {
+        let is_entry = matches!(submitted, Submitted::Entry(_));
+        let reason = if is_entry {
+            Refusal::InviteExpired
+        } else {
+            segments += 1;
+            Refusal::NotAMember
+        };
+        script.refused(u32::try_from(answered).unwrap(), reason).await;
+        answered += 1;
+    }
+    assert!(segments > 0 && segments < answered);
+    let shown = script.view();
+    assert_eq!(shown.work, Work::OnThisDevice);
+    assert_eq!(shown.refused, Some(Refusal::InviteExpired));
 }

@@ -5,6 +5,7 @@ use replica::command::{Answer, Command, Problem};
 use replica::store::Table;
 use replica::view::{Link, Work};
 
+use crate::members::until_same;
 use crate::tab::words;
 use crate::world::{Pair, World, person};
 
@@ -190,6 +191,34 @@ async fn somebody_who_only_looks_leaves_nothing_behind() {
         .await;
     assert!(!world.store(third).is_empty());
     world.until_on_relay().await;
+}
+
+#[tokio::test]
+async fn whoever_looked_behind_another_invite_since_is_let_in_by_the_one_they_join_by() {
+    let Pair {
+        mut world,
+        amina,
+        classroom,
+        page,
+        ..
+    } = Pair::new("two invites").await;
+    let lead = world.invite(amina, classroom, Role::Lead).await;
+    let guest = world.invite(amina, classroom, Role::Guest).await;
+    world.until_on_relay_of(amina).await;
+    let third = world.profile();
+    let chao = world.open_tab(third);
+    for link in [&lead, &guest] {
+        let preview = world.ask(chao, Command::Preview { link: link.clone() }).await;
+        assert!(preview.is_ok(), "{preview:?}");
+    }
+    let profile = person("Chao", "Third School", "CN");
+    let joined = world.ask(chao, Command::Join { link: lead, profile }).await;
+    assert_eq!(joined, Ok(Answer::Classroom(classroom)));
+    world.until_on_relay_of(chao).await;
+    assert_eq!(world.tab(chao).classroom(&classroom).refused, None);
+    world.open_page(chao, page).await;
+    world.write_word(chao, page, "[let in]");
+    until_same(&mut world, &[amina, chao], page, "[let in]").await;
 }
 
 #[tokio::test]

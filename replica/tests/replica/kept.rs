@@ -1,20 +1,23 @@
 //! What is kept aside: listed with its reason, exported, and taken in by itself once it can be.
 
+use documents::page::Page;
+use documents::redo::{self, End};
 use protocol::bundle::{Event as Piece, Kind, Reader, Writer};
 use protocol::key::EpochKey;
 use protocol::roster::{Action, Entry, Role, Rotation};
-use protocol::segment::{Header, Segment};
+use protocol::segment::{Header, Log, Segment};
 use protocol::{
     ClassroomId, DocumentId, EntryHash, ExchangeKey, LaneId, Refusal, SegmentHash, Signature, SnapshotHash,
     SpaceId,
 };
 use replica::command::{Answer, Command, Imported, MOST_LISTED};
 use replica::store::{AsideReason, Table};
-use replica::view::KeptAside;
+use replica::view::{KeptAside, Why, Work};
 
 use crate::rng::SeededRng;
 use crate::script::{Author, Script, Submitted};
 use crate::tab::words;
+use crate::world::Step;
 
 /// A founder whose work is on the relay, and another author of whom the replica does not know.
 async fn with_stranger(seed: &str, role: Role) -> (Script, Author) {
@@ -47,7 +50,12 @@ async fn kept(script: &mut Script) -> Vec<KeptAside> {
 }
 
 async fn reasons(script: &mut Script) -> Vec<AsideReason> {
-    kept(script).await.into_iter().map(|kept| kept.reason).collect()
+    let kept = kept(script).await.into_iter();
+    kept.map(|kept| match kept.reason {
+        Why::Unfit(reason) => reason,
+        refused @ Why::Refused(_) => panic!("{refused:?}"),
+    })
+    .collect()
 }
 
 /// Exports what is kept aside, and reads the file.
@@ -57,7 +65,7 @@ async fn exported(script: &mut Script) -> Vec<(ClassroomId, Kind, Vec<u8>)> {
     exported_by(script, request).await
 }
 
-async fn exported_by(script: &mut Script, request: u32) -> Vec<(ClassroomId, Kind, Vec<u8>)> {
+pub(crate) async fn exported_by(script: &mut Script, request: u32) -> Vec<(ClassroomId, Kind, Vec<u8>)> {
     while !script.world.tab(script.tab).answers.contains_key(&request) {
         script.go().await;
     }
@@ -110,7 +118,7 @@ async fn it_is_listed_with_its_reason_and_exported() {
     script.bring(&second).await;
     let bytes = second.encode().unwrap();
     let expected = KeptAside {
-        reason: AsideReason::OutOfOrder,
+        reason: Why::Unfit(AsideReason::OutOfOrder),
         from: Some(author.log.member),
         document: Some(script.page.1),
         bytes: bytes.len() as u64,
@@ -157,7 +165,7 @@ async fn a_change_that_waits_for_others_is_shown_as_kept_aside() {
     script.bring(&later).await;
     assert_eq!((script.view().kept_aside, script.text().as_str()), (1, ""));
     let listed = kept(&mut script).await;
-    assert_eq!(listed[0].reason, AsideReason::MissingDependency);
+    assert_eq!(listed[0].reason, Why::Unfit(AsideReason::MissingDependency));
     assert_eq!(listed[0].from, Some(author.log.member));
     restart(&mut script).await;
     assert_eq!(script.view().kept_aside, 1);
@@ -194,6 +202,31 @@ async fn what_came_while_a_page_was_locked_passes_when_it_is_unlocked() {
 }
 
 #[tokio::test]
+async fn what_passes_when_a_page_is_unlocked_is_in_what_is_stored_whole_right_after() {
+    let (mut script, mut author) = with_author("unlocked and stored").await;
+    let (classroom, document) = script.page;
+    let lock = |locked| Command::Lock {
+        classroom,
+        document,
+        locked,
+    };
+    assert_eq!(script.world.ask(script.tab, lock(true)).await, Ok(Answer::Done));
+    script.write_word("[mine]");
+    script.go().await;
+    let change = author.word("[late]");
+    let segment = author.seal(&[change]);
+    script.bring(&segment).await;
+    assert_eq!(reasons(&mut script).await, [AsideReason::Locked]);
+    script.world.give(script.tab, lock(false));
+    // Nothing else happens before the page is stored whole.
+    script.pass(6_000).await;
+    assert_eq!((script.view().kept_aside, words(&script.text()).len()), (0, 2));
+    script.tab = script.world.restart_tab(script.tab);
+    script.world.open_page(script.tab, script.page).await;
+    assert_eq!(words(&script.text()).len(), 2);
+}
+
+#[tokio::test]
 async fn a_newer_version_takes_what_an_older_one_could_not() {
     let (mut script, mut author) = with_author("upgrade").await;
     let change = author.word("[new]");
@@ -207,6 +240,12 @@ async fn a_newer_version_takes_what_an_older_one_could_not() {
     assert!(bytes.len() < 1 << 14);
     let row = [&[1, newer_version][..], &length, &bytes].concat();
     script.world.profiles[0].store.put(Table::Aside, key, row);
+    // It is gone before it has read that.
+    script.tab = script.world.open_tab(0);
+    while script.world.tab(script.tab).writing.is_some() {
+        script.world.step(Step::Write(script.tab)).await;
+    }
+    script.world.crash_tab(script.tab);
     script.tab = script.world.open_tab(0);
     script.connect().await;
     script.open(50).await;
@@ -262,7 +301,7 @@ async fn nothing_of_an_erased_page_stays_but_own_work_that_was_not_sent() {
             .iter()
             .map(|kept| (kept.reason, kept.from))
             .collect::<Vec<_>>(),
-        [(AsideReason::Erased, me)]
+        [(Why::Unfit(AsideReason::Erased), me)]
     );
     // What others write there comes to nothing.
     let late = author.word("[late]");
@@ -270,6 +309,63 @@ async fn nothing_of_an_erased_page_stays_but_own_work_that_was_not_sent() {
     script.bring(&late).await;
     assert_eq!(script.view().kept_aside, 1);
     assert_eq!(rows_of_page(&script, Table::Segments), 0);
+}
+
+/// A lead who erases something as another relay had it does not have in the new page what only this one got.
+#[tokio::test]
+async fn own_work_that_cannot_be_carried_over_is_kept_aside_though_it_was_sent() {
+    let (mut script, mut author) = with_stranger("erased and sent", Role::Lead).await;
+    script.bring_entry(&author.admission).await;
+    let is_of_page = |(_, log, _): &(u32, Log, u64)| log.document == script.page.1;
+    let (_, log, first) = script.segments().into_iter().find(is_of_page).unwrap();
+    assert_eq!(first, 0, "the new page");
+    script.write_word("[sent]");
+    script.go().await;
+    script.store_rest(script.submitted.len() - 1).await;
+    assert_eq!(script.view().work, Work::OnTheRelay);
+
+    let successor = DocumentId([7; 16]);
+    author.turn_to(successor);
+    author.page = Page::new(author.log.actor()).unwrap();
+    let end = End {
+        sequence: 1,
+        hash: [0; 4],
+    };
+    let has = redo::Ends::from([(log.actor().to_vec(), end)]);
+    let change = author.page.commit_with_note(0, redo::note(&has)).unwrap();
+    let segment = author.seal(&[change]);
+    script.bring(&segment).await;
+    let (classroom, document) = script.page;
+    let heads = author.heads.clone();
+    for action in [
+        Action::Erase { document, successor },
+        Action::Close { closed: true },
+    ] {
+        let entry = Entry::act(&author.keys, classroom, heads.clone(), action).unwrap();
+        script.bring_entry(&entry).await;
+    }
+    assert_eq!(script.view().kept_aside, 0, "the tab has it open");
+    script
+        .world
+        .give(script.tab, Command::ClosePage { classroom, document });
+    script.world.tick(1_000);
+    script.go().await;
+    let listed = kept(&mut script).await;
+    let me = script.world.tab(script.tab).home.as_ref().unwrap().me;
+    let listed: Vec<_> = listed.iter().map(|kept| (kept.reason, kept.from)).collect();
+    assert_eq!(
+        listed,
+        [(Why::Unfit(AsideReason::Erased), me)],
+        "what is not in it"
+    );
+    let rows = script.world.store(0).table(Table::Segments).into_iter();
+    assert_eq!(rows.filter(|(key, _)| key[32..48] == document.0).count(), 0);
+    let items = exported(&mut script).await;
+    let [(_, Kind::Segment, item)] = items.as_slice() else {
+        panic!("{items:?}")
+    };
+    let header = Segment::decode(item).unwrap().header;
+    assert_eq!((header.log, header.first, header.last), (log, 1, 1));
 }
 
 #[tokio::test]
@@ -466,7 +562,8 @@ async fn however_much_is_kept_aside_all_of_it_is_listed() {
             let Ok(Answer::KeptAside(listed)) = listed else {
                 panic!("{listed:?}")
             };
-            assert!(listed.iter().all(|kept| kept.reason == AsideReason::Unreadable));
+            let unreadable = Why::Unfit(AsideReason::Unreadable);
+            assert!(listed.iter().all(|kept| kept.reason == unreadable));
             skip += u32::try_from(listed.len()).unwrap();
             pages += 1;
         }
@@ -806,7 +903,7 @@ async fn a_key_to_which_nothing_can_be_sealed_stops_no_new_keys() {
     assert_eq!((script.view().members.len(), script.view().kept_aside), (1, 1));
     script.bring_entry(&author.admission).await;
     assert_eq!(script.view().members.len(), 2);
-    let (classroom, space) = (script.classroom, SpaceId::EVERYONE);
+    let (classroom, space) = (script.classroom, Some(SpaceId::EVERYONE));
     let command = Command::RotateKeys { classroom, space };
     assert_eq!(script.world.ask(script.tab, command).await, Ok(Answer::Done));
     script.go().await;
@@ -821,4 +918,161 @@ async fn a_key_to_which_nothing_can_be_sealed_stops_no_new_keys() {
         sealed.any(|key| key.recipient == author.keys.exchange_key())
     };
     assert!(rotations.iter().all(to_author));
+}
+
+/// Connects again, and stores all that is sent then.
+async fn store_again(script: &mut Script) {
+    script.disconnect();
+    script.connect().await;
+    script.open(40).await;
+    script.store_all_from(0).await;
+}
+
+#[tokio::test]
+async fn own_work_that_the_relay_does_not_take_is_listed_and_exported_whatever_the_reason() {
+    let mut script = Script::new("not taken").await;
+    script.settle().await;
+    let founder = script.founder().await.id();
+    for &reason in Refusal::ALL {
+        let first = script.submitted.len();
+        script.write_word("[word]");
+        script.go().await;
+        let [Submitted::Segment(segment)] = &script.submitted[first..] else {
+            panic!("{:?}", script.submitted)
+        };
+        let bytes = segment.encode().unwrap();
+        let why = match reason {
+            // What is in its place is kept aside, and the log ends.
+            Refusal::Fork => continue,
+            Refusal::Busy
+            | Refusal::TooFast
+            | Refusal::Storage
+            | Refusal::GoingAway
+            | Refusal::UnknownParent
+            | Refusal::UnknownChannel
+            | Refusal::NotAMember
+            | Refusal::IndexGap
+            | Refusal::NotCovered
+            | Refusal::QuotaFull
+            | Refusal::TooManyDocuments
+            | Refusal::TooManyEntries
+            | Refusal::Locked
+            | Refusal::ClassroomClosed => None,
+            Refusal::NotAllowed => Some(Why::Unfit(AsideReason::NotAllowed)),
+            Refusal::BeyondCutoff => Some(Why::Unfit(AsideReason::BeyondCutoff)),
+            Refusal::WrongSpace | Refusal::NotInSpace => Some(Why::Unfit(AsideReason::WrongSpace)),
+            Refusal::Erased => Some(Why::Unfit(AsideReason::Erased)),
+            other => Some(Why::Refused(other)),
+        };
+        script.refused(u32::try_from(first).unwrap(), reason).await;
+        let listed = why.map(|reason| KeptAside {
+            reason,
+            from: Some(founder),
+            document: Some(script.page.1),
+            bytes: bytes.len() as u64,
+        });
+        let listed: Vec<KeptAside> = listed.into_iter().collect();
+        assert_eq!(script.view().kept_aside as usize, listed.len(), "{reason:?}");
+        assert_eq!(kept(&mut script).await, listed);
+        if !listed.is_empty() {
+            let item = (script.classroom, Kind::Segment, bytes);
+            assert_eq!(exported(&mut script).await, [item], "{reason:?}");
+        }
+        if !matches!(why, Some(Why::Unfit(_))) {
+            assert_eq!(
+                (script.view().refused, script.view().all_refused),
+                (Some(reason), false)
+            );
+        }
+        store_again(&mut script).await;
+        assert_eq!((script.view().kept_aside, script.view().refused), (0, None));
+    }
+}
+
+#[tokio::test]
+async fn what_waits_behind_refused_work_is_listed_with_it_and_so_are_roster_entries() {
+    let mut script = Script::new("behind").await;
+    script.settle().await;
+    let first = u32::try_from(script.submitted.len()).unwrap();
+    for word in ["[a]", "[b]"] {
+        script.write_word(word);
+        script.go().await;
+    }
+    script.refused(first, Refusal::TooLarge).await;
+    script.refused(first + 1, Refusal::IndexGap).await;
+    script.write_word("[c]");
+    script.go().await;
+    let listed = kept(&mut script).await;
+    assert_eq!((listed.len(), script.view().kept_aside), (3, 3));
+    let refused = Why::Refused(Refusal::TooLarge);
+    assert!(listed.iter().all(|kept| kept.reason == refused));
+    assert_eq!(exported(&mut script).await.len(), 3);
+    store_again(&mut script).await;
+    assert_eq!(script.view().kept_aside, 0);
+
+    let number = u32::try_from(script.submitted.len()).unwrap();
+    let (classroom, document) = script.page;
+    let lock = Command::Lock {
+        classroom,
+        document,
+        locked: true,
+    };
+    assert_eq!(script.world.ask(script.tab, lock).await, Ok(Answer::Done));
+    script.go().await;
+    let entry = script.entries().pop().unwrap().encode().unwrap();
+    script.refused(number, Refusal::BadSignature).await;
+    let listed = KeptAside {
+        reason: Why::Refused(Refusal::BadSignature),
+        from: Some(script.founder().await.id()),
+        document: None,
+        bytes: entry.len() as u64,
+    };
+    assert_eq!(
+        (kept(&mut script).await, script.view().kept_aside),
+        (vec![listed], 1)
+    );
+    assert_eq!(exported(&mut script).await, [(classroom, Kind::Entry, entry)]);
+    store_again(&mut script).await;
+    assert_eq!((script.view().kept_aside, script.view().refused), (0, None));
+}
+
+/// An entry that the relay has no room for holds up what names it, and nothing else.
+#[tokio::test]
+async fn what_does_not_name_a_refused_entry_goes_on() {
+    let mut script = Script::new("held up").await;
+    script.settle().await;
+    let (classroom, document) = script.page;
+    let lock = |locked| Command::Lock {
+        classroom,
+        document,
+        locked,
+    };
+    let first = u32::try_from(script.submitted.len()).unwrap();
+    assert_eq!(script.world.ask(script.tab, lock(true)).await, Ok(Answer::Done));
+    script.go().await;
+    script.refused(first, Refusal::TooManyEntries).await;
+    script.write_word("[meanwhile]");
+    script.go().await;
+    let entry = script.entries().pop().unwrap().hash();
+    let Some(Submitted::Segment(segment)) = script.submitted.last() else {
+        panic!("it waits")
+    };
+    assert!(!segment.header.roster.contains(&entry));
+    script.stored(first + 1).await;
+
+    // What was written before the refusal was heard of names it, and can't be taken before.
+    store_again(&mut script).await;
+    let first = u32::try_from(script.submitted.len()).unwrap();
+    assert_eq!(script.world.ask(script.tab, lock(false)).await, Ok(Answer::Done));
+    script.write_word("[named]");
+    script.go().await;
+    script.refused(first, Refusal::TooManyEntries).await;
+    script.refused(first + 1, Refusal::UnknownParent).await;
+    let submitted = script.submitted.len();
+    assert_eq!(submitted, first as usize + 2);
+    script.live(10).await;
+    assert_eq!(script.submitted.len(), submitted);
+    script.live(300).await;
+    assert_eq!(script.submitted.len(), submitted + 2);
+    assert!(matches!(&script.submitted[submitted], Submitted::Entry(_)));
 }

@@ -3,7 +3,7 @@
 use protocol::roster::Role;
 use replica::command::{Answer, Command, Problem};
 use replica::store::AsideReason;
-use replica::view::KeptAside;
+use replica::view::{KeptAside, Why};
 
 use crate::members::{Schools, me, until_same};
 use crate::tab::{PageKey, word_at};
@@ -53,7 +53,7 @@ async fn until_kept(world: &mut World, tab: usize, page: PageKey, reason: AsideR
         .iter()
         .map(|kept| (kept.reason, kept.from, kept.document))
         .collect();
-    assert_eq!(kept, [(reason, Some(me(world, tab)), Some(page.1))]);
+    assert_eq!(kept, [(Why::Unfit(reason), Some(me(world, tab)), Some(page.1))]);
 }
 
 /// How many items the export of what is kept aside has.

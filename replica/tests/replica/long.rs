@@ -19,9 +19,11 @@ use protocol::wire::Packer;
 use protocol::{EntryHash, LaneId, SegmentHash, SpaceId};
 use replica::command::{Answer, Command};
 use replica::store::Table;
+use sync_server::{Limits, Rate};
 
 use crate::rng::SeededRng;
-use crate::tab::{PageKey, Socket, word_at};
+use crate::script::Script;
+use crate::tab::{PageKey, Socket, word_at, words};
 use crate::world::{Pair, World, person};
 
 /// Each with a word; so many words to a paragraph.
@@ -91,6 +93,13 @@ impl Device {
         };
         device.open(world, page).await;
         device
+    }
+
+    /// Connects anew: the relay has ended a connection on which nothing was said for long.
+    async fn come_back(&mut self, world: &World, page: PageKey) {
+        self.socket = Socket::connect(world.address).await.unwrap();
+        self.packer = Packer::default();
+        self.open(world, page).await;
     }
 
     async fn hear(&mut self) -> Vec<RelayFrame> {
@@ -264,13 +273,21 @@ async fn come(world: &mut World, link: &str, page: PageKey, count: usize) -> (us
 async fn a_newcomer_opens_a_long_history_from_a_snapshot_and_a_short_tail() {
     let named = std::env::var("MERIDIAN_HISTORY").ok();
     let count: usize = named.as_deref().map_or(Ok(300), str::parse).unwrap();
+    // What somebody wrote in years, at once.
+    let limits = Limits {
+        submissions: Rate {
+            per_second: 100_000,
+            at_once: 100_000,
+        },
+        ..Limits::default()
+    };
     let Pair {
         mut world,
         amina,
         ben,
         classroom,
         page,
-    } = Pair::new("long").await;
+    } = Pair::in_world(World::with_limits("long", limits).await).await;
     world.patience += Duration::from_millis(20) * u32::try_from(count).unwrap();
     let link = world.invite(amina, classroom, Role::Student).await;
     world.until_equal(page).await;
@@ -281,6 +298,7 @@ async fn a_newcomer_opens_a_long_history_from_a_snapshot_and_a_short_tail() {
     device.write(page, count).await;
     let wrote = began.elapsed();
     let without = come(&mut world, &link, page, count).await;
+    device.come_back(&world, page).await;
     let began = Instant::now();
     let pieces = device.snapshot(&world, page).await;
     let sealed = began.elapsed();
@@ -311,4 +329,72 @@ async fn a_newcomer_opens_a_long_history_from_a_snapshot_and_a_short_tail() {
         with.0,
         without.0
     );
+}
+
+/// Each application costs a walk over the document: one for each message would be as much work as the square of the history.
+#[tokio::test]
+async fn a_long_history_is_applied_in_few_steps() {
+    let (mut script, mut author) = Script::with_member("few steps", Role::Student).await;
+    let count = 400;
+    let saved = author.page.save().unwrap();
+    let mut segments = Vec::new();
+    for word in 0..count {
+        let change = author.word(&format!("[{word}]"));
+        segments.push(author.seal(&[change]));
+    }
+    // One that fits nowhere: its author has written another change with its number.
+    let mut double = Page::load(&saved, author.log.actor()).unwrap();
+    double.apply(&[word_at((0, 0), "[double]")]).unwrap();
+    let bad = double.commit(0).unwrap();
+    segments.push(author.seal(&[bad]));
+    let next = author.word("[next]");
+    segments.push(author.seal(&[next]));
+    let shown = |script: &Script| words(&script.text()).len();
+    let handed = |script: &Script| script.world.tab(script.tab).handed;
+
+    script.disconnect();
+    script.connect().await;
+    script.begin_open(1);
+    let before = handed(&script);
+    script.bring_all(&segments[..count / 2]).await;
+    // Nothing waits for long.
+    script.pass(1_000).await;
+    assert_eq!(shown(&script), count / 2);
+    let rest = &segments[count / 2..];
+    script.bring_all(rest).await;
+    script.caught_up().await;
+    assert_eq!((shown(&script), script.view().kept_aside), (count + 1, 1));
+    let handed = handed(&script) - before;
+    assert!(handed < count / 5, "{handed} times");
+}
+
+#[tokio::test]
+async fn what_waits_to_be_applied_is_in_the_store() {
+    let (mut script, mut author) = Script::with_member("waits", Role::Student).await;
+    let mut segments = Vec::new();
+    for word in 0..100 {
+        let change = author.word(&format!("[{word}]"));
+        segments.push(author.seal(&[change]));
+    }
+    script.disconnect();
+    script.connect().await;
+    script.begin_open(1);
+    script.bring_all(&segments).await;
+    assert!(words(&script.text()).len() < 100, "nothing waits");
+    script.tab = script.world.restart_tab(script.tab);
+    let page = script.page;
+    script.world.open_page(script.tab, page).await;
+    assert_eq!(words(&script.text()).len(), 100);
+    // A person who asks for the page gets all that is here.
+    let mut more = Vec::new();
+    for word in 100..105 {
+        let change = author.word(&format!("[{word}]"));
+        more.push(author.seal(&[change]));
+    }
+    script.connect().await;
+    script.begin_open(1);
+    script.bring_all(&more).await;
+    assert_eq!(words(&script.text()).len(), 100);
+    script.world.open_page(script.tab, page).await;
+    assert_eq!(words(&script.text()).len(), 105);
 }

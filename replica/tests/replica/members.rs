@@ -1,10 +1,13 @@
 //! Who comes, who goes and who may do what, among replicas of three schools.
 
-use protocol::roster::Role;
-use protocol::{ClassroomId, DocumentId, MemberId, SpaceId};
+use protocol::key::EpochKey;
+use protocol::roster::{Action, Entry, MAX_HEADS, Role, Rotation};
+use protocol::{ClassroomId, DocumentId, EntryHash, MemberId, Refusal, SpaceId};
 use replica::command::{Answer, Command, Problem};
+use replica::store::Table;
 use replica::view::Work;
 
+use crate::rng::SeededRng;
 use crate::tab::PageKey;
 use crate::world::{Pair, World, person};
 
@@ -427,6 +430,23 @@ async fn who_leaves_is_followed_by_new_keys_that_nobody_had_to_ask_for() {
     assert!(world.tab(dora).text(&page).is_empty());
 }
 
+/// Others may come, and a teacher makes no leads.
+#[tokio::test]
+async fn whoever_is_alone_goes_on_leading() {
+    let mut world = World::new("alone").await;
+    let profile = world.profile();
+    let amina = world.open_tab(profile);
+    let classroom = world.found(amina).await;
+    let member = me(&world, amina);
+    let command = Command::ChangeRole {
+        classroom,
+        member,
+        role: Role::Teacher,
+    };
+    assert_eq!(world.ask(amina, command).await, Err(Problem::LastLead));
+    assert_eq!(role_of(&world, amina, &classroom, member), Some(Role::Lead));
+}
+
 #[tokio::test]
 async fn an_invite_is_ended() {
     let Pair {
@@ -463,7 +483,7 @@ async fn an_invite_is_ended() {
         }
         refused => refused,
     };
-    assert_eq!(joined, Err(Problem::InviteUnknown));
+    assert_eq!(joined, Err(Problem::Refused(Refusal::InviteEnded)));
     // Whoever kept the link reads nothing new.
     world.write_word(ben, page, "[new key]");
     until_same(&mut world, &[amina, ben], page, "[new key]").await;
@@ -506,8 +526,9 @@ async fn a_group_has_pages_of_its_own() {
     }
     world.write_word(dora, page, "[ours]");
     until_same(&mut world, &[ben, dora], page, "[ours]").await;
-    let rotate = Command::RotateKeys { classroom, space };
-    assert_eq!(world.ask(ben, rotate).await, Ok(Answer::Done));
+    let rotate = |space| Command::RotateKeys { classroom, space };
+    assert_eq!(world.ask(dora, rotate(None)).await, Err(Problem::NotAllowed));
+    assert_eq!(world.ask(ben, rotate(Some(space))).await, Ok(Answer::Done));
     world.until_on_relay_of(ben).await;
     world.write_word(ben, page, "[new]");
     until_same(&mut world, &[ben, dora], page, "[new]").await;
@@ -530,7 +551,7 @@ async fn new_keys_that_leave_out_who_came_meanwhile_are_made_again() {
     for command in [
         Command::RotateKeys {
             classroom,
-            space: SpaceId::EVERYONE,
+            space: Some(SpaceId::EVERYONE),
         },
         Command::Lock {
             classroom,
@@ -573,4 +594,218 @@ async fn new_keys_that_leave_out_who_came_meanwhile_are_made_again() {
     script.open(40).await;
     assert_eq!(script.entries().len(), 0);
     assert!(script.view().documents[0].locked);
+}
+
+/// Another tab would send what it hears of, and make it again as well: it hears of nothing that is in no store.
+#[tokio::test]
+async fn what_was_made_again_before_it_was_written_no_other_tab_hears_of() {
+    let mut script = crate::script::Script::new("made again unwritten").await;
+    script.open(0).await;
+    script.store_all_from(0).await;
+    let before = u32::try_from(script.submitted.len()).unwrap();
+    let author = script.author(Role::Student).await;
+    script.store_all_from(before).await;
+    let first = u32::try_from(script.submitted.len()).unwrap();
+    let (classroom, document) = script.page;
+    let rotate = Command::RotateKeys {
+        classroom,
+        space: Some(SpaceId::EVERYONE),
+    };
+    assert_eq!(script.world.ask(script.tab, rotate).await, Ok(Answer::Done));
+    script.go().await;
+    let other = script.world.open_tab(0);
+    script.go().await;
+    script.bring_entry(&author.admission).await;
+    // One is being written, the other waits for that.
+    let (locked, closed) = (true, true);
+    let lock = Command::Lock {
+        classroom,
+        document,
+        locked,
+    };
+    script.world.give(script.tab, lock);
+    script
+        .world
+        .give(script.tab, Command::Close { classroom, closed });
+    assert!(script.world.tab(script.tab).writing.is_some());
+    let told = script.world.tab(other).notes.len();
+    script.say(&protocol::frame::RelayFrame::Refused {
+        channel: script.channel,
+        submission: first,
+        reason: protocol::Refusal::LeavesOut,
+    });
+    while script.world.tab(script.tab).writing.is_some() {
+        script.world.step(crate::world::Step::Write(script.tab)).await;
+    }
+    // Of the rotation, the lock and the closing, as they were made again.
+    assert_eq!(script.world.tab(other).notes.len(), told + 3);
+}
+
+/// A whole class opens one link at the same moment: more come apart from each other than one entry can name. They write,
+/// and whoever leads still acts, on those too whom an entry would not have named: a new key reaches everybody who stays,
+/// and nobody else.
+#[tokio::test]
+async fn a_class_that_joins_at_once_is_led_and_gets_new_keys() {
+    let mut world = World::new("a class at once").await;
+    let profile = world.profile();
+    let amina = world.open_tab(profile);
+    let classroom = world.found(amina).await;
+    let lead = world.invite(amina, classroom, Role::Lead).await;
+    let student = world.invite(amina, classroom, Role::Student).await;
+    world.until_on_relay_of(amina).await;
+    let profile = world.profile();
+    let ben = world.open_tab(profile);
+    world.join(ben, &lead, person("Ben", "Hill School", "GB")).await;
+    world.until_on_relay().await;
+    let mut class = Vec::new();
+    for number in 0..MAX_HEADS + 2 {
+        let profile = world.profile();
+        let tab = world.open_tab(profile);
+        let link = student.clone();
+        let preview = world.ask(tab, Command::Preview { link }).await;
+        assert!(matches!(preview, Ok(Answer::Preview(_))), "{preview:?}");
+        class.push((tab, profile, format!("Pupil {number}")));
+    }
+    for (_, profile, _) in &class {
+        world.cut(*profile);
+    }
+    for (tab, _, name) in &class {
+        let (link, profile) = (student.clone(), person(name, "Kilimo School", "KE"));
+        let joined = world.ask(*tab, Command::Join { link, profile }).await;
+        assert_eq!(joined, Ok(Answer::Classroom(classroom)));
+    }
+    for (_, profile, _) in &class {
+        world.link(*profile);
+    }
+    let all = class.len() + 2;
+    let members = |world: &World, tab: usize| {
+        let classroom = world.tab(tab).classrooms.get(&classroom);
+        classroom.map_or(0, |classroom| classroom.members.len())
+    };
+    world
+        .until("all have met", |world| {
+            world.is_on_relay() && world.all_tabs().all(|tab| members(world, tab) == all)
+        })
+        .await;
+
+    let pages = |world: &World, tab: usize| world.tab(tab).classroom(&classroom).documents.len();
+    world.new_page(class[0].0, classroom).await;
+    world
+        .until("all have the page", |world| {
+            world.is_on_relay() && world.all_tabs().all(|tab| pages(world, tab) == 1)
+        })
+        .await;
+
+    // For what may not be done nothing is said before.
+    let entries = |world: &World| world.store(0).table(Table::Entries).len();
+    let before = entries(&world);
+    let request = EntryHash([1; 32]);
+    let decline = Command::Decline { classroom, request };
+    assert_eq!(world.ask(amina, decline).await, Err(Problem::NotAllowed));
+    assert_eq!(entries(&world), before);
+
+    // Each lead removes one, and one leaves by themselves.
+    let (leaver, first, second) = (class[0].0, class[1].0, class[2].0);
+    for (by, tab) in [(amina, first), (ben, second)] {
+        let member = me(&world, tab);
+        let remove = Command::Remove { classroom, member };
+        assert_eq!(world.ask(by, remove).await, Ok(Answer::Done));
+    }
+    let leave = Command::Leave {
+        classroom,
+        school: false,
+    };
+    assert_eq!(world.ask(leaver, leave).await, Ok(Answer::Done));
+    let staying: Vec<usize> = world
+        .all_tabs()
+        .filter(|tab| ![leaver, first, second].contains(tab))
+        .collect();
+    world
+        .until("they are gone", |world| {
+            staying.iter().all(|tab| members(world, *tab) == all - 3)
+        })
+        .await;
+    // New keys follow for what the removals, made apart, could not know of each other.
+    world.pass(30).await;
+    world.until_on_relay_of(ben).await;
+    world.new_page(ben, classroom).await;
+    world
+        .until("all who stay read what is new", |world| {
+            staying
+                .iter()
+                .all(|tab| pages(world, *tab) == 2 && world.tab(*tab).classroom(&classroom).kept_aside == 0)
+        })
+        .await;
+    for tab in [leaver, first, second] {
+        assert_eq!(pages(&world, tab), 1);
+    }
+    // Roles are given to any of them, and others are invited.
+    let (member, role) = (me(&world, class[3].0), Role::Guest);
+    let change = Command::ChangeRole {
+        classroom,
+        member,
+        role,
+    };
+    assert_eq!(world.ask(amina, change).await, Ok(Answer::Done));
+    until_role(&mut world, &staying, classroom, member, Some(role)).await;
+    world.invite(ben, classroom, Role::Student).await;
+    world.until_on_relay_of(ben).await;
+}
+
+#[tokio::test]
+async fn nothing_is_sealed_with_an_own_key_before_the_relay_has_it_though_another_has_the_same_epoch() {
+    let mut script = crate::script::Script::new("own key").await;
+    script.settle().await;
+    let before = script.submitted.len();
+    let author = script.author(Role::Lead).await;
+    script.store_rest(before).await;
+    script.bring_entry(&author.admission).await;
+    let classroom = script.classroom;
+    let space = Some(SpaceId::EVERYONE);
+    let rotate = Command::RotateKeys { classroom, space };
+    assert_eq!(script.world.ask(script.tab, rotate).await, Ok(Answer::Done));
+    script.go().await;
+    let own = script.entries().pop().unwrap();
+    let own = own.action().rotations().first().unwrap();
+    // Of two keys of one epoch that with the smaller id is the newest: the own one, here.
+    let key = (0..=u8::MAX).map(|byte| EpochKey::from_bytes([byte; 32]));
+    let key = key.into_iter().find(|key| key.id() > own.id).unwrap();
+    let mut rng = SeededRng::new("apart");
+    let recipients = own.recipients().copied();
+    let before = [(0, &author.key)];
+    let apart = Rotation::new(&key, SpaceId::EVERYONE, 1, before, recipients, &mut rng).unwrap();
+    let rotations = vec![apart];
+    let heads = author.heads.clone();
+    let apart = Entry::act(&author.keys, classroom, heads, Action::Rotate { rotations }).unwrap();
+    script.bring_entry(&apart).await;
+    script.write_word("[with theirs]");
+    script.go().await;
+    let Some(crate::script::Submitted::Segment(segment)) = script.submitted.last() else {
+        panic!("no segment")
+    };
+    assert_eq!(segment.header.epoch, 1);
+    assert!(segment.header.roster.contains(&apart.hash()));
+    assert!(segment.open(&classroom, &key).is_ok());
+}
+
+#[tokio::test]
+async fn new_keys_are_made_for_every_space_that_one_is_in() {
+    let mut script = crate::script::Script::new("all keys").await;
+    script.settle().await;
+    let before = script.entries().len();
+    let classroom = script.classroom;
+    let rotate = Command::RotateKeys {
+        classroom,
+        space: None,
+    };
+    assert_eq!(script.world.ask(script.tab, rotate).await, Ok(Answer::Done));
+    script.go().await;
+    let entries = script.entries();
+    let rotations = entries[before..]
+        .iter()
+        .flat_map(|entry| entry.action().rotations());
+    let mut rotated: Vec<SpaceId> = rotations.map(|rotation| rotation.space).collect();
+    rotated.sort_unstable();
+    assert_eq!(rotated, script.view().spaces);
+    assert!(rotated.contains(&SpaceId::EVERYONE) && rotated.contains(&SpaceId::STAFF));
 }

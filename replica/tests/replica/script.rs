@@ -39,7 +39,7 @@ pub(crate) struct Script {
     pub(crate) tab: usize,
     pub(crate) classroom: ClassroomId,
     pub(crate) page: PageKey,
-    channel: u16,
+    pub(crate) channel: u16,
     unpacker: Unpacker,
     packer: Packer,
     /// Since the connection was made.
@@ -57,6 +57,8 @@ pub(crate) struct Script {
     pub(crate) disputed: Vec<SnapshotHash>,
     /// The receipts that were ever given.
     pub(crate) receipts: Vec<Receipt>,
+    /// Up to which position there was everything, as the replica said whenever it erased something.
+    pub(crate) erased_upto: Vec<u64>,
 }
 
 impl Script {
@@ -86,6 +88,7 @@ impl Script {
             asked: Vec::new(),
             disputed: Vec::new(),
             receipts: Vec::new(),
+            erased_upto: Vec::new(),
         };
         script.connect().await;
         script
@@ -113,6 +116,7 @@ impl Script {
             asked: Vec::new(),
             disputed: Vec::new(),
             receipts: Vec::new(),
+            erased_upto: Vec::new(),
         };
         let link = link.to_owned();
         let request = script.world.give(script.tab, Command::Preview { link });
@@ -163,7 +167,8 @@ impl Script {
         self.world.handle(self.tab, Event::Message(message));
     }
 
-    fn listen(&mut self) {
+    /// Hears what the replica has said so far.
+    pub(crate) fn listen(&mut self) {
         for message in std::mem::take(&mut self.world.tab_mut(self.tab).said) {
             for frame in frame::decode::<ClientFrame>(&message) {
                 match frame.unwrap() {
@@ -180,6 +185,11 @@ impl Script {
                     ClientFrame::Entry { entry, .. } => {
                         let entry = Entry::decode(&entry).unwrap();
                         self.submitted.push(Submitted::Entry(entry));
+                    }
+                    ClientFrame::Erase { entry, upto, .. } => {
+                        let entry = Entry::decode(&entry).unwrap();
+                        self.submitted.push(Submitted::Entry(entry));
+                        self.erased_upto.push(upto);
                     }
                     ClientFrame::Segment { segment, .. } => {
                         let segment = self.unpacker.unpack(*segment, &self.classroom).unwrap();
@@ -224,9 +234,19 @@ impl Script {
 
     /// Opens the classroom from a position on, or from where it was asked to.
     pub(crate) async fn open(&mut self, index: u64) {
+        self.begin_open(index);
+        self.caught_up().await;
+    }
+
+    /// The same, and has not told everything yet.
+    pub(crate) fn begin_open(&mut self, index: u64) {
         let asked = self.since.filter(|since| since.incarnation == 5);
-        let index = asked.map_or(index, |since| since.index);
-        self.open_by(5, index, None).await;
+        let from = Position {
+            incarnation: 5,
+            index: asked.map_or(index, |since| since.index),
+        };
+        let channel = self.channel;
+        self.say(&RelayFrame::Opened { channel, from });
     }
 
     /// The same by a relay of this incarnation, which says what it has.
@@ -311,6 +331,24 @@ impl Script {
     pub(crate) async fn settle(&mut self) {
         self.open(1).await;
         self.store_rest(0).await;
+    }
+
+    /// A founder whose work is on the relay, and somebody of this role who has joined since.
+    pub(crate) async fn with_member(seed: &str, role: Role) -> (Self, Author) {
+        let mut script = Self::new(seed).await;
+        script.settle().await;
+        let answered = script.submitted.len();
+        let author = script.author(role).await;
+        script.store_rest(answered).await;
+        script.bring_entry(&author.admission).await;
+        (script, author)
+    }
+
+    /// The founder begins to start the page anew.
+    pub(crate) fn start_anew(&mut self) {
+        let (classroom, document) = self.page;
+        self.world
+            .give(self.tab, Command::StartAnew { classroom, document });
     }
 
     /// Stores everything that is submitted, from this submission on; answers with the number of the next.

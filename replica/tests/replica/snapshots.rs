@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use documents::page::Page;
 use protocol::frame::{ClientFrame, Position};
-use protocol::inventory::{Inventory, LogState, Wanted};
+use protocol::inventory::{Inventory, LogState, SnapshotState, Wanted};
 use protocol::roster::Role;
 use protocol::segment::Segment;
 use protocol::snapshot::{Piece, Snapshot};
@@ -12,6 +12,7 @@ use protocol::verdict::{Statement, Verdict};
 use protocol::{DocumentId, Refusal, SnapshotHash};
 use replica::command::{Answer, Command, Problem, Verified};
 use replica::store::{AsideReason, Table};
+use replica::view::Why;
 use sync_server::Limits;
 
 use crate::members::{Schools, me, until_same};
@@ -258,6 +259,45 @@ async fn whoever_asks_has_the_history_compared() {
     assert_eq!(offline, Err(Problem::NeedsConnection));
 }
 
+#[tokio::test]
+async fn a_newcomer_is_told_whether_anybody_compared_what_the_page_begins_with() {
+    let mut pair = with_snapshot("vouched", 30).await;
+    let carla = pair.newcomer().await;
+    let (classroom, page) = pair.page;
+    let told = |world: &World, tab: usize| {
+        let documents = &world.tab(tab).classroom(&classroom).documents;
+        documents
+            .iter()
+            .find(|other| other.id == page)
+            .unwrap()
+            .compared_by
+    };
+    assert_eq!(told(&pair.world, pair.amina), None, "it is made of segments");
+    assert_eq!(told(&pair.world, carla), Some(0));
+    // What a student says does not count.
+    let compared = verified(&mut pair.world, carla, pair.page).await;
+    assert!(matches!(compared, Verified::Matches { .. }), "{compared:?}");
+    pair.world.until_on_relay().await;
+    assert_eq!(told(&pair.world, carla), Some(0));
+    let link = pair.world.invite(pair.amina, classroom, Role::Teacher).await;
+    pair.world.until_on_relay_of(pair.amina).await;
+    let profile = pair.world.profile();
+    let tess = pair.world.open_tab(profile);
+    pair.world
+        .join(tess, &link, person("Tess", "Hill School", "GB"))
+        .await;
+    pair.world.open_page(tess, pair.page).await;
+    assert_eq!(told(&pair.world, tess), Some(0));
+    verified(&mut pair.world, tess, pair.page).await;
+    assert_eq!(told(&pair.world, tess), Some(1));
+    pair.world
+        .until("the newcomer hears of it", |world| told(world, carla) == Some(1))
+        .await;
+    let carla = pair.world.restart_tab(carla);
+    pair.world.open_page(carla, pair.page).await;
+    assert_eq!(told(&pair.world, carla), Some(1));
+}
+
 /// A lead on a relay that a test plays, and somebody else who has written a page of their own.
 struct Played {
     script: Script,
@@ -336,7 +376,13 @@ impl Played {
         let tab = self.script.tab;
         let request = self.script.world.give(tab, command);
         match self.script.world.tab_mut(tab).answers.remove(&request) {
-            Some(Ok(Answer::KeptAside(items))) => items.into_iter().map(|item| item.reason).collect(),
+            Some(Ok(Answer::KeptAside(items))) => items
+                .into_iter()
+                .map(|item| match item.reason {
+                    Why::Unfit(reason) => reason,
+                    refused @ Why::Refused(_) => panic!("{refused:?}"),
+                })
+                .collect(),
             other => panic!("{other:?}"),
         }
     }
@@ -681,6 +727,65 @@ async fn a_member_who_was_away_takes_from_a_snapshot_what_was_dropped_meanwhile(
     assert!(played.aside().is_empty());
     played.script.tab = played.script.world.restart_tab(played.script.tab);
     assert_eq!(played.words().await.len(), 11);
+}
+
+/// What a relay has dropped behind a snapshot it says it holds, and does not give: the snapshot is asked for with the rest, and
+/// is enough. One that does not come, for it is disputed or its pieces are gone, is asked for with the next connection.
+#[tokio::test]
+async fn what_the_relay_holds_in_a_snapshot_only_comes_by_that() {
+    let mut played = Played::new("held behind", Role::Student).await;
+    for segment in &played.segments[..5] {
+        played.script.bring(segment).await;
+    }
+    let (snapshot, pieces) = played.author.snapshot(&played.changes);
+    let mut tail = Vec::new();
+    for word in ["[eleven]", "[twelve]"] {
+        let change = played.author.word(word);
+        tail.push(played.author.seal(&[change]));
+    }
+    let next = tail[1].header.last + 1;
+    let has = Inventory {
+        logs: vec![LogState {
+            log: played.author.log,
+            first: tail[0].header.first,
+            next,
+            hash: played.author.previous,
+        }],
+        snapshots: vec![SnapshotState {
+            document: played.page.1,
+            hash: snapshot.hash(&played.page.0).unwrap(),
+        }],
+        ..Inventory::default()
+    };
+    for is_given in [false, true] {
+        played.script.disconnect();
+        played.script.connect().await;
+        played.script.open_by(9, 30, Some(has.clone())).await;
+        let wanted = played.wanted().pop().unwrap();
+        assert_eq!((wanted.logs.len(), wanted.snapshots.len()), (1, 1));
+        assert_eq!((wanted.logs[0].from, wanted.logs[0].to), (5, next));
+        for segment in &tail {
+            played.script.bring_by(segment, 0).await;
+        }
+        if is_given {
+            played.script.bring_snapshot(&snapshot.encode().unwrap(), 0).await;
+        }
+        played.script.fetched().await;
+        if is_given {
+            played.script.bring_pieces(&pieces).await;
+        } else {
+            // What is behind it is kept, and shown as that.
+            assert_eq!(played.aside(), [AsideReason::OutOfOrder; 2]);
+            assert_eq!(played.words().await.len(), 4);
+        }
+        played.script.store_rest(0).await;
+        played.script.live(60).await;
+        let since = played.script.world.store(0).table(Table::Classrooms);
+        let is_marked = since.iter().any(|(key, _)| key.ends_with(b"unhealed"));
+        assert_eq!(is_marked, !is_given);
+    }
+    assert_eq!(played.words().await.len(), 12);
+    assert!(played.aside().is_empty());
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use protocol::segment::{Kind, Segment};
 use replica::store::{Batch, Ranges, Records, Table};
 
 type Rows = BTreeMap<(Table, Vec<u8>), Vec<u8>>;
@@ -113,6 +114,15 @@ impl Store {
     /// Whether a segment was written at all.
     pub(crate) fn has_written(&self, segment: &[u8]) -> bool {
         self.written.contains(segment)
+    }
+
+    /// Whether two different segments were ever written for one index of a log, by whoever. Folds stand beside what they
+    /// cover.
+    pub(crate) fn used_an_index_twice(&self) -> bool {
+        let mut used = BTreeSet::new();
+        let segments = self.written.iter().map(|bytes| Segment::decode(bytes).unwrap());
+        let mut runs = segments.filter(|segment| segment.header.kind == Kind::Run);
+        !runs.all(|run| used.insert((run.header.log, run.header.first)))
     }
 
     /// Why items are kept aside, as numbers.

@@ -12,7 +12,7 @@ use protocol::wire::Unpacker;
 use protocol::{ClassroomId, DocumentId};
 use replica::Replica;
 use replica::command::{Answer, Command, Problem};
-use replica::store::{Batch, Ranges};
+use replica::store::{Batch, Ranges, Table};
 use replica::view::{self, Update};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -31,12 +31,18 @@ pub(crate) struct Tab {
     pub(crate) replica: Replica<SeededRng>,
     pub(crate) writing: Option<Batch>,
     pub(crate) reading: VecDeque<(u64, Ranges, Option<u32>)>,
+    /// How many rows were asked for at most, whenever more than one were of what is kept aside.
+    pub(crate) looked_aside: Vec<Option<u32>>,
     pub(crate) notes: VecDeque<Vec<u8>>,
     pub(crate) adopting: VecDeque<protocol::LaneId>,
     pub(crate) claiming: Option<Vec<u8>>,
     pub(crate) connecting: bool,
+    /// How many connections were asked for, ever.
+    pub(crate) connections: usize,
     /// What is to be posted.
     pub(crate) posting: Option<Vec<u8>>,
+    /// How many requests were posted, ever.
+    pub(crate) exchanges: usize,
     pub(crate) socket: Option<Socket>,
     pub(crate) home: Option<view::Home>,
     pub(crate) classrooms: BTreeMap<ClassroomId, view::Classroom>,
@@ -51,6 +57,8 @@ pub(crate) struct Tab {
     pub(crate) received: usize,
     /// How many bytes the relay sent, ever.
     pub(crate) bytes: usize,
+    /// How many times changes were handed over to be shown, ever.
+    pub(crate) handed: usize,
     /// What was said while there is no socket, because a test plays the relay.
     pub(crate) said: Vec<Vec<u8>>,
     /// What was exported, by request.
@@ -193,7 +201,9 @@ impl Said {
                     self.unpackers.insert(channel, Unpacker::default());
                     entries.push(entry.to_vec());
                 }
-                ClientFrame::Entry { entry, .. } => entries.push(entry.to_vec()),
+                ClientFrame::Entry { entry, .. } | ClientFrame::Erase { entry, .. } => {
+                    entries.push(entry.to_vec());
+                }
                 ClientFrame::Segment { channel, segment } => {
                     let unpacker = self.unpackers.get_mut(&channel).expect("an open channel");
                     segments.push(unpacker.unpack(*segment, &self.classrooms[&channel]).unwrap());
@@ -234,11 +244,14 @@ impl Tab {
             replica,
             writing: None,
             reading: VecDeque::new(),
+            looked_aside: Vec::new(),
             notes: VecDeque::new(),
             adopting: VecDeque::new(),
             claiming: None,
             connecting: false,
+            connections: 0,
             posting: None,
+            exchanges: 0,
             socket: None,
             home: None,
             classrooms: BTreeMap::new(),
@@ -250,11 +263,21 @@ impl Tab {
             submitted: 0,
             received: 0,
             bytes: 0,
+            handed: 0,
             said: Vec::new(),
             exported: BTreeMap::new(),
             told: Vec::new(),
             is_outdated: false,
         }
+    }
+
+    pub(crate) fn read(&mut self, ticket: u64, ranges: Ranges, most: Option<u32>) {
+        for (table, from, to) in &ranges {
+            if *table == Table::Aside && *to != [from.as_slice(), &[0]].concat() {
+                self.looked_aside.push(most);
+            }
+        }
+        self.reading.push_back((ticket, ranges, most));
     }
 
     /// Shows what the replica says, as a real tab does.
@@ -293,6 +316,7 @@ impl Tab {
                 let page = self.pages.get_mut(&(classroom, document)).expect("an open page");
                 let remote = page.apply_changes(&changes).unwrap();
                 assert!(remote.refused.is_empty(), "the tab was handed bad changes");
+                self.handed += 1;
             }
             Update::NewerVersion => self.is_outdated = true,
             Update::Exported { request, part } => self.exported.entry(request).or_default().extend(part),

@@ -5,8 +5,9 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use documents::page::edit::Edit;
+use protocol::frame::{self, RelayFrame};
 use protocol::roster::{Entry, Role};
-use protocol::{ClassroomId, DocumentId, LaneId};
+use protocol::{ClassroomId, DocumentId, LaneId, Refusal};
 use replica::command::{Answer, Command, Imported, Problem, Profile as Person};
 use replica::store::Table;
 use replica::view::{self, Update, Work};
@@ -34,6 +35,8 @@ pub(crate) struct Profile {
     pub(crate) linked: bool,
     /// Whether the network lets no socket through.
     pub(crate) blocked: bool,
+    /// The relay takes nothing of what it posts, and this is why.
+    pub(crate) turned_away: Option<Refusal>,
 }
 
 pub(crate) struct World {
@@ -270,14 +273,15 @@ impl World {
                     let before = self.tab_mut(tab).writing.replace(batch);
                     assert!(before.is_none(), "two writes at once");
                 }
-                Effect::Read { ticket, ranges } => {
-                    self.tab_mut(tab).reading.push_back((ticket, ranges, None));
-                }
+                Effect::Read { ticket, ranges } => self.tab_mut(tab).read(ticket, ranges, None),
                 Effect::ReadPage { ticket, range, most } => {
-                    let wanted = (ticket, vec![range], Some(most));
-                    self.tab_mut(tab).reading.push_back(wanted);
+                    self.tab_mut(tab).read(ticket, vec![range], Some(most));
                 }
-                Effect::Connect => self.tab_mut(tab).connecting = true,
+                Effect::Connect => {
+                    let tab = self.tab_mut(tab);
+                    tab.connecting = true;
+                    tab.connections += 1;
+                }
                 Effect::Send(message) => self.send(tab, message),
                 Effect::Exchange(body) => {
                     self.check_written(tab, &mut Said::default(), &body);
@@ -474,12 +478,25 @@ impl World {
                 self.handle(tab, event);
             }
             Step::Exchange(tab) => {
-                let body = self.tab_mut(tab).posting.take().unwrap();
-                let answer = if self.profiles[self.tab(tab).profile].linked {
+                let mut body = self.tab_mut(tab).posting.take().unwrap();
+                self.tab_mut(tab).exchanges += 1;
+                let Profile {
+                    turned_away, linked, ..
+                } = self.profiles[self.tab(tab).profile];
+                if turned_away.is_some() {
+                    body.clear();
+                }
+                let mut answer = if linked {
                     post(self.address, &body).await
                 } else {
                     None
                 };
+                // Of whoever has not answered the challenge a relay says no more than that.
+                if let (Some(reason), Some(answer)) = (turned_away, &mut answer)
+                    && reason != Refusal::NotAuthenticated
+                {
+                    frame::append(answer, &RelayFrame::Ended { reason }).unwrap();
+                }
                 let event = match answer {
                     Some(answer) => {
                         self.tab_mut(tab).received += items_in(&answer);

@@ -282,6 +282,7 @@ impl Importing<'_> {
             channel: 0,
             submission: number as u32,
             has_founding: true,
+            compares: true,
         };
         let job = Job::Submit {
             classroom,
@@ -346,14 +347,15 @@ impl fmt::Display for Imported {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "new items: {}\nknown already: {}", self.new, self.known)?;
         for (&code, count) in &self.vouched {
-            let reason = Refusal::from(code);
+            let sentence = Refusal::from(code).sentence();
             writeln!(
                 f,
-                "vouched for by this import: {count}, else reason {code} ({reason:?})"
+                "vouched for by this import: {count}, else: {sentence} ({code})"
             )?;
         }
         for (&code, count) in &self.refused {
-            writeln!(f, "not taken: {count}, reason {code} ({:?})", Refusal::from(code))?;
+            let sentence = Refusal::from(code).sentence();
+            writeln!(f, "not taken: {count}: {sentence} ({code})")?;
         }
         write!(f, "{}{}", self.damaged, wholeness(self.complete))
     }

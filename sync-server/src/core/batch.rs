@@ -42,6 +42,8 @@ pub(crate) enum Candidate {
     Entry {
         entry: Box<Entry>,
         bytes: Vec<u8>,
+        /// If it erases a document and nothing of that may be here behind this position.
+        upto: Option<u64>,
     },
     Segment {
         segment: Box<Segment>,
@@ -77,6 +79,8 @@ pub(crate) struct Submitter {
     pub(crate) submission: u32,
     /// They have the founding entry, and so may bring the others.
     pub(crate) has_founding: bool,
+    /// They compare what they have with what is here, and may bring what another relay took in time.
+    pub(crate) compares: bool,
 }
 
 /// See the [module](self).
@@ -387,7 +391,7 @@ impl Pending {
         self.vouched = None;
         let bringer = from.bringer;
         let decision = match &candidate {
-            Candidate::Entry { entry, .. } => self.judge_entry(entry, from, terms),
+            Candidate::Entry { entry, upto, .. } => self.judge_entry(entry, *upto, from, terms),
             Candidate::Segment { segment, hash } => self.judge_segment(segment, *hash, bringer, terms),
             Candidate::Snapshot {
                 snapshot,
@@ -495,7 +499,7 @@ impl Candidate {
     /// What is stored of it, in the space that its document is in.
     fn into_item(self, catalog: &Catalog) -> Result<Item, Refusal> {
         Ok(match self {
-            Self::Entry { entry, bytes } => Item::Entry {
+            Self::Entry { entry, bytes, .. } => Item::Entry {
                 hash: entry.hash(),
                 bytes,
             },

@@ -27,7 +27,11 @@ pub(crate) fn of_record(kind: Kind, item: Vec<u8>, classroom: &ClassroomId) -> R
 
 fn entry_of(bytes: Vec<u8>) -> Result<Candidate, protocol::Error> {
     let entry = Box::new(Entry::decode(&bytes)?);
-    Ok(Candidate::Entry { entry, bytes })
+    Ok(Candidate::Entry {
+        entry,
+        bytes,
+        upto: None,
+    })
 }
 
 fn segment_of(bytes: &[u8], classroom: &ClassroomId) -> Result<Candidate, Refusal> {

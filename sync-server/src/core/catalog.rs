@@ -61,7 +61,15 @@ impl Catalog {
             ..Self::default()
         };
         for placed in store.extras(id)? {
-            catalog.add(&placed)?;
+            // Of what is damaged nobody is told; the rest is as good as before.
+            if let Err(error) = catalog.add(&placed) {
+                tracing::error!(
+                    classroom = id.to_hex(),
+                    position = placed.position,
+                    error = &error as &dyn std::error::Error,
+                    "an item is damaged and passed over"
+                );
+            }
         }
         Ok(catalog)
     }

@@ -91,12 +91,20 @@ pub(crate) enum Following {
 }
 
 impl AtHand {
-    /// Reads it from the store. Blocks.
+    /// Reads it from the store. Blocks. Who belongs is not guessed from a part of the roster: somebody who was removed might
+    /// come back by that.
     fn load(id: &ClassroomId, store: &dyn Store) -> Result<Option<Self>, Error> {
         let Some(totals) = store.totals(id)? else {
             return Ok(None);
         };
-        let damaged = |_| Error::Damaged("roster");
+        let damaged = |error: protocol::Error| {
+            tracing::error!(
+                classroom = id.to_hex(),
+                error = &error as &dyn std::error::Error,
+                "the roster is damaged: the classroom is not served"
+            );
+            Error::Damaged("roster")
+        };
         let mut entries = store.entries(id)?.into_iter();
         let founding = entries.next().ok_or(Error::Damaged("roster"))?;
         let mut roster = Roster::found(Entry::decode(&founding).map_err(damaged)?).map_err(damaged)?;

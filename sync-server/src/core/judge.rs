@@ -9,7 +9,7 @@ mod tidy;
 
 use protocol::mischief::{Mischief, does};
 use protocol::roster::{Action, Added, Entry, Roster, Unfit};
-use protocol::segment::Header;
+use protocol::segment::{Header, Log};
 use protocol::{DocumentId, EntryHash, Refusal};
 
 pub(super) use segments::check_kind;
@@ -24,6 +24,12 @@ use crate::store::{Change, Store};
 /// How many entries of one author that take rights away may not know of each other. Somebody has a few devices; each such
 /// entry makes a relay and everybody else judge others anew.
 const MAX_APART: usize = 64;
+
+/// What an entry in which somebody speaks of their own logs counts for at least, in bytes: however short it is, it never goes.
+const LEAST_OWN: usize = 8 * 1024;
+
+/// How many times that is taken of what was taken elsewhere.
+const ELSEWHERE: usize = 8;
 
 /// What becomes of a submission that is not refused.
 pub(super) enum Decision {
@@ -50,6 +56,7 @@ impl Pending {
     pub(super) fn judge_entry(
         &mut self,
         entry: &Entry,
+        upto: Option<u64>,
         from: &Submitter,
         terms: Terms<'_>,
     ) -> Result<Decision, Refusal> {
@@ -68,7 +75,7 @@ impl Pending {
         if roster.knows(&[hash]) {
             return Ok(Decision::Held);
         }
-        check_room_for(roster, entry, terms.limits.classroom_entries)?;
+        check_room_for(roster, entry, from, terms.limits)?;
         let is_own = from.bringer.is(&entry.author());
         let belongs = from.bringer.belongs(roster);
         let joins_by = match entry.action() {
@@ -91,10 +98,23 @@ impl Pending {
             check_crowd(roster, invite)?;
         }
         if roster.leaves_out(entry) {
-            if is_own {
+            // Made a moment ago it is better made again. What another relay has others have built on.
+            if is_own && !from.compares {
                 return Err(Refusal::LeavesOut);
             }
             vouched = Some(Refusal::LeavesOut);
+        }
+        // What is not theirs to erase is refused below, and nobody learns what there is of it.
+        if let (Some(upto), Action::Erase { document, .. }) = (upto, entry.action())
+            && roster.may(&entry.author(), entry.action()).is_ok()
+            && entry.verify().is_ok()
+            && self.came_behind(document, upto.min(self.last), terms)?
+        {
+            return Err(Refusal::NotCovered);
+        }
+        // What a fold stands for that this batch holds shows once it is committed.
+        if sets_ends(entry.action()) && self.is_any_unsettled() {
+            return Ok(Decision::Wait);
         }
         self.vouched = vouched;
         match self.roster_mut().add(entry.clone()) {
@@ -108,6 +128,17 @@ impl Pending {
             Ok(Added::Known) => Ok(Decision::Held),
             Err(error) => Err(refusal_of(&error)),
         }
+    }
+
+    /// Whether something of a document came behind a position: whoever erases it does not have that.
+    fn came_behind(&self, document: &DocumentId, upto: u64, terms: Terms<'_>) -> Result<bool, Refusal> {
+        // What came a moment ago is not committed.
+        let is_its = |(log, _): &(Log, u64)| log.document == *document;
+        if self.segments.keys().any(is_its) {
+            return Ok(true);
+        }
+        let count = terms.store.count(self.classroom.id(), document, upto);
+        Ok(count.map_err(|error| storage(&error))? > 0)
     }
 
     /// Forgets the documents that the roster says are gone.
@@ -172,25 +203,38 @@ fn sets_ends(action: &Action) -> bool {
     )
 }
 
-/// Whether there is room for one more entry. Whatever strangers fill a roster with, those who lead or teach can still end it.
-fn check_room_for(roster: &Roster, entry: &Entry, most: usize) -> Result<(), Refusal> {
-    let ends_it = match entry.action() {
+/// Whether there is room for one more entry. Whatever strangers fill a roster with, those who lead or teach can still end it;
+/// and nobody fills it with what they say of their own logs, to which nobody else has to agree.
+fn check_room_for(roster: &Roster, entry: &Entry, from: &Submitter, limits: &Limits) -> Result<(), Refusal> {
+    // What another relay took others have built on: whoever leads or teaches brings more of it, if they have compared. Not
+    // without end: another author may be themselves as well.
+    let is_elsewhere = from.compares && from.bringer.is_staff(roster) && !from.bringer.is(&entry.author());
+    let times = if is_elsewhere { ELSEWHERE } else { 1 };
+    if roster.bytes_on_own_logs(entry, LEAST_OWN) > limits.member_cutoffs.saturating_mul(times) {
+        return Err(Refusal::TooManyCutoffs);
+    }
+    let most = limits.classroom_entries;
+    let may_end_it = match entry.action() {
         Action::Remove { .. }
         | Action::EndInvite { .. }
         | Action::ChangeRole { .. }
         | Action::Decline { .. }
         | Action::Extend { .. }
-        | Action::Rotate { .. } => roster
-            .member(&entry.author())
-            .is_some_and(|author| author.role.is_staff()),
-        _ => false,
+        | Action::Rotate { .. } => true,
+        // Those of whom there are so many are not named without it.
+        action => *action == Action::JOIN_HEADS,
     };
+    let is_staff = || {
+        let author = roster.member(&entry.author());
+        author.is_some_and(|author| author.role.is_staff())
+    };
+    let ends_it = may_end_it && is_staff();
     let room = if ends_it {
         most.saturating_add(most / 8)
     } else {
         most
     };
-    if roster.len() >= room || roster.takings_apart_from(entry) > MAX_APART {
+    if roster.len() >= room || roster.takings_apart_from(entry) > MAX_APART * times {
         return Err(Refusal::TooManyEntries);
     }
     Ok(())
@@ -231,8 +275,8 @@ pub(super) fn check_invite(roster: &Roster, invite: &EntryHash, now: u64) -> Res
 }
 
 /// Whether a segment counts, or may at least be kept because of who brings it: members keep what others of them may
-/// have built on, and who leads or teaches also what was written before a lock. Tells whether it counts, whoever brings
-/// it.
+/// have built on, or they themselves who may write there again, and who leads or teaches also what was written before a lock.
+/// Tells whether it counts, whoever brings it.
 pub(super) fn check_header(roster: &Roster, header: &Header, bringer: Bringer) -> Result<bool, Refusal> {
     let vouches = !bringer.is(&header.log.member);
     match roster.check_segment(header) {
@@ -245,7 +289,11 @@ pub(super) fn check_header(roster: &Roster, header: &Header, bringer: Bringer) -
             }
         }
         Ok(()) => Ok(true),
-        Err(Unfit::BeyondCutoff) if vouches || does(Mischief::CutoffIgnored) => Ok(false),
+        Err(Unfit::BeyondCutoff)
+            if vouches || roster.may_write_again(header) || does(Mischief::CutoffIgnored) =>
+        {
+            Ok(false)
+        }
         Err(Unfit::Locked | Unfit::Closed)
             if vouches && bringer.is_staff(roster) || does(Mischief::LockIgnored) =>
         {

@@ -31,6 +31,8 @@ struct Known {
 struct Uses {
     connections: usize,
     submissions: Bucket,
+    /// Counted apart: else what somebody asks with several devices would use up what they may submit.
+    exchanges: Bucket,
 }
 
 /// A connection of a member, until it is dropped.
@@ -53,6 +55,7 @@ impl Members {
         let uses = known.members.entry(member).or_insert_with(|| Uses {
             connections: 0,
             submissions: Bucket::new(limits.submissions, now.elapsed),
+            exchanges: Bucket::new(limits.submissions, now.elapsed),
         });
         if uses.connections >= limits.connections_per_member {
             return Err(Refusal::TooManyConnections);
@@ -66,11 +69,13 @@ impl Members {
 }
 
 impl Known {
-    /// Forgets who left, unless coming back at once would let them submit more.
+    /// Forgets who left, unless coming back at once would let them submit or ask more.
     fn forget(&mut self, now: Moment) {
         if self.members.len() >= self.look_at.max(LOOK) {
-            self.members
-                .retain(|_, uses| uses.connections > 0 || !uses.submissions.is_full(now.elapsed));
+            self.members.retain(|_, uses| {
+                let is_new = uses.submissions.is_full(now.elapsed) && uses.exchanges.is_full(now.elapsed);
+                uses.connections > 0 || !is_new
+            });
             self.look_at = 2 * self.members.len();
         }
     }
@@ -86,6 +91,13 @@ impl Presence {
         let mut known = self.members.known.lock();
         let uses = known.members.get_mut(&self.member);
         uses.is_some_and(|uses| uses.submissions.take(now.elapsed))
+    }
+
+    /// Whether the member may make one more exchange now: as often as they may submit something.
+    pub(crate) fn may_exchange(&self, now: Moment) -> bool {
+        let mut known = self.members.known.lock();
+        let uses = known.members.get_mut(&self.member);
+        uses.is_some_and(|uses| uses.exchanges.take(now.elapsed))
     }
 }
 
@@ -142,6 +154,9 @@ mod tests {
         drop((first, second));
         let again = members.enter(one, &limits, at(1)).unwrap();
         assert!(!again.may_submit(at(1)));
+        // What they ask by exchanges is counted apart.
+        assert!((0..3).all(|_| again.may_exchange(at(1))));
+        assert!(!again.may_exchange(at(1)) && again.may_submit(at(2)));
     }
 
     #[test]

@@ -298,6 +298,8 @@ impl Outbound {
     /// Tells an item, or that an own submission got its place.
     pub(super) fn tell(&mut self, placed: &Placed, frames: &mut VecDeque<RelayFrame>, inbox: &Inbox) {
         if placed.position > self.until {
+            // It came since, or its row is damaged. In between there is nothing.
+            self.skip(frames, inbox);
             return;
         }
         self.tell_own(placed.position, frames, inbox);

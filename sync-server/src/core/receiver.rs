@@ -120,6 +120,8 @@ struct Open {
     admitting: bool,
     /// They brought the founding entry, and may bring the rest of the roster.
     has_founding: bool,
+    /// They were told by name what is here.
+    compares: bool,
 }
 
 /// How a classroom is opened.
@@ -258,14 +260,10 @@ impl Receiver {
                 }
             }
             ClientFrame::Entry { channel, entry } => {
-                let submission = self.next_submission(channel)?;
-                let checked = self
-                    .check_rate(now)
-                    .and_then(|()| self.check_entry(member, channel, entry.into_vec()));
-                match checked {
-                    Ok(candidate) => return Ok(self.submit(member, channel, submission, candidate)),
-                    Err(reason) => self.answer(0, channel, submission, Answer::Refused(reason)),
-                }
+                return self.submit_entry(member, channel, entry.into_vec(), None, now);
+            }
+            ClientFrame::Erase { channel, upto, entry } => {
+                return self.submit_entry(member, channel, entry.into_vec(), Some(upto), now);
             }
             ClientFrame::Segment { channel, segment } => {
                 let submission = self.next_submission(channel)?;
@@ -285,7 +283,12 @@ impl Receiver {
             ClientFrame::Whisper { channel, whisper } => self.whisper(member, channel, &whisper, now),
             ClientFrame::Close { channel } => self.close(channel, now),
             ClientFrame::Ping { nonce } => self.inbox.put(Note::Pong { nonce }),
-            ClientFrame::Inventory { channel } => self.ask(channel, |key| Note::Inventory { key }),
+            ClientFrame::Inventory { channel } => {
+                if let Ok(open) = self.opened(channel) {
+                    open.compares = true;
+                }
+                self.ask(channel, |key| Note::Inventory { key });
+            }
             ClientFrame::Fetch { channel, wanted } => {
                 self.ask(channel, |key| Note::Fetch { key, wanted });
             }
@@ -360,7 +363,16 @@ impl Receiver {
                         self.answer(self.last_key, channel, 0, Answer::Held);
                         return Ok(Taken::Done);
                     }
-                    Ok(self.submit(member, channel, 0, Candidate::Entry { entry, bytes }))
+                    Ok(self.submit(
+                        member,
+                        channel,
+                        0,
+                        Candidate::Entry {
+                            entry,
+                            bytes,
+                            upto: None,
+                        },
+                    ))
                 }
                 Err(reason) => {
                     self.refuse_founding(channel, reason);
@@ -394,7 +406,7 @@ impl Receiver {
         self.challenge = answered.ok_or(Refusal::NotAuthenticated)?;
         let presence = self.shared.members.enter(*member, &self.shared.limits, now)?;
         // Exchanges may follow each other as fast as submissions.
-        if self.earlier.is_some() && !presence.may_submit(now) {
+        if self.earlier.is_some() && !presence.may_exchange(now) {
             return Err(Refusal::TooFast);
         }
         self.presence = Some(presence);
@@ -517,6 +529,7 @@ impl Receiver {
             until,
             has_founding,
         } = opening;
+        let compares = matches!(start, Start::Compared(_));
         if self.earlier.is_some() {
             // The next exchange will want it, and may be the only thing that does.
             self.shared.classrooms.keep(&classroom);
@@ -536,6 +549,7 @@ impl Receiver {
                     until,
                     admitting: false,
                     has_founding,
+                    compares,
                 }),
             },
         );
@@ -588,11 +602,31 @@ impl Receiver {
             .ok_or(Refusal::UnknownChannel)
     }
 
+    fn submit_entry(
+        &mut self,
+        member: MemberId,
+        channel: Channel,
+        bytes: Vec<u8>,
+        upto: Option<u64>,
+        now: Moment,
+    ) -> Result<Taken, Refusal> {
+        let submission = self.next_submission(channel)?;
+        let checked = self
+            .check_rate(now)
+            .and_then(|()| self.check_entry(member, channel, bytes, upto));
+        match checked {
+            Ok(candidate) => return Ok(self.submit(member, channel, submission, candidate)),
+            Err(reason) => self.answer(0, channel, submission, Answer::Refused(reason)),
+        }
+        Ok(Taken::Done)
+    }
+
     fn check_entry(
         &mut self,
         member: MemberId,
         channel: Channel,
         bytes: Vec<u8>,
+        upto: Option<u64>,
     ) -> Result<Candidate, Refusal> {
         let open = self.opened(channel)?;
         let entry = Entry::decode(&bytes).map_err(|error| refusal_of(&error))?;
@@ -610,6 +644,7 @@ impl Receiver {
         Ok(Candidate::Entry {
             entry: Box::new(entry),
             bytes,
+            upto,
         })
     }
 
@@ -649,10 +684,11 @@ impl Receiver {
     }
 
     fn submit(&mut self, member: MemberId, channel: Channel, submission: u32, candidate: Candidate) -> Taken {
-        let (key, has_founding, classroom) = match self.opened(channel) {
+        let (key, has_founding, compares, classroom) = match self.opened(channel) {
             Ok(open) => (
                 open.key,
                 open.has_founding,
+                open.compares,
                 Arc::clone(open.listening.classroom()),
             ),
             Err(reason) => {
@@ -670,6 +706,7 @@ impl Receiver {
                 channel,
                 submission,
                 has_founding,
+                compares,
             },
         })
     }

@@ -9,7 +9,7 @@ use protocol::inventory::LogState;
 use protocol::segment::Log;
 use protocol::{ClassroomId, DocumentId, PieceHash, SegmentHash, SpaceId};
 
-use super::{Change, Changes, Held, HeldPiece, Item, Placed, Store, Tail, Totals};
+use super::{Change, Changes, Held, HeldPiece, Item, Named, Placed, Store, Tail, Totals};
 use crate::Error;
 
 /// See the [module](self). Clones are the same store, as a file is when it is opened again: a relay that crashes is
@@ -98,6 +98,11 @@ impl Memory {
     /// The next commit that is not bound to fail already fails like this.
     pub fn fail(&self, failure: Failure) {
         self.0.lock().failures.push_back(failure);
+    }
+
+    /// No commit is bound to fail any more.
+    pub fn fail_no_more(&self) {
+        self.0.lock().failures.clear();
     }
 
     /// What is read from a classroom; nothing from one that is not there.
@@ -201,6 +206,15 @@ impl Store for Memory {
                 .map(|kept| kept.placed.as_ref())
                 .take_while(|placed| placed.item.held().is_some_and(|held| held.first < to));
             up_to(bytes, placed)
+        }))
+    }
+
+    fn named(&self, classroom: &ClassroomId, log: &Log, from: u64, to: u64) -> Result<Option<Named>, Error> {
+        Ok(self.read(classroom, |found| {
+            let Held {
+                first, last, hash, ..
+            } = found.held(log, from, u64::MAX).next()??;
+            (last <= to).then_some(Named { first, last, hash })
         }))
     }
 

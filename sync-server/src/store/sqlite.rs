@@ -13,7 +13,7 @@ use protocol::segment::Log;
 use protocol::{ClassroomId, DocumentId, PieceHash, SegmentHash, SpaceId};
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 
-use super::{Changes, Held, HeldPiece, Placed, Store, Tail, Totals};
+use super::{Changes, Held, HeldPiece, Named, Placed, Store, Tail, Totals};
 use crate::Error;
 
 /// How many threads can read at once.
@@ -135,6 +135,10 @@ impl Store for Sqlite {
         bytes: usize,
     ) -> Result<Vec<Placed>, Error> {
         reading::log(&self.reader(), classroom, log, from..to, bytes)
+    }
+
+    fn named(&self, classroom: &ClassroomId, log: &Log, from: u64, to: u64) -> Result<Option<Named>, Error> {
+        reading::named(&self.reader(), classroom, log, from, to)
     }
 
     fn weight(&self, classroom: &ClassroomId, log: &Log, from: u64, to: u64) -> Result<u64, Error> {

@@ -360,8 +360,8 @@ async fn whoever_imports_is_told_what_they_vouch_for() {
     let ran = run(&["import"], Some(&there), &file);
     for line in [
         "new items: 9",
-        "vouched for by this import: 1, else reason 12 (InviteExpired)",
-        "vouched for by this import: 3, else reason 24 (Locked)",
+        "vouched for by this import: 1, else: The invite's time is over. (12)",
+        "vouched for by this import: 3, else: The document is locked for the author. (24)",
     ] {
         assert!(ran.said.lines().any(|said| said == line), "{line}: {}", ran.said);
     }
@@ -417,4 +417,11 @@ async fn the_checks_are_those_of_the_wire() {
     assert!(ran.said.contains("new items: 15\n"), "{}", ran.said);
     let refused = ran.said.lines().filter(|line| line.starts_with("not taken: "));
     assert!(refused.count() >= 3, "{}", ran.said);
+    // The reasons are sentences.
+    let sentence = ": The item has a newer version than this relay knows. (3)";
+    assert!(
+        ran.said.lines().any(|said| said.ends_with(sentence)),
+        "{}",
+        ran.said
+    );
 }

@@ -176,6 +176,21 @@ impl Client {
         );
     }
 
+    /// The same of one that erases a document whose author has everything up to a position.
+    pub(crate) fn store_erase(&mut self, relay: &mut Relay, entry: &Entry, upto: u64) -> Outcome {
+        self.submit_erase(relay, entry, upto);
+        self.outcome(relay)
+    }
+
+    pub(crate) fn submit_erase(&mut self, relay: &mut Relay, entry: &Entry, upto: u64) {
+        let frame = ClientFrame::Erase {
+            channel: CHANNEL,
+            upto,
+            entry: Bytes::new("entry", entry.encode().unwrap()).unwrap(),
+        };
+        self.send(relay, &frame);
+    }
+
     pub(crate) fn store_snapshot(&mut self, relay: &mut Relay, snapshot: &Snapshot) -> Outcome {
         let snapshot = Bytes::new("snapshot", snapshot.encode().unwrap()).unwrap();
         self.store_frame(

@@ -13,7 +13,7 @@ use protocol::snapshot::{self, Snapshot, coverage};
 use protocol::wire::{Packer, Unpacker};
 use protocol::{ClassroomId, DocumentId, Refusal, SegmentHash};
 use sync_server::core::{ExchangeSecret, Moment};
-use sync_server::{Limits, Settings};
+use sync_server::{Limits, Rate, Settings};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -496,6 +496,97 @@ async fn a_request_is_bounded_in_size_time_and_origin() {
     let (status, answer) = post(address, Some(&origin), &body).await;
     assert_eq!(status, 200);
     assert!(is_caught_up(&decode(&answer)));
+}
+
+/// One after the other: whoever comes meanwhile waits, and is served.
+#[tokio::test]
+async fn exchanges_wait_for_their_turn() {
+    let data = tempfile::tempdir().unwrap();
+    let relay = start(Settings {
+        limits: Limits {
+            exchanges: 1,
+            exchange_turn: Duration::from_secs(600),
+            ..Limits::default()
+        },
+        ..Settings::new(data.path())
+    })
+    .await;
+    let (address, origin) = (relay.address(), relay.origin());
+    let classroom = Classroom::new();
+    let _socket = Client::found(address, &classroom.founder, &classroom.founding).await;
+    let challenge = challenge(address).await;
+    let heads = vec![classroom.founding.hash()];
+    let requests = (0..8).map(|number| {
+        let segment = classroom
+            .lane(&classroom.founder, heads.clone())
+            .write(&format!("{number}"));
+        let request = Request::new(&classroom.founder, &origin, &challenge, classroom.id)
+            .open(None)
+            .submit(&[segment]);
+        tokio::spawn(async move { exchange(address, &request.bytes()).await })
+    });
+    for answer in requests.collect::<Vec<_>>() {
+        assert!(is_caught_up(&answer.await.unwrap()));
+    }
+}
+
+#[tokio::test]
+async fn whose_turn_does_not_come_is_told_that_the_relay_is_busy() {
+    let data = tempfile::tempdir().unwrap();
+    let relay = start(Settings {
+        limits: Limits {
+            exchanges: 0,
+            exchange_turn: Duration::from_millis(10),
+            ..Limits::default()
+        },
+        ..Settings::new(data.path())
+    })
+    .await;
+    let reason = Refusal::Busy;
+    let frames = exchange(relay.address(), &[]).await;
+    assert!(
+        matches!(frames[..], [RelayFrame::Challenge { .. }, RelayFrame::Ended { reason: ended }] if ended == reason),
+        "{frames:?}"
+    );
+}
+
+#[tokio::test]
+async fn who_asks_too_often_or_with_too_many_is_told_so() {
+    let data = tempfile::tempdir().unwrap();
+    let relay = start(Settings {
+        limits: Limits {
+            submissions: Rate {
+                per_second: 0,
+                at_once: 2,
+            },
+            connections_per_member: 2,
+            ..Limits::default()
+        },
+        ..Settings::new(data.path())
+    })
+    .await;
+    let (address, origin) = (relay.address(), relay.origin());
+    let classroom = Classroom::new();
+    let _socket = Client::found(address, &classroom.founder, &classroom.founding).await;
+    let challenge = challenge(address).await;
+    let segment = classroom
+        .lane(&classroom.founder, vec![classroom.founding.hash()])
+        .write("once");
+    let request = Request::new(&classroom.founder, &origin, &challenge, classroom.id).open(None);
+    for _ in 0..2 {
+        assert!(is_caught_up(&exchange(address, &request.bytes()).await));
+    }
+    let reason_of = |frames: &[RelayFrame]| match frames {
+        [RelayFrame::Challenge { .. }, RelayFrame::Ended { reason }] => *reason,
+        other => panic!("taken: {other:?}"),
+    };
+    let request = request.submit(std::slice::from_ref(&segment));
+    let answer = exchange(address, &request.bytes()).await;
+    assert_eq!(reason_of(&answer), Refusal::TooFast);
+    let mut second = Client::open(address, &classroom.founder, classroom.id).await;
+    assert_eq!(second.catch_up().await.len(), 1, "nothing of it was taken");
+    let answer = exchange(address, &request.bytes()).await;
+    assert_eq!(reason_of(&answer), Refusal::TooManyConnections);
 }
 
 /// Whoever asks and never takes the answer is let go, by plain HTTP as by a socket.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use protocol::bounded::Bytes;
 use protocol::frame::{ClientFrame, RelayFrame};
 use protocol::identity::MemberKeys;
-use protocol::inventory::Wanted;
+use protocol::inventory::{LogRange, ReceiptName, VerdictName, Wanted};
 use protocol::receipt::{self, Receipt};
 use protocol::roster::{Action, Entry, Removal, Role};
 use protocol::segment::Segment;
@@ -55,7 +55,7 @@ fn snapshot_of(world: &World, author: &MemberKeys, last: &Segment) -> (Snapshot,
     let header = snapshot::Header {
         document,
         member: author.id(),
-        space: SpaceId::EVERYONE,
+        space: last.header.space,
         epoch: 0,
         roster: world.heads(),
         covers,
@@ -168,6 +168,92 @@ fn a_newcomer_gets_a_snapshot_and_a_short_tail() {
     assert_eq!(late.segments(&mut world.relay), segments);
 }
 
+/// Knowing what something is called, as who left a space does, opens nothing of it.
+#[test]
+fn what_is_in_a_space_is_fetched_by_who_is_in_it_alone() {
+    let mut world = World::new();
+    let (student, teacher, hub) = (
+        world.join(Role::Student),
+        world.join(Role::Teacher),
+        world.join(Role::Carrier),
+    );
+    let (id, founder) = (world.classroom.id, world.classroom.founder.clone());
+    let document = DocumentId([4; 16]);
+    let mut lane = world.classroom.lane(&founder, world.heads());
+    lane.log.document = document;
+    let (log, secret) = (lane.log, lane.seal(SpaceId::STAFF, 0, vec![1; 20]));
+    assert_eq!(world.founder.store(&mut world.relay, &secret), Outcome::Stored);
+    let (snapshot, pieces) = snapshot(&world, &founder, std::slice::from_ref(&secret));
+    let hash = store(&mut world, &snapshot, &pieces);
+    let statement = Statement {
+        document,
+        snapshot: hash,
+        member: founder.id(),
+        roster: world.heads(),
+        matches: true,
+    };
+    let verdict = Verdict::sign(&founder, &id, statement).unwrap();
+    assert_eq!(
+        world.founder.store_verdict(&mut world.relay, &verdict),
+        Outcome::Stored
+    );
+    let header = receipt::Header {
+        member: founder.id(),
+        space: SpaceId::STAFF,
+        epoch: 0,
+        roster: world.heads(),
+        count: 1,
+    };
+    let receipt = Receipt::seal(
+        &founder,
+        &id,
+        header,
+        &world.classroom.key,
+        Vec::new(),
+        &mut rng(),
+    )
+    .unwrap();
+    assert_eq!(
+        world.founder.store_receipt(&mut world.relay, &receipt),
+        Outcome::Stored
+    );
+
+    let by_name = |wanted: &mut Wanted, part: u8| match part {
+        0 => wanted.logs.push(LogRange {
+            log,
+            from: 0,
+            to: u64::MAX,
+        }),
+        1 => wanted.snapshots.push(document),
+        2 => wanted.pieces.extend(snapshot.pieces()),
+        3 => wanted.verdicts.push(VerdictName {
+            snapshot: hash,
+            member: founder.id(),
+        }),
+        _ => wanted.receipts.push(ReceiptName {
+            space: SpaceId::STAFF,
+            member: founder.id(),
+        }),
+    };
+    for (reader, found) in [
+        (&teacher, [1, 1, 2, 1, 1]),
+        (&hub, [1, 1, 2, 1, 1]),
+        (&student, [0; 5]),
+    ] {
+        let mut client = Client::open(&mut world.relay, reader, id);
+        let mut all = Wanted::default();
+        for (part, count) in (0..5).zip(found) {
+            let mut wanted = Wanted::default();
+            by_name(&mut wanted, part);
+            by_name(&mut all, part);
+            let frames = client.fetch(&mut world.relay, wanted);
+            assert_eq!(frames.len(), count, "{part}: {frames:?}");
+        }
+        let count: usize = found.iter().sum();
+        assert_eq!(client.fetch(&mut world.relay, all).len(), count);
+    }
+}
+
 #[test]
 fn segments_go_only_when_two_compared_and_their_time_is_over() {
     let day = 24 * 60 * 60;
@@ -205,6 +291,16 @@ fn segments_go_only_when_two_compared_and_their_time_is_over() {
 
     // Whoever still has them need not send them again, and newcomers have all they need.
     assert_eq!(world.founder.store(&mut world.relay, &segments[1]), Outcome::Held);
+    // Nor does whoever does keep others waiting: it takes one commit.
+    let mut lane = world.classroom.lane(&founder, world.heads());
+    (lane.log, lane.next) = (segments[4].header.log, 5);
+    lane.previous = segments[4].hash(&world.classroom.id).unwrap();
+    for gone in &segments[..2] {
+        world.founder.submit(&mut world.relay, &lane.write("more"));
+        world.founder.submit(&mut world.relay, gone);
+    }
+    assert_eq!(world.relay.commit(NOW).unwrap(), 4);
+    world.founder.hear(&mut world.relay);
     let mut late = Client::open(&mut world.relay, &founder, world.classroom.id);
     let told = late.hear(&mut world.relay);
     assert!(

@@ -1,5 +1,6 @@
 //! Folds that do not hold what they cover.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::frame::{Position, RelayFrame};
@@ -10,7 +11,7 @@ use protocol::verdict::{Statement, Verdict};
 use protocol::{DocumentId, Refusal, SnapshotHash};
 use sync_server::Limits;
 use sync_server::core::Moment;
-use sync_server::store::Store as _;
+use sync_server::store::{Change, Item, Placed, Store as _};
 
 use crate::classroom::{member, rng};
 use crate::driven::{Client, NOW, Outcome, World};
@@ -276,13 +277,11 @@ fn a_fold_that_its_log_ends_within_is_taken_apart() {
         };
         let removal = world.removal(student.id(), vec![end]);
         if in_one_flight {
-            // What is not settled yet waits until the relay keeps house.
+            // The removal waits for the commit of the fold: by then it shows what that stands for.
             world.founder.submit(&mut world.relay, &within);
             let removal = Entry::act(&classroom.founder, classroom.id, world.heads(), removal).unwrap();
             world.founder.submit_entry(&mut world.relay, &removal);
             while world.relay.commit(NOW).unwrap() > 0 {}
-            assert_eq!(newcomer(&mut world), [before.clone(), within.clone()]);
-            tidy(&mut world, 1);
         } else {
             assert_eq!(world.founder.store(&mut world.relay, &within), Outcome::Stored);
             world.lead(removal);
@@ -295,6 +294,47 @@ fn a_fold_that_its_log_ends_within_is_taken_apart() {
         );
         assert!(covered(&world) > 0, "what is before the end stays folded");
     }
+}
+
+#[test]
+fn a_fold_that_was_not_taken_apart_at_once_is_when_the_relay_keeps_house() {
+    let mut world = World::new();
+    let id = world.classroom.id;
+    let student = world.join(Role::Student);
+    let classroom = world.classroom.clone();
+    let mut lane = classroom.lane(&student, world.heads());
+    let segments: Vec<_> = (0..4).map(|word| lane.write(&format!("word {word}"))).collect();
+    for segment in &segments {
+        assert_eq!(world.founder.store(&mut world.relay, segment), Outcome::Stored);
+    }
+    let end = Cutoff {
+        document: lane.log.document,
+        lane: lane.log.lane,
+        next: 2,
+    };
+    world.lead(world.removal(student.id(), vec![end]));
+    // A relay that judges the end otherwise took the fold.
+    let whole = lane.fold(&segments, 0, 3);
+    let item = Item::Segment {
+        hash: whole.hash(&id).unwrap(),
+        segment: Box::new(whole.clone()),
+    };
+    let position = world.store.totals(&id).unwrap().unwrap().last + 1;
+    let (from, to) = (0, 3);
+    let cover = Change::Cover {
+        log: lane.log,
+        from,
+        to,
+    };
+    let place = Change::Place(Arc::new(Placed { position, item }));
+    world
+        .store
+        .commit(&[(id, cover), (id, place)], NOW.clock)
+        .unwrap();
+    world.relay = crate::driven::start(&world.store);
+    assert_eq!(newcomer(&mut world), [whole]);
+    tidy(&mut world, 1);
+    assert_eq!(newcomer(&mut world), segments);
 }
 
 #[test]

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
-use protocol::frame::RelayFrame;
+use protocol::bounded::Bytes;
+use protocol::frame::{ClientFrame, RelayFrame};
 use protocol::key::EpochKey;
-use protocol::roster::{Action, Cutoff, Entry, Role};
-use protocol::{DocumentId, LaneId, Refusal, SpaceId};
+use protocol::roster::{Action, Cutoff, Entry, Role, Unfit};
+use protocol::segment::Log;
+use protocol::whisper::Whisper;
+use protocol::{DocumentId, LaneId, Refusal, SegmentHash, SpaceId};
 use sync_server::core::{Moment, Relay};
 
 use crate::classroom::{Invite, member, rng};
@@ -174,13 +177,20 @@ fn a_demoted_member_is_cut_off_but_reads_on() {
     let student = world.join(Role::Student);
     let mut lane = world.classroom.lane(&student, world.heads());
     let words = lane.write("words");
-    world.lead(Action::ChangeRole {
+    // The lane is known, though not for what they write in this document.
+    let elsewhere = Cutoff {
+        document: DocumentId([4; 16]),
+        lane: lane.log.lane,
+        next: 1,
+    };
+    let becomes = |role, cutoffs| Action::ChangeRole {
         member: student.id(),
-        role: Role::Guest,
-        cutoffs: Vec::new(),
+        role,
+        cutoffs,
         keys: Vec::new(),
         rotations: Vec::new(),
-    });
+    };
+    world.lead(becomes(Role::Guest, vec![elsewhere]));
     let mut own = Client::open(&mut world.relay, &student, world.classroom.id);
     own.hear(&mut world.relay);
     assert_eq!(
@@ -199,6 +209,101 @@ fn a_demoted_member_is_cut_off_but_reads_on() {
         .write("lesson");
     assert_eq!(world.founder.store(&mut world.relay, &lesson), Outcome::Stored);
     assert!(hears_segment(&mut own, &mut world.relay));
+
+    // Once they may write again they have built on it, maybe, on a lane that is not cut.
+    world.lead(becomes(Role::Student, Vec::new()));
+    assert_eq!(
+        world.roster.check_segment(&words.header),
+        Err(Unfit::BeyondCutoff)
+    );
+    assert_eq!(own.store(&mut world.relay, &words), Outcome::Stored);
+    let mut new = world.classroom.lane(&student, world.heads());
+    new.log.lane = LaneId([8; 16]);
+    assert_eq!(own.store(&mut world.relay, &new.write("now")), Outcome::Stored);
+}
+
+/// That opens neither a locked page nor a closed classroom to them, and no fold takes the place of what still counts.
+#[test]
+fn who_may_write_again_brings_what_lies_beyond_where_they_may_write_now() {
+    let mut world = World::new();
+    let student = world.join(Role::Student);
+    let lane = world.classroom.lane(&student, world.heads());
+    let Log {
+        document, lane: id, ..
+    } = lane.log;
+    let mut writing = lane.clone();
+    let words: Vec<_> = ["seen", "unseen", "unseen"]
+        .map(|word| writing.write(word))
+        .into();
+    let (across, behind) = (lane.fold(&words, 0, 2), lane.fold(&words, 1, 2));
+    let becomes = |role, cutoffs| Action::ChangeRole {
+        member: student.id(),
+        role,
+        cutoffs,
+        keys: Vec::new(),
+        rotations: Vec::new(),
+    };
+    let seen = Cutoff {
+        document,
+        lane: id,
+        next: 1,
+    };
+    world.lead(becomes(Role::Guest, vec![seen]));
+    world.lead(becomes(Role::Student, Vec::new()));
+    let mut own = Client::open(&mut world.relay, &student, world.classroom.id);
+    own.hear(&mut world.relay);
+    let beyond = Outcome::Refused(Refusal::BeyondCutoff);
+    assert_eq!(own.store(&mut world.relay, &across), beyond);
+    assert_eq!(own.store(&mut world.relay, &words[0]), Outcome::Stored);
+    let lock = |locked| Action::Lock { document, locked };
+    for (shut, open) in [
+        (lock(true), lock(false)),
+        (Action::Close { closed: true }, Action::Close { closed: false }),
+    ] {
+        world.lead(shut);
+        assert_eq!(own.store(&mut world.relay, &words[1]), beyond);
+        world.lead(open);
+    }
+    for segment in [&words[1], &words[2], &behind] {
+        assert_eq!(own.store(&mut world.relay, segment), Outcome::Stored);
+    }
+}
+
+#[test]
+fn who_may_write_again_brings_nothing_into_a_space_that_they_left() {
+    let mut world = World::new();
+    let teacher = world.join(Role::Teacher);
+    let mut lane = world.classroom.lane(&teacher, world.heads());
+    let words = lane.write("words");
+    lane.log.document = DocumentId([4; 16]);
+    (lane.next, lane.previous) = (0, SegmentHash::NONE);
+    let plan = lane.seal(SpaceId::STAFF, 0, vec![1; 20]);
+    // The lane is known, though not for what they write in these documents.
+    let elsewhere = Cutoff {
+        document: DocumentId([5; 16]),
+        lane: lane.log.lane,
+        next: 1,
+    };
+    let becomes = |role, cutoffs, rotations| Action::ChangeRole {
+        member: teacher.id(),
+        role,
+        cutoffs,
+        keys: Vec::new(),
+        rotations,
+    };
+    let lead = world.classroom.founder.id();
+    let guest = becomes(Role::Guest, vec![elsewhere], Vec::new());
+    let recipients = world.roster.recipients_after(&lead, &guest, &SpaceId::STAFF);
+    let staff = rotation(&world.classroom, SpaceId::STAFF, recipients);
+    world.lead(becomes(Role::Guest, vec![elsewhere], vec![staff]));
+    world.lead(becomes(Role::Student, Vec::new(), Vec::new()));
+    let mut own = Client::open(&mut world.relay, &teacher, world.classroom.id);
+    own.hear(&mut world.relay);
+    assert_eq!(
+        own.store(&mut world.relay, &plan),
+        Outcome::Refused(Refusal::BeyondCutoff)
+    );
+    assert_eq!(own.store(&mut world.relay, &words), Outcome::Stored);
 }
 
 #[test]
@@ -222,7 +327,7 @@ fn a_space_is_read_and_written_by_who_is_in_it() {
         .each_mut()
         .map(|client| hears_segment(client, &mut world.relay));
     assert_eq!(heard, [false, true, true]);
-    // Nor later, by name, or from the beginning.
+    // Nor later, in the list of what there is, or from the beginning; by name: `extras.rs`.
     let listed = clients
         .each_mut()
         .map(|client| client.inventory(&mut world.relay).logs.len());
@@ -232,6 +337,42 @@ fn a_space_is_read_and_written_by_who_is_in_it() {
         hears_segment(&mut client, &mut world.relay)
     });
     assert_eq!(again, [false, true, true]);
+
+    // What is whispered there is heard there, and from who is not in it nobody takes it.
+    let whisper = |keys| {
+        let (space, key) = (SpaceId::STAFF, &world.classroom.key);
+        let whisper = Whisper::seal(keys, &id, space, 0, key, b"here", &mut rng()).unwrap();
+        ClientFrame::Whisper {
+            channel: CHANNEL,
+            whisper: Bytes::new("whisper", whisper.encode().unwrap()).unwrap(),
+        }
+    };
+    let [own, staff, carrier] = &mut clients;
+    let heard = |client: &mut Client, relay: &mut Relay| {
+        let frames = client.hear(relay);
+        assert!(
+            frames
+                .iter()
+                .all(|frame| matches!(frame, RelayFrame::Whisper { .. })),
+            "{frames:?}"
+        );
+        frames.len()
+    };
+    world.founder.hear(&mut world.relay);
+    own.send(&mut world.relay, &whisper(&student));
+    carrier.send(&mut world.relay, &whisper(&hub));
+    assert_eq!(heard(&mut world.founder, &mut world.relay), 0);
+    staff.send(&mut world.relay, &whisper(&teacher));
+    assert_eq!(heard(&mut world.founder, &mut world.relay), 1);
+    for client in [own, staff, carrier] {
+        assert_eq!(heard(client, &mut world.relay), 0);
+    }
+    let [own, staff, carrier] = &mut clients;
+    world
+        .founder
+        .send(&mut world.relay, &whisper(&world.classroom.founder));
+    let by_role = [own, staff, carrier].map(|client| heard(client, &mut world.relay));
+    assert_eq!(by_role, [0, 1, 0]);
 
     // A document stays in its space, and a student is not in that of staff.
     let everyone = world.classroom.lane(&world.classroom.founder, world.heads());
@@ -318,6 +459,54 @@ fn an_erased_document_is_gone_and_stays_so() {
     );
 }
 
+/// What came in that its author does not have would be lost: it has to be carried over first.
+#[test]
+fn nothing_is_erased_that_was_not_carried_over() {
+    let mut world = World::new();
+    let (document, successor) = (DocumentId([9; 16]), DocumentId([10; 16]));
+    let mut lane = world.classroom.lane(&world.classroom.founder, world.heads());
+    lane.log.document = document;
+    // Behind the founding entry.
+    let [one, meanwhile, at_once] = [2, 3, 4].map(|position| (position, lane.write("word")));
+    for (_, segment) in [&one, &meanwhile] {
+        assert_eq!(world.founder.store(&mut world.relay, segment), Outcome::Stored);
+    }
+    let action = Action::Erase { document, successor };
+    let erase = Entry::act(
+        &world.classroom.founder,
+        world.classroom.id,
+        world.heads(),
+        action,
+    )
+    .unwrap();
+    let not_covered = Outcome::Refused(Refusal::NotCovered);
+    assert_eq!(
+        world.founder.store_erase(&mut world.relay, &erase, one.0),
+        not_covered
+    );
+    // Nor what came in the same moment.
+    world.founder.submit(&mut world.relay, &at_once.1);
+    world.founder.submit_erase(&mut world.relay, &erase, meanwhile.0);
+    let mut outcomes = Vec::new();
+    while world.relay.commit(NOW).unwrap() > 0 {}
+    for frame in world.founder.hear(&mut world.relay) {
+        match frame {
+            RelayFrame::Stored { .. } => outcomes.push(Outcome::Stored),
+            RelayFrame::Refused { reason, .. } => outcomes.push(Outcome::Refused(reason)),
+            _ => {}
+        }
+    }
+    assert!(
+        outcomes.contains(&Outcome::Stored) && outcomes.contains(&not_covered),
+        "{outcomes:?}"
+    );
+    assert_eq!(
+        world.founder.store_erase(&mut world.relay, &erase, at_once.0),
+        Outcome::Stored
+    );
+    assert!(world.founder.inventory(&mut world.relay).logs.is_empty());
+}
+
 #[test]
 fn an_invite_that_was_ended_lets_nobody_in() {
     let mut world = World::new();
@@ -402,7 +591,7 @@ fn open_by(world: &mut World, invite: &Invite) -> Client {
     );
     client.send(
         &mut world.relay,
-        &protocol::frame::ClientFrame::Open {
+        &ClientFrame::Open {
             channel: CHANNEL,
             classroom: world.classroom.id,
             since: None,
@@ -442,4 +631,33 @@ fn a_rotation_that_leaves_a_member_out_is_refused() {
     let mut own = Client::open(&mut world.relay, &student, world.classroom.id);
     own.hear(&mut world.relay);
     assert_eq!(own.store_entry(&mut world.relay, &entry), Outcome::Stored);
+}
+
+/// Others may have built on it, and perhaps nobody but its author has been at both relays.
+#[test]
+fn whoever_compares_brings_their_own_rotation_from_another_relay() {
+    let mut world = World::new();
+    let key = EpochKey::random(&mut rng());
+    let alone = protocol::roster::Rotation::new(
+        &key,
+        SpaceId::EVERYONE,
+        1,
+        [(0, &world.classroom.key)],
+        [world.classroom.founder.exchange_key()],
+        &mut rng(),
+    )
+    .unwrap();
+    let action = Action::Rotate {
+        rotations: vec![alone],
+    };
+    let parents = vec![world.classroom.founding.hash()];
+    let entry = Entry::act(&world.classroom.founder, world.classroom.id, parents, action).unwrap();
+    world.join(Role::Student);
+    let compare = protocol::frame::ClientFrame::Inventory { channel: CHANNEL };
+    world.founder.send(&mut world.relay, &compare);
+    world.founder.hear(&mut world.relay);
+    assert_eq!(
+        world.founder.store_entry(&mut world.relay, &entry),
+        Outcome::Stored
+    );
 }

@@ -33,7 +33,10 @@ struct Written {
     segments: Vec<Segment>,
 }
 
-pub(crate) async fn measure(server: &Server) -> Result<Vec<Measurement>> {
+/// The relay keeps what folds took the place of until it keeps house.
+pub(crate) const OPTIONS: [&str; 2] = ["--covered", "0"];
+
+pub(crate) async fn measure(server: &mut Server) -> Result<Vec<Measurement>> {
     let classroom = Classroom::found(server, AUTHORS + 1).await?;
     let mut reader = server.connect(&classroom.members[READER]).await?;
     let left_at = end_of(&reader.open(classroom.id, None).await?).ok_or("the relay tells no position")?;
@@ -58,6 +61,8 @@ pub(crate) async fn measure(server: &Server) -> Result<Vec<Measurement>> {
         catch_up(server, &classroom, left_at).await?,
         server.stored_bytes()? - empty,
     );
+    server.keep_house().await?;
+    let kept = server.stored_bytes()?.saturating_sub(empty);
 
     let kilobytes = |bytes: usize| bytes as f64 / 1000.0;
     Ok(vec![Measurement {
@@ -72,9 +77,11 @@ pub(crate) async fn measure(server: &Server) -> Result<Vec<Measurement>> {
         how: format!(
             "{AUTHORS} members type {FLUSHES_EACH} times {EDITS} letters each into paragraphs of their own, in turns; one who was away \
              meanwhile opens the classroom: one message there, then all WebSocket frames until they have caught up; the relay's \
-             database grew by {:.0} KB for the flushes, by {:.0} KB once folds had taken their place",
+             database grew by {:.0} KB for the flushes, to {:.0} KB with the folds while it kept both in case that somebody \
+             disputes one (30 days), and was {:.0} KB larger than empty once it had let go what they took the place of",
             kilobytes(before.1),
-            kilobytes(after.1)
+            kilobytes(after.1),
+            kilobytes(kept)
         ),
     }])
 }

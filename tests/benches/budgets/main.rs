@@ -71,12 +71,14 @@ async fn measure(name: &str) -> Result<Vec<Measurement>> {
         "screen" => screen::measure().await,
         "wire" => wire::measure().await,
         "start" => start::measure().await,
-        "idle" => server::beside_relay(&[], idle::measure),
-        "rooms" => server::beside_relay(&[], rooms::measure),
+        "idle" => server::beside_relay(&[], async |server| idle::measure(server).await),
+        "rooms" => server::beside_relay(&[], async |server| rooms::measure(server).await),
         // As fast as it goes is faster than anybody may.
-        "burst" => server::beside_relay(&["--submissions-per-second", "100000"], burst::measure),
-        "catchup" => server::beside_relay(&[], catchup::measure),
-        "flood" => server::beside_relay(&[], flood::measure),
+        "burst" => server::beside_relay(&["--submissions-per-second", "100000"], async |server| {
+            burst::measure(server).await
+        }),
+        "catchup" => server::beside_relay(&catchup::OPTIONS, catchup::measure),
+        "flood" => server::beside_relay(&[], async |server| flood::measure(server).await),
         other => Err(format!("there is no benchmark named {other:?}; there are {ALL:?}").into()),
     }
 }

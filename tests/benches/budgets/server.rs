@@ -2,13 +2,13 @@
 
 use std::fs;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use protocol::identity::MemberKeys;
 use rusqlite::{Connection, OpenFlags};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
-use tests::Relay;
+use tests::{PATIENCE, Relay};
 
 use crate::Result;
 use crate::client::Client;
@@ -24,7 +24,7 @@ pub(crate) struct Server {
 /// Runs a measurement with a relay that has these options and all processors but one, and clients that have that one.
 pub(crate) fn beside_relay<M>(options: &[&str], measure: M) -> Result<Vec<Measurement>>
 where
-    M: AsyncFnOnce(&Server) -> Result<Vec<Measurement>> + Send,
+    M: AsyncFnOnce(&mut Server) -> Result<Vec<Measurement>> + Send,
 {
     thread::scope(|scope| {
         let thread = scope.spawn(|| {
@@ -33,8 +33,8 @@ where
                 .enable_all()
                 .build()?;
             runtime.block_on(async {
-                let server = start(options).await?;
-                measure(&server).await
+                let mut server = start(options).await?;
+                measure(&mut server).await
             })
         });
         thread.join().map_err(|_| "the measurement panicked")?
@@ -118,12 +118,35 @@ impl Server {
         Ok(number.ok_or("the system does not say how much memory the relay has")?)
     }
 
+    /// Starts the relay again, which keeps house then, and waits until it has let go what folds took the place of.
+    pub(crate) async fn keep_house(&mut self) -> Result<()> {
+        self.relay.stop().await?;
+        // It counts in whole seconds, and lets go what is older than now.
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        self.relay.start_again().await?;
+        let until = Instant::now() + PATIENCE;
+        while Instant::now() < until {
+            let database = self.database()?;
+            let kept: i64 = database.query_row("SELECT count(*) FROM covered", [], |row| row.get(0))?;
+            if kept == 0 {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Err("the relay does not let go what folds took the place of".into())
+    }
+
+    fn database(&self) -> Result<Connection> {
+        let path = self.relay.data().join("relay.sqlite");
+        Ok(Connection::open_with_flags(
+            path,
+            OpenFlags::SQLITE_OPEN_READ_ONLY,
+        )?)
+    }
+
     /// The bytes of the relay's database that hold something.
     pub(crate) fn stored_bytes(&self) -> Result<usize> {
-        let database = Connection::open_with_flags(
-            self.relay.data().join("relay.sqlite"),
-            OpenFlags::SQLITE_OPEN_READ_ONLY,
-        )?;
+        let database = self.database()?;
         let number = |pragma| database.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
         let bytes = (number("page_count")? - number("freelist_count")?) * number("page_size")?;
         Ok(usize::try_from(bytes)?)

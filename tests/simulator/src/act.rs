@@ -108,6 +108,14 @@ pub enum Act {
         device: u8,
         blocked: bool,
     },
+    /// The device has the next version of the app from now on.
+    Update {
+        device: u8,
+    },
+    /// A relay is started again as the next version.
+    UpdateRelay {
+        relay: u8,
+    },
     /// The device connects to another relay from now on.
     Move {
         device: u8,

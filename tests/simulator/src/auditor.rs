@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use documents::change::{self, Hash};
 use documents::fold::{Limits, unfold};
 use protocol::identity::{MemberKeys, Seed};
-use protocol::key::{EpochKey, KeyName};
+use protocol::key::{EpochKey, ExchangeSecret, KeyName};
 use protocol::roster::{Entry, Roster};
 use protocol::segment::{Body, Segment};
-use protocol::{ClassroomId, MemberId, SegmentHash};
+use protocol::{ClassroomId, ExchangeKey, MemberId, SegmentHash};
 
 #[derive(Default)]
 pub(crate) struct Auditor {
@@ -83,26 +83,6 @@ impl Auditor {
         self.classrooms.get(classroom).map(|known| &known.roster)
     }
 
-    /// Somebody who is not in a segment's space and opens it all the same, though it was written with the newest key.
-    pub(crate) fn opened_by_stranger(&self, classroom: &ClassroomId, segment: &Segment) -> Option<MemberId> {
-        let roster = self.roster(classroom)?;
-        let space = segment.header.space;
-        let newest = roster.current_key(&space)?;
-        if segment.header.epoch != newest.epoch {
-            return None;
-        }
-        let strangers = self
-            .members
-            .values()
-            .filter(|keys| !roster.is_in_space(&keys.id(), &space));
-        let mut opening = strangers.filter(|keys| {
-            let keys = keys_of(roster, keys);
-            keys.get(&newest)
-                .is_some_and(|key| segment.open(classroom, key).is_ok())
-        });
-        opening.next().map(MemberKeys::id)
-    }
-
     /// The changes that a segment holds; none if nobody's key opens it.
     pub(crate) fn changes(&mut self, classroom: &ClassroomId, segment: &Segment) -> Vec<Hash> {
         let Ok(name) = segment.hash(classroom) else {
@@ -148,16 +128,21 @@ impl Known {
         }
         self.learnt = (self.entries, members.len());
         for keys in members.values() {
-            self.keys.extend(keys_of(&self.roster, keys));
+            let (exchange, secret) = (keys.exchange_key(), keys.exchange_secret());
+            self.keys.extend(keys_of(&self.roster, &exchange, secret));
         }
     }
 }
 
-/// The keys that a member can come by: sealed to them, or wrapped by one that was.
-fn keys_of(roster: &Roster, member: &MemberKeys) -> BTreeMap<KeyName, EpochKey> {
+/// The keys that whoever has this secret can come by: sealed to them, or wrapped by one that was.
+pub(crate) fn keys_of(
+    roster: &Roster,
+    recipient: &ExchangeKey,
+    secret: &ExchangeSecret,
+) -> BTreeMap<KeyName, EpochKey> {
     let mut keys = BTreeMap::new();
-    for sealed in roster.sealed_for(&member.exchange_key()) {
-        if let Ok(key) = sealed.open(member.exchange_secret(), &member.exchange_key()) {
+    for sealed in roster.sealed_for(recipient) {
+        if let Ok(key) = sealed.open(secret, recipient) {
             keys.insert(sealed.name(), key);
         }
     }

@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use documents::change::Hash;
+use documents::page::Page;
 use documents::page::edit::Block;
-use protocol::roster::Role;
+use protocol::inventory::LogState;
+use protocol::roster::{Entry, Role, Roster};
 use protocol::segment::Segment;
 use protocol::{ClassroomId, Refusal, SpaceId};
 use replica::command::Command;
@@ -25,8 +27,8 @@ const PATIENCE: usize = 600;
 /// most.
 pub(crate) const UNTIL_COMPARED: usize = 40;
 
-/// Whoever can only post has asked for news after so many seconds.
-const UNTIL_ASKED: usize = 6;
+/// Whoever can only post has asked for news after so many seconds, also if the relay turned them away not long ago.
+const UNTIL_ASKED: usize = 10;
 
 /// How long all stay with another relay than that in which they meet in the end, in seconds, if it has not all before.
 const UNTIL_MET: usize = 120;
@@ -37,12 +39,32 @@ pub(crate) const HOME: usize = 0;
 /// How often all go from one relay to the next, so that those become equal.
 const MOST_ROUNDS: usize = 4;
 
-/// What a person sees of a page.
-pub(crate) type Shown = (String, Vec<Block>);
+/// What a tab has of a page: what a person sees, and which changes that comes of.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Shown {
+    title: String,
+    pub(crate) blocks: Vec<Block>,
+    /// The changes on which no other builds, in order.
+    heads: Vec<Hash>,
+}
 
 impl World {
     /// Ends the faults, and looks whether all is as promised.
     pub(crate) fn end(&mut self) -> Result<(), Broken> {
+        self.repeats = false;
+        self.late.clear();
+        for relay in &self.relays {
+            relay.store.fail_no_more();
+        }
+        let is_next = self.devices.iter().any(|device| device.is_next);
+        if is_next || self.relays.iter().any(|relay| relay.is_next) {
+            for relay in 0..self.relays.len() {
+                self.update_relay(relay)?;
+            }
+            for device in 0..self.devices.len() {
+                self.update(device)?;
+            }
+        }
         for device in 0..self.devices.len() {
             self.devices[device].store.full = false;
             self.link(device)?;
@@ -56,7 +78,7 @@ impl World {
         let before = self.reopened()?;
         let after = self.reopened()?;
         Rule::StoresWhatItShows.holds(before == after, || format!("{before:?}\n{after:?}"))?;
-        self.check_words(&after)?;
+        self.check_edits(&after)?;
         self.check_aside()?;
         let forged = self.auditor.forged_of(&self.shown);
         Rule::SignsItsOwn.holds(forged.is_none(), || format!("{forged:?}"))?;
@@ -112,22 +134,35 @@ impl World {
     /// What one relay has and another, which would take it, has not.
     fn relays_differ(&self) -> Result<Option<String>, Broken> {
         for id in self.classrooms() {
-            let mut rooms = self.tabs.values().filter_map(|tab| tab.classrooms.get(&id));
-            if rooms.all(|room| self.is_shut_out(room)) {
-                // Nobody is left who could bring something from one to the other.
+            let rooms = self.tabs.values().filter_map(|tab| tab.classrooms.get(&id));
+            let left = rooms.filter(|room| !self.is_shut_out(room));
+            // Of other spaces nobody is left who could bring something from one to the other.
+            let spaces: BTreeSet<SpaceId> = left.flat_map(|room| room.spaces.iter().copied()).collect();
+            if spaces.is_empty() {
                 continue;
             }
             let mut all = Vec::new();
+            let mut is_left = false;
             for relay in &self.relays {
                 let page = Rule::IsItsLog.check(relay.store.page(&id, 0, usize::MAX))?;
                 let (mut entries, mut logs) = (BTreeSet::new(), BTreeMap::new());
+                let mut roster: Option<Roster> = None;
                 for placed in page {
                     match placed.item {
-                        Item::Entry { bytes, .. } => drop(entries.insert(bytes)),
+                        Item::Entry { bytes, .. } => {
+                            let entry = Rule::IsItsLog.check(Entry::decode(&bytes))?;
+                            match &mut roster {
+                                Some(roster) => drop(Rule::IsItsLog.check(roster.add(entry))?),
+                                None => roster = Some(Rule::IsItsLog.check(Roster::found(entry))?),
+                            }
+                            entries.insert(bytes);
+                        }
                         Item::Segment { segment, .. } => {
                             let roster = self.auditor.roster(&id);
                             // What lies beyond a cut-off nobody brings from one to the other.
-                            if roster.is_some_and(|roster| roster.check_segment(&segment.header).is_ok()) {
+                            let may_stay =
+                                roster.is_some_and(|roster| roster.check_segment(&segment.header).is_ok());
+                            if may_stay && spaces.contains(&segment.header.space) {
                                 let next = logs.entry(segment.header.log).or_insert(0);
                                 *next = segment.header.last.max(*next);
                             }
@@ -135,7 +170,12 @@ impl World {
                         _ => {}
                     }
                 }
+                is_left |= roster.is_some_and(|roster| roster.members().next().is_none());
                 all.push((entries, logs));
+            }
+            if is_left {
+                // All whom one relay knew have left there: it is nobody's any more, and takes nothing from the others.
+                continue;
             }
             for (number, pair) in all.windows(2).enumerate() {
                 let (entries, logs) = (pair[0].0 == pair[1].0, pair[0].1 == pair[1].1);
@@ -211,13 +251,15 @@ impl World {
         Ok(None)
     }
 
-    /// Leads open what is locked and closed. Says whether something was.
+    /// Leads open what is locked and closed; if nobody leads any more, teachers open what is locked. Says whether something was.
     fn unlock(&mut self) -> Result<bool, Broken> {
         let mut commands = Vec::new();
         let mut was_locked = false;
         for (number, tab) in &self.tabs {
             for room in tab.classrooms.values() {
-                if room.role != Role::Lead || self.is_shut_out(room) {
+                let is_led = room.members.iter().any(|member| member.role == Role::Lead);
+                let opens = room.role == Role::Lead || room.role == Role::Teacher && !is_led;
+                if !opens || self.is_shut_out(room) {
                     continue;
                 }
                 was_locked |= room.closed || room.documents.iter().any(|document| document.locked);
@@ -269,7 +311,8 @@ impl World {
 
     /// What all tabs show that belong to a classroom, if it is the same.
     fn shown_by_all(&self) -> Option<BTreeMap<PageKey, Shown>> {
-        let mut shown: BTreeMap<PageKey, Shown> = BTreeMap::new();
+        // Of a page whose author had no right to write in it any more, there is nothing but that it is listed.
+        let mut shown: BTreeMap<PageKey, Option<Shown>> = BTreeMap::new();
         let mut shared = BTreeMap::new();
         let mut names = BTreeMap::new();
         for tab in self.tabs.values() {
@@ -298,14 +341,31 @@ impl World {
                     continue;
                 }
                 let page = tab.pages.get(&key);
-                let page = page.filter(|_| is_here(page))?;
-                let seen = (page.title(), page.blocks().to_vec());
+                let seen = page.filter(|_| is_here(page)).map(Shown::of);
+                if seen.is_none() && self.is_somewhere(&key) {
+                    return None;
+                }
                 if *shown.entry(key).or_insert_with(|| seen.clone()) != seen {
                     return None;
                 }
             }
         }
-        Some(shown)
+        let shown = shown.into_iter();
+        Some(shown.filter_map(|(key, shown)| Some((key, shown?))).collect())
+    }
+
+    /// Whether a relay has something of a page, other than what lies beyond where its author's log ends.
+    fn is_somewhere(&self, (classroom, document): &PageKey) -> bool {
+        let roster = self.auditor.roster(classroom);
+        let counts = |state: &LogState| {
+            let end = roster.and_then(|roster| roster.cutoff(&state.log));
+            end.is_none_or(|end| end > 0)
+        };
+        self.relays.iter().any(|relay| {
+            let logs = relay.store.logs(classroom).unwrap_or_default();
+            logs.iter()
+                .any(|state| state.log.document == *document && counts(state))
+        })
     }
 
     /// Whether the relay does not take this device's person in: their work stays where it is.
@@ -384,6 +444,18 @@ impl World {
             }
         }
         lines
+    }
+}
+
+impl Shown {
+    fn of(page: &Page) -> Self {
+        let mut heads = page.document().newest();
+        heads.sort_unstable();
+        Self {
+            title: page.title(),
+            blocks: page.blocks().to_vec(),
+            heads,
+        }
     }
 }
 

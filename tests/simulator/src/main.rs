@@ -1,12 +1,13 @@
 //! Runs many histories on all cores; tells the first that breaks a rule, made short, and fails.
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 use clap::Parser;
-use simulator::{Failure, Kind, Mischief, seed_of};
+use simulator::{Failure, Kind, Mischief, Rule, seed_of};
 
 #[derive(Parser)]
 #[command(about = "Runs histories under a seeded scheduler, and fails if one breaks a rule.")]
@@ -20,7 +21,7 @@ struct Arguments {
     /// Only histories of this kind; if left out, all kinds take turns.
     #[arg(long, value_enum)]
     kind: Option<Kind>,
-    /// Go on after a failure, and tell all of them, not made short.
+    /// Go on after a failure, and tell all of them, not made short; in the end, how many of which kind broke which promise.
     #[arg(long)]
     all: bool,
     /// Tell everything that happens, as it happens.
@@ -96,7 +97,24 @@ fn main() -> ExitCode {
     progress(done.load(Ordering::Relaxed), start);
     match failures.lock() {
         Ok(failures) if failures.is_empty() => ExitCode::SUCCESS,
+        Ok(failures) if arguments.all => {
+            count(&failures);
+            ExitCode::FAILURE
+        }
         _ => ExitCode::FAILURE,
+    }
+}
+
+/// Which seeds of which kind broke which promise.
+fn count(failures: &[Box<Failure>]) {
+    let mut seeds: BTreeMap<(Kind, Rule), Vec<&str>> = BTreeMap::new();
+    for failure in failures {
+        let key = (Kind::of(&failure.seed), failure.broken.rule);
+        seeds.entry(key).or_default().push(&failure.seed);
+    }
+    for ((kind, rule), seeds) in seeds {
+        let (count, seeds) = (seeds.len(), seeds.join(", "));
+        println!("{kind:?} {rule:?} {count}: {seeds}");
     }
 }
 

@@ -29,6 +29,12 @@ pub enum Mischief {
     RelayServesFormer,
     /// A relay throws away what a snapshot holds that nobody has confirmed.
     RelayDropsUnconfirmed,
+    /// A relay leaves a log out when it says what it has.
+    RelayListsLess,
+    /// A disk loses the newest commit beneath a running relay.
+    RelayLosesBeneath,
+    /// A relay that everybody else has come to agree with gives a newcomer nothing.
+    RelayStintsNewcomers,
     /// A device says that something is on its disk while it is not.
     DeviceLiesAboutDisk,
     /// A device reports a write that failed as done.
@@ -37,10 +43,22 @@ pub enum Mischief {
     DeviceTearsWrite,
     /// A device never says that a write is done.
     DeviceForgetsToSay,
+    /// A device says that a write is done before it is.
+    DeviceSaysDoneEarly,
     /// A device gives every tab the same random numbers: lanes, nonces and all.
     DeviceReusesLane,
     /// A device reads what was in its store a while ago.
     DeviceReadsOldRows,
+    /// A tab says of a deletion, a mark or a title that it is stored, and never told the replica.
+    TabForgetsEdit,
+    /// Members tell each other, and whoever has a link, all keys that they know.
+    MembersShareKeys,
+    /// A tab that has given a word to its replica gives it once more.
+    TabWritesTwice,
+    /// A replica panics at a message.
+    ReplicaPanics,
+    /// A replica answers a command twice.
+    ReplicaAnswersTwice,
     /// A replica answers a command before its write is done.
     ReplicaAnswersEarly,
     /// A replica sends something before its write is done.
@@ -61,7 +79,7 @@ impl Mischief {
     /// The promises that it breaks: one of these is expected to be seen broken.
     pub fn breaks(self) -> &'static [Rule] {
         match self {
-            Self::RelayAcknowledgesEarly | Self::RelayHidesFailure => {
+            Self::RelayAcknowledgesEarly | Self::RelayHidesFailure | Self::TabForgetsEdit => {
                 &[Rule::ClaimsTruly, Rule::LosesNothing]
             }
             Self::RelaySwallowsMessage | Self::RelaySwapsMessages => {
@@ -87,6 +105,9 @@ impl Mischief {
             ],
             Self::RelayIgnoresCutoffs | Self::RelayIgnoresLocks => &[Rule::ObeysRoster],
             Self::RelayServesFormer => &[Rule::ShutsOut],
+            Self::RelayListsLess => &[Rule::HasNothingToSend],
+            Self::RelayLosesBeneath => &[Rule::IsItsLog],
+            Self::RelayStintsNewcomers => &[Rule::Welcomes],
             Self::RelayDropsUnconfirmed => &[Rule::DropsNothing],
             Self::DeviceLiesAboutDisk => &[
                 Rule::PersistsBeforePublishing,
@@ -108,7 +129,11 @@ impl Mischief {
             ],
             // That nothing is ever answered is the point of it.
             Self::DeviceForgetsToSay => &[Rule::ComesToRest],
+            Self::DeviceSaysDoneEarly => &[Rule::WritesOnce],
             Self::DeviceReusesLane | Self::ReplicaReusesIndex => &[Rule::NeverForks],
+            Self::TabWritesTwice => &[Rule::DoublesNothing],
+            Self::ReplicaPanics => &[Rule::Panics],
+            Self::ReplicaAnswersTwice => &[Rule::AnswersOnce],
             Self::ReplicaAnswersEarly => &[Rule::PersistsBeforeAnswering],
             Self::ReplicaSendsEarly => &[Rule::PersistsBeforePublishing],
             Self::ReplicaForgesActor => &[Rule::SignsItsOwn],
@@ -120,7 +145,7 @@ impl Mischief {
                 Rule::StoresWhatItShows,
                 Rule::Welcomes,
             ],
-            Self::ReplicaKeepsRemovedIn => &[Rule::KeepsSecrets],
+            Self::ReplicaKeepsRemovedIn | Self::MembersShareKeys => &[Rule::KeepsSecrets],
         }
     }
 
@@ -130,6 +155,7 @@ impl Mischief {
             Self::RelayIgnoresCutoffs
             | Self::RelayIgnoresLocks
             | Self::RelayServesFormer
+            | Self::MembersShareKeys
             | Self::ReplicaKeepsRemovedIn => Kind::Governed,
             Self::RelayDropsUnconfirmed => Kind::Condensed,
             _ => Kind::Plain,

@@ -15,11 +15,11 @@ use sync_server::store::memory::Failure;
 
 use crate::act::{Act, Govern, How};
 use crate::broken::{Broken, Rule};
+use crate::edits::{self, Told};
 use crate::mischief::Mischief;
 use crate::rng::SeededRng;
 use crate::tab::{PageKey, Posting, Then};
 use crate::trace;
-use crate::words::{Told, Word};
 use crate::world::{Network, World};
 
 const MOST_DEVICES: usize = 8;
@@ -111,8 +111,7 @@ impl World {
             }
             Act::Restore { device } => {
                 let device = self.device(device);
-                self.restore(device);
-                Ok(())
+                self.restore(device)
             }
             Act::FillDisk { device } => self.set_full(device, true),
             Act::FreeDisk { device } => self.set_full(device, false),
@@ -142,6 +141,8 @@ impl World {
                 let device = self.device(device);
                 self.block(device, blocked)
             }
+            Act::Update { device } => self.update(self.device(device)),
+            Act::UpdateRelay { relay } => self.update_relay(self.relay(relay)),
             Act::Move { device } => {
                 let device = self.device(device);
                 let next = (self.devices[device].relay + 1) % self.relays.len();
@@ -323,7 +324,7 @@ impl World {
             Govern::Close(closed) => Some(Command::Close { classroom, closed }),
             Govern::RotateKeys => {
                 let space = some(&room.spaces, whom).copied();
-                space.map(|space| Command::RotateKeys { classroom, space })
+                space.map(|_| Command::RotateKeys { classroom, space })
             }
             Govern::StartAnew => document.map(|document| Command::StartAnew { classroom, document }),
             Govern::NewGroup => Some(Command::NewSpace {
@@ -381,37 +382,43 @@ impl World {
             .unwrap_or_default();
         let start = text.get(..offset).and_then(|before| before.rfind('['));
         let word = format!("[{word}]");
-        let (edit, then) = match (how, start) {
+        let mut written = None;
+        let edit = match (how, start) {
             (How::Delete, Some(start)) => {
-                self.words.deleted(text[start..offset].to_owned());
-                let deletion = Edit::Text {
+                self.edits.deleted(text[start..offset].to_owned());
+                Edit::Text {
                     block,
                     offset: start,
                     delete: offset - start,
                     insert: Vec::new(),
-                };
-                (deletion, Then::Nothing)
+                }
             }
             (How::Split, _) => {
                 let shape = Shape::paragraph();
-                (Edit::Split { block, offset, shape }, Then::Nothing)
+                Edit::Split { block, offset, shape }
             }
-            (How::Join, _) if block > 0 => (Edit::Join { block }, Then::Nothing),
-            (How::Mark, Some(_)) => {
-                let mark = Edit::Mark {
-                    block,
-                    from: 0,
-                    to: offset,
-                    name: "strong".to_owned(),
-                    value: Value::Boolean(at.is_multiple_of(2)),
-                };
-                (mark, Then::Nothing)
-            }
+            (How::Join, _) if block > 0 => Edit::Join { block },
+            (How::Mark, Some(_)) => Edit::Mark {
+                block,
+                from: 0,
+                to: offset,
+                name: "strong".to_owned(),
+                value: Value::Boolean(at.is_multiple_of(2)),
+            },
             (How::Retitle, _) => return self.retitle(number, key, &word),
-            _ if self.words.is_written(&word) => return Ok(()),
-            _ => (word_at(block, offset, &word), Then::SettleWord),
+            _ if self.edits.is_written(&word) => return Ok(()),
+            _ => {
+                let edit = word_at(block, offset, &word);
+                written = Some(word);
+                edit
+            }
         };
-        self.change(number, key, &[edit], then, word)
+        let again = written.clone().filter(|_| self.does(Mischief::TabWritesTwice));
+        self.change(number, key, &[edit], written)?;
+        match again {
+            Some(word) => self.change(number, key, &[word_at(block, offset, &word)], None),
+            None => Ok(()),
+        }
     }
 
     fn retitle(&mut self, number: usize, key: PageKey, title: &str) -> Result<(), Broken> {
@@ -421,7 +428,7 @@ impl World {
             .and_then(|tab| tab.pages.get_mut(&key))
             .is_some_and(|page| page.set_title(title).is_ok());
         if retitled {
-            self.change(number, key, &[], Then::Nothing, String::new())?;
+            self.change(number, key, &[], None)?;
         }
         Ok(())
     }
@@ -431,8 +438,7 @@ impl World {
         number: usize,
         key: PageKey,
         edits: &[Edit],
-        then: Then,
-        word: String,
+        word: Option<String>,
     ) -> Result<(), Broken> {
         let Some(device) = self.tabs.get(&number).map(|tab| tab.device) else {
             return Ok(());
@@ -444,25 +450,28 @@ impl World {
         let Some(command) = tab.edit(&key, edits, seconds)? else {
             return Ok(());
         };
-        let is_word = matches!(then, Then::SettleWord);
-        if let Command::Change { change, .. } = &command
-            && let Ok(info) = change::inspect(change)
-            && is_word
-        {
+        if let Command::Change { change, .. } = &command {
+            let change = Rule::Speaks.check(change::inspect(change))?.hash;
             // The number that the command gets.
             let request = self.next_request();
-            let record = Word {
+            let edit = edits::Edit {
                 page: key,
                 tab: number,
                 device,
-                change: info.hash,
+                word,
                 told: Told::Nothing,
                 on_relay: false,
+                is_left_to_others: false,
                 gone_with_device: false,
             };
-            self.words.written(word, request, record);
+            let is_forgotten = edit.word.is_none() && self.does(Mischief::TabForgetsEdit);
+            self.edits.made(change, request, edit);
+            if is_forgotten {
+                self.edits.answered(number, request, true);
+                return Ok(());
+            }
         }
-        self.ask(number, command, then)?;
+        self.ask(number, command, Then::SettleEdit)?;
         Ok(())
     }
 
@@ -475,34 +484,87 @@ impl World {
         self.devices[device].store.crash(surviving);
     }
 
-    fn restore(&mut self, device: usize) {
+    fn restore(&mut self, device: usize) -> Result<(), Broken> {
         let Some(backup) = self.devices[device].backup.clone() else {
-            return;
+            return Ok(());
         };
-        for tab in self.tabs_of(device) {
+        let tabs = self.tabs_of(device);
+        let mut in_doubt = self.edits.in_doubt(device);
+        let is_shown = |(change, edit): &&(Hash, edits::Edit)| self.is_open_in(&tabs, edit.page, change);
+        let shown: BTreeSet<Hash> = in_doubt
+            .iter()
+            .filter(is_shown)
+            .map(|(change, _)| *change)
+            .collect();
+        for tab in tabs {
             self.crash_tab(tab, true);
         }
-        let full = self.devices[device].store.full;
-        self.devices[device].store = *backup;
-        self.devices[device].store.full = full;
-        // What the backup holds is not known, so of what was promised here only what somebody else shows counts on.
-        let shown: BTreeMap<&PageKey, Vec<String>> = self
-            .tabs
-            .values()
-            .flat_map(|tab| {
-                tab.pages
-                    .keys()
-                    .map(|key| (key, tab.text(key).unwrap_or_default()))
-            })
-            .fold(BTreeMap::new(), |mut shown, (key, text)| {
-                shown.entry(key).or_default().push(text);
-                shown
-            });
-        self.words.device_went_back(device, |text, word| {
-            shown
-                .get(&word.page)
-                .is_some_and(|pages| pages.iter().any(|page| page.contains(text)))
+        let stored = self.changes_on(device);
+        in_doubt.retain(|(change, edit)| {
+            edit.device == device || shown.contains(change) || stored.contains(change)
         });
+        self.devices[device].store.put_back(*backup);
+        let surviving = self.changes_on_devices();
+        let open: Vec<usize> = self.tabs.keys().copied().collect();
+        let mut gone = BTreeSet::new();
+        for (change, edit) in in_doubt {
+            let classroom = edit.page.0;
+            let is_left = surviving.contains(&change)
+                || self.is_open_in(&open, edit.page, &change)
+                || self.is_on_a_relay(&classroom, &change)?
+                || (0..self.devices.len()).any(|device| self.is_aside(device, &classroom, &change));
+            if !is_left {
+                gone.insert(change);
+            }
+        }
+        self.edits.device_went_back(device, &gone);
+        Ok(())
+    }
+
+    /// Whether one of these tabs has a page open with a change in it.
+    fn is_open_in(&self, tabs: &[usize], page: PageKey, change: &Hash) -> bool {
+        let open = tabs.iter().filter_map(|tab| self.tabs.get(tab)?.pages.get(&page));
+        let mut histories = open.map(Page::document);
+        histories.any(|history| history.has_all(&history.newest(), &[*change]))
+    }
+
+    /// The changes in a device's store.
+    fn changes_on(&mut self, device: usize) -> BTreeSet<Hash> {
+        let mut changes = BTreeSet::new();
+        for (key, row) in self.devices[device].store.table(Table::Segments) {
+            if let Some(Ok(classroom)) = key.get(..32).map(<[u8; 32]>::try_from)
+                && let Ok(segment) = Segment::decode(row)
+            {
+                changes.extend(self.auditor.changes(&ClassroomId(classroom), &segment));
+            }
+        }
+        changes
+    }
+
+    fn changes_on_devices(&mut self) -> BTreeSet<Hash> {
+        let devices = 0..self.devices.len();
+        devices.flat_map(|device| self.changes_on(device)).collect()
+    }
+
+    /// All tabs are closed, and the next one is of the next version.
+    pub(crate) fn update(&mut self, device: usize) -> Result<(), Broken> {
+        if self.devices[device].is_next {
+            return Ok(());
+        }
+        for tab in self.tabs_of(device) {
+            self.handle(tab, Event::Closing)?;
+            self.crash_tab(tab, true);
+        }
+        self.devices[device].is_next = true;
+        self.open_tab(device)?;
+        Ok(())
+    }
+
+    pub(crate) fn update_relay(&mut self, number: usize) -> Result<(), Broken> {
+        self.relays[number].is_next = true;
+        self.relays[number].restart();
+        self.relay_is_gone(number, false);
+        Ok(())
     }
 
     fn set_full(&mut self, device: u8, full: bool) -> Result<(), Broken> {
@@ -580,32 +642,29 @@ impl World {
     }
 
     fn replace_relay(&mut self, number: usize, empty: bool) -> Result<(), Broken> {
-        self.relays[number].replace(empty);
-        self.relay_is_gone(number, false);
-        let mut surviving: BTreeSet<Hash> = BTreeSet::new();
-        for device in &self.devices {
-            for (key, row) in device.store.table(Table::Segments) {
-                if let Some(Ok(classroom)) = key.get(..32).map(<[u8; 32]>::try_from)
-                    && let Ok(segment) = Segment::decode(row)
-                {
-                    surviving.extend(self.auditor.changes(&ClassroomId(classroom), &segment));
-                }
+        // That it has something may still be told from tab to tab when it has gone.
+        for (tab, change, classroom) in self.edits.all_unseen() {
+            if self.relays[number].holds(&mut self.auditor, &classroom, &change)? {
+                self.edits.seen(tab, &change);
             }
         }
+        self.relays[number].replace(empty);
+        self.relay_is_gone(number, false);
+        let surviving = self.changes_on_devices();
         let mut held = Ok(());
         let (relays, auditor) = (&mut self.relays, &mut self.auditor);
-        self.words.relay_went_back(
-            |word| {
+        self.edits.relay_went_back(
+            |change, edit| {
                 let mut holding = relays
                     .iter_mut()
-                    .map(|relay| relay.holds(auditor, &word.page.0, &word.change));
+                    .map(|relay| relay.holds(auditor, &edit.page.0, change));
                 let holds = holding.find(|holds| !matches!(holds, Ok(false)));
                 holds.unwrap_or(Ok(false)).unwrap_or_else(|broken| {
                     held = Err(broken);
                     true
                 })
             },
-            |word| surviving.contains(&word.change),
+            |change| surviving.contains(change),
         );
         self.auditor.forget_rosters();
         for relay in &mut self.relays {

@@ -29,6 +29,9 @@ const FAULTS: [(Fault, usize); 11] = [
     (Fault::People, 3),
 ];
 
+/// Longer than an invite lasts, in milliseconds.
+const MONTH: u32 = 31 * 24 * 60 * 60 * 1000;
+
 /// What a governed history may have besides.
 const GOVERNING: [(Fault, usize); 5] = [
     (Fault::Removal, 3),
@@ -53,14 +56,18 @@ const CONDENSING: [(Fault, usize); 1] = [(Fault::Tidying, 8)];
 /// What a history has besides in which pages are started anew.
 const RENEWING: [(Fault, usize); 1] = [(Fault::Anew, 5)];
 
+/// What a mixed history has besides.
+const MIXING: [(Fault, usize); 2] = [(Fault::Versions, 8), (Fault::Tidying, 3)];
+
 /// The kinds that take turns. Of what people write while a page is started anew something can still be there twice in the end.
-const KINDS: [Kind; 6] = [
+const KINDS: [Kind; 7] = [
     Kind::Plain,
     Kind::Governed,
     Kind::Healed,
     Kind::Apart,
     Kind::Narrow,
     Kind::Condensed,
+    Kind::Mixed,
 ];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,6 +94,7 @@ enum Fault {
     Sockets,
     Tidying,
     Anew,
+    Versions,
 }
 
 /// What a history is about. All histories have the faults of devices, links and relays.
@@ -106,6 +114,8 @@ pub enum Kind {
     Condensed,
     /// Pages are started anew.
     Anew,
+    /// Some devices, and the relay, are of the next version, which seals what the others can't open.
+    Mixed,
 }
 
 impl Kind {
@@ -119,10 +129,12 @@ impl Kind {
             Self::Narrow => format!("narrow {number}"),
             Self::Condensed => format!("condensed {number}"),
             Self::Anew => format!("anew {number}"),
+            Self::Mixed => format!("mixed {number}"),
         }
     }
 
-    fn of(seed: &str) -> Self {
+    /// The kind of a history, by its seed.
+    pub fn of(seed: &str) -> Self {
         match seed.split_once(' ') {
             Some(("governed", _)) => Self::Governed,
             Some(("healed", _)) => Self::Healed,
@@ -130,6 +142,7 @@ impl Kind {
             Some(("narrow", _)) => Self::Narrow,
             Some(("condensed", _)) => Self::Condensed,
             Some(("anew", _)) => Self::Anew,
+            Some(("mixed", _)) => Self::Mixed,
             _ => Self::Plain,
         }
     }
@@ -155,6 +168,7 @@ pub fn plan(seed: &str) -> Plan {
         Kind::Narrow => (&GOVERNING[..], &NARROWING[..]),
         Kind::Condensed => (&[][..], &CONDENSING[..]),
         Kind::Anew => (&[][..], &RENEWING[..]),
+        Kind::Mixed => (&GOVERNING[..], &MIXING[..]),
     };
     let kinds = FAULTS.iter().chain(possible).copied();
     let mut kinds: Vec<(Fault, usize)> = kinds.filter(|_| rng.percent(40)).collect();
@@ -186,10 +200,16 @@ pub fn plan(seed: &str) -> Plan {
         });
         pause(&mut rng, &mut acts);
     }
+    // Now and then all are away for longer than an invite lasts, wherever in their work they are.
+    let mut away = SeededRng::new(&format!("{seed} away"));
+    if away.percent(10) {
+        let at = away.below(acts.len());
+        acts.insert(at, Act::Pass { milliseconds: MONTH });
+    }
     let setting = Setting {
         relays: if kind == Kind::Apart { 2 } else { 1 },
         throttled: kind == Kind::Narrow,
-        condensed: kind == Kind::Condensed,
+        condensed: kind == Kind::Condensed || kind == Kind::Mixed && rng.percent(30),
         ..Setting::from(people)
     };
     Plan { setting, acts }
@@ -334,6 +354,8 @@ fn fault(rng: &mut SeededRng, kinds: &[(Fault, usize)]) -> Act {
         },
         Fault::Loss => Act::BackupRelay { relay: device },
         Fault::Moves => Act::Move { device },
+        Fault::Versions if is_first => Act::Update { device },
+        Fault::Versions => Act::UpdateRelay { relay: device },
         Fault::Sockets => Act::Block {
             device,
             blocked: is_first || tab.is_multiple_of(2),

@@ -3,25 +3,27 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use documents::change::Hash;
+use documents::page::Page;
 use documents::page::edit::Block;
 use protocol::frame::{self, ClientFrame, Position, RelayFrame};
 use protocol::identity::{MemberKeys, answer_challenge};
 use protocol::inventory::{LogRange, Wanted};
-use protocol::roster::Role;
+use protocol::roster::{Action, Role, Roster};
 use protocol::segment::{Log, Segment};
-use protocol::{ClassroomId, SpaceId};
+use protocol::{ClassroomId, EntryHash, SpaceId};
 use replica::store::{AsideReason, Table};
 use replica::view;
-use sync_server::core::Sent;
+use sync_server::core::{Moment, Relay as Core, Sent};
 use sync_server::store::{Item, Memory, Placed, Store as _};
 
 use crate::broken::{Broken, Rule};
+use crate::edits::words_in;
 use crate::ending::{HOME, Shown, UNTIL_COMPARED};
+use crate::mischief::Mischief;
 use crate::perform::invitation;
 use crate::relay::moment;
 use crate::tab::{PageKey, Tab, Then, Traffic};
-use crate::words::words_in;
-use crate::world::{ORIGIN, World};
+use crate::world::{ORIGIN, World, segment_aside};
 
 /// After so many seconds what is quiet was folded.
 const UNTIL_FOLDED: usize = 40;
@@ -36,79 +38,126 @@ const MAY_STAY: [u8; 5] = [
 ];
 
 impl World {
-    /// Each word that was answered is there once, or is kept aside.
-    pub(crate) fn check_words(&mut self, shown: &BTreeMap<PageKey, Shown>) -> Result<(), Broken> {
+    /// Each change that was answered is in the history of its page, or kept aside; each word that nobody took out is in the
+    /// text, once.
+    pub(crate) fn check_edits(&mut self, shown: &BTreeMap<PageKey, Shown>) -> Result<(), Broken> {
         let mut there = BTreeMap::new();
-        for (key, (_, blocks)) in shown {
-            let text: Vec<String> = blocks.iter().map(Block::text).collect();
+        for (key, page) in shown {
+            let text: Vec<String> = page.blocks.iter().map(Block::text).collect();
             match words_in(&text.join("\n")) {
                 Some(words) => there.insert(*key, words),
                 None => return Rule::DoublesNothing.broken(format!("{text:?}")),
             };
         }
         let promised: Vec<_> = self
-            .words
+            .edits
             .promised()
-            .map(|(text, word)| (text.clone(), word.clone()))
+            .map(|(change, edit)| (*change, edit.clone()))
             .collect();
-        for (text, word) in promised {
-            let (classroom, _) = word.page;
-            let is_kept = match there.get(&self.now_at(word.page)) {
-                Some(words) if words.contains(&text) => true,
+        for (change, edit) in promised {
+            let (classroom, _) = edit.page;
+            let pages = self.now_at(edit.page);
+            let shown: Vec<_> = pages.iter().filter_map(|page| there.get(page)).collect();
+            // What took the place of a page that was started anew holds its words, as other changes.
+            let is_in_history = pages.len() > 1 || self.is_in_history(edit.page, &change);
+            let has_word = || {
+                let mut word = edit.word.iter();
+                word.all(|word| self.edits.is_deleted(word) || shown.iter().any(|words| words.contains(word)))
+            };
+            let is_kept = match shown.first() {
+                Some(_) if is_in_history && has_word() => true,
                 // Nobody is left who could show it.
-                None if self.is_on_a_relay(&classroom, &word.change)? => true,
+                None if self.is_on_a_relay(&classroom, &change)? => true,
                 _ => {
                     // What came to the relay before its author was shut out is everybody's.
-                    !word.on_relay && self.stays_on(word.device, &classroom, &word.change)
-                        || (0..self.devices.len())
-                            .any(|device| self.is_aside(device, &classroom, &word.change))
+                    !edit.on_relay && self.stays_on(edit.device, &classroom, &change)
+                        || (0..self.devices.len()).any(|device| self.is_aside(device, &classroom, &change))
                 }
             };
             Rule::LosesNothing.holds(is_kept, || {
-                format!("{text} of tab {} on device {}", word.tab, word.device)
+                format!("{change}, in its page's history: {is_in_history}, {edit:?}")
             })?;
         }
         Ok(())
     }
 
-    /// The page that stands in the place of one, if it was started anew.
-    fn now_at(&self, (classroom, document): PageKey) -> PageKey {
-        let erased = |document: &_| self.auditor.roster(&classroom)?.erased(document);
-        let mut seen = BTreeSet::new();
-        let mut last = document;
-        while let Some(next) = erased(&last).filter(|_| seen.insert(last)) {
-            last = next;
-        }
-        (classroom, last)
+    /// Whether those who belong to a page's classroom have a change in it; all have the same by now.
+    fn is_in_history(&self, page: PageKey, change: &Hash) -> bool {
+        let mut tabs = self.tabs.values();
+        tabs.any(|tab| {
+            let room = tab.classrooms.get(&page.0);
+            let document = tab.pages.get(&page).map(Page::document);
+            room.is_some_and(|room| !self.is_shut_out(room))
+                && document.is_some_and(|document| document.has_all(&document.newest(), &[*change]))
+        })
     }
 
-    /// Whether a change is in the store of a device whose person is shut out.
-    fn stays_on(&mut self, device: usize, classroom: &ClassroomId, change: &Hash) -> bool {
-        if !self.is_device_shut_out(device, classroom) {
-            return false;
+    /// A page, and those that it was started anew as: two leads who do that apart make two.
+    fn now_at(&self, (classroom, document): PageKey) -> Vec<PageKey> {
+        let roster = self.auditor.roster(&classroom);
+        let entries = roster.map(Roster::entries_in_order).unwrap_or_default();
+        let mut pages = vec![(classroom, document)];
+        let mut at = 0;
+        while let Some(&(_, page)) = pages.get(at) {
+            // Of two leads' entries neither of which follows on the other that for the later page may stand first.
+            for entry in &entries {
+                if let Action::Erase { document, successor } = entry.action()
+                    && *document == page
+                    && !pages.contains(&(classroom, *successor))
+                {
+                    pages.push((classroom, *successor));
+                }
+            }
+            at += 1;
         }
+        pages
+    }
+
+    /// Whether a change is in the store of a device whose person is shut out, of the classroom or of the space.
+    fn stays_on(&mut self, device: usize, classroom: &ClassroomId, change: &Hash) -> bool {
+        let is_out = self.is_device_shut_out(device, classroom);
         let rows = self.devices[device].store.table(Table::Segments);
         let mut own = rows
             .filter(|(key, _)| key.starts_with(&classroom.0))
             .filter_map(|(_, row)| Segment::decode(row).ok());
-        own.any(|segment| self.auditor.changes(classroom, &segment).contains(change))
+        own.any(|segment| {
+            let header = &segment.header;
+            let is_out_of_space = self
+                .auditor
+                .roster(classroom)
+                .is_some_and(|roster| !roster.is_in_space(&header.log.member, &header.space));
+            (is_out || is_out_of_space) && self.auditor.changes(classroom, &segment).contains(change)
+        })
     }
 
-    /// Honest devices never fork a log and keys reach everybody, so what waited was applied.
+    /// Honest devices never fork a log and keys reach everybody, so what waited was applied. Which of what copies of a profile
+    /// wrote at once was carried over when a page was erased they can't tell for sure, and keep it.
     pub(crate) fn check_aside(&self) -> Result<(), Broken> {
+        let is_copied = self.devices.iter().enumerate().any(|(number, device)| {
+            let mut others = self.devices[..number].iter();
+            device.backup.is_some() || others.any(|other| other.person == device.person)
+        });
         for (number, device) in self.devices.iter().enumerate() {
             let rows = device.store.table(Table::Aside);
             // A version, and the reason.
-            let mut aside =
-                rows.filter(|(_, row)| !row.get(1).is_some_and(|reason| MAY_STAY.contains(reason)));
-            let is_kept = aside.any(|(key, _)| {
+            let may_stay =
+                |reason: &u8| MAY_STAY.contains(reason) || is_copied && *reason == AsideReason::Erased as u8;
+            let mut aside = rows.filter(|(_, row)| !row.get(1).is_some_and(may_stay));
+            // Who carries a file for others can't open what is of spaces that they are not in.
+            let is_others = |room: &view::Classroom, row: &[u8]| {
+                let is_closed = row.get(1) == Some(&(AsideReason::UnknownKey as u8));
+                is_closed && segment_aside(row).is_some_and(|item| !room.spaces.contains(&item.header.space))
+            };
+            let is_kept = aside.any(|(key, row)| {
                 let mut rooms = self
                     .tabs_of(number)
                     .into_iter()
                     .filter_map(|tab| self.tabs.get(&tab));
                 rooms.all(|tab| {
                     let mut rooms = tab.classrooms.values();
-                    rooms.any(|room| key.starts_with(&room.id.0) && !self.is_shut_out(room))
+                    rooms.any(|room| {
+                        key.starts_with(&room.id.0) && !self.is_shut_out(room) && !is_others(room, row)
+                    })
                 })
             });
             Rule::KeepsAsideNothing.holds(!is_kept, || format!("device {number}"))?;
@@ -128,7 +177,7 @@ impl World {
                 }
             }
             for (classroom, entries) in entries {
-                if self.is_device_shut_out(device, &classroom) {
+                if self.is_device_shut_out(device, &classroom) || self.waits_too_long(device, &classroom) {
                     continue;
                 }
                 let stored = Rule::IsItsLog.check(self.relays[HOME].store.entries(&classroom))?;
@@ -148,9 +197,41 @@ impl World {
         Ok(())
     }
 
+    /// Whether this device's person has asked to be let in, and the invite does not last any more: until they are let in they are
+    /// told nothing.
+    fn waits_too_long(&self, device: usize, classroom: &ClassroomId) -> bool {
+        let Some(roster) = self.auditor.roster(classroom) else {
+            return false;
+        };
+        let now = moment(self.now).clock;
+        let lasts = |invite: &EntryHash| {
+            let invite = roster.invite_by(invite);
+            invite.is_some_and(|invite| {
+                !invite.ended && invite.expires > now && invite.used < invite.uses as usize
+            })
+        };
+        let tabs = self.tabs_of(device).into_iter();
+        tabs.filter_map(|tab| self.tabs.get(&tab)?.home.as_ref())
+            .any(|home| {
+                let waits = home.waiting.iter().any(|waiting| waiting.id == *classroom);
+                let mut entries = roster.entries_in_order().into_iter();
+                let may_hear = entries.any(|entry| match entry.action() {
+                    Action::Request { invite, .. } => Some(entry.author()) == home.me && lasts(invite),
+                    _ => false,
+                });
+                let is_in = home.me.is_some_and(|me| roster.member(&me).is_some());
+                waits && !is_in && !may_hear
+            })
+    }
+
     /// A fresh inventory exchange finds nothing to send, either way.
     pub(crate) fn check_nothing_to_send(&mut self) -> Result<(), Broken> {
         self.settle(UNTIL_FOLDED)?;
+        if self.does(Mischief::RelayLosesBeneath) {
+            let store = &self.relays[HOME].store;
+            store.rewind(store.batches().saturating_sub(1));
+        }
+        self.check_running()?;
         let before = self.traffic();
         // Nobody knows the relay that it is now, so all say to each other what they have.
         self.relays[HOME].renew();
@@ -180,6 +261,36 @@ impl World {
         };
         let tabs = self.tabs.iter().filter(|(_, tab)| compares(tab));
         tabs.map(|(number, tab)| (*number, tab.traffic)).collect()
+    }
+
+    /// What each relay says, as it has been running all along, one that is started on its store says as well: nothing that it
+    /// has at hand went wrong meanwhile.
+    fn check_running(&mut self) -> Result<(), Broken> {
+        let now = moment(self.now);
+        let asking = [ClientFrame::Inventory { channel: 0 }];
+        for id in self.classrooms() {
+            for relay in &mut self.relays {
+                let Some(roster) = self.auditor.roster(&id) else {
+                    continue;
+                };
+                let beginning = Position {
+                    incarnation: relay.store.incarnation(),
+                    index: 0,
+                };
+                let mut fresh = relay.again_on(&relay.store);
+                for reader in self.auditor.members() {
+                    if roster.member(&reader.id()).is_none() {
+                        continue;
+                    }
+                    let told = |core| told_by(core, reader, id, Some(beginning), &asking, now).map(sorted);
+                    let (running, fresh) = (told(&mut relay.core)?, told(&mut fresh)?);
+                    Rule::IsItsLog.holds(running == fresh, || {
+                        format!("it says {running:?}, and started anew {fresh:?}")
+                    })?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// A relay that is started on what the store's log says serves just that.
@@ -218,52 +329,15 @@ impl World {
                 incarnation: again.incarnation(),
                 index: 0,
             };
-            let told = self.told_to(reader, &again, id, Some(beginning), &[])?;
+            let mut core = self.relays[HOME].again_on(&again);
+            let now = moment(self.now);
+            let told = told_by(&mut core, reader, id, Some(beginning), &[], now)?;
             let served = told.iter().filter(|frame| is_item(frame)).count();
             Rule::IsItsLog.holds(served == readable, || {
                 format!("{served} of {readable} items were served")
             })?;
         }
         Ok(())
-    }
-
-    /// What a relay on a store tells somebody who opens a classroom from a position on, and asks for things then.
-    fn told_to(
-        &self,
-        reader: &MemberKeys,
-        store: &Memory,
-        classroom: ClassroomId,
-        since: Option<Position>,
-        asking: &[ClientFrame],
-    ) -> Result<Vec<RelayFrame>, Broken> {
-        let now = moment(self.now);
-        let mut core = self.relays[HOME].again_on(store);
-        let session = core.connect(vec![ORIGIN.to_owned()], [7; 32], now);
-        let hello = [
-            ClientFrame::Answer {
-                member: reader.id(),
-                signature: answer_challenge(reader, ORIGIN, &[7; 32]),
-            },
-            ClientFrame::Open {
-                channel: 0,
-                classroom,
-                since,
-                roster: Vec::new(),
-                invite: None,
-            },
-        ];
-        let mut message = Vec::new();
-        for frame in hello.iter().chain(asking) {
-            Rule::Speaks.check(frame::append(&mut message, frame))?;
-        }
-        core.receive(session, message, now);
-        let mut told = Vec::new();
-        while let Sent::Message(message) = core.send(session) {
-            for frame in frame::decode::<RelayFrame>(&message) {
-                told.push(Rule::Speaks.check(frame)?);
-            }
-        }
-        Ok(told)
     }
 
     /// Whoever was removed, or left, gets the roster and nothing else, however they ask.
@@ -286,6 +360,9 @@ impl World {
                     _ => None,
                 })
                 .collect();
+            // A relay from which all whom it knew have left takes nothing any more of what others have.
+            let is_entry = |placed: &&Placed| matches!(placed.item, Item::Entry { .. });
+            let entries_here = stored.iter().filter(is_entry).count();
             let ranges = logs.iter().map(|log| LogRange {
                 log: *log,
                 from: 0,
@@ -312,7 +389,9 @@ impl World {
             };
             for reader in readers {
                 for since in [None, Some(known), Some(unknown)] {
-                    let told = self.told_to(reader, &self.relays[HOME].store, id, since, &asking)?;
+                    let relay = &self.relays[HOME];
+                    let mut core = relay.again_on(&relay.store);
+                    let told = told_by(&mut core, reader, id, since, &asking, moment(self.now))?;
                     let leaks = |frame: &&RelayFrame| match frame {
                         RelayFrame::Inventory { part, .. } => {
                             !(part.logs.is_empty() && part.snapshots.is_empty())
@@ -333,29 +412,9 @@ impl World {
                         .iter()
                         .filter(|f| matches!(f, RelayFrame::Entry { .. }))
                         .count();
-                    Rule::ShutsOut.holds(entries == roster.len(), || {
-                        format!("{:?} gets {entries} of {} entries", reader.id(), roster.len())
+                    Rule::ShutsOut.holds(entries == entries_here, || {
+                        format!("{:?} gets {entries} of {entries_here} entries", reader.id())
                     })?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Nobody opens what was written with a space's newest key but who is in the space.
-    pub(crate) fn check_secrets(&mut self) -> Result<(), Broken> {
-        for id in self.classrooms() {
-            // Without anybody who could, no new key is made.
-            let is_led =
-                |room: &view::Classroom| room.id == id && room.role.is_staff() && !self.is_shut_out(room);
-            if !self.tabs.values().any(|tab| tab.classrooms.values().any(is_led)) {
-                continue;
-            }
-            for placed in Rule::IsItsLog.check(self.relays[HOME].store.page(&id, 0, usize::MAX))? {
-                if let Item::Segment { segment, .. } = placed.item
-                    && let Some(member) = self.auditor.opened_by_stranger(&id, &segment)
-                {
-                    return Rule::KeepsSecrets.broken(format!("{member:?} opens {:?}", segment.header));
                 }
             }
         }
@@ -383,11 +442,15 @@ impl World {
         device.store = crate::store::Store::default();
         device.locks.clear();
         device.ahead = 0;
+        self.newcomer = Some(self.devices.len());
         self.people.push(self.devices.len());
         self.devices.push(device);
         let newcomer = self.people.len() - 1;
         self.join(newcomer, links)?;
-        let after = self.until_equal()?;
+        let after = self.until_equal().or_else(|broken| match broken.rule {
+            Rule::Agrees | Rule::ComesToRest => Rule::Welcomes.broken(broken.what),
+            _ => Err(broken),
+        })?;
         let everyones: BTreeSet<PageKey> = self
             .tabs
             .get(&host)
@@ -411,4 +474,55 @@ impl World {
             format!("{after:?}\n{shown:?}")
         })
     }
+}
+
+/// What a relay tells somebody who opens a classroom from a position on, and asks for things then.
+fn told_by(
+    core: &mut Core,
+    reader: &MemberKeys,
+    classroom: ClassroomId,
+    since: Option<Position>,
+    asking: &[ClientFrame],
+    now: Moment,
+) -> Result<Vec<RelayFrame>, Broken> {
+    let session = core.connect(vec![ORIGIN.to_owned()], [7; 32], now);
+    let hello = [
+        ClientFrame::Answer {
+            member: reader.id(),
+            signature: answer_challenge(reader, ORIGIN, &[7; 32]),
+        },
+        ClientFrame::Open {
+            channel: 0,
+            classroom,
+            since,
+            roster: Vec::new(),
+            invite: None,
+        },
+    ];
+    let mut message = Vec::new();
+    for frame in hello.iter().chain(asking) {
+        Rule::Speaks.check(frame::append(&mut message, frame))?;
+    }
+    core.receive(session, message, now);
+    let mut told = Vec::new();
+    while let Sent::Message(message) = core.send(session) {
+        for frame in frame::decode::<RelayFrame>(&message) {
+            told.push(Rule::Speaks.check(frame)?);
+        }
+    }
+    core.disconnect(session);
+    Ok(told)
+}
+
+/// What was told of a classroom, and then its inventory: they may come in turns. What is asked of whoever listens, or is
+/// whispered, says nothing about it.
+fn sorted(told: Vec<RelayFrame>) -> (Vec<RelayFrame>, Vec<RelayFrame>) {
+    told.into_iter()
+        .filter(|frame| {
+            !matches!(
+                frame,
+                RelayFrame::WantSnapshot { .. } | RelayFrame::Whisper { .. }
+            )
+        })
+        .partition(|frame| !matches!(frame, RelayFrame::Inventory { .. }))
 }

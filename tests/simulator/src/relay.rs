@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use documents::change::Hash;
 use protocol::inventory::LogState;
-use protocol::roster::{Entry, Roster};
+use protocol::roster::{Entry, Roster, Unfit};
 use protocol::snapshot::Snapshot;
 use protocol::verdict::Verdict;
 use protocol::{ClassroomId, MemberId};
@@ -26,6 +26,8 @@ pub(crate) struct Relay {
     limits: Limits,
     /// What the challenges of requests come from.
     pub(crate) secret: ExchangeSecret,
+    /// Whether it is of the next version.
+    pub(crate) is_next: bool,
     /// How often it did something that its sessions may have to tell.
     pub(crate) news: u64,
     backup: Option<Memory>,
@@ -48,6 +50,7 @@ impl Relay {
             store,
             limits,
             secret: ExchangeSecret::new([u8::try_from(incarnation).unwrap_or_default(); 32]),
+            is_next: false,
             news: 0,
             backup: None,
             held: BTreeMap::new(),
@@ -172,7 +175,12 @@ impl Relay {
                         let header = &segment.header;
                         let roster = held.roster.as_ref();
                         let fits = roster.map(|roster| roster.check_segment(header));
-                        let is_allowed = matches!(fits, Some(Ok(()))) || auditor.is_vouched_for(&hash);
+                        let author = roster.and_then(|roster| roster.member(&header.log.member));
+                        // Others may have built on what lies beyond, and who may write again themselves.
+                        let is_needed = matches!(fits, Some(Err(Unfit::BeyondCutoff)))
+                            && author.is_some_and(|author| author.role.may_write());
+                        let is_allowed =
+                            matches!(fits, Some(Ok(()))) || is_needed || auditor.is_vouched_for(&hash);
                         Rule::ObeysRoster.holds(is_allowed, || format!("{fits:?}: {header:?}"))?;
                         held.changes.extend(auditor.changes(classroom, &segment));
                     }

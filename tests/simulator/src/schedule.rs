@@ -2,10 +2,10 @@
 
 use replica::Event;
 use replica::store::{Batch, Table};
-use sync_server::core::Sent;
+use sync_server::core::{Sent, SessionId};
 
-use protocol::Refusal;
 use protocol::frame::{self, RelayFrame};
+use protocol::{Refusal, next};
 
 use crate::broken::{Broken, Rule};
 use crate::mischief::Mischief;
@@ -115,7 +115,7 @@ impl World {
             Step::Commit(relay) => {
                 // If it fails, everybody is told.
                 let relay = &mut self.relays[relay];
-                let committed = relay.core.commit(moment(self.now));
+                let committed = next::play(relay.is_next, || relay.core.commit(moment(self.now)));
                 self.story.update(&[u8::from(committed.is_ok())]);
                 relay.news += 1;
                 relay.check_drops()
@@ -124,6 +124,12 @@ impl World {
     }
 
     fn write(&mut self, number: usize) -> Result<(), Broken> {
+        if self.does(Mischief::DeviceSaysDoneEarly) && self.rng("early").percent(10) {
+            if let Some(tab) = self.tabs.get_mut(&number) {
+                tab.written += 1;
+            }
+            return self.handle(number, Event::Written);
+        }
         let Some((batch, device)) = self.tabs.get_mut(&number).and_then(|tab| {
             tab.written += 1;
             Some((tab.writing.take()?, tab.device))
@@ -239,19 +245,16 @@ impl World {
         };
         let device = &self.devices[tab.device];
         let is_up = device.network == Network::Up;
-        tab.posting = match posting {
+        let next = match posting {
             Posting::Asking(request) if is_up => {
                 let relay = device.relay;
-                let (now, origins) = (moment(self.now), vec![ORIGIN.to_owned()]);
-                let relay_of = &mut self.relays[relay];
-                let session = relay_of.core.exchange(origins, request, &relay_of.secret, now);
-                relay_of.news += 1;
-                Some(Posting::Answering { relay, session })
+                let session = self.hand_on(relay, request);
+                Posting::Answering { relay, session }
             }
             Posting::Answering { relay, session } => match self.relays[relay].core.answer(session) {
-                Some(answer) if is_up => Some(Posting::Answered(answer)),
-                Some(_) => Some(Posting::Lost),
-                None => Some(Posting::Answering { relay, session }),
+                Some(answer) if is_up => Posting::Answered(answer),
+                Some(_) => Posting::Lost,
+                None => Posting::Answering { relay, session },
             },
             Posting::Answered(answer) if is_up => {
                 self.story.update(&answer);
@@ -262,7 +265,41 @@ impl World {
                 return self.handle(number, Event::Disconnected);
             }
         };
+        if let Some(tab) = self.tabs.get_mut(&number) {
+            tab.posting = Some(next);
+        }
         Ok(())
+    }
+
+    /// Hands a request on to a relay. What stands between may do so twice, and the second time late; of two answers to the
+    /// same request it gives back either.
+    fn hand_on(&mut self, relay: usize, request: Vec<u8>) -> SessionId {
+        self.posted += 1;
+        let mut rng = SeededRng::new(&format!("{} request {}", self.seed, self.posted));
+        if self.repeats && rng.percent(20) {
+            self.late.push((relay, request.clone()));
+        }
+        if self.repeats && rng.percent(20) {
+            let first = self.exchange(relay, request.clone());
+            self.relays[relay].core.disconnect(first);
+        }
+        let session = self.exchange(relay, request);
+        if rng.percent(50)
+            && let Some((relay, request)) = self.late.pop()
+        {
+            let last = self.exchange(relay, request);
+            self.relays[relay].core.disconnect(last);
+        }
+        session
+    }
+
+    fn exchange(&mut self, relay: usize, request: Vec<u8>) -> SessionId {
+        let (now, origins) = (moment(self.now), vec![ORIGIN.to_owned()]);
+        let relay = &mut self.relays[relay];
+        relay.news += 1;
+        next::play(relay.is_next, || {
+            relay.core.exchange(origins, request, &relay.secret, now)
+        })
     }
 
     fn up(&mut self, number: usize) -> Result<(), Broken> {
@@ -272,7 +309,8 @@ impl World {
         match (wire.up.pop_front(), wire.session) {
             (Some(message), Some(session)) => {
                 let relay = &mut self.relays[wire.relay];
-                relay.core.receive(session, message, moment(self.now));
+                let now = moment(self.now);
+                next::play(relay.is_next, || relay.core.receive(session, message, now));
                 relay.news += 1;
             }
             (Some(_), None) => {}
@@ -315,6 +353,9 @@ impl World {
             Some(_) => self.rng("meddling"),
         };
         let mischief = self.mischief;
+        let tab = self.wires.get(&number).and_then(|wire| wire.tab);
+        let device = tab.and_then(|tab| self.tabs.get(&tab)).map(|tab| tab.device);
+        let is_newcomer = device.is_some() && device == self.newcomer;
         let Some(wire) = self.wires.get_mut(&number) else {
             return Ok(());
         };
@@ -343,6 +384,20 @@ impl World {
                 }
                 *newest = changed;
             }
+            Some(Mischief::RelayStintsNewcomers) if is_newcomer && items_in(newest) > 0 => {
+                wire.down.pop_back();
+            }
+            Some(Mischief::RelayListsLess) => {
+                let mut changed = Vec::new();
+                for frame in frame::decode::<RelayFrame>(newest) {
+                    let mut frame = Rule::Speaks.check(frame)?;
+                    if let RelayFrame::Inventory { part, .. } = &mut frame {
+                        part.logs.pop();
+                    }
+                    Rule::Speaks.check(frame::append(&mut changed, &frame))?;
+                }
+                *newest = changed;
+            }
             Some(Mischief::RelayFlipsBit) if items_in(newest) > 0 && rng.percent(5) => {
                 if let Some(byte) = newest.last_mut() {
                     *byte ^= 1;
@@ -366,6 +421,8 @@ impl World {
                 if let Some(tab) = self.tabs.get_mut(&tab) {
                     tab.traffic.hear(&message);
                 }
+                let panics = self.does(Mischief::ReplicaPanics) && self.rng("panic").percent(5);
+                assert!(!panics, "as it was told to");
                 self.handle(tab, Event::Message(message))
             }
             None => {

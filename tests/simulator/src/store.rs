@@ -76,6 +76,13 @@ impl Store {
         self.loosely_kept.clear();
     }
 
+    /// Goes back to a backup. What was on the disk before others may have got from there.
+    pub(crate) fn put_back(&mut self, backup: Self) {
+        let before = std::mem::replace(self, backup);
+        self.full = before.full;
+        self.kept.extend(before.kept);
+    }
+
     /// Reads at most so many rows of each range.
     pub(crate) fn read(&self, ranges: &Ranges, most: Option<u32>) -> Records {
         let most = most.map_or(usize::MAX, |most| most as usize);

@@ -88,7 +88,7 @@ pub(crate) enum Then {
     KeepLink,
     KeepCard,
     KeepStick,
-    SettleWord,
+    SettleEdit,
     Opened(PageKey),
 }
 

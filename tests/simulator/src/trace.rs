@@ -4,6 +4,7 @@ use std::fmt::Debug;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use protocol::frame::{self, ClientFrame, RelayFrame};
+use replica::store::Table;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -53,8 +54,28 @@ impl World {
                 _ => {}
             },
             Step::Tell(_) => {}
+            Step::Write(number) => {
+                let tab = self.tabs.get(&number);
+                if let Some(batch) = tab.and_then(|tab| tab.writing.as_ref()) {
+                    eprintln!("{seconds} {step:?}");
+                    batch.changes.iter().for_each(tell_change);
+                }
+            }
             step => eprintln!("{seconds} {step:?}"),
         }
+    }
+}
+
+/// Tells a row's key without its classroom, and how the row begins.
+fn tell_change(((table, key), row): (&(Table, Vec<u8>), &Option<Vec<u8>>)) {
+    let hex = |bytes: &[u8], most: usize| -> String {
+        let some = bytes.iter().take(most);
+        some.map(|byte| format!("{byte:02x}")).collect()
+    };
+    let key = hex(key.get(32..).unwrap_or_default(), 64);
+    match row {
+        Some(row) => eprintln!("    {table:?} {key}: {} bytes {}", row.len(), hex(row, 8)),
+        None => eprintln!("    {table:?} {key}: gone"),
     }
 }
 

@@ -104,7 +104,7 @@ impl Listener {
                     self.channels.insert(channel, (classroom, Unpacker::default()));
                     submitted.entries.push((classroom, entry));
                 }
-                ClientFrame::Entry { channel, entry } => {
+                ClientFrame::Entry { channel, entry } | ClientFrame::Erase { channel, entry, .. } => {
                     let entry = Rule::Speaks.check(Entry::decode(&entry))?;
                     match self.channels.get(&channel) {
                         Some((classroom, _)) => submitted.entries.push((*classroom, entry)),
@@ -121,7 +121,10 @@ impl Listener {
                     None => return Rule::Speaks.broken("a segment on a channel that is not open"),
                 },
                 ClientFrame::Snapshot { .. } | ClientFrame::Piece { .. } => submitted.snapshots += 1,
-                ClientFrame::Fetch { .. } => submitted.fetches += 1,
+                // Pieces are fetched as well to look whether a snapshot says what happened: in their own time.
+                ClientFrame::Fetch { wanted, .. } => {
+                    submitted.fetches += usize::from(wanted.pieces.is_empty());
+                }
                 _ => {}
             }
         }

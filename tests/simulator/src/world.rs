@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use blake3::Hasher;
 use documents::change::{Hash, inspect};
-use protocol::segment::Log;
-use protocol::{ClassroomId, LaneId, SegmentHash};
+use protocol::segment::{Log, Segment};
+use protocol::{ClassroomId, LaneId, SegmentHash, next};
 use replica::command::{Answer, Command, Problem};
 use replica::store::Table;
 use replica::view::{Update, Work};
@@ -13,6 +13,7 @@ use replica::{Effect, Event, Replica, lanes_left};
 
 use crate::auditor::Auditor;
 use crate::broken::{Broken, Rule};
+use crate::edits::Edits;
 use crate::mischief::Mischief;
 use crate::relay::Relay;
 use crate::rng::SeededRng;
@@ -20,7 +21,6 @@ use crate::setting::Setting;
 use crate::store::Store;
 use crate::tab::{Asked, Posting, Tab, Then};
 use crate::wire::{Listener, Submitted, Wire};
-use crate::words::Words;
 
 /// When every history begins, in milliseconds since 1970.
 pub(crate) const START: u64 = 1_764_000_000_000;
@@ -32,6 +32,10 @@ pub(crate) struct World {
     pub(crate) mischief: Option<Mischief>,
     /// Whether people hear of each other who is here.
     whispers: bool,
+    /// Whether requests may come to a relay twice, and late.
+    pub(crate) repeats: bool,
+    /// Requests that will come to a relay once more.
+    pub(crate) late: Vec<(usize, Vec<u8>)>,
     /// Milliseconds since 1970.
     pub(crate) now: u64,
     /// By person: the number of the device they use first.
@@ -44,7 +48,7 @@ pub(crate) struct World {
     pub(crate) links: Vec<String>,
     /// What people carry about: bundles.
     pub(crate) sticks: Vec<Vec<u8>>,
-    pub(crate) words: Words,
+    pub(crate) edits: Edits,
     pub(crate) auditor: Auditor,
     /// What stands at each index of each log, ever.
     indices: BTreeMap<(ClassroomId, Log, u64), SegmentHash>,
@@ -58,6 +62,10 @@ pub(crate) struct World {
     pub(crate) next_wire: usize,
     pub(crate) next_number: u64,
     requests: u32,
+    /// How many requests came to relays.
+    pub(crate) posted: u64,
+    /// The device of whoever joins after all others have met.
+    pub(crate) newcomer: Option<usize>,
     /// Of everything that happened.
     pub(crate) story: Hasher,
 }
@@ -77,6 +85,8 @@ pub(crate) struct Device {
     pub(crate) blocked: bool,
     /// How far its clock is ahead, in milliseconds.
     pub(crate) ahead: i64,
+    /// Whether the app is of the next version.
+    pub(crate) is_next: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,11 +109,14 @@ impl World {
             relay: 0,
             blocked: false,
             ahead: 0,
+            is_next: false,
         };
         Self {
             seed: seed.to_owned(),
             mischief,
             whispers: SeededRng::new(&format!("{seed} whispers")).percent(20),
+            repeats: true,
+            late: Vec::new(),
             now: START,
             people: (0..people).collect(),
             devices: (0..people).map(device).collect(),
@@ -114,7 +127,7 @@ impl World {
                 .collect(),
             links: Vec::new(),
             sticks: Vec::new(),
-            words: Words::default(),
+            edits: Edits::default(),
             auditor: Auditor::default(),
             indices: BTreeMap::new(),
             shown: BTreeSet::new(),
@@ -124,6 +137,8 @@ impl World {
             next_wire: 0,
             next_number: 0,
             requests: 0,
+            posted: 0,
+            newcomer: None,
             story: Hasher::new(),
         }
     }
@@ -180,7 +195,9 @@ impl World {
         for lane in &left {
             home.locks.insert(*lane, number);
         }
-        let started = Replica::start(rng, now, ORIGIN.to_owned(), &records, &left);
+        let started = next::play(home.is_next, || {
+            Replica::start(rng, now, ORIGIN.to_owned(), &records, &left)
+        });
         let (replica, effects) = Rule::Starts.check(started)?;
         self.tabs.insert(number, Tab::new(device, replica));
         self.carry_out(number, effects)?;
@@ -218,7 +235,8 @@ impl World {
         let Some(tab) = self.tabs.get_mut(&number) else {
             return Ok(());
         };
-        let effects = tab.replica.handle(now, event);
+        let is_next = self.devices[device].is_next;
+        let effects = next::play(is_next, || tab.replica.handle(now, event));
         self.carry_out(number, effects)?;
         while let Some((number, command)) = self.closing.pop() {
             self.ask(number, command, Then::Nothing)?;
@@ -232,6 +250,7 @@ impl World {
                 return Ok(());
             };
             let device = tab.device;
+            let is_twice = self.mischief == Some(Mischief::ReplicaAnswersTwice);
             match effect {
                 Effect::Write(batch) => {
                     for ((_, key), value) in &batch.changes {
@@ -258,6 +277,9 @@ impl World {
                     }
                 }
                 Effect::Show(Update::Answered { request, result }) => {
+                    if is_twice {
+                        self.answered(number, request, result.clone())?;
+                    }
                     self.answered(number, request, result)?;
                 }
                 Effect::Show(update) => {
@@ -295,12 +317,12 @@ impl World {
         let Some(tab) = self.tabs.get_mut(&number) else {
             return Ok(());
         };
+        tab.show(update)?;
         let mut gone = Vec::new();
-        if let Update::Classroom(room) = &update {
+        for room in tab.classrooms.values() {
             let erased = room.erased.iter().map(|erased| (room.id, erased.document));
             gone.extend(erased.filter(|key| tab.pages.contains_key(key)));
         }
-        tab.show(update)?;
         for key in gone {
             tab.pages.remove(&key);
             tab.opening.remove(&key);
@@ -360,7 +382,7 @@ impl World {
             return Ok(());
         };
         match (tab.answered(request, &result)?, result) {
-            (Then::SettleWord, result) => self.words.answered(number, request, result.is_ok()),
+            (Then::SettleEdit, result) => self.edits.answered(number, request, result.is_ok()),
             (Then::Join(link, profile), Ok(Answer::Preview(preview))) if !preview.already_member => {
                 self.ask(number, Command::Join { link, profile }, Then::ShowCard)?;
             }
@@ -415,8 +437,8 @@ impl World {
         };
         tab.traffic.submitted += segments.len() + entries.len() + snapshots;
         tab.traffic.fetches += fetches;
-        let device = tab.device;
-        let store = &self.devices[device].store;
+        // What others wrote, and a file has brought, is safe where it was written.
+        let stores = || self.devices.iter().map(|device| &device.store);
         let is_honest = !matches!(
             self.mischief,
             Some(Mischief::DeviceLiesAboutDisk | Mischief::DeviceHidesFailure)
@@ -425,14 +447,14 @@ impl World {
             let key = [classroom.0, entry.hash().0].concat();
             // What others have as well may be given back to a relay at any time.
             let is_first = self.published.insert(entry.hash().0);
-            let is_kept = !is_first || store.kept_entry(&key) || !is_honest;
+            let is_kept = !is_first || stores().any(|store| store.kept_entry(&key)) || !is_honest;
             Rule::PersistsBeforePublishing.holds(is_kept, || "a roster entry".to_owned())?;
         }
         for (classroom, segment) in segments {
             let header = &segment.header;
             let encoded = Rule::Speaks.check(segment.encode())?;
             let is_first = self.published.insert(*blake3::hash(&encoded).as_bytes());
-            let is_kept = !is_first || store.kept_segment(&encoded) || !is_honest;
+            let is_kept = !is_first || stores().any(|store| store.kept_segment(&encoded)) || !is_honest;
             Rule::PersistsBeforePublishing.holds(is_kept, || format!("a segment of {:?}", header.log))?;
             if member != Some(header.log.member) {
                 let name = Rule::Speaks.check(segment.hash(&classroom))?;
@@ -450,8 +472,8 @@ impl World {
 
     /// What a tab says to be on the relay is there now, as far as it was written in this tab.
     fn check_claims(&mut self, number: usize) -> Result<(), Broken> {
-        for (text, word) in self.words.unseen(number) {
-            let (classroom, document) = word.page;
+        for (change, edit) in self.edits.unseen(number) {
+            let (classroom, document) = edit.page;
             let Some(tab) = self.tabs.get(&number) else {
                 return Ok(());
             };
@@ -466,13 +488,13 @@ impl World {
             if !says_so {
                 continue;
             }
-            let is_there = self.is_on_a_relay(&classroom, &word.change)?;
+            let is_there = self.is_on_a_relay(&classroom, &change)?;
             let roster = self.auditor.roster(&classroom);
             // What took the place of an erased page may hold it as another change.
             if is_there || roster.is_some_and(|roster| roster.erased(&document).is_some()) {
-                self.words.seen(number, &text);
-            } else if !self.is_aside(word.device, &classroom, &word.change) {
-                return Rule::ClaimsTruly.broken(format!("{text} of tab {number} is not there"));
+                self.edits.seen(number, &change);
+            } else if !self.is_aside(edit.device, &classroom, &change) {
+                return Rule::ClaimsTruly.broken(format!("{change} of tab {number} is not there: {edit:?}"));
             }
         }
         Ok(())
@@ -496,12 +518,17 @@ impl World {
             .filter(|(key, _)| key.starts_with(&classroom.0))
             .map(|(_, value)| value.clone())
             .collect();
-        // A version, a reason, and the length of the item before it.
         rows.iter().any(|row| {
-            let item = row.get(2..).unwrap_or_default();
-            let length = item.iter().take_while(|byte| **byte >= 0x80).count() + 1;
-            protocol::segment::Segment::decode(item.get(length..).unwrap_or_default())
-                .is_ok_and(|segment| self.auditor.changes(classroom, &segment).contains(change))
+            segment_aside(row)
+                .is_some_and(|segment| self.auditor.changes(classroom, &segment).contains(change))
         })
     }
+}
+
+/// The segment in a row of what is kept aside, if it is one.
+pub(crate) fn segment_aside(row: &[u8]) -> Option<Segment> {
+    // A version, a reason, and the length of the item before it.
+    let item = row.get(2..)?;
+    let length = item.iter().take_while(|byte| **byte >= 0x80).count() + 1;
+    Segment::decode(item.get(length..)?).ok()
 }

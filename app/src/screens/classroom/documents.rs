@@ -34,13 +34,20 @@ pub(super) fn Documents(id: ClassroomId, may_write: Memo<bool>) -> impl IntoView
     }
 }
 
-/// Who put this document in the place of another one, if somebody did.
+/// Who put this document in the place of another one, or began to, if somebody did.
 pub(crate) fn started_anew_by(classroom: &Classroom, document: DocumentId) -> Option<String> {
     let erased = classroom
         .erased
         .iter()
-        .find(|erased| erased.successor == document)?;
-    Some(name_in(classroom, erased.by).unwrap_or_else(|| say().not_a_member().to_owned()))
+        .find(|erased| erased.successor == document);
+    let begun = classroom
+        .documents
+        .iter()
+        .find(|other| other.id == document && other.begun_anew);
+    let by = erased
+        .map(|erased| erased.by)
+        .or(begun.map(|begun| begun.created_by))?;
+    Some(name_in(classroom, by).unwrap_or_else(|| say().not_a_member().to_owned()))
 }
 
 /// Follows its document by itself: a link must not be replaced while somebody is about to click it.

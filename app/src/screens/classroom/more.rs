@@ -60,7 +60,7 @@ fn change_keys(id: ClassroomId) -> Question {
             say().change_keys(),
             move |_| Command::RotateKeys {
                 classroom: id,
-                space: SpaceId::EVERYONE,
+                space: None,
             },
         )
     }

@@ -8,14 +8,19 @@ use crate::messages::say;
 use crate::reasons;
 use crate::screens::create::ProblemLine;
 
-/// What keeps the classroom from the relay, and what one can do about it.
+/// What keeps the classroom, or something in it, from the relay, and what one can do about it.
 #[component]
-pub(super) fn Refused(id: ClassroomId, refusal: Refusal) -> impl IntoView {
+pub(super) fn Refused(id: ClassroomId, refusal: Refusal, all: bool) -> impl IntoView {
+    let title = if all {
+        say().refused_title()
+    } else {
+        say().refused_items_title()
+    };
     view! {
         <div class="notice notice-alarm notice-inline" role="alert">
             <div>
                 <p>
-                    <strong>{say().refused_title()}</strong>
+                    <strong>{title}</strong>
                 </p>
                 {if refusal == Refusal::FoundToken {
                     view! { <TokenForm id /> }.into_any()

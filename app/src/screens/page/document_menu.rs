@@ -16,12 +16,13 @@ pub(super) fn DocumentMenu(place: Place, problem: RwSignal<Option<Problem>>) -> 
     let questions = use_questions();
     let (classroom, document) = place;
     let items = menu_items(move || {
-        let (role, locked) = link.classrooms.with_untracked(|classrooms| {
-            let Some(view) = classrooms.get(&classroom).filter(|view| !view.removed) else {
-                return (Role::Guest, false);
+        let (role, locked, compared_by) = link.classrooms.with_untracked(|classrooms| {
+            let Some(view) = classrooms.get(&classroom) else {
+                return (Role::Guest, false, None);
             };
+            let role = if view.removed { Role::Guest } else { view.role };
             let this = view.documents.iter().find(|other| other.id == document);
-            (view.role, this.is_some_and(|this| this.locked))
+            this.map_or((role, false, None), |this| (role, this.locked, this.compared_by))
         });
         let mut items = Vec::new();
         if role.is_staff() {
@@ -39,7 +40,7 @@ pub(super) fn DocumentMenu(place: Place, problem: RwSignal<Option<Problem>>) -> 
             }));
         }
         items.push(MenuItem::new(say().verify_history(), move || {
-            questions.ask(verify_history(place));
+            questions.ask(verify_history(place, compared_by));
         }));
         if role == Role::Lead {
             items.push(MenuItem::new(say().start_anew(), move || {
@@ -51,10 +52,15 @@ pub(super) fn DocumentMenu(place: Place, problem: RwSignal<Option<Problem>>) -> 
     view! { <Menu name=say().document() class="button button-quiet" items /> }
 }
 
-/// Nothing is asked: it only looks.
-fn verify_history((classroom, document): Place) -> Question {
+/// Nothing is asked: it only looks. What a page begins with others may have compared, by `compared_by`.
+fn verify_history((classroom, document): Place, compared_by: Option<u32>) -> Question {
+    let mut text = vec![say().verify_text().to_owned()];
+    text.extend(compared_by.map(|count| match count {
+        0 => say().verify_copy_of_nobody().to_owned(),
+        _ => say().verify_copy(&count.to_string()),
+    }));
     Question {
-        text: vec![say().verify_text().to_owned()],
+        text,
         told: Box::new(|answer| {
             let Answer::Verified(verified) = answer else {
                 return None;

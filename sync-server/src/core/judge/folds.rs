@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use protocol::inventory::VerdictName;
-use protocol::segment::{Header, Kind, Log, Segment};
+use protocol::segment::{Header, Log, Segment};
 use protocol::verdict::Statement;
 use protocol::{Refusal, SegmentHash};
 
@@ -35,7 +35,10 @@ impl Pending {
             let held = terms.store.held(&id, &log, index);
             held.map_err(|error| storage(&error))
         };
-        let Some(begin) = held_at(first)? else {
+        let Some((begin, here)) = self.segment_at(&log, first, terms)? else {
+            if let Some(decision) = self.judge_mending(fold, hash, terms)? {
+                return Ok(decision);
+            }
             // What it begins with went behind a snapshot.
             return if last < next {
                 Ok(Decision::Held)
@@ -43,6 +46,9 @@ impl Pending {
                 Err(Refusal::FoldMismatch)
             };
         };
+        if begin.hash == hash {
+            return self.judge_again(fold, hash, &here, terms);
+        }
         if begin.last > last || (begin.first < first && begin.last == last) {
             return Ok(Decision::Held);
         }
@@ -66,7 +72,7 @@ impl Pending {
         }
         // Of two folds of the same segments the one with the smaller hash stays, wherever it was first.
         let is_fold = begin.chain_hash != begin.hash;
-        if begin.last == last && (begin.hash == hash || (is_fold && begin.hash < hash)) {
+        if begin.last == last && is_fold && begin.hash < hash {
             return Ok(Decision::Held);
         }
         let replaced = terms
@@ -103,7 +109,7 @@ impl Pending {
         let Some(fold) = held.map_err(|error| storage(&error))? else {
             return Ok(None);
         };
-        let is_smaller = segment.header.kind == Kind::Run || last - first < fold.last - fold.first;
+        let is_smaller = segment.header.kind.is_run() || last - first < fold.last - fold.first;
         if last > fold.last || !is_smaller || !is_fold(&fold) || !self.catalog.is_fold_disputed(&fold.hash) {
             return Ok(None);
         }
@@ -171,7 +177,7 @@ impl Pending {
     }
 
     /// Takes folds apart that a log's end lies within: of what they cover only what is before it counts, and nobody could tell
-    /// that apart in them. What is not settled yet waits for the next time.
+    /// that apart in them. No log may be unsettled.
     pub(super) fn unfold_across_ends(&mut self, terms: Terms<'_>) -> Result<Vec<Change>, Refusal> {
         let logs = terms
             .store
@@ -183,7 +189,7 @@ impl Pending {
             let Some(end) = self.roster().cutoff(&log) else {
                 continue;
             };
-            if end <= state.first || end >= state.next || self.is_unsettled(&log) {
+            if end <= state.first || end >= state.next {
                 continue;
             }
             let held = terms.store.held(self.classroom.id(), &log, end);
@@ -222,8 +228,13 @@ impl Pending {
         ])
     }
 
+    /// Whether this batch changes what the store says of the segments of any log, or of what folds stand for.
+    pub(super) fn is_any_unsettled(&self) -> bool {
+        !(self.unfolded.is_empty() && self.parts.is_empty() && self.segments.is_empty())
+    }
+
     /// Whether this batch changes what the store says of a log's segments.
-    fn is_unsettled(&self, log: &Log) -> bool {
+    pub(super) fn is_unsettled(&self, log: &Log) -> bool {
         self.unfolded.contains(log) || self.segments.keys().any(|(placed, _)| placed == log)
     }
 }

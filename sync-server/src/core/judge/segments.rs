@@ -1,13 +1,13 @@
 //! Where a segment goes in its log: behind the last, or as a fold in the place of what it covers (see `folds`).
 
-use protocol::segment::{Header, Kind, Segment};
-use protocol::snapshot::Snapshot;
+use protocol::segment::{Header, Kind, Log, Segment};
+use protocol::snapshot::{CoveredLane, Snapshot};
 use protocol::{Refusal, SegmentHash};
 
 use super::{Decision, Terms, check_header, storage};
 use crate::core::access::Bringer;
 use crate::core::batch::Pending;
-use crate::store::{Item, Tail};
+use crate::store::{Change, Held, Item, Named, Tail};
 
 impl Pending {
     pub(in crate::core) fn judge_segment(
@@ -24,7 +24,9 @@ impl Pending {
                 self.remember_fit(header);
             } else {
                 let author = Bringer::Member(header.log.member);
-                self.vouched = check_header(self.roster(), header, author).err();
+                let refused = check_header(self.roster(), header, author).err();
+                // Its author may bring no more than what lies beyond, themselves.
+                self.vouched = refused.or(Some(Refusal::BeyondCutoff));
             }
         }
         let is_new = match self.catalog.space_of(&header.log.document) {
@@ -64,9 +66,118 @@ impl Pending {
         Ok(decision)
     }
 
+    /// A segment in the place of one that was damaged, so that it can't be read: it is that one if it was stored as such, or
+    /// if what stands behind it, or the end of its log, names its chain hash. `None` for any other.
+    pub(super) fn judge_mending(
+        &mut self,
+        segment: &Segment,
+        hash: SegmentHash,
+        terms: Terms<'_>,
+    ) -> Result<Option<Decision>, Refusal> {
+        let Header { log, first, last, .. } = segment.header;
+        let id = *self.classroom.id();
+        // By what is committed, as what is asked of the store below. One row each: anybody may bring what went on purpose.
+        let tail = terms.store.tail(&id, &log).map_err(|error| storage(&error))?;
+        let Some(tail) = tail.filter(|tail| last <= tail.index) else {
+            return Ok(None);
+        };
+        let damaged = terms.store.named(&id, &log, first, last);
+        let damaged = damaged.map_err(|error| storage(&error))?;
+        let is_known = damaged == Some(Named { first, last, hash });
+        if !is_known {
+            // More went with it than this.
+            if damaged.is_some_and(|damaged| damaged.first < first) {
+                return Ok(None);
+            }
+            let behind = if last == tail.index {
+                Some(tail.hash)
+            } else {
+                let held = terms.store.held(&id, &log, last + 1);
+                let held = held.map_err(|error| storage(&error))?;
+                held.filter(|held| held.first == last + 1)
+                    .map(|held| held.previous)
+            };
+            if behind.is_none() || behind != segment.chain_hash(&id).ok() {
+                return Ok(None);
+            }
+        }
+        if self.is_unsettled(&log) {
+            // What is there shows with the next batch.
+            return Ok(Some(Decision::Wait));
+        }
+        if !is_known {
+            let here = terms.store.log(&id, &log, first, last.saturating_add(1), 0);
+            // What a snapshot holds may have gone on purpose.
+            let is_spared = |lane: &CoveredLane| lane.next > first;
+            if !here.map_err(|error| storage(&error))?.is_empty()
+                || self.is_in_a_snapshot(&log, false, is_spared, terms)?
+            {
+                return Ok(None);
+            }
+        }
+        self.mend(segment, terms).map(Some)
+    }
+
+    /// A segment that is here already, or in the place of what is kept under its name if that was damaged: its author did not
+    /// sign that.
+    pub(super) fn judge_again(
+        &mut self,
+        segment: &Segment,
+        hash: SegmentHash,
+        here: &Segment,
+        terms: Terms<'_>,
+    ) -> Result<Decision, Refusal> {
+        let is_whole = || here.verify(self.classroom.id()).is_ok_and(|named| named == hash);
+        if here == segment || is_whole() {
+            return Ok(Decision::Held);
+        }
+        self.mend(segment, terms)
+    }
+
+    /// Puts a segment in the place of what is damaged there.
+    fn mend(&mut self, segment: &Segment, terms: Terms<'_>) -> Result<Decision, Refusal> {
+        let Header { log, first, last, .. } = segment.header;
+        if self.is_unsettled(&log) {
+            // What is there shows with the next batch.
+            return Ok(Decision::Wait);
+        }
+        let damaged = terms.store.weight(self.classroom.id(), &log, first, last);
+        let damaged = damaged.map_err(|error| storage(&error))?;
+        let more = (segment.sealed.len() as u64).saturating_sub(damaged);
+        if more > 0 {
+            self.check_room(more as usize, terms.limits)?;
+        }
+        self.bytes = self.bytes.saturating_sub(damaged);
+        Ok(Decision::Store(vec![Change::RemoveSegments {
+            log,
+            from: first,
+            to: last,
+        }]))
+    }
+
+    /// The segment that covers an index of a log, with what its row says of it.
+    pub(super) fn segment_at(
+        &self,
+        log: &Log,
+        index: u64,
+        terms: Terms<'_>,
+    ) -> Result<Option<(Held, Box<Segment>)>, Refusal> {
+        let at = terms
+            .store
+            .log(self.classroom.id(), log, index, index.saturating_add(1), 0);
+        let mut at = at.map_err(|error| storage(&error))?;
+        Ok(at.pop().and_then(|placed| {
+            let held = placed.item.held()?;
+            match placed.item {
+                Item::Segment { segment, .. } => Some((held, segment)),
+                _ => None,
+            }
+        }))
+    }
+
     /// A run at an index that is taken.
     fn judge_known_run(
-        &self,
+        &mut self,
         segment: &Segment,
         hash: SegmentHash,
         terms: Terms<'_>,
@@ -75,23 +186,39 @@ impl Pending {
         if let Some(placed) = self.segments.get(&(header.log, header.first)) {
             return same(*placed == hash);
         }
-        let held = terms
-            .store
-            .held(self.classroom.id(), &header.log, header.first)
-            .map_err(|error| storage(&error))?;
-        match held {
-            Some(held) if held.last == header.last => same(held.chain_hash == hash),
-            // Somewhere in a fold, where only the space's key could tell; or gone since a snapshot was confirmed that
-            // holds it.
-            _ => Ok(Decision::Held),
+        let Some((held, here)) = self.segment_at(&header.log, header.first, terms)? else {
+            // Gone since a snapshot was confirmed that holds it, or damaged.
+            return Ok(self
+                .judge_mending(segment, hash, terms)?
+                .unwrap_or(Decision::Held));
+        };
+        if held.hash == hash {
+            return self.judge_again(segment, hash, &here, terms);
         }
+        if held.last == header.last {
+            return same(held.chain_hash == hash);
+        }
+        // Somewhere in a fold, where only the space's key could tell.
+        Ok(Decision::Held)
     }
 
     /// Whether a snapshot that is here ends where the segment begins: what came before is in it, and not here.
     fn follows_a_snapshot(&self, segment: &Segment, terms: Terms<'_>) -> Result<bool, Refusal> {
         let header = &segment.header;
-        for (hash, place) in self.catalog.snapshots_of(&header.log.document) {
-            if self.catalog.is_disputed(hash, self.roster()) {
+        let ends_there = |lane: &CoveredLane| lane.next == header.first && lane.hash == segment.previous;
+        self.is_in_a_snapshot(&header.log, true, ends_there, terms)
+    }
+
+    /// Whether a snapshot that is here, and if need be not disputed, covers a log just so.
+    fn is_in_a_snapshot(
+        &self,
+        log: &Log,
+        undisputed: bool,
+        is_so: impl Fn(&CoveredLane) -> bool,
+        terms: Terms<'_>,
+    ) -> Result<bool, Refusal> {
+        for (hash, place) in self.catalog.snapshots_of(&log.document) {
+            if undisputed && self.catalog.is_disputed(hash, self.roster()) {
                 continue;
             }
             let placed = terms
@@ -103,8 +230,8 @@ impl Pending {
             };
             let covered = Snapshot::decode(&bytes)
                 .ok()
-                .and_then(|snapshot| snapshot.header.covered(&header.log).copied());
-            if covered.is_some_and(|lane| lane.next == header.first && lane.hash == segment.previous) {
+                .and_then(|snapshot| snapshot.header.covered(log).copied());
+            if covered.as_ref().is_some_and(&is_so) {
                 return Ok(true);
             }
         }
@@ -135,8 +262,9 @@ fn same(is_same: bool) -> Result<Decision, Refusal> {
 
 /// Whether this relay knows what kind of segment it is.
 pub(in crate::core) fn check_kind(kind: Kind) -> Result<(), Refusal> {
-    match kind {
-        Kind::Run | Kind::Fold { .. } => Ok(()),
-        Kind::Other(_) => Err(Refusal::UnsupportedVersion),
+    if kind.is_known() {
+        Ok(())
+    } else {
+        Err(Refusal::UnsupportedVersion)
     }
 }

@@ -43,7 +43,7 @@ impl Pending {
                 )?);
             }
         }
-        // Those that were not settled when their log's end came.
+        // Those whose log came to end with an entry that says nothing of it.
         changes.extend(self.unfold_across_ends(terms).unwrap_or_default());
         let before = terms.now.saturating_sub(terms.limits.covered.as_secs());
         let since = terms.store.covered_since(self.classroom.id())?;

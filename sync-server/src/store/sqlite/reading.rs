@@ -1,7 +1,9 @@
 //! Questions to the tables.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
+use parking_lot::Mutex;
 use protocol::inventory::LogState;
 use protocol::segment::{Log, Segment};
 use protocol::{
@@ -12,13 +14,20 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::{signed, unsigned};
 use crate::Error;
-use crate::store::{Held, HeldPiece, Item, Placed, Tail, Totals};
+use crate::store::{Held, HeldPiece, Item, Named, Placed, Tail, Totals};
+
+/// The numbers of the damaged rows of which the log has been told, below 0 those of `covered`: whoever reads one again and
+/// again fills it with nothing.
+static SAID: Mutex<BTreeSet<i64>> = Mutex::new(BTreeSet::new());
+
+/// How many are told of at most, until the relay starts again.
+const MOST_SAID: usize = 4096;
 
 /// How many rows a page has at most.
-const PAGE_ROWS: i64 = 1024;
+const PAGE_ROWS: usize = 1024;
 
 /// What `item` reads.
-const ITEM: &str = "position, kind, hash, space, bytes";
+const ITEM: &str = "position, kind, hash, space, bytes, log_first, log_index, number";
 
 const CLASSROOM: &str = "(SELECT number FROM classrooms WHERE id = ?1)";
 
@@ -75,7 +84,7 @@ pub(super) fn extras(connection: &Connection, classroom: &ClassroomId) -> Result
     let mut rows = statement.query([classroom.0])?;
     let mut extras = Vec::new();
     while let Some(row) = rows.next()? {
-        extras.push(item(row)?);
+        extras.extend(item(row)?);
     }
     Ok(extras)
 }
@@ -100,12 +109,11 @@ pub(super) fn page(
     bytes: usize,
 ) -> Result<Vec<Placed>, Error> {
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT {ITEM} FROM items WHERE classroom = {CLASSROOM} AND position > ?2 ORDER BY position LIMIT ?3"
+        "SELECT {ITEM} FROM items WHERE classroom = {CLASSROOM} AND position > ?2 ORDER BY position"
     ))?;
-    up_to(
-        bytes,
-        statement.query(params![classroom.0, signed(after)?, PAGE_ROWS])?,
-    )
+    let rows = statement.query(params![classroom.0, signed(after)?])?;
+    let position = |placed: &Placed| Some(placed.position);
+    up_to(bytes, rows, after.saturating_add(1), position, |_| true)
 }
 
 pub(super) fn at(
@@ -117,7 +125,7 @@ pub(super) fn at(
         "SELECT {ITEM} FROM items WHERE classroom = {CLASSROOM} AND position = ?2"
     ))?;
     let mut rows = statement.query(params![classroom.0, signed(position)?])?;
-    rows.next()?.map(item).transpose()
+    Ok(rows.next()?.map(item).transpose()?.flatten())
 }
 
 pub(super) fn tail(
@@ -159,6 +167,7 @@ pub(super) fn held(
     ])?;
     let held = rows.next()?.map(item).transpose()?;
     Ok(held
+        .flatten()
         .and_then(|placed| placed.item.held())
         .filter(|held| held.first <= index))
 }
@@ -171,17 +180,45 @@ pub(super) fn log(
     bytes: usize,
 ) -> Result<Vec<Placed>, Error> {
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT {ITEM} FROM items WHERE log = {LOG} AND log_index >= ?5 AND log_first < ?6
-         ORDER BY log_index LIMIT ?7"
+        "SELECT {ITEM} FROM items WHERE log = {LOG} AND log_index >= ?5 ORDER BY log_index"
     ))?;
     // No index is larger than what SQLite can hold.
     let from = signed(wanted.start).unwrap_or(i64::MAX);
-    let to = signed(wanted.end).unwrap_or(i64::MAX);
     let key = (classroom.0, log.document.0, log.member.0, log.lane.0);
-    up_to(
-        bytes,
-        statement.query(params![key.0, key.1, key.2, key.3, from, to, PAGE_ROWS])?,
-    )
+    let rows = statement.query(params![key.0, key.1, key.2, key.3, from])?;
+    // Not a condition of the query: it would look at all that lies behind.
+    let last = |placed: &Placed| placed.item.held().map(|held| held.last);
+    up_to(bytes, rows, wanted.start, last, |placed| {
+        placed.item.held().is_none_or(|held| held.first < wanted.end)
+    })
+}
+
+pub(super) fn named(
+    connection: &Connection,
+    classroom: &ClassroomId,
+    log: &Log,
+    from: u64,
+    to: u64,
+) -> Result<Option<Named>, Error> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT log_first, log_index, hash FROM items WHERE log = {LOG} AND log_index BETWEEN ?5 AND ?6
+         ORDER BY log_index LIMIT 1"
+    ))?;
+    let key = (classroom.0, log.document.0, log.member.0, log.lane.0);
+    let mut rows = statement.query(params![key.0, key.1, key.2, key.3, signed(from)?, signed(to)?])?;
+    let Some(row) = rows.next()? else {
+        return Ok(None);
+    };
+    // What is damaged here as well begins anywhere, and is none that anybody could bring.
+    Ok(Some(Named {
+        first: row
+            .get(0)
+            .ok()
+            .and_then(|first| unsigned(first).ok())
+            .unwrap_or(0),
+        last: unsigned(row.get(1)?)?,
+        hash: row.get(2).map_or(SegmentHash::NONE, SegmentHash),
+    }))
 }
 
 pub(super) fn weight(
@@ -217,7 +254,7 @@ pub(super) fn covered(
     to: u64,
 ) -> Result<Vec<Held>, Error> {
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT 0, 1, hash, NULL, bytes FROM covered
+        "SELECT 0, 1, hash, NULL, bytes, log_first, log_index, -number FROM covered
          WHERE log = {LOG} AND log_first >= ?5 AND log_index <= ?6 ORDER BY log_first, log_index, hash"
     ))?;
     let mut rows = statement.query(params![
@@ -230,7 +267,7 @@ pub(super) fn covered(
     ])?;
     let mut covered = Vec::new();
     while let Some(row) = rows.next()? {
-        covered.extend(item(row)?.item.held());
+        covered.extend(item(row)?.and_then(|placed| placed.item.held()));
     }
     Ok(covered)
 }
@@ -255,8 +292,8 @@ pub(super) fn fold(
          WHERE classroom = {CLASSROOM} AND hash = ?2 AND kind = 1 AND hash <> chain_hash"
     ))?;
     let mut rows = statement.query(params![classroom.0, hash.0])?;
-    let Some(Item::Segment { hash, segment }) = rows.next()?.map(item).transpose()?.map(|placed| placed.item)
-    else {
+    let placed = rows.next()?.map(item).transpose()?.flatten();
+    let Some(Item::Segment { hash, segment }) = placed.map(|placed| placed.item) else {
         return Ok(None);
     };
     let log = segment.header.log;
@@ -368,21 +405,65 @@ pub(super) fn pieces(connection: &Connection, classroom: &ClassroomId) -> Result
     Ok(pieces)
 }
 
-fn up_to(bytes: usize, mut rows: rusqlite::Rows<'_>) -> Result<Vec<Placed>, Error> {
+/// The items from the first on for as long as they are wanted, until `bytes` are full. Their places go up from `next`: what
+/// stands elsewhere in a damaged index is passed over, so that whoever goes on behind the last gets further.
+fn up_to(
+    bytes: usize,
+    mut rows: rusqlite::Rows<'_>,
+    mut next: u64,
+    place: impl Fn(&Placed) -> Option<u64>,
+    is_wanted: impl Fn(&Placed) -> bool,
+) -> Result<Vec<Placed>, Error> {
     let (mut page, mut size) = (Vec::new(), 0);
     while let Some(row) = rows.next()? {
-        let placed = item(row)?;
+        let Some(placed) = item(row)? else {
+            continue;
+        };
+        let Some(place) = place(&placed).filter(|place| *place >= next) else {
+            continue;
+        };
+        next = place.saturating_add(1);
+        if !is_wanted(&placed) {
+            break;
+        }
         size += placed.item.size();
         page.push(placed);
-        if size >= bytes {
+        if size >= bytes || page.len() >= PAGE_ROWS {
             break;
         }
     }
     Ok(page)
 }
 
-/// Reads [`ITEM`].
-fn item(row: &Row<'_>) -> Result<Placed, Error> {
+/// Reads [`ITEM`]; nothing if the row is damaged, which is said and keeps nobody from the others.
+fn item(row: &Row<'_>) -> Result<Option<Placed>, Error> {
+    match whole_item(row) {
+        Ok(placed) => Ok(Some(placed)),
+        Err(
+            error @ (Error::Damaged(_)
+            | Error::Store(
+                rusqlite::Error::FromSqlConversionFailure(..)
+                | rusqlite::Error::InvalidColumnType(..)
+                | rusqlite::Error::IntegralValueOutOfRange(..),
+            )),
+        ) => {
+            let (position, number): (i64, i64) = (row.get(0)?, row.get(7)?);
+            let mut said = SAID.lock();
+            if said.len() < MOST_SAID && said.insert(number) {
+                tracing::error!(
+                    number,
+                    position,
+                    error = &error as &dyn std::error::Error,
+                    "an item is damaged and passed over"
+                );
+            }
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn whole_item(row: &Row<'_>) -> Result<Placed, Error> {
     let position = unsigned(row.get(0)?)?;
     let hash = row.get(2)?;
     let space = || -> Result<_, Error> { Ok(SpaceId(row.get(3)?)) };
@@ -393,9 +474,15 @@ fn item(row: &Row<'_>) -> Result<Placed, Error> {
         },
         1 => {
             let bytes = row.get_ref(4)?.as_blob().map_err(|_| Error::Damaged("segment"))?;
+            let segment = Segment::decode(bytes).map_err(|_| Error::Damaged("segment"))?;
+            // Whoever reads along a log goes on behind what it says.
+            let (first, last) = (unsigned(row.get(5)?)?, unsigned(row.get(6)?)?);
+            if (segment.header.first, segment.header.last) != (first, last) {
+                return Err(Error::Damaged("segment"));
+            }
             Item::Segment {
                 hash: SegmentHash(hash),
-                segment: Box::new(Segment::decode(bytes).map_err(|_| Error::Damaged("segment"))?),
+                segment: Box::new(segment),
             }
         }
         2 => Item::Snapshot {

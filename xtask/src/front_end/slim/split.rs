@@ -452,37 +452,35 @@ impl First<'_> {
     fn stand_in(&self, kind: u32, place: u32) -> Function {
         let mut function = Function::new([]);
         function.instruction(&Instruction::Call(self.loader));
-        for value in 0..self.values_of(kind) {
-            function.instruction(&Instruction::LocalGet(value));
-        }
-        function.instruction(&Instruction::I32Const(place.cast_signed()));
-        function.instruction(&Instruction::CallIndirect {
-            type_index: kind,
-            table_index: 0,
-        });
-        function.instruction(&Instruction::End);
+        self.call(&mut function, kind, &Instruction::I32Const(place.cast_signed()));
         function
     }
 
     /// Calls the function of this type at the place that is its last value, and has the rest loaded if there is none.
     fn go_between(&self, kind: u32) -> Function {
-        let place = self.values_of(kind);
+        let place = Instruction::LocalGet(self.values_of(kind));
         let mut function = Function::new([]);
-        function.instruction(&Instruction::LocalGet(place));
+        function.instruction(&place);
         function.instruction(&Instruction::TableGet(0));
         function.instruction(&Instruction::RefIsNull);
         function.instruction(&Instruction::If(BlockType::Empty));
         function.instruction(&Instruction::Call(self.loader));
         function.instruction(&Instruction::End);
-        for value in 0..=place {
+        self.call(&mut function, kind, &place);
+        function
+    }
+
+    /// Ends a function: hands its values on to what is at a place in the table.
+    fn call(&self, function: &mut Function, kind: u32, place: &Instruction<'_>) {
+        for value in 0..self.values_of(kind) {
             function.instruction(&Instruction::LocalGet(value));
         }
+        function.instruction(place);
         function.instruction(&Instruction::CallIndirect {
             type_index: kind,
             table_index: 0,
         });
         function.instruction(&Instruction::End);
-        function
     }
 
     fn values_of(&self, kind: u32) -> u32 {
