@@ -296,9 +296,9 @@ impl Document {
         self.history.last_of(&ActorId::from(actor)).map(Hash::from)
     }
 
-    /// How many changes were taken in.
+    /// How many changes are here, with those that wait for others.
     pub fn count(&self) -> usize {
-        self.history.graph.len()
+        self.history.graph.len() + self.waiting.len()
     }
 
     /// The hashes of the newest changes that were committed.

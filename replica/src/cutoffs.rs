@@ -337,7 +337,7 @@ impl<R: CryptoRng> Replica<R> {
             return Vec::new();
         };
         let missing = held.content.document().missing_dependencies();
-        classroom.take_wanted(&mut classroom.beyond_at_hand(&document), &missing)
+        classroom.wanted(classroom.beyond_at_hand(&document), &missing)
     }
 }
 
@@ -390,26 +390,23 @@ impl Classroom {
         gaps
     }
 
-    /// Takes out of what lies beyond that for which a document waits, in the order of its logs.
-    pub(crate) fn take_wanted(&self, beyond: &mut Vec<Segment>, missing: &[Hash]) -> Vec<Segment> {
+    /// Of what lies beyond that for which a document waits, in the order of its logs.
+    fn wanted(&self, mut beyond: Vec<Segment>, missing: &[Hash]) -> Vec<Segment> {
         beyond.sort_by_key(|segment| (segment.header.log, segment.header.first));
         let is_wanted = |segment: &Segment| {
             let names = self.names_in(segment);
             names.iter().any(|name| missing.contains(name))
         };
-        let (mut wanted, mut rest) = (Vec::new(), Vec::new());
+        let mut wanted = Vec::new();
         // From the end of each log: from the last one that is wanted on, all before it.
         let mut log = None;
-        for segment in std::mem::take(beyond).into_iter().rev() {
+        for segment in beyond.into_iter().rev() {
             if log == Some(segment.header.log) || is_wanted(&segment) {
                 log = Some(segment.header.log);
                 wanted.push(segment);
-            } else {
-                rest.push(segment);
             }
         }
         wanted.reverse();
-        *beyond = rest;
         wanted
     }
 

@@ -426,29 +426,15 @@ impl<R: CryptoRng> Replica<R> {
         };
         let segments = found.iter().filter(|((table, _), _)| *table == Table::Segments);
         let segments = segments.filter_map(|(_, value)| value.as_ref());
-        let (mut changes, mut aside, mut beyond) = classroom.open_all(&me, segments);
+        let (mut changes, mut aside, beyond) = classroom.open_all(&me, segments);
         let unheard = classroom.unheard(&me, whole, found);
         let misses_ends = classroom.misses_ends(&document, whole, found);
         if let Some(Copy::Loading { later, .. }) = classroom.documents.get_mut(&document) {
             changes.append(later);
         }
-        let mut count = 0;
-        // Of what another tab has stored from beyond the end of a log only that counts on which the rest builds.
-        loop {
-            count += changes.len();
-            let applied = content.apply_changes(&changes)?;
-            for (at, _) in applied.refused {
-                aside.push(changes[at].clone());
-            }
-            let wanted = classroom.take_wanted(&mut beyond, &content.missing_dependencies());
-            if wanted.is_empty() {
-                break;
-            }
-            changes = wanted
-                .iter()
-                .filter_map(|segment| classroom.open_own(segment))
-                .flatten()
-                .collect();
+        let applied = content.apply_changes(&changes)?;
+        for (at, _) in applied.refused {
+            aside.push(changes[at].clone());
         }
         // A tab that went while it wrote has told nobody what it left unsent.
         for lane in unheard {
@@ -457,11 +443,15 @@ impl<R: CryptoRng> Replica<R> {
             }
         }
         let mut held = Held::new(Content::open(content, is_own));
-        held.unsaved = u32::try_from(count).unwrap_or(u32::MAX);
+        held.unsaved = u32::try_from(changes.len()).unwrap_or(u32::MAX);
         held.changed_at = self.now;
         classroom.documents.insert(document, Copy::Here(held));
         for item in aside {
             self.keep_aside(id, AsideReason::BadChange, item)?;
+        }
+        // Of what another tab has taken from beyond the end of a log that counts on which the rest builds: it is taken in again.
+        for segment in beyond {
+            self.keep_aside(id, AsideReason::BeyondCutoff, segment.encode()?)?;
         }
         if let Some(classroom) = self.classrooms.get_mut(id) {
             classroom.note_needs(document);

@@ -2,14 +2,16 @@
 
 use std::collections::BTreeSet;
 
+use documents::page::Page;
+use protocol::identity::MemberKeys;
 use protocol::roster::{Action, Cutoff, Entry, Role};
 use protocol::segment::Segment;
-use protocol::{DocumentId, LaneId};
+use protocol::{DocumentId, LaneId, MemberId, SegmentHash};
 use replica::command::{Answer, Command};
 use replica::store::Table;
 
 use crate::members::{Schools, me, until_same};
-use crate::script::Script;
+use crate::script::{Author, Script, Submitted};
 use crate::tab::{PageKey, words};
 use crate::world::{Step, World};
 
@@ -26,6 +28,22 @@ async fn until_shown(world: &mut World, tabs: &[usize], page: PageKey, wanted: &
             })
         })
         .await;
+}
+
+/// The founder makes somebody a guest, of whose log on a page that many segments count.
+fn made_guest(founder: &MemberKeys, author: &Author, (classroom, document): PageKey, next: u64) -> Entry {
+    let to_guest = Action::ChangeRole {
+        member: author.log.member,
+        role: Role::Guest,
+        cutoffs: vec![Cutoff {
+            document,
+            lane: author.log.lane,
+            next,
+        }],
+        keys: Vec::new(),
+        rotations: Vec::new(),
+    };
+    Entry::act(founder, classroom, author.heads.clone(), to_guest).unwrap()
 }
 
 async fn restart_all(world: &mut World, tabs: &mut [usize], page: PageKey) {
@@ -158,6 +176,15 @@ async fn what_others_built_on_stays() {
     }
 }
 
+/// The lane of the first of somebody's logs on a page.
+fn lane_of(world: &World, profile: usize, page: PageKey, member: MemberId) -> LaneId {
+    let rows = world.store(profile).table(Table::Segments).into_iter();
+    rows.map(|(_, row)| Segment::decode(&row).unwrap().header.log)
+        .find(|log| log.member == member && log.document == page.1)
+        .unwrap()
+        .lane
+}
+
 /// The rows of somebody's log on a page, from the first index to the last.
 fn spans(world: &World, profile: usize, page: PageKey, lane: LaneId) -> Vec<(u64, u64)> {
     let rows = world.store(profile).table(Table::Segments).into_iter();
@@ -181,12 +208,7 @@ async fn a_fold_that_its_log_ends_within_is_taken_apart() {
     world.write_word(dora, page, "[seen]");
     until_same(&mut world, &[amina, ben, chao], page, "[seen]").await;
     let member = me(&world, dora);
-    let newest = world.store(1).table(Table::Segments).into_iter();
-    let lane = newest
-        .map(|(_, row)| Segment::decode(&row).unwrap().header.log)
-        .find(|log| log.member == member && log.document == page.1)
-        .unwrap()
-        .lane;
+    let lane = lane_of(&world, 1, page, member);
     world.cut(0);
     for word in ["[1]", "[2]", "[3]", "[4]"] {
         world.write_word(dora, page, word);
@@ -354,12 +376,7 @@ async fn what_is_taken_out_while_it_is_read_to_be_folded_stays_out() {
     world.write_word(dora, page, "[seen]");
     until_same(&mut world, &[amina, ben, chao, dora], page, "[seen]").await;
     let member = me(&world, dora);
-    let newest = world.store(3).table(Table::Segments).into_iter();
-    let lane = newest
-        .map(|(_, row)| Segment::decode(&row).unwrap().header.log)
-        .find(|log| log.member == member && log.document == page.1)
-        .unwrap()
-        .lane;
+    let lane = lane_of(&world, 3, page, member);
     world.cut(0);
     for word in ["[1]", "[2]", "[3]", "[4]"] {
         world.write_word(dora, page, word);
@@ -407,18 +424,7 @@ async fn for_what_is_not_in_the_store_all_that_is_aside_is_looked_through_once_a
 
     let founder = script.founder().await;
     let (classroom, document) = script.page;
-    let to_guest = Action::ChangeRole {
-        member: log.member,
-        role: Role::Guest,
-        cutoffs: vec![Cutoff {
-            document,
-            lane: log.lane,
-            next: 1,
-        }],
-        keys: Vec::new(),
-        rotations: Vec::new(),
-    };
-    let entry = Entry::act(&founder, classroom, author.heads.clone(), to_guest).unwrap();
+    let entry = made_guest(&founder, &author, script.page, 1);
     script.bring_entry(&entry).await;
     for locked in [true, false, true] {
         script.pass(1_000).await;
@@ -437,4 +443,66 @@ async fn for_what_is_not_in_the_store_all_that_is_aside_is_looked_through_once_a
         "somebody builds on it"
     );
     assert_eq!(script.world.tab(script.tab).looked_aside, [Some(32); 2]);
+}
+
+/// A tab that slept reads with a page what another has taken from beyond the end of a log, for somebody builds on it: what it
+/// says of its page then, in a snapshot, is what it holds.
+#[tokio::test]
+async fn what_another_tab_took_from_beyond_the_end_of_a_log_is_taken_like_that() {
+    let (mut script, mut author) = Script::with_member("another tab", Role::Student).await;
+    let founder = script.founder().await;
+    let document = script.page.1;
+    let mut device = script.double().await;
+    device.log.lane = LaneId([7; 16]);
+    (device.next, device.previous) = (0, SegmentHash::NONE);
+    device.page = Page::load(&device.page.save().unwrap(), device.log.actor()).unwrap();
+    let changes = ["[within]", "[beyond]"].map(|word| author.word(word));
+    let [within, beyond] = [0, 1].map(|at: usize| author.seal(&changes[at..=at]));
+    let first = device.word("[before]");
+    let before = device.seal(&[first]);
+    device.page.apply_changes(&changes).unwrap();
+    let change = device.word("[on it]");
+    let on_it = device.seal(&[change]);
+    script.bring_all(&[within, before]).await;
+    let entry = made_guest(&founder, &author, script.page, 1);
+    script.bring_entry(&entry).await;
+    script.bring(&beyond).await;
+    script.pass(1_000).await;
+    assert_eq!(
+        words(&script.text()),
+        BTreeSet::from(["[within]", "[before]"].map(str::to_owned))
+    );
+
+    let slept = script.world.open_tab(0);
+    script.go().await;
+    let tab = script.world.tabs[slept].take();
+    script.bring(&on_it).await;
+    script.live(10).await;
+    let all = BTreeSet::from(["[within]", "[before]", "[beyond]", "[on it]"].map(str::to_owned));
+    assert_eq!(words(&script.text()), all);
+    script.world.crash_tab(script.tab);
+    script.world.tabs[slept] = tab;
+    script.tab = slept;
+    script.world.open_page(slept, script.page).await;
+    assert_eq!(words(&script.text()), all);
+    assert_eq!(script.view().kept_aside, 0);
+
+    script.connect().await;
+    script.open(1).await;
+    script.store_rest(0).await;
+    script.want_snapshot(document).await;
+    let answered = script.submitted.len();
+    script.live(5).await;
+    script.store_rest(answered - 1).await;
+    script.live(5).await;
+    let made = script.submitted.iter().find_map(|submitted| match submitted {
+        Submitted::Snapshot(snapshot) => Some(&snapshot.header),
+        _ => None,
+    });
+    let covers = &made.expect("a snapshot").covers;
+    let of_author = covers
+        .iter()
+        .find(|covered| covered.member == author.log.member)
+        .unwrap();
+    assert_eq!(of_author.lanes[0].next, 2);
 }
