@@ -5,19 +5,16 @@
 
 use std::time::{Duration, Instant};
 
-use documents::document::Document;
 use documents::page::Page;
 use documents::page::edit::{Edit, Shape};
-use protocol::bounded::Bytes;
 use protocol::frame::{self, ClientFrame, RelayFrame};
 use protocol::identity::{MemberKeys, Seed, answer_challenge};
 use protocol::key::EpochKey;
 use protocol::roster::{Entry, Role, Roster};
 use protocol::segment::{Header, Kind, Log, Segment};
-use protocol::snapshot::{self, Snapshot, coverage};
 use protocol::wire::Packer;
 use protocol::{EntryHash, LaneId, SegmentHash, SpaceId};
-use replica::command::{Answer, Command};
+use replica::command::{Answer, Command, Verified};
 use replica::store::Table;
 use sync_server::{Limits, Rate};
 
@@ -28,8 +25,8 @@ use crate::world::{Pair, World, person};
 
 /// Each with a word; so many words to a paragraph.
 const PARAGRAPH: usize = 20;
-/// What comes after the snapshot.
-const TAIL: usize = 20;
+/// After how many segments the relay asks for a snapshot.
+const ASKED_AFTER: u64 = 20;
 /// How many segments may be unanswered.
 const AT_ONCE: usize = 500;
 
@@ -93,13 +90,6 @@ impl Device {
         };
         device.open(world, page).await;
         device
-    }
-
-    /// Connects anew: the relay has ended a connection on which nothing was said for long.
-    async fn come_back(&mut self, world: &World, page: PageKey) {
-        self.socket = Socket::connect(world.address).await.unwrap();
-        self.packer = Packer::default();
-        self.open(world, page).await;
     }
 
     async fn hear(&mut self) -> Vec<RelayFrame> {
@@ -210,47 +200,6 @@ impl Device {
         }
         self.answered(0).await;
     }
-
-    /// Gives the relay a snapshot of all that is here; answers with the bytes of its pieces.
-    async fn snapshot(&mut self, world: &World, page: PageKey) -> usize {
-        let saved = self.page.save().unwrap();
-        let saved = Document::load(&saved, [0; 16]).unwrap().snapshot().unwrap();
-        let mut logs = vec![(self.log, self.next, self.previous)];
-        // Of the first device, as far as this one has it.
-        let mut ends: Vec<(Log, u64, SegmentHash)> = Vec::new();
-        for (_, row) in world.store(0).table(Table::Segments) {
-            let segment = Segment::decode(&row).unwrap();
-            let header = &segment.header;
-            if header.log.document == page.1 {
-                ends.retain(|(log, ..)| *log != header.log);
-                ends.push((header.log, header.last + 1, segment.chain_hash(&page.0).unwrap()));
-            }
-        }
-        logs.extend(ends);
-        let header = snapshot::Header {
-            document: page.1,
-            member: self.keys.id(),
-            space: SpaceId::EVERYONE,
-            epoch: 0,
-            roster: self.heads.clone(),
-            covers: coverage(&page.1, logs),
-        };
-        let (snapshot, pieces) =
-            Snapshot::seal(&self.keys, &page.0, header, &self.key, &saved, &mut self.rng).unwrap();
-        let mut bytes = 0;
-        for piece in &pieces {
-            bytes += piece.as_bytes().len();
-            let piece = Bytes::new("piece", piece.as_bytes().to_vec()).unwrap();
-            self.unanswered += 1;
-            self.say(&[ClientFrame::Piece { channel: 0, piece }]).await;
-            self.answered(0).await;
-        }
-        let snapshot = Bytes::new("snapshot", snapshot.encode().unwrap()).unwrap();
-        self.unanswered += 1;
-        self.say(&[ClientFrame::Snapshot { channel: 0, snapshot }]).await;
-        self.answered(0).await;
-        bytes
-    }
 }
 
 /// Somebody joins and opens the page: the bytes that came, and the time that it took.
@@ -298,29 +247,56 @@ async fn a_newcomer_opens_a_long_history_from_a_snapshot_and_a_short_tail() {
     device.write(page, count).await;
     let wrote = began.elapsed();
     let without = come(&mut world, &link, page, count).await;
-    device.come_back(&world, page).await;
+
+    // Now it asks for one, whoever writes.
+    world.kill_relay();
+    world.limits.snapshot_after = ASKED_AFTER;
+    world.start_relay().await;
+    let [amina, ben] = [world.open_tab(0), world.open_tab(1)];
+    world.open_page(amina, page).await;
+    world.open_page(ben, page).await;
     let began = Instant::now();
-    let pieces = device.snapshot(&world, page).await;
-    let sealed = began.elapsed();
-    device.write(page, TAIL).await;
-    let with = come(&mut world, &link, page, count + TAIL).await;
+    for word in 0..ASKED_AFTER {
+        world.write_word(ben, page, &format!("[ben {word}]"));
+        world.until_on_relay_of(ben).await;
+    }
+    let document = page.1;
+    let verified = loop {
+        // One of them makes it, and the other hears of it.
+        let verify = Command::VerifyHistory { classroom, document };
+        match world.ask(amina, verify).await {
+            Ok(Answer::Verified(Verified::NoSnapshot)) => world.pass(1).await,
+            verified => break verified,
+        }
+        assert!(began.elapsed() < world.patience, "no snapshot is made");
+    };
+    let Ok(Answer::Verified(Verified::Matches { segments })) = verified else {
+        panic!("{verified:?}")
+    };
+    assert!(segments >= count as u64, "{segments} segments");
+    let made = began.elapsed();
+    world.write_word(ben, page, "[behind it]");
+    world.until_on_relay_of(ben).await;
+    world.crash_tab(amina);
+    world.crash_tab(ben);
+    let with = come(&mut world, &link, page, count).await;
     if named.is_some() {
         let kilobytes = |bytes: usize| bytes as f64 / 1000.0;
         // Behind a newline: the name of the test may stand before it.
         println!(
-            "\n{{\"what\":\"joining and opening a page of {count} segments, from a snapshot and {TAIL} segments behind it\",\
+            "\n{{\"what\":\"joining and opening a page of {count} segments, from a snapshot and a short tail\",\
              \"budget\":null,\"within\":null,\
              \"measured\":\"{:.1} KB, {:.2} s; without a snapshot {:.1} KB, {:.2} s\",\
              \"how\":\"somebody on a fresh device joins by a link and opens the page, on the relay's own machine: all messages of \
-             the relay, and the time from the link to the page; one member wrote a word in each segment, in {:.0} s, and made the \
-             snapshot of {:.1} KB in {:.1} s\"}}",
+             the relay, and the time from the link to the page; one member wrote a word in each segment, in {:.0} s; two others \
+             opened the page from them; after {ASKED_AFTER} words of one, one made the snapshot, and a lead compared it with {segments} \
+             segments, in {:.1} s\"}}",
             kilobytes(with.0),
             with.1.as_secs_f64(),
             kilobytes(without.0),
             without.1.as_secs_f64(),
             wrote.as_secs_f64(),
-            kilobytes(pieces),
-            sealed.as_secs_f64()
+            made.as_secs_f64()
         );
     }
     assert!(

@@ -43,7 +43,7 @@ pub(crate) struct World {
     pub(crate) relay: Option<Relay>,
     data: tempfile::TempDir,
     found_token: Option<String>,
-    limits: Limits,
+    pub(crate) limits: Limits,
     pub(crate) address: SocketAddr,
     /// Milliseconds since 1970.
     pub(crate) now: u64,
