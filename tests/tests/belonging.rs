@@ -398,6 +398,61 @@ async fn who_asks_first_waits_and_is_let_in() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_asks_first_and_is_declined_is_told() -> Result<()> {
+    let journey = Journey::start(2).await?;
+    let (profile, other_profile) = (Profile::new()?, Profile::new()?);
+    let (amina, jonas) = tokio::try_join!(journey.open(0, &profile), journey.open(1, &other_profile))?;
+    amina.create_classroom(CLASSROOM, AMINA).await?;
+    let invite = amina.invite_who_asks_first("Student").await?;
+    jonas.open_invite(&invite).await?;
+    jonas.find("button", "Ask to join").await?;
+    jonas.introduce(JONAS).await?;
+    jonas.press("Ask to join").await?;
+    jonas.press("Later").await?;
+    jonas.find("heading", "Waiting to be let in").await?;
+    amina
+        .find_described("button", "Decline", JONAS.name)
+        .await?
+        .click()
+        .await?;
+    jonas.find("heading", "Not let in").await?;
+    jonas.reload().await?;
+    jonas.find("heading", "Not let in").await?;
+    wait_until("nobody asks any more", async || {
+        Ok(amina.look_for("list", "Asking to join").await?.is_none())
+    })
+    .await?;
+    let members = amina.text("list", "Members").await?.unwrap_or_default();
+    assert!(!members.contains(JONAS.name), "{members}");
+    amina.close().await?;
+    jonas.close().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn both_write_on_with_new_keys() -> Result<()> {
+    let pair = Pair::meet().await?;
+    let (amina, jonas) = (&pair.amina, &pair.jonas);
+    // Jonas hears of them only when he is back, and has written with the old ones.
+    pair.journey.link(1).cut();
+    jonas.write("Before. ").await?;
+    jonas.wait_for_status("Offline · On this device").await?;
+    amina.press(&format!("Back to {CLASSROOM}")).await?;
+    amina.choose_from_menu("More", "Change the keys").await?;
+    amina.confirm("Change the keys").await?;
+    amina.wait_for_status("On the relay").await?;
+    amina.open_page(TITLE).await?;
+    amina.write("With new keys. ").await?;
+    pair.journey.link(1).restore();
+    for browser in [amina, jonas] {
+        browser.wait_for_page("Before. ").await?;
+        browser.wait_for_page("With new keys. ").await?;
+    }
+    jonas.write("So do I. ").await?;
+    amina.wait_for_page("So do I. ").await?;
+    pair.part().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_closed_classroom_is_read_until_it_is_opened_again() -> Result<()> {
     let pair = Pair::meet().await?;
     let (amina, jonas) = (&pair.amina, &pair.jonas);
