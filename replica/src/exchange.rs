@@ -149,6 +149,8 @@ impl<R: CryptoRng> Replica<R> {
             exchange.in_flight = true;
             if let Some(before) = &self.connection.exchange {
                 exchange.has_begun = before.has_begun;
+                exchange.turned_away = before.turned_away;
+                exchange.pause = before.pause;
                 exchange.spares = before.spares;
             }
             self.connection.exchange = Some(exchange);

@@ -257,6 +257,14 @@ async fn whoever_gets_no_turn_takes_a_socket_once_one_gets_through() {
             world.tab(ben).home.as_ref().unwrap().refused == Some(Refusal::TooFast)
         })
         .await;
+    // One that does not get through changes nothing.
+    let before = world.tab(ben).connections;
+    while world.tab(ben).connections < before + 2 {
+        world.pass(1).await;
+        assert_ne!(world.link_of(ben), Link::Exchanging);
+    }
+    world.pass(20).await;
+    assert_ne!(world.link_of(ben), Link::Exchanging);
     world.profiles[profile].blocked = false;
     world
         .until("there is a socket", |world| world.link_of(ben) == Link::Online)
