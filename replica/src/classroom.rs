@@ -379,10 +379,11 @@ impl Classroom {
             .map(|position| position.index)
     }
 
-    /// Whether the relay says that it has something of a document, and did not give it.
+    /// Whether the relay says that it has something of a document, and did not give it, nor has it come since.
     pub(crate) fn is_short_of(&self, document: &DocumentId) -> bool {
-        let healing = self.healing.as_ref();
-        healing.is_some_and(|healing| healing.short.contains(document))
+        self.healing.as_ref().is_some_and(|healing| {
+            healing.short.contains(document) && self.short_of(healing).contains(document)
+        })
     }
 
     /// Something came to a document: what of it is carried over is looked at again, and so is what could not be carried into it.

@@ -642,7 +642,7 @@ impl Classroom {
 
     /// The documents of which something was asked for and did not come, though the relay says that it has it. What came and is
     /// kept aside has come; and what a snapshot covers, of that the snapshot is enough, whose pieces are on their way.
-    fn short_of(&self, healing: &Healing) -> Vec<DocumentId> {
+    pub(crate) fn short_of(&self, healing: &Healing) -> Vec<DocumentId> {
         let (_, logs, mut short) = self.missing_here(healing);
         short.retain(|document| !self.snapshots.knows_any(document));
         for range in logs {
