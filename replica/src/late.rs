@@ -2,10 +2,12 @@
 //! not take for another reason. It stays in its log and in the outbox, for the relay may take it later, and is listed with
 //! what is kept aside.
 
+use std::collections::BTreeMap;
+
 use protocol::rand_core::CryptoRng;
 use protocol::roster::{Entry, Roster};
 use protocol::segment::{Header, Log};
-use protocol::{ClassroomId, DocumentId, MemberId, Refusal};
+use protocol::{ClassroomId, DocumentId, EntryHash, MemberId, Refusal};
 
 use crate::classroom::{Classroom, Unsent, Way};
 use crate::command::{Answer, Problem};
@@ -88,13 +90,22 @@ impl Classroom {
         Some(Why::Unfit(unfit))
     }
 
-    /// What came too late or is not taken, with the reason, and what waits behind that in its log.
+    /// What came too late or is not taken, with the reason, and what waits behind that: in its log, or for an entry that it
+    /// names.
     pub(crate) fn late(&self) -> impl Iterator<Item = (Why, &Unsent)> {
+        let refused: BTreeMap<EntryHash, Refusal> = self
+            .refused_entries()
+            .map(|(reason, entry)| (entry.hash(), reason))
+            .collect();
         let mut before: Option<(Log, Why)> = None;
         self.outbox.iter().filter_map(move |((log, _), unsent)| {
-            let reason = self.late_reason(&log.member, unsent);
-            let behind = before.filter(|(of, _)| of == log && !unsent.settled);
-            let reason = reason.or(behind.map(|(_, reason)| reason))?;
+            let waits_behind = || {
+                let behind = before.filter(|(of, _)| of == log).map(|(_, reason)| reason);
+                let mut heads = unsent.segment.header.roster.iter();
+                let named = || heads.find_map(|head| refused.get(head).copied().map(Why::Refused));
+                behind.or_else(named).filter(|_| !unsent.settled)
+            };
+            let reason = self.late_reason(&log.member, unsent).or_else(waits_behind)?;
             before = Some((*log, reason));
             Some((reason, unsent))
         })

@@ -1034,6 +1034,26 @@ async fn what_waits_behind_refused_work_is_listed_with_it_and_so_are_roster_entr
     assert_eq!(exported(&mut script).await, [(classroom, Kind::Entry, entry)]);
     store_again(&mut script).await;
     assert_eq!((script.view().kept_aside, script.view().refused), (0, None));
+
+    // And what names it.
+    let number = u32::try_from(script.submitted.len()).unwrap();
+    let unlock = Command::Lock {
+        classroom,
+        document,
+        locked: false,
+    };
+    assert_eq!(script.world.ask(script.tab, unlock).await, Ok(Answer::Done));
+    script.write_word("[d]");
+    script.go().await;
+    script.refused(number, Refusal::BadSignature).await;
+    script.refused(number + 1, Refusal::UnknownParent).await;
+    let listed = kept(&mut script).await;
+    assert_eq!((listed.len(), script.view().kept_aside), (2, 2));
+    let refused = Why::Refused(Refusal::BadSignature);
+    assert!(listed.iter().all(|kept| kept.reason == refused));
+    assert_eq!(exported(&mut script).await.len(), 2);
+    store_again(&mut script).await;
+    assert_eq!((script.view().kept_aside, script.view().refused), (0, None));
 }
 
 /// An entry that the relay has no room for holds up what names it, and nothing else.
