@@ -533,6 +533,14 @@ impl Classroom {
                 erased_here.push(*document);
             }
         }
+        // What is written in one tab may build on what another has not sent: whoever had the one without the other could not
+        // read it, and if this device is lost, never.
+        let mut leaving = BTreeSet::new();
+        for ((log, _), unsent) in &self.outbox {
+            if unsent.durable && !unsent.settled && unsent.way.is_due(now) {
+                leaving.insert(log.document);
+            }
+        }
         let mut stuck: Option<Log> = None;
         // Who gets only a part of it gets what is erased rather than what takes its place: that is shown until then.
         for is_erased_here in [true, false] {
@@ -560,7 +568,10 @@ impl Classroom {
                     // It is made again elsewhere.
                     continue;
                 }
-                if !unsent.durable || !unsent.way.is_due(now) {
+                let goes_along = !unsent.settled
+                    && matches!(unsent.way, Way::Waiting { .. })
+                    && leaving.contains(&log.document);
+                if !unsent.durable || !(unsent.way.is_due(now) || goes_along) {
                     // What follows in this log waits, too.
                     stuck = Some(*log);
                     continue;

@@ -350,6 +350,51 @@ async fn what_a_tab_sends_for_another_shows_in_it_as_well() {
     world.check_nothing_to_send().await;
 }
 
+/// Others got what builds on something of another tab without that, and could not read it when the device was lost.
+#[tokio::test]
+async fn what_builds_on_what_another_tab_has_not_sent_leaves_with_that() {
+    let Pair {
+        mut world,
+        amina,
+        ben,
+        page,
+        ..
+    } = Pair::new("leaves with that").await;
+    let second = world.open_tab(0);
+    world.open_page(second, page).await;
+    world.until_equal(page).await;
+    // The second tab's connection stands still from here on.
+    world.write_word(second, page, "[one]");
+    write_all(&mut world, second).await;
+    while world.steps().contains(&Step::Hear(amina)) {
+        world.step(Step::Hear(amina)).await;
+    }
+    world.write_word(amina, page, "[two]");
+    let has_come = |world: &World| {
+        let ben = world.tab(ben);
+        ben.classroom(&page.0).kept_aside > 0 || !words(&ben.text(&page)).is_empty()
+    };
+    while !has_come(&world) {
+        only(&mut world, amina).await;
+        only(&mut world, ben).await;
+    }
+    world.crash_tab(amina);
+    world.crash_tab(second);
+    world
+        .until("both are there", |world| {
+            words(&world.tab(ben).text(&page)).len() == 2
+        })
+        .await;
+    assert_eq!(world.tab(ben).classroom(&page.0).kept_aside, 0);
+}
+
+/// A tab stores all that it is to store.
+async fn write_all(world: &mut World, tab: usize) {
+    while world.tab(tab).writing.is_some() {
+        world.step(Step::Write(tab)).await;
+    }
+}
+
 /// Everything happens that can in one tab, and nothing in the others.
 async fn only(world: &mut World, tab: usize) {
     tokio::time::sleep(std::time::Duration::from_millis(1)).await;
