@@ -537,7 +537,12 @@ impl<R: CryptoRng> Replica<R> {
         let is_on_relay = |index: u64| index < known && classroom.unsent_at(&log, index).is_none();
         // A fold of what the relay has is another tab's to send.
         let is_settled = (first..=last).all(is_on_relay);
-        if !is_settled {
+        // What its tab folded in its last moment this one has taken over, and hears only now what that stands for.
+        let is_folded = self.held.contains(&log.lane)
+            && classroom
+                .unsent_at(&log, last)
+                .is_some_and(|ours| ours.segment.header.first <= first);
+        if !is_settled && !is_folded {
             for index in first..last {
                 classroom.outbox.remove(&(log, index));
             }

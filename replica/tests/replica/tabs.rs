@@ -350,6 +350,52 @@ async fn what_a_tab_sends_for_another_shows_in_it_as_well() {
     world.check_nothing_to_send().await;
 }
 
+/// What was said of what a tab folded in its last moment was put in the place of the fold, and what comes before it was sent by
+/// nobody.
+#[tokio::test]
+async fn what_is_heard_late_of_a_tab_takes_nothing_from_what_it_left() {
+    let Pair {
+        mut world,
+        amina,
+        page,
+        ..
+    } = Pair::new("heard late").await;
+    let second = world.open_tab(0);
+    world.open_page(second, page).await;
+    world.until_equal(page).await;
+    world.cut(0);
+    world.write_word(second, page, "[one]");
+    world.drain().await;
+    world.write_word(second, page, "[two]");
+    world.write_word(second, page, "[three]");
+    write_all(&mut world, second).await;
+    world.handle(second, Event::Closing);
+    write_all(&mut world, second).await;
+    assert_eq!(world.store(0).table(Table::Outbox).len(), 1);
+    // That they were folded it had no time to say.
+    world.tab_mut(amina).notes.pop_back();
+    assert_eq!(world.tab(amina).notes.len(), 2);
+    world.crash_tab(second);
+    world.link(0);
+    while !world.steps().contains(&Step::Adopt(amina)) {
+        for step in world.steps() {
+            if step.tab() == amina && step != Step::Hear(amina) {
+                world.step(step).await;
+            }
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        world.tick(20);
+    }
+    world.step(Step::Adopt(amina)).await;
+    // What it sent at once does not arrive.
+    world.cut(0);
+    world.drain().await;
+    world.link(0);
+    assert_eq!(world.until_equal(page).await.len(), 3);
+    world.check_stores(page).await;
+    world.check_nothing_to_send().await;
+}
+
 /// Others got what builds on something of another tab without that, and could not read it when the device was lost.
 #[tokio::test]
 async fn what_builds_on_what_another_tab_has_not_sent_leaves_with_that() {
