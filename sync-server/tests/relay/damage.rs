@@ -18,7 +18,7 @@ use protocol::{EntryHash, Refusal, SpaceId};
 use rusqlite::Connection;
 use rusqlite::types::Value;
 use sync_server::core::{Relay, Rules, Sent};
-use sync_server::store::Sqlite;
+use sync_server::store::{Sqlite, Store as _};
 use sync_server::{Error, Limits};
 
 use crate::classroom::{Classroom, FAR, Lane, member, rng};
@@ -237,6 +237,13 @@ fn told(frames: &[RelayFrame]) -> usize {
     frames.iter().filter(is_segment).count()
 }
 
+/// The same with those that the snapshot spares: two of the seven. If it is gone, or does not hold what else is, they come by
+/// themselves.
+fn told_or_spared(frames: &[RelayFrame]) -> usize {
+    let is_base = |frame: &RelayFrame| matches!(frame, RelayFrame::Snapshot { advance: 0, .. });
+    told(frames) + if frames.iter().any(is_base) { 2 } else { 0 }
+}
+
 /// One row at a time is damaged so that it can't be read: all others are told to whoever comes, and new work is taken.
 #[test]
 fn what_is_whole_is_told_whatever_else_is_damaged() {
@@ -259,11 +266,6 @@ fn what_is_whole_is_told_whatever_else_is_damaged() {
     let caught_up = |heard: &[RelayFrame]| matches!(heard.last(), Some(RelayFrame::CaughtUp { .. }));
     let whole = newcomer(&mut open(&sample.copy()).unwrap());
     assert!(caught_up(&whole));
-    // Of the seven the snapshot spares two; if it is gone, or does not hold what else is, they come by themselves.
-    let told_or_spared = |heard: &[RelayFrame]| {
-        let is_base = |frame: &RelayFrame| matches!(frame, RelayFrame::Snapshot { advance: 0, .. });
-        told(heard) + if heard.iter().any(is_base) { 2 } else { 0 }
-    };
     assert_eq!((told(&whole), told_or_spared(&whole)), (5, 7));
     let mut seen = [0; 5];
     let mut lost = 0;
@@ -373,6 +375,75 @@ fn what_is_out_of_order_is_passed_over() {
         }
     }
     assert!(opened > 100);
+}
+
+/// Where the positions stand in the file that the index of positions holds.
+fn positions_in_the_index(sample: &Sample) -> Vec<usize> {
+    let connection = Connection::open(sample.copy()).unwrap();
+    let size: i64 = connection
+        .query_row("PRAGMA page_size", [], |row| row.get(0))
+        .unwrap();
+    let root: i64 = connection
+        .query_row(
+            "SELECT rootpage FROM sqlite_schema WHERE name = 'sqlite_autoindex_items_1'",
+            [],
+            |row| row.get(0),
+        )
+        .unwrap();
+    drop(connection);
+    let whole = fs::read(sample.folder.path().join("whole")).unwrap();
+    let start = (root - 1) as usize * size as usize;
+    let page = &whole[start..start + size as usize];
+    // All of it is on one page: a kind, and how many cells there are, which are found by what follows.
+    assert_eq!(page[0], 10);
+    let count = u16::from_be_bytes([page[3], page[4]]) as usize;
+    let cell = |at: usize| u16::from_be_bytes([page[8 + 2 * at], page[9 + 2 * at]]) as usize;
+    // The length, how many bytes say what the three numbers take, and these: 8 and 9 are a 0 and a 1 themselves.
+    (0..count)
+        .map(cell)
+        .filter(|cell| page[cell + 3] == 1)
+        .map(|cell| start + cell + 5 + usize::from(page[cell + 2] == 1))
+        .collect()
+}
+
+/// A row that the index has in a wrong place hides no other from who reads along, wherever they are.
+#[test]
+fn a_wrong_place_in_the_index_hides_no_other_row() {
+    let sample = Sample::new();
+    let id = sample.classroom.id;
+    let behind = |path: &Path, after: u64| {
+        let store = Sqlite::open(path).unwrap();
+        store.page(&id, after, usize::MAX).unwrap()
+    };
+    let path = sample.copy();
+    let all = behind(&path, 0);
+    let whole = fs::read(sample.folder.path().join("whole")).unwrap();
+    let places = positions_in_the_index(&sample);
+    // All but the first of each classroom.
+    assert_eq!(places.len(), 13);
+    for at in places {
+        for wrong in [2, whole[at] - 1, whole[at] + 1, whole[at] + 3, 127] {
+            let path = sample.copy();
+            let mut bytes = whole.clone();
+            bytes[at] = wrong;
+            fs::write(&path, bytes).unwrap();
+            let is_further = wrong > whole[at];
+            let here = behind(&path, 0);
+            let missing = all.iter().filter(|placed| !here.contains(placed)).count();
+            assert!(missing <= usize::from(!is_further), "{} {wrong}", whole[at]);
+        }
+        let path = sample.copy();
+        let mut bytes = whole.clone();
+        bytes[at] = 127;
+        fs::write(&path, bytes).unwrap();
+        for after in 0..=all.last().unwrap().position {
+            let there = all.iter().filter(|placed| placed.position > after);
+            assert!(behind(&path, after).iter().eq(there), "{} {after}", whole[at]);
+        }
+        let mut relay = open(&path).unwrap();
+        let newcomer = Client::open(&mut relay, &sample.classroom.founder, id);
+        assert_eq!(told_or_spared(&hear(&mut relay, &newcomer)), 7, "{}", whole[at]);
+    }
 }
 
 /// A segment that can't be read any more comes back from whoever brings it.

@@ -108,8 +108,13 @@ pub(super) fn page(
     after: u64,
     bytes: usize,
 ) -> Result<Vec<Placed>, Error> {
+    // A row stands where the index and itself say. If they differ one of them is damaged: by the smaller a reader who goes on
+    // behind it misses nothing.
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT {ITEM} FROM items WHERE classroom = {CLASSROOM} AND position > ?2 ORDER BY position"
+        "SELECT min(position, place), kind, hash, space, bytes, log_first, log_index, at
+         FROM (SELECT number AS at, classroom AS whose, position AS place FROM items
+               WHERE classroom = {CLASSROOM} AND position > ?2)
+         LEFT JOIN items ON number = at AND classroom = whose ORDER BY place"
     ))?;
     let rows = statement.query(params![classroom.0, signed(after)?])?;
     let position = |placed: &Placed| Some(placed.position);
@@ -420,6 +425,7 @@ fn up_to(
             continue;
         };
         let Some(place) = place(&placed).filter(|place| *place >= next) else {
+            say_once(row, &Error::Damaged("index"))?;
             continue;
         };
         next = place.saturating_add(1);
@@ -447,20 +453,26 @@ fn item(row: &Row<'_>) -> Result<Option<Placed>, Error> {
                 | rusqlite::Error::IntegralValueOutOfRange(..),
             )),
         ) => {
-            let (position, number): (i64, i64) = (row.get(0)?, row.get(7)?);
-            let mut said = SAID.lock();
-            if said.len() < MOST_SAID && said.insert(number) {
-                tracing::error!(
-                    number,
-                    position,
-                    error = &error as &dyn std::error::Error,
-                    "an item is damaged and passed over"
-                );
-            }
+            say_once(row, &error)?;
             Ok(None)
         }
         Err(error) => Err(error),
     }
+}
+
+/// Says of a row of [`ITEM`] that it is passed over.
+fn say_once(row: &Row<'_>, error: &Error) -> Result<(), Error> {
+    let (position, number): (Option<i64>, i64) = (row.get(0)?, row.get(7)?);
+    let mut said = SAID.lock();
+    if said.len() < MOST_SAID && said.insert(number) {
+        tracing::error!(
+            number,
+            position,
+            error = error as &dyn std::error::Error,
+            "an item is damaged and passed over"
+        );
+    }
+    Ok(())
 }
 
 fn whole_item(row: &Row<'_>) -> Result<Placed, Error> {
