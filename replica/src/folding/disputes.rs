@@ -35,8 +35,8 @@ pub(crate) struct Disputes {
     /// The same, looked at on this connection, where not all was that it takes.
     later: BTreeSet<(DocumentId, SegmentHash)>,
     under_way: Option<Disputed>,
-    /// What led to looking on this connection, and how far its log went then.
-    looked: BTreeMap<SegmentHash, LogRecord>,
+    /// The folds that were looked into on this connection, each with what led to that, and how far its log went then.
+    looked: BTreeMap<(SegmentHash, SegmentHash), LogRecord>,
     /// The folds of which this connection was told.
     pub(crate) said: BTreeSet<SegmentHash>,
     /// Whether this connection has not come yet to where everything was sent.
@@ -115,7 +115,8 @@ impl<R: CryptoRng> Replica<R> {
     }
 
     /// A fold may have to give way, for its log ends within it, or goes on from within it, as `sign` shows. That is seen
-    /// each time that `sign` is looked at, and leads to nothing new on this connection while the log is as it was.
+    /// each time that `sign` is looked at, and leads to nothing new on this connection while the fold is here and the log is
+    /// as it was.
     pub(crate) fn look_into_once(
         &mut self,
         id: &ClassroomId,
@@ -127,7 +128,7 @@ impl<R: CryptoRng> Replica<R> {
             return Ok(());
         };
         let record = classroom.logs.get(log).copied().unwrap_or(LogRecord::EMPTY);
-        if classroom.disputes.looked.insert(sign, record) == Some(record) {
+        if classroom.disputes.looked.insert((fold, sign), record) == Some(record) {
             return Ok(());
         }
         self.look_into(id, log.document, fold)
@@ -429,7 +430,7 @@ impl<R: CryptoRng> Replica<R> {
         };
         if let Some(Disputed { name, .. }) = classroom.disputes.under_way.take() {
             classroom.disputes.due.remove(&name);
-            classroom.disputes.looked.remove(&name.1);
+            classroom.disputes.looked.remove(&(name.1, name.1));
             let key = store::dispute_key(id, &name.0, &name.1);
             self.batch(id).delete(Table::Classrooms, key);
         }

@@ -539,6 +539,44 @@ async fn a_fold_that_goes_on_from_within_another_takes_its_place_with_what_is_be
     assert_eq!(script.ranges_asked(), []);
 }
 
+/// What one fold does not lead to, another that took its place may.
+#[tokio::test]
+async fn a_fold_that_took_the_place_of_another_is_looked_into_as_well() {
+    let mut script = Script::new("in its place").await;
+    script.settle().await;
+    let mut author = script.author(Role::Student).await;
+    let admission = author.admission.clone();
+    script.bring_entry(&admission).await;
+    let (mut changes, mut parts, mut hashes) = (Vec::new(), Vec::new(), vec![SegmentHash::NONE]);
+    for word in 0..9 {
+        let change = author.word(&format!("[{word}]"));
+        parts.push(author.seal(std::slice::from_ref(&change)));
+        changes.push(change);
+        hashes.push(author.previous);
+    }
+    let lane = Some(author.log.lane);
+    let mut fold = |first: usize, last: usize| {
+        let ends = (hashes[first], hashes[last + 1]);
+        author.fold((first as u64, last as u64), ends, &changes[first..=last])
+    };
+    let [within, here, before, further] = [fold(2, 5), fold(0, 5), fold(0, 3), fold(4, 8)];
+    script
+        .bring_all(&[parts[0].clone(), parts[1].clone(), within.clone()])
+        .await;
+    script.bring(&further).await;
+    assert_eq!(script.ranges_asked(), [(2, 6)]);
+    // The relay has the log in others, none of which begins where that fold does.
+    let there = [before, further];
+    script.fetch_all(&there).await;
+    assert_eq!(script.rows(lane), [parts[0].clone(), parts[1].clone(), within]);
+    script.bring(&here).await;
+    assert_eq!(script.rows(lane), [here]);
+    assert_eq!(script.ranges_asked(), [(2, 6), (0, 6)]);
+    script.fetch_all(&there).await;
+    assert_eq!(script.rows(lane), there);
+    assert_eq!((words(&script.text()).len(), script.view().kept_aside), (9, 0));
+}
+
 /// The relay takes no fold that begins within another, and can't tell whether they hold the same.
 #[tokio::test]
 async fn what_a_copy_of_the_profile_has_not_folded_is_folded_anew() {
