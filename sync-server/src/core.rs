@@ -297,9 +297,9 @@ impl Relay {
         for id in self.shared.store.classrooms()? {
             match self.shared.classrooms.load(&id) {
                 Ok(Some(classroom)) => self.jobs.push_back(Job::Tidy { classroom }),
-                Err(error) if !matches!(error, Error::Damaged(_)) => return Err(error),
-                // Gone, or damaged, which is said where it is found out: the others are kept in order.
-                Ok(None) | Err(_) => {}
+                Ok(None) => {}
+                // The others are kept in order.
+                Err(error) => drop(judge::storage(&error)),
             }
         }
         Ok(())

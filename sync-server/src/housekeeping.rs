@@ -9,6 +9,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::Error;
 use crate::connection::{Phase, Server};
 use crate::core::batch::Job;
+use crate::core::judge::storage;
 
 /// How often.
 const EVERY: Duration = Duration::from_secs(10 * 60);
@@ -39,11 +40,8 @@ async fn tidy(server: &Arc<Server>) -> Result<(), Error> {
         let classroom = tokio::task::spawn_blocking(move || shared.classrooms.load(&id))
             .await
             .map_err(ended)?;
-        let classroom = match classroom {
-            // It is said where it is found out: the others are kept in order.
-            Err(Error::Damaged(_)) => continue,
-            classroom => classroom?,
-        };
+        // Where one can't be read the others are kept in order.
+        let classroom = classroom.map_err(|error| storage(&error)).ok().flatten();
         if let Some(classroom) = classroom
             && server.queue.put(Job::Tidy { classroom }).await.is_err()
         {

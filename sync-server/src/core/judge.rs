@@ -121,7 +121,8 @@ impl Pending {
             Ok(Added::New) => {
                 let mut changes = self.erase_what_is_gone();
                 if changes.is_empty() && sets_ends(entry.action()) {
-                    changes = self.unfold_across_ends(terms)?;
+                    // It is in the roster of this batch: from here on nothing may fail.
+                    changes = self.unfold_across_ends(terms);
                 }
                 Ok(Decision::Store(changes))
             }

@@ -10,13 +10,14 @@ use protocol::frame::{self, ClientFrame, RelayFrame};
 use protocol::identity::MemberKeys;
 use protocol::inventory::{Inventory, LogRange, LogState, Wanted};
 use protocol::receipt::{self, Receipt};
-use protocol::roster::{Role, Roster};
-use protocol::segment::Segment;
+use protocol::roster::{Action, Cutoff, Entry, Role, Roster};
+use protocol::segment::{Log, Segment};
 use protocol::snapshot::{self, Snapshot, coverage};
 use protocol::verdict::{Statement, Verdict};
 use protocol::{EntryHash, Refusal, SpaceId};
 use rusqlite::Connection;
 use rusqlite::types::Value;
+use sync_server::bundle::export;
 use sync_server::core::{Relay, Rules, Sent};
 use sync_server::store::{Sqlite, Store as _};
 use sync_server::{Error, Limits};
@@ -142,11 +143,29 @@ impl Sample {
         assert_eq!(founder.store_receipt(relay, &receipt), Outcome::Stored);
     }
 
+    /// The student may only read from now on; what they wrote counts up to there.
+    fn guest(&self, cutoffs: Vec<Cutoff>) -> Entry {
+        let becomes = Action::ChangeRole {
+            member: self.student.id(),
+            role: Role::Guest,
+            cutoffs,
+            keys: Vec::new(),
+            rotations: Vec::new(),
+        };
+        Entry::act(
+            &self.classroom.founder,
+            self.classroom.id,
+            self.heads.clone(),
+            becomes,
+        )
+        .unwrap()
+    }
+
     /// A copy of the file, to be damaged.
     fn copy(&self) -> PathBuf {
-        let copy = self.folder.path().join("damaged");
+        let copy = self.folder.path().join("relay.sqlite");
         for suffix in ["-wal", "-shm"] {
-            let beside = self.folder.path().join(format!("damaged{suffix}"));
+            let beside = self.folder.path().join(format!("relay.sqlite{suffix}"));
             if beside.exists() {
                 fs::remove_file(beside).unwrap();
             }
@@ -314,6 +333,147 @@ fn what_is_whole_is_told_whatever_else_is_damaged() {
     assert_eq!(seen, [3, 14, 1, 1, 1]);
     // All but those that the snapshot holds.
     assert_eq!(lost, 10);
+}
+
+/// The same of the other tables: what they say of one thing keeps nobody from the rest.
+#[test]
+fn a_damaged_row_of_any_table_stops_nothing_else() {
+    let sample = Sample::new();
+    let id = sample.classroom.id;
+    for (table, damage) in [
+        ("classrooms", "id = x'00'"),
+        ("documents", "document = x'00'"),
+        ("documents", "space = x'00'"),
+        ("logs", "last = -1"),
+        ("logs", "last_hash = x'00'"),
+        ("logs", "lane = x'00'"),
+        ("leaps", "last = -1"),
+        ("pieces", "hash = x'00'"),
+        ("pieces", "stored = -1"),
+        ("covered", "hash = x'00'"),
+    ] {
+        let path = sample.copy();
+        let connection = Connection::open(&path).unwrap();
+        let is_classroom = "(SELECT number FROM classrooms WHERE id = ?1)";
+        connection
+            .execute(
+                &format!("INSERT INTO leaps (classroom, after, last) VALUES ({is_classroom}, 100, 200)"),
+                [id.0],
+            )
+            .unwrap();
+        // One of them, and of the classrooms the other.
+        let which = match table {
+            "classrooms" => "id <> ?1".to_owned(),
+            "covered" => "?1 IS NOT NULL".to_owned(),
+            _ => format!("classroom = {is_classroom}"),
+        };
+        let number = format!("SELECT min(number) FROM {table} WHERE {which}");
+        let update = format!("UPDATE {table} SET {damage} WHERE number = ({number})");
+        assert_eq!(
+            connection.execute(&update, [id.0]).unwrap(),
+            1,
+            "{table} {damage}"
+        );
+        drop(connection);
+        let mut relay = open(&path).unwrap();
+        relay.tidy().unwrap();
+        while relay.commit(NOW).unwrap() > 0 {}
+        let mut founder = Client::open(&mut relay, &sample.classroom.founder, id);
+        let heard = hear(&mut relay, &founder);
+        assert!(
+            matches!(heard.last(), Some(RelayFrame::CaughtUp { .. })),
+            "{table} {damage}"
+        );
+        assert_eq!(told_or_spared(&heard), 7, "{table} {damage}");
+        // A log of which it is not known how far it goes, or whose, is not among what there is.
+        let hidden = match table {
+            "documents" => 2,
+            "logs" => 1,
+            _ => 0,
+        };
+        assert_eq!(
+            founder.inventory(&mut relay).logs.len(),
+            2 - hidden,
+            "{table} {damage}"
+        );
+        let mut lane = sample.classroom.lane(&sample.student, sample.heads.clone());
+        let new = lane.write("new");
+        assert_eq!(
+            founder.store(&mut relay, &new),
+            Outcome::Stored,
+            "{table} {damage}"
+        );
+        let becomes = sample.guest(Vec::new());
+        assert_eq!(
+            founder.store_entry(&mut relay, &becomes),
+            Outcome::Stored,
+            "{table} {damage}"
+        );
+    }
+}
+
+/// An entry by which a log ends within a fold is taken whether or not what that covers can be read: nobody takes it for stored
+/// before it is.
+#[test]
+fn who_is_stopped_is_stopped_whatever_else_is_damaged() {
+    let sample = Sample::new();
+    let id = sample.classroom.id;
+    let path = sample.copy();
+    let mut relay = open(&path).unwrap();
+    let mut founder = Client::open(&mut relay, &sample.classroom.founder, id);
+    founder.hear(&mut relay);
+    let mut lane = sample.classroom.lane(&sample.student, sample.heads.clone());
+    let written = ["one", "two", "three"].map(|text| lane.write(text));
+    for segment in &written {
+        assert_eq!(founder.store(&mut relay, segment), Outcome::Stored);
+    }
+    let fold = lane.fold(&written, 0, 2);
+    assert_eq!(founder.store(&mut relay, &fold), Outcome::Stored);
+    drop(relay);
+    let connection = Connection::open(&path).unwrap();
+    let number = |query: &str| -> i64 { connection.query_row(query, [], |row| row.get(0)).unwrap() };
+    let size = number("PRAGMA page_size") as usize;
+    let root = number("SELECT rootpage FROM sqlite_schema WHERE name = 'covered'") as usize;
+    drop(connection);
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[(root - 1) * size..root * size].fill(0);
+    fs::write(&path, bytes).unwrap();
+
+    let Log { document, lane, .. } = lane.log;
+    let seen = Cutoff {
+        document,
+        lane,
+        next: 1,
+    };
+    let becomes = sample.guest(vec![seen]);
+    for outcome in [Outcome::Stored, Outcome::Held] {
+        let mut relay = open(&path).unwrap();
+        let mut founder = Client::open(&mut relay, &sample.classroom.founder, id);
+        founder.hear(&mut relay);
+        assert_eq!(founder.store_entry(&mut relay, &becomes), outcome);
+        assert_eq!(founder.store_entry(&mut relay, &becomes), Outcome::Held);
+    }
+}
+
+/// What can be read is carried on in a file.
+#[test]
+fn what_is_whole_is_exported_whatever_else_is_damaged() {
+    let sample = Sample::new();
+    let data = sample.folder.path();
+    let file = data.join("file");
+    sample.copy();
+    let whole = export(data, &[], &file).unwrap().items;
+    let kinds: Vec<i64> = (1..=4).collect();
+    for kind in kinds {
+        let connection = Connection::open(sample.copy()).unwrap();
+        let damage = "UPDATE items SET bytes = substr(bytes, 1, 40)
+                      WHERE number = (SELECT min(number) FROM items WHERE kind = ?1)";
+        assert_eq!(connection.execute(damage, [kind]).unwrap(), 1);
+        drop(connection);
+        // A snapshot takes its two pieces with it. Whoever reads the file finds out what is wrong with the others.
+        let missing = [0, 1, 3, 0, 0][kind as usize];
+        assert_eq!(export(data, &[], &file).unwrap().items, whole - missing, "{kind}");
+    }
 }
 
 /// A row that stands behind the end of its classroom is passed over, whichever of the two is damaged.

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use protocol::inventory::VerdictName;
+use protocol::inventory::{LogState, VerdictName};
 use protocol::segment::{Header, Log, Segment};
 use protocol::verdict::Statement;
 use protocol::{Refusal, SegmentHash};
@@ -177,29 +177,28 @@ impl Pending {
     }
 
     /// Takes folds apart that a log's end lies within: of what they cover only what is before it counts, and nobody could tell
-    /// that apart in them. No log may be unsettled.
-    pub(super) fn unfold_across_ends(&mut self, terms: Terms<'_>) -> Result<Vec<Change>, Refusal> {
-        let logs = terms
-            .store
-            .logs(self.classroom.id())
-            .map_err(|error| storage(&error))?;
-        let mut changes = Vec::new();
-        for state in logs {
-            let log = state.log;
-            let Some(end) = self.roster().cutoff(&log) else {
-                continue;
-            };
-            if end <= state.first || end >= state.next {
-                continue;
-            }
-            let held = terms.store.held(self.classroom.id(), &log, end);
-            if let Some(fold) = held.map_err(|error| storage(&error))?
-                && fold.first < end
-            {
-                changes.extend(self.unfold(&log, &fold, terms)?);
-            }
+    /// that apart in them. No log may be unsettled. What can't be read now waits for the next time.
+    pub(super) fn unfold_across_ends(&mut self, terms: Terms<'_>) -> Vec<Change> {
+        let logs = terms.store.logs(self.classroom.id());
+        let logs = logs.map_err(|error| storage(&error)).unwrap_or_default();
+        logs.into_iter()
+            .flat_map(|state| self.unfold_across_end(&state, terms).unwrap_or_default())
+            .collect()
+    }
+
+    fn unfold_across_end(&mut self, state: &LogState, terms: Terms<'_>) -> Result<Vec<Change>, Refusal> {
+        let log = state.log;
+        let Some(end) = self.roster().cutoff(&log) else {
+            return Ok(Vec::new());
+        };
+        if end <= state.first || end >= state.next {
+            return Ok(Vec::new());
         }
-        Ok(changes)
+        let held = terms.store.held(self.classroom.id(), &log, end);
+        match held.map_err(|error| storage(&error))? {
+            Some(fold) if fold.first < end => self.unfold(&log, &fold, terms),
+            _ => Ok(Vec::new()),
+        }
     }
 
     /// What puts the parts of a fold in its place, if they are all here.

@@ -44,7 +44,7 @@ impl Pending {
             }
         }
         // Those whose log came to end with an entry that says nothing of it.
-        changes.extend(self.unfold_across_ends(terms).unwrap_or_default());
+        changes.extend(self.unfold_across_ends(terms));
         let before = terms.now.saturating_sub(terms.limits.covered.as_secs());
         let since = terms.store.covered_since(self.classroom.id())?;
         if since.is_some_and(|since| since < before) {

@@ -16,9 +16,9 @@ use super::{signed, unsigned};
 use crate::Error;
 use crate::store::{Held, HeldPiece, Item, Named, Placed, Tail, Totals};
 
-/// The numbers of the damaged rows of which the log has been told, below 0 those of `covered`: whoever reads one again and
-/// again fills it with nothing.
-static SAID: Mutex<BTreeSet<i64>> = Mutex::new(BTreeSet::new());
+/// The damaged rows of which the log has been told, by table and number: whoever reads one again and again fills it with
+/// nothing.
+static SAID: Mutex<BTreeSet<(&str, i64)>> = Mutex::new(BTreeSet::new());
 
 /// How many are told of at most, until the relay starts again.
 const MOST_SAID: usize = 4096;
@@ -36,21 +36,19 @@ const LOG: &str = "(SELECT number FROM logs
                       AND document = ?2 AND member = ?3 AND lane = ?4)";
 
 pub(super) fn classrooms(connection: &Connection) -> Result<Vec<ClassroomId>, Error> {
-    let mut statement = connection.prepare_cached("SELECT id FROM classrooms ORDER BY id")?;
-    let ids = statement.query_map([], |row| Ok(ClassroomId(row.get(0)?)))?;
-    Ok(ids.collect::<Result<_, _>>()?)
+    let mut statement = connection.prepare_cached("SELECT number, id FROM classrooms ORDER BY id")?;
+    all_whole("classrooms", statement.query([])?, |row| {
+        Ok(ClassroomId(row.get(1)?))
+    })
 }
 
 pub(super) fn leaps(connection: &Connection, classroom: &ClassroomId) -> Result<Vec<(u64, u64)>, Error> {
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT after, last FROM leaps WHERE classroom = {CLASSROOM} ORDER BY after"
+        "SELECT number, after, last FROM leaps WHERE classroom = {CLASSROOM} ORDER BY after"
     ))?;
-    let mut rows = statement.query([classroom.0])?;
-    let mut leaps = Vec::new();
-    while let Some(row) = rows.next()? {
-        leaps.push((unsigned(row.get(0)?)?, unsigned(row.get(1)?)?));
-    }
-    Ok(leaps)
+    all_whole("leaps", statement.query([classroom.0])?, |row| {
+        Ok((unsigned(row.get(1)?)?, unsigned(row.get(2)?)?))
+    })
 }
 
 pub(super) fn totals(connection: &Connection, classroom: &ClassroomId) -> Result<Option<Totals>, Error> {
@@ -94,12 +92,11 @@ pub(super) fn documents(
     classroom: &ClassroomId,
 ) -> Result<Vec<(DocumentId, SpaceId)>, Error> {
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT document, space FROM documents WHERE classroom = {CLASSROOM}"
+        "SELECT number, document, space FROM documents WHERE classroom = {CLASSROOM}"
     ))?;
-    let documents = statement.query_map([classroom.0], |row| {
-        Ok((DocumentId(row.get(0)?), SpaceId(row.get(1)?)))
-    })?;
-    Ok(documents.collect::<Result<_, _>>()?)
+    all_whole("documents", statement.query([classroom.0])?, |row| {
+        Ok((DocumentId(row.get(1)?), SpaceId(row.get(2)?)))
+    })
 }
 
 pub(super) fn page(
@@ -259,7 +256,7 @@ pub(super) fn covered(
     to: u64,
 ) -> Result<Vec<Held>, Error> {
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT 0, 1, hash, NULL, bytes, log_first, log_index, -number FROM covered
+        "SELECT 0, 1, hash, NULL, bytes, log_first, log_index, number FROM covered
          WHERE log = {LOG} AND log_first >= ?5 AND log_index <= ?6 ORDER BY log_first, log_index, hash"
     ))?;
     let mut rows = statement.query(params![
@@ -272,7 +269,7 @@ pub(super) fn covered(
     ])?;
     let mut covered = Vec::new();
     while let Some(row) = rows.next()? {
-        covered.extend(item(row)?.and_then(|placed| placed.item.held()));
+        covered.extend(item_of("covered", row)?.and_then(|placed| placed.item.held()));
     }
     Ok(covered)
 }
@@ -308,26 +305,23 @@ pub(super) fn fold(
 
 pub(super) fn logs(connection: &Connection, classroom: &ClassroomId) -> Result<Vec<LogState>, Error> {
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT document, member, lane, last, last_hash,
+        "SELECT number, document, member, lane, last, last_hash,
                 (SELECT log_first FROM items WHERE log = logs.number ORDER BY log_index LIMIT 1)
          FROM logs WHERE classroom = {CLASSROOM} ORDER BY document, member, lane"
     ))?;
-    let mut rows = statement.query([classroom.0])?;
-    let mut logs = Vec::new();
-    while let Some(row) = rows.next()? {
-        let next = unsigned(row.get(3)?)? + 1;
-        logs.push(LogState {
+    all_whole("logs", statement.query([classroom.0])?, |row| {
+        let next = unsigned(row.get(4)?)? + 1;
+        Ok(LogState {
             log: Log {
-                document: DocumentId(row.get(0)?),
-                member: MemberId(row.get(1)?),
-                lane: LaneId(row.get(2)?),
+                document: DocumentId(row.get(1)?),
+                member: MemberId(row.get(2)?),
+                lane: LaneId(row.get(3)?),
             },
-            first: row.get::<_, Option<i64>>(5)?.map_or(Ok(next), unsigned)?,
+            first: row.get::<_, Option<i64>>(6)?.map_or(Ok(next), unsigned)?,
             next,
-            hash: SegmentHash(row.get(4)?),
-        });
-    }
-    Ok(logs)
+            hash: SegmentHash(row.get(5)?),
+        })
+    })
 }
 
 pub(super) fn count(
@@ -397,17 +391,14 @@ pub(super) fn has_piece(
 
 pub(super) fn pieces(connection: &Connection, classroom: &ClassroomId) -> Result<Vec<HeldPiece>, Error> {
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT hash, stored FROM pieces WHERE classroom = {CLASSROOM} ORDER BY hash"
+        "SELECT number, hash, stored FROM pieces WHERE classroom = {CLASSROOM} ORDER BY hash"
     ))?;
-    let mut rows = statement.query([classroom.0])?;
-    let mut pieces = Vec::new();
-    while let Some(row) = rows.next()? {
-        pieces.push(HeldPiece {
-            hash: PieceHash(row.get(0)?),
-            stored: unsigned(row.get(1)?)?,
-        });
-    }
-    Ok(pieces)
+    all_whole("pieces", statement.query([classroom.0])?, |row| {
+        Ok(HeldPiece {
+            hash: PieceHash(row.get(1)?),
+            stored: unsigned(row.get(2)?)?,
+        })
+    })
 }
 
 /// The items from the first on for as long as they are wanted, until `bytes` are full. Their places go up from `next`: what
@@ -425,7 +416,7 @@ fn up_to(
             continue;
         };
         let Some(place) = place(&placed).filter(|place| *place >= next) else {
-            say_once(row, &Error::Damaged("index"))?;
+            say_once("items", row.get(7)?, &Error::Damaged("index"));
             continue;
         };
         next = place.saturating_add(1);
@@ -441,10 +432,32 @@ fn up_to(
     Ok(page)
 }
 
-/// Reads [`ITEM`]; nothing if the row is damaged, which is said and keeps nobody from the others.
+/// All rows of a table that are whole. Each begins with its number.
+fn all_whole<T>(
+    table: &'static str,
+    mut rows: rusqlite::Rows<'_>,
+    read: impl Fn(&Row<'_>) -> Result<T, Error>,
+) -> Result<Vec<T>, Error> {
+    let mut all = Vec::new();
+    while let Some(row) = rows.next()? {
+        all.extend(unless_damaged(read(row), table, row.get(0)?)?);
+    }
+    Ok(all)
+}
+
+/// Reads [`ITEM`].
 fn item(row: &Row<'_>) -> Result<Option<Placed>, Error> {
-    match whole_item(row) {
-        Ok(placed) => Ok(Some(placed)),
+    item_of("items", row)
+}
+
+fn item_of(table: &'static str, row: &Row<'_>) -> Result<Option<Placed>, Error> {
+    unless_damaged(whole_item(row), table, row.get(7)?)
+}
+
+/// What was read; nothing if the row is damaged, which is said and keeps nobody from the others.
+fn unless_damaged<T>(read: Result<T, Error>, table: &'static str, number: i64) -> Result<Option<T>, Error> {
+    match read {
+        Ok(read) => Ok(Some(read)),
         Err(
             error @ (Error::Damaged(_)
             | Error::Store(
@@ -453,26 +466,23 @@ fn item(row: &Row<'_>) -> Result<Option<Placed>, Error> {
                 | rusqlite::Error::IntegralValueOutOfRange(..),
             )),
         ) => {
-            say_once(row, &error)?;
+            say_once(table, number, &error);
             Ok(None)
         }
         Err(error) => Err(error),
     }
 }
 
-/// Says of a row of [`ITEM`] that it is passed over.
-fn say_once(row: &Row<'_>, error: &Error) -> Result<(), Error> {
-    let (position, number): (Option<i64>, i64) = (row.get(0)?, row.get(7)?);
+fn say_once(table: &'static str, number: i64, error: &Error) {
     let mut said = SAID.lock();
-    if said.len() < MOST_SAID && said.insert(number) {
+    if said.len() < MOST_SAID && said.insert((table, number)) {
         tracing::error!(
+            table,
             number,
-            position,
             error = error as &dyn std::error::Error,
-            "an item is damaged and passed over"
+            "a row is damaged and passed over"
         );
     }
-    Ok(())
 }
 
 fn whole_item(row: &Row<'_>) -> Result<Placed, Error> {
