@@ -6,6 +6,9 @@ use tokio::time::Instant;
 
 use crate::core::Moment;
 
+/// A hundred years.
+const FAR: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
 /// See the [module](self).
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Clock {
@@ -26,9 +29,10 @@ impl Clock {
         }
     }
 
-    /// The instant at which so much has elapsed.
+    /// The instant at which so much has elapsed; if that is beyond all time, one that nobody lives to see.
     pub(crate) fn instant(&self, elapsed: Duration) -> Instant {
-        self.started + elapsed
+        let instant = self.started.checked_add(elapsed);
+        instant.unwrap_or_else(|| self.started + FAR)
     }
 }
 

@@ -270,7 +270,8 @@ impl Relay {
     /// again until it is none.
     ///
     /// # Errors
-    /// If the store failed: nothing of the batch is stored as far as this relay knows, and all of it was refused.
+    /// If the store failed: of some classrooms nothing of the batch is stored as far as this relay knows, and all of it was
+    /// refused.
     pub fn commit(&mut self, now: Moment) -> Result<usize, Error> {
         let mut batch = Batch::new(&self.shared, now.clock);
         while !batch.is_full()

@@ -75,7 +75,7 @@ pub async fn start(listener: TcpListener, settings: Settings) -> Result<Relay, E
     let patience = settings
         .limits
         .stalled
-        .saturating_add(2 * settings.limits.farewell);
+        .saturating_add(settings.limits.farewell.saturating_mul(2));
     let mut secret = [0; 32];
     getrandom::fill(&mut secret).map_err(Error::Random)?;
     let exchanges = Exchanges::new(ExchangeSecret::new(secret), &settings.limits);

@@ -98,6 +98,7 @@ pub(crate) struct Batch<'a> {
 
 /// An answer that waits for the commit.
 struct Answered {
+    classroom: ClassroomId,
     from: Submitter,
     answer: Answer,
     /// The submission would found the classroom that it is for.
@@ -183,28 +184,21 @@ impl<'a> Batch<'a> {
         back
     }
 
-    /// Commits, answers, publishes. Tells which inboxes to wake, and whether the commit worked.
+    /// Commits, answers, publishes. Tells which inboxes to wake, and whether everything is stored.
     pub(crate) fn commit(self) -> (Vec<Arc<Inbox>>, Result<(), Error>) {
-        let changes: Vec<(ClassroomId, Change)> = self
-            .pending
-            .iter()
-            .flat_map(|(id, pending)| pending.changes.iter().map(|change| (*id, change.clone())))
-            .collect();
-        let committed = if changes.is_empty() {
-            Ok(())
-        } else {
-            self.terms.store.commit(&changes, self.terms.now)
-        };
-        let stored = committed.is_ok();
+        let (not_stored, committed) = self.store();
         let mut to_wake: Vec<Arc<Inbox>> = Vec::new();
         for Answered {
+            classroom,
             from,
             answer,
             is_founding,
         } in self.answers
         {
             let answer = match answer {
-                Answer::Stored { .. } | Answer::Held if !stored => Answer::Refused(Refusal::Storage),
+                Answer::Stored { .. } | Answer::Held if not_stored.contains(&classroom) => {
+                    Answer::Refused(Refusal::Storage)
+                }
                 answer => answer,
             };
             from.inbox.leave(from.note(answer));
@@ -223,7 +217,7 @@ impl<'a> Batch<'a> {
             if pending.changes.is_empty() {
                 continue;
             }
-            if stored {
+            if !not_stored.contains(pending.classroom.id()) {
                 if pending.has_leapt {
                     self.leaps.note(*pending.classroom.id());
                 }
@@ -235,9 +229,34 @@ impl<'a> Batch<'a> {
         (to_wake, committed)
     }
 
+    /// Has all changes stored in one go, or if that fails those of each classroom by themselves: one that is damaged takes no
+    /// other with it. Tells which are not stored, and why.
+    fn store(&self) -> (BTreeSet<ClassroomId>, Result<(), Error>) {
+        let changes: Vec<(ClassroomId, Change)> = self
+            .pending
+            .iter()
+            .flat_map(|(id, pending)| pending.changes.iter().map(|change| (*id, change.clone())))
+            .collect();
+        let commit = |changes| self.terms.store.commit(changes, self.terms.now);
+        let id_of = |(id, _): &(ClassroomId, Change)| *id;
+        let mut not_stored = BTreeSet::new();
+        let mut committed = Ok(());
+        let are_several = changes.first().map(id_of) != changes.last().map(id_of);
+        if are_several && commit(&changes).is_ok() {
+            return (not_stored, committed);
+        }
+        for part in changes.chunk_by(|one, next| id_of(one) == id_of(next)) {
+            if let Err(error) = commit(part) {
+                not_stored.extend(part.iter().map(id_of));
+                committed = Err(error);
+            }
+        }
+        (not_stored, committed)
+    }
+
     fn submit(&mut self, classroom: Arc<Classroom>, candidate: Candidate, from: Submitter) -> Option<Job> {
-        let is_founding =
-            matches!(&candidate, Candidate::Entry { entry, .. } if entry.hash().0 == classroom.id().0);
+        let id = *classroom.id();
+        let is_founding = matches!(&candidate, Candidate::Entry { entry, .. } if entry.hash().0 == id.0);
         let terms = self.terms;
         let decided = self.pending(&classroom).and_then(|pending| {
             let decided = pending.decide(candidate, &from, terms)?;
@@ -271,6 +290,7 @@ impl<'a> Batch<'a> {
             }
         };
         self.answers.push(Answered {
+            classroom: id,
             from,
             answer,
             is_founding,

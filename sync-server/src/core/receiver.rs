@@ -183,7 +183,7 @@ impl Receiver {
     /// Until when the next message must come, and why the connection ends if it does not.
     pub(crate) fn patience(&self) -> (Duration, Refusal) {
         let limits = &self.shared.limits;
-        let idle = self.heard + limits.idle;
+        let idle = self.heard.saturating_add(limits.idle);
         let open = self.channels.values().filter_map(|inbound| inbound.open.as_ref());
         let runs_out = open
             .filter_map(|open| open.runs_out(self.presence.as_ref()?.member()))
@@ -197,9 +197,10 @@ impl Receiver {
             return (idle, Refusal::TooSlow);
         }
         if self.presence.is_none() {
-            return (self.unopened + limits.handshake, Refusal::NotAuthenticated);
+            let handshake = self.unopened.saturating_add(limits.handshake);
+            return (handshake, Refusal::NotAuthenticated);
         }
-        let unopened = self.unopened + limits.unopened;
+        let unopened = self.unopened.saturating_add(limits.unopened);
         if idle < unopened {
             (idle, Refusal::TooSlow)
         } else {

@@ -500,6 +500,43 @@ fn what_stands_behind_the_end_is_passed_over() {
     }
 }
 
+/// Nor does it keep others from being stored that are committed with it.
+#[test]
+fn a_damaged_classroom_takes_no_other_with_it() {
+    let sample = Sample::new();
+    let path = sample.copy();
+    let connection = Connection::open(&path).unwrap();
+    let damage = "UPDATE classrooms SET last = last - 4 WHERE id = ?1";
+    assert_eq!(connection.execute(damage, [sample.classroom.id.0]).unwrap(), 1);
+    drop(connection);
+    let mut relay = open(&path).unwrap();
+    let mut answers = |number: usize| {
+        let clients = [&sample.classroom, &sample.other].map(|classroom| {
+            let mut client = Client::open(&mut relay, &classroom.founder, classroom.id);
+            client.hear(&mut relay);
+            let mut lane = classroom.lane(&classroom.founder, vec![classroom.founding.hash()]);
+            client.submit(&mut relay, &lane.write(&format!("{number}")));
+            client
+        });
+        assert!(relay.commit(NOW).is_err());
+        clients.map(|mut client| client.hear(&mut relay))
+    };
+    for number in 0..2 {
+        let [damaged, other] = answers(number);
+        assert!(
+            matches!(
+                damaged[..],
+                [RelayFrame::Refused {
+                    reason: Refusal::Storage,
+                    ..
+                }]
+            ),
+            "{damaged:?}"
+        );
+        assert!(matches!(other[..], [RelayFrame::Stored { .. }]), "{other:?}");
+    }
+}
+
 /// What is out of order in an index comes to an end nevertheless, for whoever reads along.
 #[test]
 fn what_is_out_of_order_is_passed_over() {

@@ -656,3 +656,30 @@ async fn who_says_nothing_is_told_that_it_is_over() {
     let mut founder = Client::found(relay.address(), &classroom.founder, &classroom.founding).await;
     founder.expect_ended(Refusal::TooSlow).await;
 }
+
+/// Whoever runs a relay may want it to wait for ever.
+#[tokio::test]
+async fn times_may_be_longer_than_any_clock() {
+    let data = tempfile::tempdir().unwrap();
+    let ever = Duration::MAX;
+    let settings = Settings {
+        limits: Limits {
+            handshake: ever,
+            exchange: ever,
+            exchange_turn: ever,
+            unopened: ever,
+            idle: ever,
+            stalled: ever,
+            farewell: ever,
+            ..Limits::default()
+        },
+        ..Settings::new(data.path())
+    };
+    let relay = start(settings).await;
+    let classroom = Classroom::new();
+    let mut founder = Client::found(relay.address(), &classroom.founder, &classroom.founding).await;
+    let mut lane = classroom.lane(&classroom.founder, vec![classroom.founding.hash()]);
+    founder.submit(&lane.write("for ever")).await;
+    founder.expect_stored(1).await;
+    relay.shut_down().await.unwrap();
+}
