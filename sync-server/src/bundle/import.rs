@@ -181,12 +181,13 @@ impl Importing<'_> {
         Ok(())
     }
 
-    /// Tries again what came too early, as long as that leads on.
+    /// Tries again what came too early, as long as that leads on: from behind and from the front by turns, for of what is
+    /// missing before a segment that one names the last.
     fn retry(&mut self) -> Result<(), Error> {
         loop {
             let before = self.imported.new;
             self.early_bytes = 0;
-            for (record, _) in std::mem::take(&mut self.early) {
+            for (record, _) in std::mem::take(&mut self.early).into_iter().rev() {
                 self.take(record)?;
             }
             self.decide()?;

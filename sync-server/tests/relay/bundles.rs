@@ -307,6 +307,38 @@ async fn of_a_damaged_file_all_that_is_whole_is_taken() {
     assert_eq!(run(&["inspect"], None, Path::new("/nowhere")).code, Some(1));
 }
 
+/// A log goes on behind a snapshot. What that holds, and was damaged in the file, is taken nevertheless when it comes whole.
+#[tokio::test]
+async fn what_was_damaged_in_front_of_a_snapshot_comes_in_another_file() {
+    let (folder, [here]) = folders();
+    let (file, partial) = (folder.path().join("file"), folder.path().join("partial"));
+    let class = Class::new();
+    class.put(&here, 6, 6, true).await;
+    let exported = export(&here, &file);
+    for (at, damaged) in [&[0][..], &[1], &[2], &[0, 1], &[0, 1, 2], &[1, 2]]
+        .into_iter()
+        .enumerate()
+    {
+        let there = folder.path().join(format!("there {at}"));
+        let gone: Vec<Vec<u8>> = damaged
+            .iter()
+            .map(|at| class.lanes[0][*at].encode().unwrap())
+            .collect();
+        let mut left = records(&file);
+        left.retain(|(_, _, item)| !gone.contains(item));
+        write(&partial, &left);
+        assert_eq!(import(&there, &partial, 0), left.len() as u64, "{damaged:?}");
+        assert_eq!(import(&there, &partial, 0), 0, "{damaged:?}");
+        // In order a segment comes before the one that names it.
+        while import(&there, &file, 0) > 0 {}
+        assert_eq!(
+            export(&there, &folder.path().join("again")),
+            exported,
+            "{damaged:?}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn two_relays_with_different_halves_become_equal() {
     let (folder, [one, other]) = folders();

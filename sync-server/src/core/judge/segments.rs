@@ -2,7 +2,7 @@
 
 use protocol::segment::{Header, Kind, Log, Segment};
 use protocol::snapshot::{CoveredLane, Snapshot};
-use protocol::{Refusal, SegmentHash};
+use protocol::{Refusal, SegmentHash, SnapshotHash};
 
 use super::{Decision, Terms, check_header, storage};
 use crate::core::access::Bringer;
@@ -67,7 +67,8 @@ impl Pending {
     }
 
     /// A segment in the place of one that was damaged, so that it can't be read: it is that one if it was stored as such, or
-    /// if what stands behind it, or the end of its log, names its chain hash. `None` for any other.
+    /// if what stands behind it, or the end of its log, names its chain hash. So is one that never came, because a log went on
+    /// behind a snapshot that holds it. `None` for any other.
     pub(super) fn judge_mending(
         &mut self,
         segment: &Segment,
@@ -76,6 +77,10 @@ impl Pending {
     ) -> Result<Option<Decision>, Refusal> {
         let Header { log, first, last, .. } = segment.header;
         let id = *self.classroom.id();
+        if self.segments.contains_key(&(log, last.saturating_add(1))) {
+            // What names it shows with the next batch.
+            return Ok(Some(Decision::Wait));
+        }
         // By what is committed, as what is asked of the store below. One row each: anybody may bring what went on purpose.
         let tail = terms.store.tail(&id, &log).map_err(|error| storage(&error))?;
         let Some(tail) = tail.filter(|tail| last <= tail.index) else {
@@ -107,15 +112,24 @@ impl Pending {
         }
         if !is_known {
             let here = terms.store.log(&id, &log, first, last.saturating_add(1), 0);
-            // What a snapshot holds may have gone on purpose.
-            let is_spared = |lane: &CoveredLane| lane.next > first;
-            if !here.map_err(|error| storage(&error))?.is_empty()
-                || self.is_in_a_snapshot(&log, false, is_spared, terms)?
-            {
+            if !here.map_err(|error| storage(&error))?.is_empty() || self.may_have_gone(&log, first, terms)? {
                 return Ok(None);
             }
         }
         self.mend(segment, terms).map(Some)
+    }
+
+    /// Whether what is not here of a log at an index may have gone on purpose: that goes from the first on, and a confirmed
+    /// snapshot holds it.
+    fn may_have_gone(&self, log: &Log, index: u64, terms: Terms<'_>) -> Result<bool, Refusal> {
+        let before = terms
+            .store
+            .stored_before(self.classroom.id(), log, index, u64::MAX);
+        if before.map_err(|error| storage(&error))?.is_some() {
+            return Ok(false);
+        }
+        let counts = |hash: &SnapshotHash| self.catalog.is_confirmed(hash, self.roster());
+        self.is_in_a_snapshot(log, counts, |lane| lane.next > index, terms)
     }
 
     /// A segment that is here already, or in the place of what is kept under its name if that was damaged: its author did not
@@ -206,19 +220,20 @@ impl Pending {
     fn follows_a_snapshot(&self, segment: &Segment, terms: Terms<'_>) -> Result<bool, Refusal> {
         let header = &segment.header;
         let ends_there = |lane: &CoveredLane| lane.next == header.first && lane.hash == segment.previous;
-        self.is_in_a_snapshot(&header.log, true, ends_there, terms)
+        let counts = |hash: &SnapshotHash| !self.catalog.is_disputed(hash, self.roster());
+        self.is_in_a_snapshot(&header.log, counts, ends_there, terms)
     }
 
-    /// Whether a snapshot that is here, and if need be not disputed, covers a log just so.
+    /// Whether a snapshot that is here and counts covers a log just so.
     fn is_in_a_snapshot(
         &self,
         log: &Log,
-        undisputed: bool,
+        counts: impl Fn(&SnapshotHash) -> bool,
         is_so: impl Fn(&CoveredLane) -> bool,
         terms: Terms<'_>,
     ) -> Result<bool, Refusal> {
         for (hash, place) in self.catalog.snapshots_of(&log.document) {
-            if undisputed && self.catalog.is_disputed(hash, self.roster()) {
+            if !counts(hash) {
                 continue;
             }
             let placed = terms
