@@ -575,7 +575,8 @@ impl Receiver {
     /// The channel, whether a classroom is open on it or not. Too many end the connection.
     fn channel(&mut self, channel: Channel) -> Result<&mut Inbound, Refusal> {
         // Twice as many as may be open: those that could not be opened are counted, too.
-        if self.channels.len() >= 2 * self.shared.limits.channels && !self.channels.contains_key(&channel) {
+        let most = self.shared.limits.channels.saturating_mul(2);
+        if self.channels.len() >= most && !self.channels.contains_key(&channel) {
             return Err(Refusal::Busy);
         }
         Ok(self.channels.entry(channel).or_default())

@@ -657,21 +657,43 @@ async fn who_says_nothing_is_told_that_it_is_over() {
     founder.expect_ended(Refusal::TooSlow).await;
 }
 
-/// Whoever runs a relay may want it to wait for ever.
+/// Whoever runs a relay may want no limits at all.
 #[tokio::test]
-async fn times_may_be_longer_than_any_clock() {
+async fn limits_may_be_as_large_as_numbers_are() {
     let data = tempfile::tempdir().unwrap();
-    let ever = Duration::MAX;
+    let (any, ever) = (usize::MAX, Duration::MAX);
+    let rate = Rate {
+        per_second: u32::MAX,
+        at_once: u32::MAX,
+    };
     let settings = Settings {
         limits: Limits {
+            connections: any,
+            connections_per_address: any,
+            connections_per_member: any,
+            channels: any,
+            message: any,
             handshake: ever,
             exchange: ever,
+            exchanges: any,
             exchange_turn: ever,
             unopened: ever,
             idle: ever,
             stalled: ever,
             farewell: ever,
-            ..Limits::default()
+            unanswered: any,
+            submissions: rate,
+            requests: rate,
+            remembered: any,
+            classroom_bytes: u64::MAX,
+            classroom_documents: any,
+            classroom_entries: any,
+            member_cutoffs: any,
+            snapshot_after: u64::MAX,
+            retention: Some(ever),
+            covered: ever,
+            whispers: any,
+            whispers_per_second: u32::MAX,
         },
         ..Settings::new(data.path())
     };
