@@ -496,6 +496,11 @@ impl Script {
 
     /// Makes an invite, as the founder, and brings somebody in by it: their entry is not told to the replica yet.
     pub(crate) async fn author(&mut self, role: Role) -> Author {
+        self.author_called("author", SchoolId([4; 16]), role).await
+    }
+
+    /// The same, of somebody else; of this school unless the invite says another.
+    pub(crate) async fn author_called(&mut self, name: &str, school: SchoolId, role: Role) -> Author {
         let founder = self.founder().await;
         let command = Command::Invite {
             classroom: self.classroom,
@@ -517,20 +522,19 @@ impl Script {
         for entry in &entries[1..] {
             roster.add(entry.clone()).unwrap();
         }
-        let mut rng = SeededRng::new("author");
+        let mut rng = SeededRng::new(name);
         let keys = MemberKeys::from_seed(&Seed::random(&mut rng)).unwrap();
         let sealed = SealedKey::seal(&key, SpaceId::EVERYONE, 0, &keys.exchange_key(), &mut rng).unwrap();
         let known = roster.invite(&invite.id()).unwrap();
         let (invited, placed) = (known.entry, known.school);
         let parents = roster.heads_after(&invited);
-        let school = placed.unwrap_or(SchoolId([4; 16]));
         let admission = Entry::admit(
             &keys,
             self.classroom,
             parents,
             &invite,
             invited,
-            school,
+            placed.unwrap_or(school),
             vec![sealed],
         )
         .unwrap();

@@ -9,7 +9,7 @@ use protocol::roster::Role;
 use protocol::segment::Segment;
 use protocol::snapshot::{Piece, Snapshot};
 use protocol::verdict::{Statement, Verdict};
-use protocol::{DocumentId, Refusal, SnapshotHash};
+use protocol::{DocumentId, Refusal, SchoolId, SnapshotHash};
 use replica::command::{Answer, Command, Problem, Verified};
 use replica::store::{AsideReason, Table};
 use replica::view::Why;
@@ -309,22 +309,34 @@ struct Played {
 
 impl Played {
     async fn new(seed: &str, role: Role) -> Self {
+        Self::among(seed, role, &[]).await.0
+    }
+
+    /// The same, with others who have joined: teachers are of the lead's school, leads and students of another.
+    async fn among(seed: &str, role: Role, others: &[Role]) -> (Self, Vec<Author>) {
         let mut script = Script::new(seed).await;
         script.settle().await;
         let answered = script.submitted.len();
         let mut author = script.author(role).await;
+        let mut joined = Vec::new();
+        for (number, role) in others.iter().enumerate() {
+            let name = format!("other {number}");
+            joined.push(script.author_called(&name, SchoolId([5; 16]), *role).await);
+        }
         script.store_rest(answered).await;
-        let admission = author.admission.clone();
-        script.bring_entry(&admission).await;
+        for who in [&author].into_iter().chain(&joined) {
+            script.bring_entry(&who.admission).await;
+        }
         let document = DocumentId([8; 16]);
         let (segments, changes) = author.own_page(document, 10);
-        Self {
+        let played = Self {
             page: (script.classroom, document),
             script,
             author,
             segments,
             changes,
-        }
+        };
+        (played, joined)
     }
 
     /// The snapshot comes in place of the segments, and its pieces when they are asked for.
@@ -656,6 +668,60 @@ async fn a_lead_compares_a_new_snapshot_when_it_is_quiet() {
         assert_eq!(played.verdicts(), [(hash, left_out == 0)]);
         assert_eq!(played.aside().len(), left_out);
         assert_eq!(played.words().await.len(), 10);
+    }
+}
+
+/// Whoever could compare leaves it be once two leads did, or leads and teachers of two schools, none of whom made it.
+#[tokio::test]
+async fn a_lead_compares_a_snapshot_until_two_leads_or_two_schools_did() {
+    let (lead, teacher, student) = (Role::Lead, Role::Teacher, Role::Student);
+    // Who made it, who else compared it, how many of these were made leads, and whether that will do.
+    let cases = [
+        (student, vec![teacher, teacher], 0, false),
+        (student, vec![teacher, teacher], 1, false),
+        (student, vec![teacher, teacher], 2, true),
+        (student, vec![teacher, lead], 0, true),
+        (student, vec![teacher, student], 0, false),
+        (lead, vec![teacher], 0, false),
+        (lead, vec![lead], 0, false),
+    ];
+    for (role, others, promoted, is_confirmed) in cases {
+        let said = format!("made by {role:?}, compared by {others:?}, of them made leads: {promoted}");
+        let (mut played, others) = Played::among("who compared", role, &others).await;
+        for segment in played.segments.clone() {
+            played.script.bring(&segment).await;
+        }
+        for other in &others[..promoted] {
+            let answered = played.script.submitted.len();
+            let change = Command::ChangeRole {
+                classroom: played.page.0,
+                member: other.keys.id(),
+                role: Role::Lead,
+            };
+            played.script.world.give(played.script.tab, change);
+            played.script.go().await;
+            played.script.store_rest(answered).await;
+        }
+        let (snapshot, _) = played.author.snapshot(&played.changes);
+        played.script.bring_snapshot(&snapshot.encode().unwrap(), 1).await;
+        let hash = snapshot.hash(&played.page.0).unwrap();
+        for by in [&played.author].into_iter().chain(&others) {
+            let statement = Statement {
+                document: played.page.1,
+                snapshot: hash,
+                member: by.keys.id(),
+                roster: by.heads.clone(),
+                matches: true,
+            };
+            let verdict = Verdict::sign(&by.keys, &played.page.0, statement).unwrap();
+            played.script.bring_verdict(&verdict).await;
+        }
+        played.script.live(100).await;
+        let fetched = played
+            .wanted()
+            .iter()
+            .any(|wanted| wanted.pieces == snapshot.pieces());
+        assert_eq!(fetched, !is_confirmed, "{said}");
     }
 }
 

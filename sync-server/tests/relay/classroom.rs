@@ -11,6 +11,9 @@ use protocol::{ClassroomId, DocumentId, EntryHash, LaneId, MemberId, SchoolId, S
 
 pub(crate) const FAR: u64 = 4_000_000_000;
 
+/// The school of all but the founder, unless a test says otherwise.
+pub(crate) const SCHOOL: SchoolId = SchoolId([3; 16]);
+
 pub(crate) fn rng() -> UnwrapErr<SysRng> {
     UnwrapErr(SysRng)
 }
@@ -76,6 +79,10 @@ impl Classroom {
     }
 
     pub(crate) fn admit(&self, invite: &Invite, member: &MemberKeys) -> Entry {
+        self.admit_from(SCHOOL, invite, member)
+    }
+
+    pub(crate) fn admit_from(&self, school: SchoolId, invite: &Invite, member: &MemberKeys) -> Entry {
         let entry = invite.entry.hash();
         Entry::admit(
             member,
@@ -83,7 +90,7 @@ impl Classroom {
             vec![entry],
             &invite.keys,
             entry,
-            SchoolId([3; 16]),
+            school,
             Vec::new(),
         )
         .unwrap()

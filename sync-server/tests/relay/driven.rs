@@ -14,12 +14,12 @@ use protocol::segment::Segment;
 use protocol::snapshot::{Piece, Snapshot};
 use protocol::verdict::Verdict;
 use protocol::wire::{Packer, Unpacker};
-use protocol::{ClassroomId, EntryHash, MemberId, Refusal, SpaceId};
+use protocol::{ClassroomId, EntryHash, MemberId, Refusal, SchoolId, SpaceId};
 use sync_server::Limits;
 use sync_server::core::{Moment, Relay, Rules, Sent, SessionId};
 use sync_server::store::Memory;
 
-use crate::classroom::{Classroom, FAR, member, rng};
+use crate::classroom::{Classroom, FAR, SCHOOL, member, rng};
 use crate::client::CHANNEL;
 
 pub(crate) const ORIGIN: &str = "https://relay.example";
@@ -337,9 +337,13 @@ impl World {
 
     /// Somebody joins.
     pub(crate) fn join(&mut self, role: Role) -> MemberKeys {
+        self.join_from(SCHOOL, role)
+    }
+
+    pub(crate) fn join_from(&mut self, school: SchoolId, role: Role) -> MemberKeys {
         let keys = member();
         let invite = self.classroom.invite(role, 1, FAR);
-        let admission = self.classroom.admit(&invite, &keys);
+        let admission = self.classroom.admit_from(school, &invite, &keys);
         for entry in [invite.entry, admission] {
             self.roster.add(entry.clone()).unwrap();
             assert_eq!(self.founder.store_entry(&mut self.relay, &entry), Outcome::Stored);

@@ -11,12 +11,12 @@ use protocol::roster::{Action, Entry, Removal, Role};
 use protocol::segment::Segment;
 use protocol::snapshot::{self, Piece, Snapshot, coverage};
 use protocol::verdict::{Statement, Verdict};
-use protocol::{DocumentId, Refusal, SnapshotHash, SpaceId};
+use protocol::{DocumentId, Refusal, SchoolId, SnapshotHash, SpaceId};
 use sync_server::Limits;
 use sync_server::core::Moment;
 use sync_server::store::Memory;
 
-use crate::classroom::rng;
+use crate::classroom::{SCHOOL, rng};
 use crate::client::CHANNEL;
 use crate::driven::{Client, NOW, Outcome, World, start};
 
@@ -612,6 +612,64 @@ fn students_neither_confirm_a_snapshot_nor_dispute_a_confirmed_one() {
     assert!(is_served(&mut world));
     say(&mut world, &teacher, false);
     assert!(!is_served(&mut world));
+}
+
+/// Two leads, or leads and teachers of two schools, none of whom made it: no fewer, and nobody else.
+#[test]
+fn a_snapshot_is_confirmed_by_two_leads_or_by_two_schools() {
+    let day = 24 * 60 * 60;
+    let elsewhere = SchoolId([4; 16]);
+    let (lead, teacher, student) = (Role::Lead, Role::Teacher, Role::Student);
+    // Who made it and who compared it, the founder never, and whether that lets the segments go.
+    let cases = [
+        (vec![(SCHOOL, teacher), (SCHOOL, teacher)], false),
+        (
+            vec![(SCHOOL, teacher), (SCHOOL, teacher), (SCHOOL, teacher)],
+            false,
+        ),
+        (vec![(SCHOOL, lead), (SCHOOL, teacher)], false),
+        (
+            vec![(SCHOOL, lead), (SCHOOL, teacher), (elsewhere, student)],
+            false,
+        ),
+        (vec![(SCHOOL, lead), (SCHOOL, lead)], true),
+        (vec![(SCHOOL, teacher), (elsewhere, teacher)], true),
+        (vec![(elsewhere, lead), (SCHOOL, teacher)], true),
+        (
+            vec![(SCHOOL, teacher), (SCHOOL, teacher), (elsewhere, teacher)],
+            true,
+        ),
+    ];
+    let made_by = [(elsewhere, student), (elsewhere, teacher), (SCHOOL, lead)];
+    let all = made_by
+        .into_iter()
+        .flat_map(|author| cases.iter().map(move |case| (author, case)));
+    for ((school, role), (compared_by, goes)) in all {
+        let mut world = World::with(Limits {
+            retention: Some(Duration::from_secs(30 * day)),
+            ..Limits::default()
+        });
+        let author = world.join_from(school, role);
+        let mut speakers = vec![author.clone()];
+        for (school, role) in compared_by {
+            speakers.push(world.join_from(*school, *role));
+        }
+        let segments = written(&mut world, 5);
+        let (made, pieces) = snapshot(&world, &author, &segments[..4]);
+        let hash = store(&mut world, &made, &pieces);
+        for by in &speakers {
+            let verdict = verdict(&world, by, hash, true);
+            assert_eq!(
+                world.founder.store_verdict(&mut world.relay, &verdict),
+                Outcome::Stored
+            );
+        }
+        world.relay.tidy().unwrap();
+        while world.relay.commit(later(60 * day)).unwrap() > 0 {}
+        let first = world.founder.inventory(&mut world.relay).logs[0].first;
+        let said = format!("made by {role:?} of {school:?}, compared by {compared_by:?}");
+        assert_eq!(first, if *goes { 4 } else { 0 }, "{said}");
+    }
 }
 
 /// Two who were fooled, or lie together, do not destroy what the relay can see is something else.
