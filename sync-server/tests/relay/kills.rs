@@ -2,7 +2,7 @@
 //! bring everything back to a relay that lost its data.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -10,10 +10,11 @@ use futures_util::future::join_all;
 use protocol::bounded::Bytes;
 use protocol::frame::{self, ClientFrame, Position, RelayFrame};
 use protocol::identity::{MemberKeys, answer_challenge};
+use protocol::inventory::Wanted;
 use protocol::roster::{Entry, Role};
 use protocol::segment::{Header, Segment};
-use protocol::snapshot::{self, Snapshot, coverage};
-use protocol::{DocumentId, Refusal, SegmentHash};
+use protocol::snapshot::{self, Piece, Snapshot, coverage};
+use protocol::{DocumentId, PieceHash, Refusal, SegmentHash};
 use tokio::sync::Notify;
 
 use crate::classroom::{Classroom, FAR, Lane, member, rng};
@@ -25,6 +26,9 @@ const MEMBERS: usize = 3;
 
 /// How many submissions of one client wait for their answers at most.
 const IN_FLIGHT: usize = 48;
+
+/// How many snapshots of a document that nobody confirmed a relay keeps.
+const KEPT_SNAPSHOTS: usize = 3;
 
 /// How many more times it is killed until something of every kind was answered.
 const MOST_MORE: usize = 40;
@@ -40,7 +44,10 @@ async fn a_relay_that_is_killed_under_load_loses_nothing_and_repeats_no_position
         .flat_map(|class| class.members.iter().map(|keys| Writer::new(class, keys)))
         .collect();
     let folds = |writers: &[Writer<'_>]| writers.iter().map(Writer::folds).sum::<usize>();
-    let snapshots = |writers: &[Writer<'_>]| writers.iter().map(|writer| writer.snapshots).sum::<usize>();
+    let snapshots = |writers: &[Writer<'_>]| {
+        let all = writers.iter().map(|writer| writer.snapshots.len());
+        all.sum::<usize>()
+    };
     let mut round = 0;
     // When it is killed is left to chance: so often, and until both kinds of rare items were answered, within reason.
     while round < kills || ((folds(&writers) == 0 || snapshots(&writers) == 0) && round < kills + MOST_MORE) {
@@ -50,6 +57,7 @@ async fn a_relay_that_is_killed_under_load_loses_nothing_and_repeats_no_position
             classes.iter().for_each(Class::forget);
             writers.iter_mut().for_each(Writer::forget);
         }
+        classes.iter().for_each(Class::begin);
         let relay = Program::run_with(data.path(), &["--submissions-at-once", "1000000"]);
         let address = relay.address;
         let alarm = Alarm::new(1 + usize::from(random::<2>()[0]) * 4);
@@ -69,6 +77,7 @@ async fn a_relay_that_is_killed_under_load_loses_nothing_and_repeats_no_position
         round += 1;
     }
     // What was answered is there, and the rest comes.
+    classes.iter().for_each(Class::begin);
     let relay = Program::run(data.path());
     let quiet = Alarm::new(usize::MAX);
     join_all(
@@ -119,7 +128,9 @@ struct Class {
     entries: Vec<Entry>,
     incarnation: Cell<Option<u64>>,
     /// What stands at each position.
-    positions: Rc<RefCell<HashMap<u64, [u8; 32]>>>,
+    positions: Rc<RefCell<BTreeMap<u64, [u8; 32]>>>,
+    /// The highest of them that anybody had seen when the relay was started.
+    seen_before: Cell<u64>,
 }
 
 impl Class {
@@ -139,7 +150,14 @@ impl Class {
             entries,
             incarnation: Cell::new(None),
             positions: Rc::default(),
+            seen_before: Cell::new(0),
         }
+    }
+
+    /// A relay is started.
+    fn begin(&self) {
+        let seen = self.positions.borrow().keys().last().copied();
+        self.seen_before.set(seen.unwrap_or(0));
     }
 
     fn forget(&self) {
@@ -155,6 +173,16 @@ impl Class {
             "position {position} is given twice"
         );
     }
+
+    /// What is stored now stands behind all that anybody saw before the relay was killed.
+    fn is_stored_at(&self, position: u64, name: [u8; 32]) {
+        let seen = self.seen_before.get();
+        assert!(
+            position > seen,
+            "position {position} is given when {seen} was seen"
+        );
+        self.stands_at(position, name);
+    }
 }
 
 /// What a submission is.
@@ -163,7 +191,14 @@ enum What {
     /// What covers these indices of the own log.
     Part(Box<Segment>),
     Piece,
-    Snapshot([u8; 32]),
+    Snapshot([u8; 32], Vec<PieceHash>),
+}
+
+/// A snapshot that was answered as stored.
+struct Stored {
+    position: u64,
+    hash: [u8; 32],
+    pieces: Vec<PieceHash>,
 }
 
 /// A member who writes one log, and remembers what the relay said about it.
@@ -176,8 +211,9 @@ struct Writer<'a> {
     parts: Vec<Segment>,
     /// Indices before this were answered as stored or held.
     answered: u64,
-    /// Snapshots that were.
-    snapshots: usize,
+    /// Entries and snapshots that were.
+    entries: HashSet<[u8; 32]>,
+    snapshots: Vec<Stored>,
 }
 
 impl<'a> Writer<'a> {
@@ -193,13 +229,16 @@ impl<'a> Writer<'a> {
             runs: Vec::new(),
             parts: Vec::new(),
             answered: 0,
-            snapshots: 0,
+            entries: HashSet::new(),
+            snapshots: Vec::new(),
         }
     }
 
     /// The relay has nothing any more.
     fn forget(&mut self) {
         self.answered = 0;
+        self.entries.clear();
+        self.snapshots.clear();
     }
 
     fn folds(&self) -> usize {
@@ -265,7 +304,14 @@ impl<'a> Writer<'a> {
             }
             RelayFrame::Closed { reason, .. } => {
                 assert!(matches!(reason, Refusal::UnknownClassroom | Refusal::NotAMember));
-                assert_eq!(self.answered, 0, "the relay does not know the classroom any more");
+                let is_known = match reason {
+                    Refusal::NotAMember => self.entries.contains(&self.lane.heads[0].0),
+                    _ => !self.entries.is_empty(),
+                };
+                assert!(
+                    !is_known && self.answered == 0,
+                    "the relay does not know the classroom any more: {reason:?}"
+                );
                 // An empty relay: whoever comes first brings everything.
                 let entry = Bytes::new("entry", founding.encode().unwrap()).unwrap();
                 let found = ClientFrame::Found {
@@ -296,8 +342,22 @@ impl<'a> Writer<'a> {
     /// Catches up: everything that was answered is there.
     async fn compare(&self, session: &mut Session) -> Option<()> {
         let mut next = 0;
+        let mut entries = HashSet::new();
+        let mut snapshots = BTreeMap::new();
         while session.is_behind {
             let frame = session.client.try_next().await?;
+            match &frame {
+                RelayFrame::Entry { entry, .. } => {
+                    entries.insert(Entry::decode(entry).unwrap().hash().0);
+                }
+                RelayFrame::Snapshot {
+                    advance, snapshot, ..
+                } => {
+                    let hash = Snapshot::decode(snapshot).unwrap().hash(&self.class.classroom.id);
+                    snapshots.insert(session.position + advance, hash.unwrap().0);
+                }
+                _ => {}
+            }
             let Some(segment) = session.take(frame, self.class) else {
                 continue;
             };
@@ -311,6 +371,40 @@ impl<'a> Writer<'a> {
             }
         }
         assert!(next >= self.answered, "{next} of {} are there", self.answered);
+        assert!(self.entries.is_subset(&entries), "an entry is gone");
+        for stored in &self.snapshots {
+            if snapshots.get(&stored.position) == Some(&stored.hash) {
+                self.compare_pieces(session, stored).await?;
+            } else {
+                let newer = snapshots.range(stored.position + 1..).count();
+                assert!(newer >= KEPT_SNAPSHOTS, "a snapshot is gone");
+            }
+        }
+        Some(())
+    }
+
+    /// All pieces of a snapshot are there.
+    async fn compare_pieces(&self, session: &mut Session, stored: &Stored) -> Option<()> {
+        let wanted = Wanted {
+            pieces: stored.pieces.clone(),
+            ..Wanted::default()
+        };
+        let fetch = ClientFrame::Fetch {
+            channel: CHANNEL,
+            wanted: Box::new(wanted),
+        };
+        send(&mut session.client, &[fetch]).await?;
+        let mut pieces = Vec::new();
+        loop {
+            match session.client.try_next().await? {
+                RelayFrame::Piece { piece, .. } => {
+                    pieces.push(Piece::decode(piece.into_vec()).unwrap().hash());
+                }
+                RelayFrame::Fetched { .. } => break,
+                frame => drop(session.take(frame, self.class)),
+            }
+        }
+        assert_eq!(pieces, stored.pieces, "a piece is gone");
         Some(())
     }
 
@@ -373,7 +467,7 @@ impl<'a> Writer<'a> {
                 .submit(What::Piece, ClientFrame::Piece { channel, piece })
                 .await?;
         }
-        let what = What::Snapshot(snapshot.hash(id).unwrap().0);
+        let what = What::Snapshot(snapshot.hash(id).unwrap().0, snapshot.pieces().to_vec());
         let snapshot = Bytes::new("snapshot", snapshot.encode().unwrap()).unwrap();
         session
             .submit(what, ClientFrame::Snapshot { channel, snapshot })
@@ -417,13 +511,13 @@ impl<'a> Writer<'a> {
             .remove(&submission)
             .expect("an answer to something");
         let name = match &what {
-            What::Entry(hash) | What::Snapshot(hash) => *hash,
+            What::Entry(hash) | What::Snapshot(hash, _) => *hash,
             What::Part(segment) => segment.hash(id).unwrap().0,
             What::Piece => SegmentHash::NONE.0,
         };
         if let Some(advance) = stored {
             session.position += advance;
-            self.class.stands_at(session.position, name);
+            self.class.is_stored_at(session.position, name);
         }
         match what {
             What::Part(segment) => {
@@ -440,8 +534,16 @@ impl<'a> Writer<'a> {
                     self.parts.insert(place, *segment);
                 }
             }
-            What::Snapshot(_) => self.snapshots += 1,
-            What::Entry(_) | What::Piece => {}
+            What::Snapshot(hash, pieces) => {
+                assert!(stored.is_some(), "nobody else made this snapshot");
+                self.snapshots.push(Stored {
+                    position: session.position,
+                    hash,
+                    pieces,
+                });
+            }
+            What::Entry(hash) => drop(self.entries.insert(hash)),
+            What::Piece => {}
         }
         Some(())
     }
