@@ -182,6 +182,8 @@ pub struct Imported {
     pub named: Vec<Damage>,
     /// Whether the file was whole.
     pub complete: bool,
+    /// The version that the file states, if it is higher than the one that is known here.
+    pub newer_version: Option<u8>,
     /// What it brought of these classrooms shows once an invite to them is opened.
     pub classrooms: Vec<ClassroomId>,
 }

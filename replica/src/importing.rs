@@ -233,6 +233,7 @@ impl<R: CryptoRng> Replica<R> {
             result.add(damage);
         }
         result.complete = summary.complete;
+        result.newer_version = summary.newer_version();
         result.classrooms = importing.unknown.into_iter().collect();
         self.writes.then(After::Answer(request, Answer::Imported(result)));
         for id in importing.known {

@@ -54,10 +54,12 @@ impl fmt::Display for Damaged {
 }
 
 /// Whether a file is whole, in a line.
-fn wholeness(is_complete: bool) -> &'static str {
-    if is_complete {
-        "the file is whole"
-    } else {
-        "the file is not whole: something is damaged or missing"
+fn wholeness(is_complete: bool, newer_version: Option<u8>) -> String {
+    match newer_version {
+        Some(version) => {
+            format!("the file is of version {version}: only a newer program can tell whether it is whole")
+        }
+        None if is_complete => "the file is whole".to_owned(),
+        None => "the file is not whole: something is damaged or missing".to_owned(),
     }
 }

@@ -139,7 +139,9 @@ fn told(carried: &Carried) -> Vec<String> {
             more(imported.classrooms.len() as u64, |count| {
                 crate::messages::say().imported_needs_invite(count)
             });
-            if !imported.complete {
+            if imported.newer_version.is_some() {
+                lines.push(say.imported_newer().to_owned());
+            } else if !imported.complete {
                 lines.push(say.imported_incomplete().to_owned());
             }
             lines

@@ -74,6 +74,14 @@ pub struct Summary {
     pub complete: bool,
 }
 
+impl Summary {
+    /// The version that the file states, if it is higher than the one that is known here: what is whole of it was read, but
+    /// nobody can tell whether that is all.
+    pub fn newer_version(&self) -> Option<u8> {
+        self.version.filter(|version| *version > VERSION)
+    }
+}
+
 impl Reader {
     pub fn new() -> Self {
         Self::default()

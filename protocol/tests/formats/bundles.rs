@@ -256,6 +256,7 @@ fn a_newer_version_is_named_and_read_as_far_as_it_goes() {
         (found.len(), summary.version, summary.complete),
         (RECORDS.len(), Some(2), false)
     );
+    assert_eq!(summary.newer_version(), Some(2));
     bytes[0] = b'm';
     let (found, summary) = read_all(&bytes, 4096);
     assert_eq!((found.len(), summary.version), (RECORDS.len(), None));

@@ -198,6 +198,24 @@ async fn a_damaged_file_gives_back_what_is_whole_in_any_order() {
 }
 
 #[tokio::test]
+async fn a_file_of_a_newer_version_is_named_and_read_as_far_as_it_goes() {
+    let (mut world, amina, page, _) = alone("newer").await;
+    let (mut file, items) = world.export(amina, Some(page.0)).await;
+    let ben = another(&mut world);
+    // The version stands behind the first bytes.
+    file["MERIDIAN BUNDLE\0".len()] = 2;
+    let newer = world.import(ben, &file, PART).await;
+    assert_eq!((newer.new, newer.damaged, newer.complete), (items, 0, false));
+    assert_eq!(newer.newer_version, Some(2));
+    // What is only damaged is no newer version, nor is what is no bundle.
+    for version in [0, 1] {
+        file["MERIDIAN BUNDLE\0".len()] = version;
+        let other = world.import(ben, &file[..file.len() - 1], PART).await;
+        assert_eq!((other.complete, other.newer_version), (false, None));
+    }
+}
+
+#[tokio::test]
 async fn what_is_no_bundle_brings_nothing() {
     let (mut world, amina, page, _) = alone("nothing").await;
     let imported = world.import(amina, &[7; 5000], PART).await;

@@ -45,6 +45,8 @@ pub struct Imported {
     pub damaged: Damaged,
     /// Whether the file is whole.
     pub complete: bool,
+    /// The version that the file states, if it is higher than the one that is known here.
+    pub newer_version: Option<u8>,
 }
 
 /// Takes what a file holds into a data folder, which is made if it is not there. Records may be in any order; what is
@@ -161,6 +163,7 @@ impl Importing<'_> {
         }
         self.imported.damaged = damaged;
         self.imported.complete = summary.complete;
+        self.imported.newer_version = summary.newer_version();
         self.decide()?;
         self.retry()?;
         for (_, reason) in std::mem::take(&mut self.early) {
@@ -358,6 +361,11 @@ impl fmt::Display for Imported {
             let sentence = Refusal::from(code).sentence();
             writeln!(f, "not taken: {count}: {sentence} ({code})")?;
         }
-        write!(f, "{}{}", self.damaged, wholeness(self.complete))
+        write!(
+            f,
+            "{}{}",
+            self.damaged,
+            wholeness(self.complete, self.newer_version)
+        )
     }
 }

@@ -98,6 +98,11 @@ impl fmt::Display for Inspected {
         ] {
             writeln!(f, "{what}: {count}")?;
         }
-        write!(f, "{}{}", self.damaged, wholeness(*complete))
+        write!(
+            f,
+            "{}{}",
+            self.damaged,
+            wholeness(*complete, self.summary.newer_version())
+        )
     }
 }

@@ -300,6 +300,17 @@ async fn of_a_damaged_file_all_that_is_whole_is_taken() {
     assert_eq!(import(&flipped, &damaged, 0), exported.len() as u64 - new);
     assert_eq!(export(&flipped, &file), exported);
 
+    // What a newer program wrote: not damaged, but nobody here can tell whether it is whole.
+    let mut newer = bytes.clone();
+    newer["MERIDIAN BUNDLE\0".len()] = 2;
+    std::fs::write(&damaged, &newer).unwrap();
+    for (command, data) in [("import", Some(&*flipped)), ("inspect", None)] {
+        let ran = run(&[command], data, &damaged);
+        assert_eq!(ran.code, Some(3), "{}", ran.said);
+        assert!(ran.said.contains("of version 2"), "{}", ran.said);
+        assert!(!ran.said.contains("damaged or missing"), "{}", ran.said);
+    }
+
     // Something else altogether.
     std::fs::write(&damaged, vec![7; 100_000]).unwrap();
     assert_eq!(import(&flipped, &damaged, 3), 0);
