@@ -49,7 +49,8 @@ enum Task {
         /// Leave out everything that needs a browser.
         #[arg(long)]
         quick: bool,
-        /// Fuzz every decoder besides, each for a minute or `MERIDIAN_FUZZ_SECONDS`.
+        /// Fuzz every decoder and damage stores besides, each for a minute or `MERIDIAN_FUZZ_SECONDS`, and kill relays under
+        /// load 50 or `MERIDIAN_KILLS` times.
         #[arg(long)]
         long: bool,
     },

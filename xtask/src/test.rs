@@ -12,7 +12,7 @@ use crate::{front_end, relay};
 
 const WASM: [&str; 2] = ["--target", "wasm32-unknown-unknown"];
 
-/// All checks: `quick` leaves out those that need a browser, `long` adds fuzzing, and kills relays for as long as it takes.
+/// All checks: `quick` leaves out those that need a browser, `long` adds fuzzing and damaged stores, and kills relays more often.
 pub(crate) fn test(layout: &Layout, quick: bool, long: bool) -> Result<()> {
     let start = Instant::now();
     without_browser(layout)?;
