@@ -12,7 +12,7 @@ use simulator::{Act, Failure, Govern, How, Kind, Mischief, plan, run, run_acts, 
 const SEEDS: Range<u64> = 300..600;
 
 /// Histories that went wrong once. The README says of what.
-const NAMED: [&str; 68] = [
+const NAMED: [&str; 70] = [
     "governed 6",
     "governed 13",
     "apart 5",
@@ -81,6 +81,8 @@ const NAMED: [&str; 68] = [
     "healed 3030190",
     "narrow 3034133",
     "apart 3031661",
+    "governed 5300569",
+    "mixed 5300861",
 ];
 
 #[test]
