@@ -62,6 +62,16 @@ impl Store {
         }
     }
 
+    /// Never uses this connection again. What is under way on it still ends; one that stayed open would keep a newer version
+    /// of the app, or whoever deletes the store, waiting.
+    fn drop_connection(&self, database: &IdbDatabase) {
+        database.close();
+        let mut open = self.open.borrow_mut();
+        if open.as_ref() == Some(database) {
+            open.take();
+        }
+    }
+
     /// Reads whole tables.
     pub(super) async fn read_tables(self: &Rc<Self>, tables: &[Table]) -> Result<Records, JsValue> {
         let ranges = tables.iter().map(|&table| (table, None)).collect::<Vec<_>>();
@@ -110,10 +120,11 @@ impl Store {
         self: &Rc<Self>,
         act: impl Fn(IdbDatabase) -> F,
     ) -> Result<T, JsValue> {
-        match act(self.database().await?).await {
+        let database = self.database().await?;
+        match act(database.clone()).await {
             Ok(done) => Ok(done),
             Err(_) => {
-                self.open.borrow_mut().take();
+                self.drop_connection(&database);
                 act(self.database().await?).await
             }
         }
@@ -147,6 +158,11 @@ impl Store {
             return Err("the store was deleted".into());
         }
         self.state.set(State::Opened);
+        if let Some(first) = &*self.open.borrow() {
+            // Somebody else was faster.
+            database.close();
+            return Ok(first.clone());
+        }
         let store = Rc::downgrade(self);
         let on_close = Closure::once_into_js(move || {
             if let Some(store) = store.upgrade() {
@@ -375,6 +391,59 @@ mod tests {
         store.write(batch(2)).await.unwrap();
         handle(&store).close();
         assert_eq!(stored(&store).await, [2]);
+        store.close();
+    }
+
+    /// Has the next so many writes fail as they do when the browser has lost its files: what is asked of them is an
+    /// `UnknownError`, and the connection stays open.
+    fn fail_writes(count: u32) {
+        let script = format!(
+            "const put = IDBObjectStore.prototype.put;
+             let left = {count};
+             IDBObjectStore.prototype.put = function (...row) {{
+               if (left === 0) return put.apply(this, row);
+               left -= 1;
+               throw new DOMException('Internal error.', 'UnknownError');
+             }};"
+        );
+        js_sys::eval(&script).unwrap();
+    }
+
+    fn is_closed(database: &IdbDatabase) -> bool {
+        transaction(database, &[Table::Titles.name()], "readonly", "default").is_err()
+    }
+
+    #[wasm_bindgen_test]
+    async fn after_an_unknown_error_the_store_is_opened_again_and_the_old_connection_closed() {
+        let store = Store::new(|_| ());
+        store.write(batch(1)).await.unwrap();
+        let before = handle(&store);
+        fail_writes(1);
+        store.write(batch(4)).await.unwrap();
+        assert_eq!(stored(&store).await, [4]);
+        let after = handle(&store);
+        assert!(is_closed(&before) && !is_closed(&after));
+        // If that doesn't help either, it is told; and the next one tries again.
+        fail_writes(2);
+        assert!(store.write(batch(5)).await.is_err());
+        store.write(batch(6)).await.unwrap();
+        assert_eq!(stored(&store).await, [6]);
+        assert!(is_closed(&after));
+        store.close();
+    }
+
+    #[wasm_bindgen_test]
+    async fn of_connections_that_are_opened_at_once_one_stays_open() {
+        let store = Store::new(|_| ());
+        let opened = [store.clone(), store.clone()].map(|store| {
+            let database = async move { Ok(store.database().await?.into()) };
+            wasm_bindgen_futures::future_to_promise(database)
+        });
+        let opened = js_sys::Promise::all(&opened.iter().collect::<Array>());
+        let opened = wasm_bindgen_futures::JsFuture::from(opened).await.unwrap();
+        let used = JsValue::from(handle(&store));
+        assert!(Array::from(&opened).iter().all(|database| database == used));
+        assert!(!is_closed(&handle(&store)));
         store.close();
     }
 
