@@ -85,3 +85,54 @@ async fn a_file_and_an_invite_are_enough_without_a_connection() -> Result<()> {
     amina.close().await?;
     jonas.close().await
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_classrooms_are_carried_in_one_file_to_another_profile() -> Result<()> {
+    const OTHER: &str = "Rivers of two lands";
+    let journey = Journey::start(2).await?;
+    let (profile, other_profile) = (Profile::new()?, Profile::new()?);
+    let (amina, jonas) = tokio::try_join!(journey.open(0, &profile), journey.open(1, &other_profile))?;
+    jonas.wait_until_offline_ready().await?;
+    journey.link(1).cut();
+    // There is nothing to carry yet.
+    amina.find("button", "Import from file").await?;
+    assert!(amina.look_for("button", "Export to file").await?.is_none());
+
+    let mut invites = Vec::new();
+    for (classroom, words) in [(CLASSROOM, "Springs at Mount Kenya."), (OTHER, "The Tana.")] {
+        amina.visit("/").await?;
+        amina.create_classroom(classroom, AMINA).await?;
+        invites.push(amina.invite("Student").await?);
+        amina.new_page(TITLE).await?;
+        amina.write(words).await?;
+        amina.wait_for_status("On the relay").await?;
+    }
+    amina.visit("/").await?;
+    let stick = Profile::new()?;
+    let bundle = amina.export_to(stick.path()).await?;
+
+    jonas
+        .import_from(&bundle, "Classrooms in it that you need an invite for: 2")
+        .await?;
+    for (invite, classroom, words) in [
+        (&invites[0], CLASSROOM, "Springs at Mount Kenya."),
+        (&invites[1], OTHER, "The Tana."),
+    ] {
+        jonas.join(invite, JONAS).await?;
+        jonas.find("heading", classroom).await?;
+        jonas.open_page(TITLE).await?;
+        jonas.wait_for_page(words).await?;
+    }
+    // Their own file has both as well.
+    jonas.visit("/").await?;
+    let other_stick = Profile::new()?;
+    let bundle = jonas.export_to(other_stick.path()).await?;
+    amina.import_from(&bundle, "New here: ").await?;
+    for classroom in [CLASSROOM, OTHER] {
+        amina.press(classroom).await?;
+        amina.wait_for_text("list", "Members", JONAS.name).await?;
+        amina.visit("/").await?;
+    }
+    amina.close().await?;
+    jonas.close().await
+}
