@@ -291,6 +291,11 @@ impl Document {
         left.is_empty()
     }
 
+    /// Whether a change is here, and waits for no other.
+    pub(crate) fn has(&self, change: &Hash) -> bool {
+        self.history.has(&ChangeHash(change.0))
+    }
+
     /// The last change of an actor.
     pub fn last_of(&self, actor: Actor) -> Option<Hash> {
         self.history.last_of(&ActorId::from(actor)).map(Hash::from)

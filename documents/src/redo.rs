@@ -110,10 +110,11 @@ const NOTE: &str = "has";
 
 /// Makes as one change of `actor` in the page `new` what the `missed` changes of the page `old` did, with a [`note`]; if
 /// they did nothing, the change says only this. It is made where `new` had just the `noted` changes, and merges with what was
-/// done since.
+/// done since. What others wrote upon them is left to those.
 ///
 /// # Errors
-/// [`Error::Uncommitted`], [`Error::Automerge`]; [`Error::Absent`] if the first change of `new` is not here.
+/// [`Error::Uncommitted`], [`Error::Automerge`]; [`Error::Absent`] if the first change of `new` is not here;
+/// [`Error::Unfitting`] if one that is missed can't be made.
 pub fn carry_into(
     new: &Document,
     noted: &[Hash],
@@ -122,29 +123,45 @@ pub fn carry_into(
     (actor, time): (Actor, i64),
     note: String,
 ) -> Result<Vec<u8>, Error> {
-    let mut changes = Vec::new();
-    for change in old.changes_since(&[])? {
-        if missed.contains(&change::inspect(&change)?.hash) {
-            changes.push(change);
-        }
-    }
-    let (before, _) = old.without(missed)?;
+    let (before, removed) = old.without(missed)?;
     let mut after = Page::open(before)?;
-    let (was, was_titled) = (after.blocks().to_vec(), after.title());
-    let mut edits = after.apply_changes(&changes)?.edits;
+    let mut titles = vec![after.title()];
+    let mut title = None;
     let mut new = new.clone();
     let mut page = Page::open(new.at(noted)?)?;
     if !page.is_present() {
         page = Page::open(new)?;
     }
     page.set_actor(actor)?;
-    if page.blocks() != was {
-        edits = moved(&was, &edits, page.blocks())?;
+    for (place, turn) in turns(removed, missed)?.into_iter().enumerate() {
+        if place % 2 == 1 {
+            // The next turn was written upon it; it is for somebody else to make.
+            after.apply_changes(&turn)?;
+            titles.push(after.title());
+            continue;
+        }
+        let (was, was_titled) = (after.blocks().to_vec(), after.title());
+        let did = after.apply_changes(&turn)?;
+        if let Some((_, error)) = did.refused.into_iter().next() {
+            return Err(error);
+        }
+        let mut edits = did.edits;
+        if page.blocks() != was {
+            edits = moved(&was, &edits, page.blocks())?;
+        }
+        page.apply(&edits)?;
+        if after.title() != was_titled {
+            title = Some(after.title());
+        }
     }
-    page.apply(&edits)?;
-    let (title, here) = (after.title(), page.title());
-    if title != was_titled && title != here {
-        if here == was_titled {
+    if !missed.iter().all(|change| after.document().has(change)) {
+        return Err(Error::Unfitting("what it was made upon is not here".to_owned()));
+    }
+    let here = page.title();
+    if let Some(title) = title
+        && title != here
+    {
+        if titles.contains(&here) {
             page.set_title(&title)?;
         } else {
             // Both stand.
@@ -157,6 +174,26 @@ pub fn carry_into(
         }
     }
     page.commit_note(time, note)
+}
+
+/// The changes in as few turns as can be, each upon those before: every other turn is of `missed` changes, from the first on.
+fn turns(changes: Vec<Vec<u8>>, missed: &BTreeSet<Hash>) -> Result<Vec<Vec<Vec<u8>>>, Error> {
+    let mut places: HashMap<Hash, usize> = HashMap::new();
+    let mut turns = Vec::new();
+    for change in changes {
+        let info = change::inspect(&change)?;
+        let is_missed = missed.contains(&info.hash);
+        let mut place = usize::from(!is_missed);
+        for before in info.dependencies.iter().filter_map(|hash| places.get(hash)) {
+            place = place.max(before + usize::from(is_missed != (before % 2 == 0)));
+        }
+        places.insert(info.hash, place);
+        if turns.len() <= place {
+            turns.resize(place + 1, Vec::new());
+        }
+        turns[place].push(change);
+    }
+    Ok(turns)
 }
 
 /// The edits of the blocks `was` as they are to be made in the blocks `here`, which became of them otherwise: Automerge says,

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use documents::change::{Hash, inspect};
 use documents::classroom::{Classroom, Kind, Listing, Profile, School};
@@ -294,6 +294,57 @@ fn what_was_written_in_one_place_merges() {
     assert!(
         ["new late two", "late new two"].contains(&after[1].as_str()),
         "{after:?}"
+    );
+}
+
+/// Each makes what they wrote, whoever comes first.
+#[test]
+fn what_two_wrote_in_turns_is_all_made_by_its_authors() {
+    for order in [[3, 5], [5, 3]] {
+        let (mut old, mut new, _) = started_anew(&["one", "two"], &[]);
+        let mut missed: BTreeMap<u8, BTreeSet<Hash>> = BTreeMap::new();
+        for (actor, block, text) in [(3, 0, "P1 "), (5, 0, "Q "), (3, 0, "P2 "), (3, 1, "P3 ")] {
+            old.set_actor([actor; 16]).unwrap();
+            let mut page = Page::open(old).unwrap();
+            let change = inspect(&type_in(&mut page, block, text)).unwrap();
+            missed.entry(actor).or_default().insert(change.hash);
+            old = page.into_document();
+        }
+        let before = ends_of(&mut new.document().clone());
+        let noted = new.document().clone().notes().unwrap()[0].0;
+        for actor in order {
+            // The second of them may have heard of what the first made, or not.
+            let change = carry(&new, &[noted], &mut old, &missed[&actor], [actor + 1; 16]);
+            new.apply_changes(&[change]).unwrap();
+        }
+        let mut after = texts(&new);
+        let mut words: Vec<&str> = after[0].split(' ').collect();
+        words.sort_unstable();
+        assert_eq!(words, ["P1", "P2", "Q", "one"]);
+        assert_eq!(after.pop().unwrap(), "P3 two");
+        assert_eq!(ends_of(&mut new.document().clone()).len(), before.len() + 2);
+    }
+}
+
+#[test]
+fn of_a_title_that_two_wrote_in_turns_the_last_one_stands() {
+    let (mut old, mut new, _) = started_anew(&["one"], &[]);
+    let mut missed = BTreeSet::new();
+    for (actor, title) in [(3, "Rivers"), (5, "Lakes"), (3, "Seas")] {
+        old.set_actor([actor; 16]).unwrap();
+        let mut page = Page::open(old).unwrap();
+        page.set_title(title).unwrap();
+        let change = inspect(&page.commit(0).unwrap()).unwrap();
+        if actor == 3 {
+            missed.insert(change.hash);
+        }
+        old = page.into_document();
+    }
+    let change = carry(&new, &[], &mut old, &missed, [4; 16]);
+    new.apply_changes(&[change]).unwrap();
+    assert_eq!(
+        (new.title().as_str(), texts(&new)),
+        ("Seas", vec!["one".to_owned()])
     );
 }
 

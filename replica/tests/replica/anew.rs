@@ -525,6 +525,63 @@ async fn what_only_a_number_says_to_be_in_the_new_page_is_kept_aside() {
     assert_eq!(script.view().kept_aside, 1);
 }
 
+/// Somebody whose work the relay never had, and what another wrote between it: each makes only their own again.
+#[tokio::test]
+async fn what_two_wrote_in_turns_is_carried_over_whole() {
+    let mut script = Script::new("in turns").await;
+    script.settle().await;
+    let before = script.segments().len();
+    script.write_word("[first]");
+    script.go().await;
+    let (_, own, _) = script.segments()[before];
+    let mut author = script.author(Role::Lead).await;
+    let admission = author.admission.clone();
+    script.bring_entry(&admission).await;
+    let change = author.word("[between]");
+    let between = author.seal(&[change]);
+    script.bring(&between).await;
+    script.write_word("[last]");
+    script.go().await;
+    assert_eq!(
+        words(&script.text()),
+        words_of(&["[first]", "[between]", "[last]"])
+    );
+
+    // They began it on another device, which had none of that.
+    let (classroom, document) = script.page;
+    let successor = DocumentId([7; 16]);
+    author.turn_to(successor);
+    author.page = Page::new(author.log.actor()).unwrap();
+    author.page.apply(&[word_at((0, 0), "[anew]")]).unwrap();
+    let end = End {
+        sequence: 1,
+        hash: [0; 4],
+    };
+    let ends = redo::Ends::from([(own.actor().to_vec(), end)]);
+    let change = author.page.commit_with_note(0, redo::note(&ends)).unwrap();
+    let segment = author.seal(&[change]);
+    script.bring(&segment).await;
+    let action = Action::Erase { document, successor };
+    let erase = Entry::act(&author.keys, classroom, author.heads.clone(), action).unwrap();
+    script.bring_entry(&erase).await;
+    script
+        .world
+        .give(script.tab, Command::ClosePage { classroom, document });
+    script.pass(1_000).await;
+    let made = script.submitted.iter().find_map(|submitted| match submitted {
+        Submitted::Segment(segment) if segment.header.log.document == successor => Some(segment),
+        _ => None,
+    });
+    let body = made.expect("a segment").open(&classroom, &author.key).unwrap();
+    let Body::Changes(made) = body else {
+        panic!("it is a fold")
+    };
+    author.page.apply_changes(&made).unwrap();
+    let after = words(&author.page.text_plain());
+    assert_eq!(after, words_of(&["[anew]", "[first]", "[last]"]));
+    assert_eq!(script.view().kept_aside, 0);
+}
+
 /// Another lead starts anew what is to take its place before the page is erased: what came in goes to the last one.
 #[tokio::test]
 async fn what_came_in_is_carried_past_a_page_that_is_gone_as_well() {
