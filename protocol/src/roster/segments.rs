@@ -24,7 +24,7 @@ pub enum Unfit {
     Locked,
     /// The classroom is closed now.
     Closed,
-    /// The document is gone for good.
+    /// The document is gone for good, and nothing else stands in the way.
     Erased,
 }
 
@@ -46,9 +46,6 @@ impl Roster {
             Ok(())
         })
         .ok_or(Unfit::UnknownRoster)??;
-        if self.erased(document).is_some() {
-            return Err(Unfit::Erased);
-        }
         if self.cutoff(&header.log).is_some_and(|next| header.last >= next) {
             return Err(Unfit::BeyondCutoff);
         }
@@ -58,11 +55,15 @@ impl Roster {
         if self.locked(document) && !self.member(author).is_some_and(|member| member.role.is_staff()) {
             return Err(Unfit::Locked);
         }
+        // Last: whoever erases it still takes in what would count otherwise, and nothing else.
+        if self.erased(document).is_some() {
+            return Err(Unfit::Erased);
+        }
         Ok(())
     }
 
     /// Whether the author of a segment that lies beyond a cut-off may write there again, so that it may be taken from them: on
-    /// new lanes they may have built on it. Not a fold that reaches across: of what it covers a part counts.
+    /// new lanes they may have built on it. Not in what is erased, nor a fold that reaches across: of what it covers a part counts.
     pub fn may_write_again(&self, header: &Header) -> bool {
         let Log { document, member, .. } = &header.log;
         let Some(author) = self.member(member) else {
@@ -71,6 +72,7 @@ impl Roster {
         author.role.may_write()
             && self.is_in_space(member, &header.space)
             && !self.closed()
+            && self.erased(document).is_none()
             && (author.role.is_staff() || !self.locked(document))
             && self.cutoff(&header.log).is_none_or(|next| header.first >= next)
     }

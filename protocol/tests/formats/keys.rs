@@ -508,6 +508,9 @@ fn which_segments_count() {
         },
     );
     assert_eq!(class.roster.check_segment(&good), Err(Unfit::Erased));
+    // Whoever erases it takes in what would count otherwise.
+    class.act(4, lock(true));
+    assert_eq!(class.roster.check_segment(&good), Err(Unfit::Locked));
 }
 
 #[test]

@@ -90,6 +90,22 @@ impl World {
     }
 }
 
+impl Script {
+    /// Stores what is submitted, from this submission on, until the page that was started anew is erased, and opens what takes
+    /// its place.
+    async fn erase_all(&mut self, mut answered: usize) {
+        for _ in 0..4 {
+            answered = self.store_rest(answered).await;
+            self.live(5).await;
+        }
+        assert_eq!(self.erased_upto.len(), 1);
+        let documents = &self.view().documents;
+        assert_eq!(documents.len(), 1);
+        self.page.1 = documents[0].id;
+        self.world.open_page(self.tab, self.page).await;
+    }
+}
+
 fn words_of(wanted: &[&str]) -> BTreeSet<String> {
     wanted.iter().map(|word| (*word).to_owned()).collect()
 }
@@ -523,6 +539,27 @@ async fn what_only_a_number_says_to_be_in_the_new_page_is_kept_aside() {
         "nothing is listed but the old page"
     );
     assert_eq!(script.view().kept_aside, 1);
+}
+
+/// A lead who starts a page anew makes what came in from others as their own: only what counts.
+#[tokio::test]
+async fn what_lies_beyond_a_cutoff_is_not_made_again_by_whoever_erases() {
+    let (mut script, mut author) = Script::with_member("beyond and anew", Role::Student).await;
+    let changes = ["[in time]", "[late]"].map(|word| author.word(word));
+    let [in_time, late] = [0, 1].map(|at: usize| author.seal(&changes[at..=at]));
+    script.bring(&in_time).await;
+    let answered = script.submitted.len();
+    let (classroom, member) = (script.classroom, author.log.member);
+    script
+        .world
+        .give(script.tab, Command::Remove { classroom, member });
+    script.go().await;
+    script.start_anew();
+    script.go().await;
+    script.bring(&late).await;
+    assert_eq!(script.view().kept_aside, 1);
+    script.erase_all(answered).await;
+    assert_eq!(words(&script.text()), words_of(&["[in time]"]));
 }
 
 /// Somebody whose work the relay never had, and what another wrote between it: each makes only their own again.

@@ -290,6 +290,12 @@ pub(super) fn check_header(roster: &Roster, header: &Header, bringer: Bringer) -
             }
         }
         Ok(()) => Ok(true),
+        // Nothing of that is kept, whoever brings it.
+        Err(Unfit::BeyondCutoff | Unfit::Locked | Unfit::Closed)
+            if roster.erased(&header.log.document).is_some() =>
+        {
+            Err(Refusal::Erased)
+        }
         Err(Unfit::BeyondCutoff)
             if vouches || roster.may_write_again(header) || does(Mischief::CutoffIgnored) =>
         {

@@ -459,6 +459,28 @@ fn an_erased_document_is_gone_and_stays_so() {
     );
 }
 
+/// What somebody else may bring where it does not count, they may not bring there.
+#[test]
+fn nothing_is_brought_into_an_erased_document_that_was_locked_as_well() {
+    let mut world = World::new();
+    let student = world.join(Role::Student);
+    let document = DocumentId([9; 16]);
+    let words = world.classroom.lane(&student, world.heads()).write("words");
+    world.lead(Action::Lock {
+        document,
+        locked: true,
+    });
+    world.lead(Action::Erase {
+        document,
+        successor: DocumentId([10; 16]),
+    });
+    let erased = Outcome::Refused(Refusal::Erased);
+    let mut own = Client::open(&mut world.relay, &student, world.classroom.id);
+    own.hear(&mut world.relay);
+    assert_eq!(own.store(&mut world.relay, &words), erased);
+    assert_eq!(world.founder.store(&mut world.relay, &words), erased);
+}
+
 /// What came in that its author does not have would be lost: it has to be carried over first.
 #[test]
 fn nothing_is_erased_that_was_not_carried_over() {

@@ -176,8 +176,10 @@ impl Relay {
                         let roster = held.roster.as_ref();
                         let fits = roster.map(|roster| roster.check_segment(header));
                         let author = roster.and_then(|roster| roster.member(&header.log.member));
+                        let erased = roster.and_then(|roster| roster.erased(&header.log.document));
                         // Others may have built on what lies beyond, and who may write again themselves.
                         let is_needed = matches!(fits, Some(Err(Unfit::BeyondCutoff)))
+                            && erased.is_none()
                             && author.is_some_and(|author| author.role.may_write());
                         let is_allowed =
                             matches!(fits, Some(Ok(()))) || is_needed || auditor.is_vouched_for(&hash);
