@@ -20,6 +20,7 @@ use crate::classroom::{Classroom, Content, Copy, Held};
 use crate::command::{Answer, Problem};
 use crate::event::Effect;
 use crate::join::random;
+use crate::loading::What;
 use crate::store::{self, Table};
 use crate::writes::After;
 use crate::{Error, Replica};
@@ -196,6 +197,19 @@ impl<R: CryptoRng> Replica<R> {
                 None => return Ok(Missed::Lost(Refusal::Erased, BTreeSet::new())),
             }
         }
+        let is_of_it = |what: &What| match what {
+            What::Compare(fold, _) => fold.header.log.document == document,
+            What::Beyond(of) | What::BeyondAside(of, _) => *of == document,
+            _ => false,
+        };
+        let mut reads = self.reads.values().filter(|reading| reading.classroom == *id);
+        // What came may bring more once it was looked at, and what is here may turn out not to count.
+        if reads.any(|reading| is_of_it(&reading.what))
+            || classroom.cuts_due.contains(&document)
+            || classroom.snapshots.brings_more(&document)
+        {
+            return Ok(Missed::Unclear);
+        }
         if classroom.erases(&document) && classroom.is_short_of(&document) {
             return Ok(Missed::Lost(Refusal::NotCovered, BTreeSet::new()));
         }
@@ -275,6 +289,11 @@ impl Classroom {
             && erasures
                 .iter()
                 .all(|entry| self.entries.contains_key(&entry.hash()))
+    }
+
+    /// Whether a document is gone for good, and not only for this person, who erases it and still carries over what comes.
+    pub(crate) fn is_gone(&self, document: &DocumentId) -> bool {
+        self.roster.erased(document).is_some() && !self.erases(document)
     }
 
     /// What stands in the place of an erased document, however often it was started anew; none if it is this one in the end.

@@ -688,8 +688,7 @@ impl Classroom {
             }
             let document = state.log.document;
             // Whoever erases it carries over all that the relay has of it.
-            let is_gone = self.roster.erased(&document).is_some() && !self.erases(&document);
-            if from >= state.next || is_gone {
+            if from >= state.next || self.is_gone(&document) {
                 continue;
             }
             logs.push(LogRange {
@@ -705,8 +704,8 @@ impl Classroom {
         for state in &healing.snapshots {
             let document = state.document;
             let is_here = self.logs.keys().any(|log| log.document == document);
-            let is_erased = self.roster.erased(&document).is_some();
-            if !is_here && !is_erased && !snapshots.contains(&document) && has_other(&document) {
+            if !is_here && !self.is_gone(&document) && !snapshots.contains(&document) && has_other(&document)
+            {
                 snapshots.push(document);
             }
         }

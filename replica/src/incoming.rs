@@ -360,10 +360,8 @@ impl<R: CryptoRng> Replica<R> {
         let is_mine =
             self.me.as_ref().is_some_and(|me| me.keys.id() == log.member) && self.held.contains(&log.lane);
         let is_theirs = self.me.as_ref().is_none_or(|me| me.keys.id() != log.member);
-        let erased = |classroom: &Classroom| {
-            classroom.roster.erased(&log.document).is_some() && !classroom.erases(&log.document)
-        };
-        if is_theirs && self.classrooms.get(id).is_some_and(erased) {
+        let is_gone = |classroom: &Classroom| classroom.is_gone(&log.document);
+        if is_theirs && self.classrooms.get(id).is_some_and(is_gone) {
             // Nothing of others' is kept of what is gone for good.
             return Ok(None);
         }

@@ -126,6 +126,14 @@ impl Snapshots {
             .any(|known| known.document() == *document && is_coming(known))
     }
 
+    /// Whether pieces are on their way of one that holds more of a document than is here.
+    pub(crate) fn brings_more(&self, document: &DocumentId) -> bool {
+        let brings_more = |known: &Known| matches!(known.state, SnapshotState::Wanted | SnapshotState::Taken);
+        self.known
+            .iter()
+            .any(|known| known.document() == *document && brings_more(known))
+    }
+
     /// How far a log is covered by what its document is made of.
     pub(crate) fn covered(&self, log: &Log) -> Option<&CoveredLane> {
         self.base(&log.document)?.header.covered(log)
@@ -549,6 +557,8 @@ impl Classroom {
         };
         match self.roster.check_segment(&writes) {
             Ok(()) | Err(Unfit::Locked | Unfit::Closed) => {}
+            // It is still carried over.
+            Err(Unfit::Erased) if self.erases(&header.document) => {}
             // Its author was removed since. All else may be gone, and others vouch for it.
             Err(Unfit::BeyondCutoff) if !self.vouching(&known.hash, &known.snapshot, false).is_empty() => {}
             Err(unfit) => return Some(unfit.into()),

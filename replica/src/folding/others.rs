@@ -29,7 +29,9 @@ impl<R: CryptoRng> Replica<R> {
     /// Has a fold compared with what is here. If it brings something new as well, it is kept aside meanwhile.
     pub(crate) fn compare(&mut self, id: &ClassroomId, fold: &Segment) -> Option<AsideReason> {
         let header = &fold.header;
-        let record = *self.classrooms.get(id)?.logs.get(&header.log)?;
+        let classroom = self.classrooms.get_mut(id)?;
+        let record = *classroom.logs.get(&header.log)?;
+        classroom.has_changed(&header.log.document);
         let is_under_way = |what: &What| matches!(what, What::Compare(other, _) if **other == *fold);
         if !self.reads.values().any(|reading| is_under_way(&reading.what)) {
             let range = store::segments_from(id, &header.log, header.first);

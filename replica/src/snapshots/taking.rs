@@ -60,9 +60,7 @@ impl<R: CryptoRng> Replica<R> {
         let Some(classroom) = self.classrooms.get_mut(id) else {
             return Ok(false);
         };
-        if classroom.snapshots.place(&hash).is_some()
-            || classroom.roster.erased(&snapshot.header.document).is_some()
-        {
+        if classroom.snapshots.place(&hash).is_some() || classroom.is_gone(&snapshot.header.document) {
             return Ok(false);
         }
         if classroom.was_refused(bytes) {
@@ -99,7 +97,7 @@ impl<R: CryptoRng> Replica<R> {
                 continue;
             };
             let hash = known.hash;
-            if classroom.roster.erased(&known.document()).is_some() {
+            if classroom.is_gone(&known.document()) {
                 self.forget(id, &hash);
                 at = 0;
                 continue;
@@ -138,6 +136,7 @@ impl<R: CryptoRng> Replica<R> {
         };
         let document = classroom.snapshots.known[place].document();
         let is_new = !classroom.logs.keys().any(|log| log.document == document);
+        classroom.has_changed(&document);
         let known = &mut classroom.snapshots.known[place];
         if is_new {
             known.state = SnapshotState::Taken;
@@ -309,7 +308,7 @@ impl<R: CryptoRng> Replica<R> {
         if let Some(classroom) = self.classrooms.get(id) {
             for known in &classroom.snapshots.known {
                 let is_whole = known.state == SnapshotState::Whole;
-                if !is_whole && classroom.roster.erased(&known.document()).is_some() {
+                if !is_whole && classroom.is_gone(&known.document()) {
                     gone.push((known.hash, known.document(), known.is_base()));
                 }
             }
@@ -436,7 +435,7 @@ impl<R: CryptoRng> Replica<R> {
         if let Some(classroom) = self.classrooms.get(id) {
             for known in &classroom.snapshots.known {
                 if known.state == SnapshotState::Taken
-                    && classroom.roster.erased(&known.document()).is_none()
+                    && !classroom.is_gone(&known.document())
                     && let Some(reason) = classroom.objection(known)
                 {
                     refused.push((known.hash, reason));

@@ -8,10 +8,12 @@ use documents::fold::{Limits, unfold};
 use documents::page::Page;
 use documents::redo::{self, End};
 use protocol::bundle;
+use protocol::frame::RelayFrame;
 use protocol::rand_core::Rng;
 use protocol::roster::{Action, Entry, Role, Roster};
 use protocol::segment::{Body, Segment};
-use protocol::{DocumentId, Refusal};
+use protocol::{DocumentId, Refusal, SegmentHash};
+use replica::Event;
 use replica::command::{Answer, Command, Problem};
 use replica::store::Table;
 
@@ -560,6 +562,74 @@ async fn what_lies_beyond_a_cutoff_is_not_made_again_by_whoever_erases() {
     assert_eq!(script.view().kept_aside, 1);
     script.erase_all(answered).await;
     assert_eq!(words(&script.text()), words_of(&["[in time]"]));
+}
+
+/// It is compared with what is here before anybody knows what it brings.
+#[tokio::test]
+async fn a_fold_that_comes_before_a_page_is_erased_is_carried_over() {
+    let (mut script, mut author) = Script::with_member("a fold and anew", Role::Student).await;
+    let (mut changes, mut parts) = (Vec::new(), Vec::new());
+    for word in 0..4 {
+        let change = author.word(&format!("[{word}]"));
+        parts.push(author.seal(std::slice::from_ref(&change)));
+        changes.push(change);
+    }
+    script.bring_all(&parts[..2]).await;
+    let answered = script.submitted.len();
+    script.start_anew();
+    script.pass(1_000).await;
+    let fold = author.fold((0, 3), (SegmentHash::NONE, author.previous), &changes);
+    script.say_segment(&fold, 1);
+    // The disk is slow.
+    let (channel, advance) = (script.channel, 1);
+    for submission in answered..script.submitted.len() {
+        let submission = u32::try_from(submission).unwrap();
+        script.say(&RelayFrame::Stored {
+            channel,
+            advance,
+            submission,
+        });
+    }
+    script.world.handle(script.tab, Event::Tick);
+    script.listen();
+    assert!(script.erased_upto.is_empty());
+    let answered = script.submitted.len();
+    script.go().await;
+    script.erase_all(answered).await;
+    assert_eq!(words(&script.text()), words_of(&["[0]", "[1]", "[2]", "[3]"]));
+}
+
+#[tokio::test]
+async fn a_snapshot_that_comes_before_a_page_is_erased_is_carried_over() {
+    let (mut script, mut author) = Script::with_member("a snapshot and anew", Role::Student).await;
+    let document = script.page.1;
+    let is_of_page = |segment: &&Segment| segment.header.log.document == document;
+    let mut submitted = script.submitted.iter().filter_map(|submitted| match submitted {
+        Submitted::Segment(segment) => Some(segment),
+        _ => None,
+    });
+    let first = submitted.find(is_of_page).unwrap();
+    let founders = (first.header.log, 1, first.hash(&script.classroom).unwrap());
+    for word in ["[0]", "[1]", "[2]"] {
+        let change = author.word(word);
+        let segment = author.seal(&[change]);
+        if word == "[0]" {
+            script.bring(&segment).await;
+        }
+    }
+    let answered = script.submitted.len();
+    script.start_anew();
+    script.pass(1_000).await;
+    let changes = author.page.document().clone().changes_since(&[]).unwrap();
+    let logs = [founders, (author.log, author.next, author.previous)];
+    let (snapshot, pieces) = author.snapshot_of(&logs, &changes);
+    script.bring_snapshot(&snapshot.encode().unwrap(), 1).await;
+    let answered = script.store_rest(answered).await;
+    script.live(5).await;
+    assert!(script.erased_upto.is_empty());
+    script.bring_pieces(&pieces).await;
+    script.erase_all(answered).await;
+    assert_eq!(words(&script.text()), words_of(&["[0]", "[1]", "[2]"]));
 }
 
 /// Somebody whose work the relay never had, and what another wrote between it: each makes only their own again.

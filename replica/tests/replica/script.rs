@@ -700,7 +700,16 @@ impl Author {
 
     /// A snapshot of all that this author wrote on its document, or of what a test puts in the place of that.
     pub(crate) fn snapshot(&mut self, changes: &[Vec<u8>]) -> (Snapshot, Vec<Piece>) {
-        let covers = coverage(&self.log.document, [(self.log, self.next, self.previous)]);
+        self.snapshot_of(&[(self.log, self.next, self.previous)], changes)
+    }
+
+    /// The same of what is in these logs, up to there.
+    pub(crate) fn snapshot_of(
+        &mut self,
+        logs: &[(Log, u64, SegmentHash)],
+        changes: &[Vec<u8>],
+    ) -> (Snapshot, Vec<Piece>) {
+        let covers = coverage(&self.log.document, logs.iter().copied());
         let header = snapshot::Header {
             document: self.log.document,
             member: self.keys.id(),
