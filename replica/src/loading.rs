@@ -7,7 +7,7 @@ use documents::document::Document;
 use protocol::bounded::Bytes;
 use protocol::mischief::{Mischief, does};
 use protocol::rand_core::CryptoRng;
-use protocol::segment::{Log, Segment};
+use protocol::segment::{Header, Log, Segment};
 use protocol::snapshot::Snapshot;
 use protocol::{ClassroomId, DocumentId, LaneId, MemberId, SegmentHash, SnapshotHash};
 
@@ -424,6 +424,7 @@ impl<R: CryptoRng> Replica<R> {
             },
             (None, None) => Document::empty([0; 16]),
         };
+        let followed = classroom.follow_folds(&me, found)?;
         let segments = found.iter().filter(|((table, _), _)| *table == Table::Segments);
         let segments = segments.filter_map(|(_, value)| value.as_ref());
         let (mut changes, mut aside, beyond) = classroom.open_all(&me, segments);
@@ -457,7 +458,10 @@ impl<R: CryptoRng> Replica<R> {
             classroom.note_needs(document);
             classroom.receipts.look_at(document);
         }
-        if misses_ends {
+        for log in &followed {
+            self.note_log(id, log)?;
+        }
+        if misses_ends || !followed.is_empty() {
             self.look_for_cuts(id);
         }
         self.refresh_title(id, &document)?;
@@ -606,6 +610,25 @@ impl Classroom {
             }
         }
         (changes, closed, beyond)
+    }
+
+    /// Moves logs of others on to where folds end that another tab has stored and that begin before that: all of these is here
+    /// with the document, whatever counts of it. Says which.
+    fn follow_folds(&mut self, me: &MemberId, found: &Changes) -> Result<BTreeSet<Log>, Error> {
+        let mut followed = BTreeSet::new();
+        for segment in segments_in(found) {
+            let Header { log, first, last, .. } = segment.header;
+            if log.member != *me
+                && let Some(record) = self.logs.get_mut(&log)
+                && first < record.next
+                && record.next <= last
+            {
+                record.next = last + 1;
+                record.hash = segment.chain_hash(&self.id)?;
+                followed.insert(log);
+            }
+        }
+        Ok(followed)
     }
 
     /// Whether another tab has stored a document whole with what lies beyond the end of a log, and this one has not taken.

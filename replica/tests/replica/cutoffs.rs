@@ -506,3 +506,50 @@ async fn what_another_tab_took_from_beyond_the_end_of_a_log_is_taken_like_that()
         .unwrap();
     assert_eq!(of_author.lanes[0].next, 2);
 }
+
+/// What of it counts is not known to a tab that slept while another took it: it is taken apart like any fold that its log ends
+/// within.
+#[tokio::test]
+async fn a_fold_that_another_tab_took_and_a_log_ends_within_is_taken_apart() {
+    let (mut script, mut author) = Script::with_member("another tab's fold", Role::Student).await;
+    let founder = script.founder().await;
+    let (mut changes, mut parts, mut hashes) = (Vec::new(), Vec::new(), vec![SegmentHash::NONE]);
+    for word in 0..4 {
+        let change = author.word(&format!("[{word}]"));
+        parts.push(author.seal(std::slice::from_ref(&change)));
+        changes.push(change);
+        hashes.push(author.previous);
+    }
+    script.bring_all(&parts[..2]).await;
+    script.live(10).await;
+    let slept = script.world.open_tab(0);
+    script.go().await;
+    let tab = script.world.tabs[slept].take();
+    let fold = author.fold((1, 3), (hashes[1], hashes[4]), &changes[1..]);
+    script.bring(&fold).await;
+    script.live(10).await;
+    let all = BTreeSet::from(["[0]", "[1]", "[2]", "[3]"].map(str::to_owned));
+    assert_eq!(words(&script.text()), all);
+
+    script.world.crash_tab(script.tab);
+    script.world.tabs[slept] = tab;
+    script.tab = slept;
+    script.connect().await;
+    script.open(1).await;
+    let entry = made_guest(&founder, &author, script.page, 2);
+    script.bring_entry(&entry).await;
+    script.world.open_page(slept, script.page).await;
+    script.pass(1_000).await;
+    for part in &parts[1..] {
+        script.bring_by(part, 0).await;
+    }
+    script.fetched().await;
+    script.pass(1_000).await;
+    let within = BTreeSet::from(["[0]", "[1]"].map(str::to_owned));
+    assert_eq!(words(&script.text()), within);
+    assert_eq!(script.view().kept_aside, 2);
+    assert_eq!(
+        spans(&script.world, 0, script.page, author.log.lane),
+        [(0, 0), (1, 1)]
+    );
+}
