@@ -143,10 +143,10 @@ pub enum Act {
     BackupRelay {
         relay: u8,
     },
-    /// A relay is replaced by one with its last backup, or by an empty one.
+    /// A relay is replaced. Without a backup there is nothing for another to begin with.
     ReplaceRelay {
         relay: u8,
-        empty: bool,
+        by: Successor,
     },
     /// A relay's next commit fails, or only seems to.
     FailCommit {
@@ -186,6 +186,17 @@ pub enum Govern {
     RotateKeys,
     NewGroup,
     StartAnew,
+}
+
+/// What takes a relay's place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Successor {
+    /// A relay with nothing.
+    Empty,
+    /// One with its last backup, of which nobody says anything.
+    Backup,
+    /// One with its last backup, started as one that nobody knows: `--restored`.
+    Restored,
 }
 
 /// What an edit does.

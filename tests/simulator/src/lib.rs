@@ -29,7 +29,7 @@ mod world;
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-pub use act::{Act, Govern, How};
+pub use act::{Act, Govern, How, Successor};
 pub use broken::{Broken, Rule};
 pub use mischief::Mischief;
 pub use plan::{Kind, Plan, plan, seed_of};

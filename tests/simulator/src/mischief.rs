@@ -17,7 +17,7 @@ pub enum Mischief {
     RelaySwallowsMessage,
     /// A relay, or something before it, swaps two messages.
     RelaySwapsMessages,
-    /// A relay loses the newest commits to a backup and does not say that it is another one now.
+    /// A relay loses the newest commits to a backup, and gives their positions out again.
     RelayGoesBack,
     /// A relay changes a byte of what it was given.
     RelayFlipsBit,

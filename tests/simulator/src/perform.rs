@@ -13,7 +13,7 @@ use replica::command::{Command, Profile};
 use replica::store::Table;
 use sync_server::store::memory::Failure;
 
-use crate::act::{Act, Govern, How};
+use crate::act::{Act, Govern, How, Successor};
 use crate::broken::{Broken, Rule};
 use crate::edits::{self, Told};
 use crate::mischief::Mischief;
@@ -168,7 +168,7 @@ impl World {
                 self.relays[relay].back_up();
                 Ok(())
             }
-            Act::ReplaceRelay { relay, empty } => self.replace_relay(self.relay(relay), empty),
+            Act::ReplaceRelay { relay, by } => self.replace_relay(self.relay(relay), by),
             Act::TidyRelay { relay } => self.tidy_relay(self.relay(relay)),
             Act::FailCommit { relay, stored } => {
                 let failure = if stored {
@@ -641,14 +641,14 @@ impl World {
         Rule::IsItsLog.check(relay.core.tidy())
     }
 
-    fn replace_relay(&mut self, number: usize, empty: bool) -> Result<(), Broken> {
+    fn replace_relay(&mut self, number: usize, by: Successor) -> Result<(), Broken> {
         // That it has something may still be told from tab to tab when it has gone.
         for (tab, change, classroom) in self.edits.all_unseen() {
             if self.relays[number].holds(&mut self.auditor, &classroom, &change)? {
                 self.edits.seen(tab, &change);
             }
         }
-        self.relays[number].replace(empty);
+        self.relays[number].replace(by);
         self.relay_is_gone(number, false);
         let surviving = self.changes_on_devices();
         let mut held = Ok(());

@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 use protocol::roster::Role;
 
-use crate::act::{Act, Govern, How};
+use crate::act::{Act, Govern, How, Successor};
 use crate::rng::SeededRng;
 use crate::setting::Setting;
 
@@ -350,7 +350,11 @@ fn fault(rng: &mut SeededRng, kinds: &[(Fault, usize)]) -> Act {
         },
         Fault::Loss if is_first => Act::ReplaceRelay {
             relay: device,
-            empty: tab.is_multiple_of(2),
+            by: match tab % 4 {
+                1 => Successor::Backup,
+                3 => Successor::Restored,
+                _ => Successor::Empty,
+            },
         },
         Fault::Loss => Act::BackupRelay { relay: device },
         Fault::Moves => Act::Move { device },

@@ -14,8 +14,10 @@ use sync_server::Limits;
 use sync_server::core::{ExchangeSecret, Moment, Relay as Core, Rules};
 use sync_server::store::{Item, Memory, Store as _};
 
+use crate::act::Successor;
 use crate::auditor::Auditor;
 use crate::broken::{Broken, Rule};
+use crate::rng::SeededRng;
 
 /// How much is read of a store at a time.
 const PAGE: usize = 1 << 20;
@@ -24,6 +26,10 @@ pub(crate) struct Relay {
     pub(crate) core: Core,
     pub(crate) store: Memory,
     limits: Limits,
+    /// How far it leaps with each start.
+    leaps: SeededRng,
+    /// The newest that it had, which no backup takes back.
+    incarnation: u64,
     /// What the challenges of requests come from.
     pub(crate) secret: ExchangeSecret,
     /// Whether it is of the next version.
@@ -43,12 +49,15 @@ struct Held {
 }
 
 impl Relay {
-    pub(crate) fn new(incarnation: u64, limits: Limits) -> Self {
+    pub(crate) fn new(seed: &str, incarnation: u64, limits: Limits) -> Self {
         let store = Memory::new(incarnation);
+        let mut leaps = SeededRng::new(&format!("{seed} leaps {incarnation}"));
         Self {
-            core: core_on(&store, &limits),
+            core: core_on(&store, &limits, leap(&mut leaps)),
             store,
             limits,
+            leaps,
+            incarnation,
             secret: ExchangeSecret::new([u8::try_from(incarnation).unwrap_or_default(); 32]),
             is_next: false,
             news: 0,
@@ -59,25 +68,27 @@ impl Relay {
 
     /// It is killed and started again on what it committed.
     pub(crate) fn restart(&mut self) {
-        self.core = core_on(&self.store, &self.limits);
+        self.core = core_on(&self.store, &self.limits, leap(&mut self.leaps));
     }
 
-    /// As [`Relay::restart`], on a disk that has lost the newest commits.
+    /// It is started on a disk that has lost the newest commits, and gives their positions out again.
     pub(crate) fn restart_without(&mut self, commits: usize) {
         self.store.rewind(self.store.batches().saturating_sub(commits));
         self.held.clear();
-        self.restart();
+        self.core = core_on(&self.store, &self.limits, 0);
     }
 
     /// It comes back as one that nobody knows, with all that it has.
     pub(crate) fn renew(&mut self) {
-        self.store.renew_incarnation(self.next_incarnation());
+        let incarnation = self.next_incarnation();
+        self.store.renew_incarnation(incarnation);
         self.restart();
     }
 
     /// One that no other relay ever has.
-    fn next_incarnation(&self) -> u64 {
-        self.store.incarnation() + 100
+    fn next_incarnation(&mut self) -> u64 {
+        self.incarnation += 100;
+        self.incarnation
     }
 
     /// All that is stored is looked at once more.
@@ -91,15 +102,18 @@ impl Relay {
 
     /// Another relay on a store that this one may have open.
     pub(crate) fn again_on(&self, store: &Memory) -> Core {
-        core_on(store, &self.limits)
+        core_on(store, &self.limits, 0)
     }
 
-    /// Another one takes its place, with the last backup or with nothing.
-    pub(crate) fn replace(&mut self, empty: bool) {
+    /// Another one takes its place. That it has a backup shows by the positions that it never gave out, whether its operator says
+    /// so or not.
+    pub(crate) fn replace(&mut self, by: Successor) {
         let incarnation = self.next_incarnation();
-        let backup = self.backup.as_ref().filter(|_| !empty);
+        let backup = self.backup.as_ref().filter(|_| by != Successor::Empty);
         self.store = backup.map_or_else(|| Memory::new(incarnation), Memory::copy);
-        self.store.renew_incarnation(incarnation);
+        if by == Successor::Restored {
+            self.store.renew_incarnation(incarnation);
+        }
         self.look_again();
         self.restart();
     }
@@ -193,8 +207,18 @@ impl Relay {
     }
 }
 
-fn core_on(store: &Memory, limits: &Limits) -> Core {
-    Core::new(Arc::new(store.clone()), Rules::new(limits.clone()))
+fn core_on(store: &Memory, limits: &Limits, leap: u64) -> Core {
+    let rules = Rules {
+        leap,
+        ..Rules::new(limits.clone())
+    };
+    Core::new(Arc::new(store.clone()), rules)
+}
+
+/// As far as a relay leaps when it starts: between 2^32 and 2^41.
+fn leap(rng: &mut SeededRng) -> u64 {
+    let (high, low) = (rng.number() & 0xff, rng.number());
+    (1 << 32) + (u64::from(high) << 32) + u64::from(low)
 }
 
 /// The time as relays are told it, `now` being in milliseconds since 1970.

@@ -123,7 +123,7 @@ impl World {
             tabs: BTreeMap::new(),
             wires: BTreeMap::new(),
             relays: (1..=setting.relays as u64)
-                .map(|incarnation| Relay::new(incarnation, setting.limits()))
+                .map(|incarnation| Relay::new(seed, incarnation, setting.limits()))
                 .collect(),
             links: Vec::new(),
             sticks: Vec::new(),

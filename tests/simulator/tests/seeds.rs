@@ -6,7 +6,9 @@ use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use protocol::roster::Role;
-use simulator::{Act, Failure, Govern, How, Kind, Mischief, plan, run, run_acts, run_and_shorten, seed_of};
+use simulator::{
+    Act, Failure, Govern, How, Kind, Mischief, Successor, plan, run, run_acts, run_and_shorten, seed_of,
+};
 
 /// Histories of all kinds.
 const SEEDS: Range<u64> = 300..600;
@@ -334,7 +336,7 @@ fn what_was_on_its_way_when_a_file_came_is_sent_again() {
         Act::Export { device: 16, tab: 60 },
         Act::ReplaceRelay {
             relay: 0,
-            empty: false,
+            by: Successor::Restored,
         },
         run_of(13, 32803),
         Act::Pass { milliseconds: 6000 },
