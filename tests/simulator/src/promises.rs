@@ -8,7 +8,7 @@ use documents::page::edit::Block;
 use protocol::frame::{self, ClientFrame, Position, RelayFrame};
 use protocol::identity::{MemberKeys, answer_challenge};
 use protocol::inventory::{LogRange, Wanted};
-use protocol::roster::{Action, Role, Roster};
+use protocol::roster::{Action, Entry, Role, Roster};
 use protocol::segment::{Log, Segment};
 use protocol::{ClassroomId, EntryHash, SpaceId};
 use replica::store::{AsideReason, Table};
@@ -28,12 +28,13 @@ use crate::world::{ORIGIN, World, segment_aside};
 /// After so many seconds what is quiet was folded.
 const UNTIL_FOLDED: usize = 40;
 
-/// Why something may be kept aside for ever: its author was not allowed to write it, or it follows on something like that.
-const MAY_STAY: [u8; 5] = [
+/// Why something may be kept aside for ever: its author was never allowed to write it.
+const MAY_STAY: [u8; 2] = [AsideReason::NotMember as u8, AsideReason::WrongSpace as u8];
+
+/// The same where somebody lost a right that they had: their author had lost it, or it follows on something like that.
+const MAY_STAY_OF_FORMER: [u8; 3] = [
     AsideReason::NotAllowed as u8,
     AsideReason::OutOfOrder as u8,
-    AsideReason::NotMember as u8,
-    AsideReason::WrongSpace as u8,
     AsideReason::BeyondCutoff as u8,
 ];
 
@@ -140,9 +141,14 @@ impl World {
         for (number, device) in self.devices.iter().enumerate() {
             let rows = device.store.table(Table::Aside);
             // A version, and the reason.
-            let may_stay =
-                |reason: &u8| MAY_STAY.contains(reason) || is_copied && *reason == AsideReason::Erased as u8;
-            let mut aside = rows.filter(|(_, row)| !row.get(1).is_some_and(may_stay));
+            let may_stay = |(key, row): &(&Vec<u8>, &Vec<u8>)| {
+                row.get(1).is_some_and(|reason| {
+                    MAY_STAY.contains(reason)
+                        || MAY_STAY_OF_FORMER.contains(reason) && self.has_taken_rights(key)
+                        || is_copied && *reason == AsideReason::Erased as u8
+                })
+            };
+            let mut aside = rows.filter(|row| !may_stay(row));
             // Who carries a file for others can't open what is of spaces that they are not in.
             let is_others = |room: &view::Classroom, row: &[u8]| {
                 let is_closed = row.get(1) == Some(&(AsideReason::UnknownKey as u8));
@@ -160,9 +166,22 @@ impl World {
                     })
                 })
             });
-            Rule::KeepsAsideNothing.holds(!is_kept, || format!("device {number}"))?;
+            Rule::KeepsAsideNothing.holds(!is_kept, || {
+                let rows = device.store.table(Table::Aside);
+                let reasons: Vec<_> = rows.map(|(_, row)| row.get(1).copied()).collect();
+                format!("device {number}, for the reasons {reasons:?}")
+            })?;
         }
         Ok(())
+    }
+
+    /// Whether in the classroom that a row of a store is of somebody was removed, left, or was given another role.
+    fn has_taken_rights(&self, key: &[u8]) -> bool {
+        let id = key.get(..32).and_then(|id| <[u8; 32]>::try_from(id).ok());
+        let roster = id.and_then(|id| self.auditor.roster(&ClassroomId(id)));
+        let entries = roster.map(Roster::entries_in_order).unwrap_or_default();
+        let mut actions = entries.into_iter().map(Entry::action);
+        actions.any(|action| matches!(action, Action::Remove { .. } | Action::ChangeRole { .. }))
     }
 
     /// Every store of a member holds the same roster entries, and they are the relay's.
@@ -183,7 +202,7 @@ impl World {
                 let stored = Rule::IsItsLog.check(self.relays[HOME].store.entries(&classroom))?;
                 let on_relay: BTreeSet<Vec<u8>> = stored
                     .iter()
-                    .filter_map(|bytes| Some(protocol::roster::Entry::decode(bytes).ok()?.hash().0.to_vec()))
+                    .filter_map(|bytes| Some(Entry::decode(bytes).ok()?.hash().0.to_vec()))
                     .collect();
                 Rule::Agrees.holds(entries == on_relay, || {
                     format!(

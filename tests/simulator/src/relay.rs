@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use documents::change::Hash;
 use protocol::inventory::LogState;
-use protocol::roster::{Entry, Roster, Unfit};
+use protocol::roster::{Entry, Role, Roster, Unfit};
+use protocol::segment::Log;
 use protocol::snapshot::Snapshot;
 use protocol::verdict::Verdict;
 use protocol::{ClassroomId, MemberId};
@@ -38,6 +39,8 @@ pub(crate) struct Relay {
     pub(crate) news: u64,
     backup: Option<Memory>,
     held: BTreeMap<ClassroomId, Held>,
+    /// Up to where logs are gone, and that was found to be right.
+    dropped: BTreeMap<(ClassroomId, Log), u64>,
 }
 
 /// What a relay stores of a classroom, up to a position.
@@ -63,6 +66,7 @@ impl Relay {
             news: 0,
             backup: None,
             held: BTreeMap::new(),
+            dropped: BTreeMap::new(),
         }
     }
 
@@ -115,22 +119,28 @@ impl Relay {
             self.store.renew_incarnation(incarnation);
         }
         self.look_again();
+        self.dropped.clear();
         self.restart();
     }
 
-    /// What is gone of a log is in a snapshot that leads or teachers of two schools, or two leads, have compared, other than
-    /// who made it.
-    pub(crate) fn check_drops(&self) -> Result<(), Broken> {
+    /// What is gone by now of a log is in a snapshot that leads or teachers of two schools, or two leads, have compared, other
+    /// than who made it, and of which none of them says that it does not match. Later they may have another role.
+    pub(crate) fn check_drops(&mut self) -> Result<(), Broken> {
         if self.limits.retention.is_none() {
             return Ok(());
         }
         for id in Rule::IsItsLog.check(self.store.classrooms())? {
             let logs = Rule::IsItsLog.check(self.store.logs(&id))?;
-            let gone: Vec<LogState> = logs.into_iter().filter(|state| state.first > 0).collect();
+            let mut gone: Vec<LogState> = logs.into_iter().filter(|state| state.first > 0).collect();
+            gone.retain(|state| {
+                let before = self.dropped.insert((id, state.log), state.first);
+                before.is_none_or(|before| before < state.first)
+            });
             if gone.is_empty() {
                 continue;
             }
             let (mut snapshots, mut verdicts) = (Vec::new(), Vec::new());
+            let mut roster: Option<Roster> = None;
             for placed in Rule::IsItsLog.check(self.store.page(&id, 0, usize::MAX))? {
                 match placed.item {
                     Item::Snapshot { hash, bytes, .. } => {
@@ -139,21 +149,36 @@ impl Relay {
                     Item::Verdict { bytes, .. } => {
                         verdicts.push(Rule::IsItsLog.check(Verdict::decode(&bytes))?.statement);
                     }
-                    Item::Entry { .. } | Item::Segment { .. } | Item::Receipt { .. } => {}
+                    Item::Entry { bytes, .. } => {
+                        let entry = Rule::IsItsLog.check(Entry::decode(&bytes))?;
+                        match &mut roster {
+                            Some(roster) => drop(Rule::IsItsLog.check(roster.add(entry))?),
+                            None => roster = Some(Rule::IsItsLog.check(Roster::found(entry))?),
+                        }
+                    }
+                    Item::Segment { .. } | Item::Receipt { .. } => {}
                 }
             }
+            let member = |id: &MemberId| roster.as_ref()?.member(id);
             for state in gone {
                 let holds = snapshots.iter().any(|(hash, header)| {
                     let covers = header
                         .covered(&state.log)
                         .is_some_and(|lane| lane.next >= state.first);
-                    let witnesses: BTreeSet<MemberId> = verdicts
-                        .iter()
-                        .filter(|verdict| verdict.snapshot == *hash && verdict.matches)
-                        .map(|verdict| verdict.member)
-                        .filter(|member| *member != header.member)
-                        .collect();
-                    covers && witnesses.len() >= 2
+                    let staff = || {
+                        let verdicts = verdicts.iter().filter(|verdict| verdict.snapshot == *hash);
+                        let by = verdicts.filter_map(|verdict| Some((verdict, member(&verdict.member)?)));
+                        by.filter(|(_, member)| member.role.is_staff())
+                    };
+                    let witnesses = || {
+                        let others = staff().filter(|(verdict, _)| verdict.member != header.member);
+                        others.filter(|(verdict, _)| verdict.matches)
+                    };
+                    let leads = witnesses().filter(|(_, member)| member.role == Role::Lead);
+                    let leads: BTreeSet<MemberId> = leads.map(|(verdict, _)| verdict.member).collect();
+                    let schools: BTreeSet<_> = witnesses().map(|(_, member)| member.school).collect();
+                    let is_disputed = staff().any(|(verdict, _)| !verdict.matches);
+                    covers && !is_disputed && (leads.len() >= 2 || schools.len() >= 2)
                 });
                 Rule::DropsNothing.holds(holds, || format!("{state:?} of {snapshots:?}"))?;
             }
