@@ -2,6 +2,8 @@
 
 use std::fmt::{self, Display, Formatter};
 
+use clap::ValueEnum;
+
 /// A promise of Meridian that a history broke.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Broken {
@@ -11,7 +13,7 @@ pub struct Broken {
 }
 
 /// See the sentences at [`Rule::sentence`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, ValueEnum)]
 pub enum Rule {
     Panics,
     Starts,

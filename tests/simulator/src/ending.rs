@@ -15,6 +15,7 @@ use replica::view;
 use sync_server::store::{Item, Store as _};
 
 use crate::broken::{Broken, Rule};
+use crate::mischief::Mischief;
 use crate::perform::is_here;
 use crate::tab::{PageKey, Tab, Then};
 use crate::world::{Network, World};
@@ -202,7 +203,30 @@ impl World {
         for device in 0..self.devices.len() {
             self.open_tab(device)?;
         }
-        self.until_equal()
+        let shown = self.until_equal()?;
+        if self.does(Mischief::TabsShowWhatIsNotStored) {
+            self.retitle_in_tabs()?;
+            return self.until_equal();
+        }
+        Ok(shown)
+    }
+
+    /// All tabs give a page the same title, one that no others had, and tell no replica.
+    fn retitle_in_tabs(&mut self) -> Result<(), Broken> {
+        let mut pages = self.tabs.iter_mut().flat_map(|(number, tab)| {
+            let pages = tab.pages.iter_mut();
+            pages.map(|(key, page)| (*number, *key, page))
+        });
+        let Some((number, key, page)) = pages.find(|(_, _, page)| page.is_present()) else {
+            return Ok(());
+        };
+        Rule::Speaks.check(page.set_title(&format!("Tab {number}")))?;
+        let changes: Vec<Vec<u8>> = page.commit(0).into_iter().collect();
+        let others = self.tabs.iter_mut().filter(|(other, _)| **other != number);
+        for page in others.filter_map(|(_, tab)| tab.pages.get_mut(&key)) {
+            Rule::Speaks.check(page.apply_changes(&changes))?;
+        }
+        Ok(())
     }
 
     /// Waits until all work is on the relay and everybody shows the same; answers with that.

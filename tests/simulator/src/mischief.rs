@@ -49,12 +49,20 @@ pub enum Mischief {
     DeviceReusesLane,
     /// A device reads what was in its store a while ago.
     DeviceReadsOldRows,
+    /// A device writes half of who this is.
+    DeviceTearsProfile,
     /// A tab says of a deletion, a mark or a title that it is stored, and never told the replica.
     TabForgetsEdit,
+    /// The same, and the tab is gone at once.
+    TabForgetsLastEdit,
+    /// When all have met, tabs show a title that they gave to no replica.
+    TabsShowWhatIsNotStored,
     /// Members tell each other, and whoever has a link, all keys that they know.
     MembersShareKeys,
     /// A tab that has given a word to its replica gives it once more.
     TabWritesTwice,
+    /// A replica sends a message without its end.
+    ReplicaStammers,
     /// A replica panics at a message.
     ReplicaPanics,
     /// A replica answers a command twice.
@@ -79,9 +87,12 @@ impl Mischief {
     /// The promises that it breaks: one of these is expected to be seen broken.
     pub fn breaks(self) -> &'static [Rule] {
         match self {
-            Self::RelayAcknowledgesEarly | Self::RelayHidesFailure | Self::TabForgetsEdit => {
+            Self::RelayAcknowledgesEarly | Self::RelayHidesFailure => {
                 &[Rule::ClaimsTruly, Rule::LosesNothing]
             }
+            Self::TabForgetsEdit => &[Rule::ClaimsTruly],
+            Self::TabForgetsLastEdit => &[Rule::LosesNothing],
+            Self::TabsShowWhatIsNotStored => &[Rule::StoresWhatItShows],
             Self::RelaySwallowsMessage | Self::RelaySwapsMessages => {
                 // What hangs is the point of it.
                 &[
@@ -97,12 +108,7 @@ impl Mischief {
                 Rule::LosesNothing,
                 Rule::ComesToRest,
             ],
-            Self::RelayFlipsBit => &[
-                Rule::Speaks,
-                Rule::KeepsAsideNothing,
-                Rule::Agrees,
-                Rule::ComesToRest,
-            ],
+            Self::RelayFlipsBit => &[Rule::KeepsAsideNothing],
             Self::RelayIgnoresCutoffs | Self::RelayIgnoresLocks => &[Rule::ObeysRoster],
             Self::RelayServesFormer => &[Rule::ShutsOut],
             Self::RelayListsLess => &[Rule::HasNothingToSend],
@@ -120,8 +126,9 @@ impl Mischief {
                 Rule::StoresWhatItShows,
                 Rule::Agrees,
             ],
-            Self::DeviceTearsWrite | Self::DeviceReadsOldRows => &[
-                Rule::Starts,
+            Self::DeviceReadsOldRows => &[Rule::Agrees],
+            Self::DeviceTearsProfile => &[Rule::Starts],
+            Self::DeviceTearsWrite => &[
                 Rule::LosesNothing,
                 Rule::Agrees,
                 Rule::ComesToRest,
@@ -132,6 +139,7 @@ impl Mischief {
             Self::DeviceSaysDoneEarly => &[Rule::WritesOnce],
             Self::DeviceReusesLane | Self::ReplicaReusesIndex => &[Rule::NeverForks],
             Self::TabWritesTwice => &[Rule::DoublesNothing],
+            Self::ReplicaStammers => &[Rule::Speaks],
             Self::ReplicaPanics => &[Rule::Panics],
             Self::ReplicaAnswersTwice => &[Rule::AnswersOnce],
             Self::ReplicaAnswersEarly => &[Rule::PersistsBeforeAnswering],

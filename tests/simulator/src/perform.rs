@@ -464,10 +464,14 @@ impl World {
                 is_left_to_others: false,
                 gone_with_device: false,
             };
-            let is_forgotten = edit.word.is_none() && self.does(Mischief::TabForgetsEdit);
+            let is_last = self.does(Mischief::TabForgetsLastEdit);
+            let is_forgotten = edit.word.is_none() && (is_last || self.does(Mischief::TabForgetsEdit));
             self.edits.made(change, request, edit);
             if is_forgotten {
                 self.edits.answered(number, request, true);
+                if is_last {
+                    self.crash_tab(number, true);
+                }
                 return Ok(());
             }
         }

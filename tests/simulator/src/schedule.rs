@@ -200,7 +200,10 @@ impl World {
         else {
             return Ok(());
         };
-        let event = match self.devices[device].store.claim_profile(row) {
+        let is_torn = self.does(Mischief::DeviceTearsProfile);
+        let stored = &row[..if is_torn { row.len() / 2 } else { row.len() }];
+        let event = match self.devices[device].store.claim_profile(stored.to_vec()) {
+            Some(_) if is_torn => Event::ProfileClaimed(row),
             Some(row) => Event::ProfileClaimed(row),
             None => Event::ProfileClaimFailed,
         };

@@ -410,7 +410,10 @@ impl World {
         self.submits(number, submitted)
     }
 
-    fn send(&mut self, number: usize, message: Vec<u8>) -> Result<(), Broken> {
+    fn send(&mut self, number: usize, mut message: Vec<u8>) -> Result<(), Broken> {
+        if self.does(Mischief::ReplicaStammers) && self.rng("stammer").percent(5) {
+            message.pop();
+        }
         let Some(tab) = self.tabs.get_mut(&number) else {
             return Ok(());
         };
