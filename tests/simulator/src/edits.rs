@@ -55,6 +55,14 @@ impl Edits {
         self.deleted.insert(word);
     }
 
+    /// The device on which a word was put in.
+    pub(crate) fn device_of(&self, word: &str) -> Option<usize> {
+        let mut edits = self.edits.values();
+        edits
+            .find(|edit| edit.word.as_deref() == Some(word))
+            .map(|edit| edit.device)
+    }
+
     pub(crate) fn is_deleted(&self, word: &str) -> bool {
         self.deleted.contains(word)
     }
@@ -137,15 +145,13 @@ impl Edits {
     }
 }
 
-/// The words in a text; `None` if one is there twice.
-pub(crate) fn words_in(text: &str) -> Option<BTreeSet<String>> {
-    let mut words = BTreeSet::new();
+/// The words in a text, and how often each is there.
+pub(crate) fn words_in(text: &str) -> BTreeMap<String, usize> {
+    let mut words = BTreeMap::new();
     for part in text.split_inclusive(']') {
-        if let Some(start) = part.find('[')
-            && !words.insert(part[start..].to_owned())
-        {
-            return None;
+        if let Some(start) = part.find('[') {
+            *words.entry(part[start..].to_owned()).or_default() += 1;
         }
     }
-    Some(words)
+    words
 }

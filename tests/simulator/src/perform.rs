@@ -508,6 +508,7 @@ impl World {
             edit.device == device || shown.contains(change) || stored.contains(change)
         });
         self.devices[device].store.put_back(*backup);
+        self.devices[device].was_put_back = true;
         let surviving = self.changes_on_devices();
         let open: Vec<usize> = self.tabs.keys().copied().collect();
         let mut gone = BTreeSet::new();

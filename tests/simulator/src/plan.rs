@@ -59,8 +59,8 @@ const RENEWING: [(Fault, usize); 1] = [(Fault::Anew, 5)];
 /// What a mixed history has besides.
 const MIXING: [(Fault, usize); 2] = [(Fault::Versions, 8), (Fault::Tidying, 3)];
 
-/// The kinds that take turns. Of what people write while a page is started anew something can still be there twice in the end.
-const KINDS: [Kind; 7] = [
+/// The kinds that take turns.
+const KINDS: [Kind; 8] = [
     Kind::Plain,
     Kind::Governed,
     Kind::Healed,
@@ -68,6 +68,7 @@ const KINDS: [Kind; 7] = [
     Kind::Narrow,
     Kind::Condensed,
     Kind::Mixed,
+    Kind::Anew,
 ];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -76,6 +76,8 @@ pub(crate) struct Device {
     pub(crate) person: usize,
     pub(crate) store: Store,
     pub(crate) backup: Option<Box<Store>>,
+    /// Whether it was put back from that.
+    pub(crate) was_put_back: bool,
     /// Who holds the lock of a lane.
     pub(crate) locks: BTreeMap<LaneId, usize>,
     pub(crate) network: Network,
@@ -104,6 +106,7 @@ impl World {
             person,
             store: Store::default(),
             backup: None,
+            was_put_back: false,
             locks: BTreeMap::new(),
             network: Network::Up,
             relay: 0,
