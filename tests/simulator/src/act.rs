@@ -88,6 +88,11 @@ pub enum Act {
         device: u8,
         hours: i32,
     },
+    /// A relay's clock jumps.
+    SkewRelay {
+        relay: u8,
+        hours: i32,
+    },
 
     /// The device loses the network. Of what was on its way to the relay, so many messages arrive; the relay may take long to
     /// notice.
@@ -131,7 +136,7 @@ pub enum Act {
         device: u8,
         tab: u8,
     },
-    /// A person reads a stick, or as much of it as is there.
+    /// A person reads a stick, or as much of it as is there, in some parts; now and then a byte of it is another one.
     Import {
         device: u8,
         tab: u8,

@@ -120,6 +120,11 @@ impl World {
                 self.devices[device].ahead = i64::from(hours) * 3_600_000;
                 Ok(())
             }
+            Act::SkewRelay { relay, hours } => {
+                let relay = self.relay(relay);
+                self.relays[relay].ahead = i64::from(hours) * 3_600;
+                Ok(())
+            }
             Act::Cut {
                 device,
                 arriving,
@@ -260,12 +265,31 @@ impl World {
     }
 
     fn import(&mut self, tab: usize, stick: usize, is_cut: bool) -> Result<(), Broken> {
-        if let Some(stick) = some(&self.sticks, stick) {
-            let length = if is_cut { stick.len() * 2 / 3 } else { stick.len() };
-            let part = stick[..length].to_vec();
-            let (import, last) = (self.next_request(), true);
+        let Some(mut file) = some(&self.sticks, stick).cloned() else {
+            return Ok(());
+        };
+        let import = self.next_request();
+        let mut rng = SeededRng::new(&format!("{} import {import}", self.seed));
+        if is_cut {
+            file.truncate(rng.below(file.len()));
+        }
+        if rng.percent(20) {
+            let at = rng.below(file.len());
+            if let Some(byte) = file.get_mut(at) {
+                *byte ^= 1 << rng.below(8);
+            }
+        }
+        let mut parts: Vec<Vec<u8>> = Vec::new();
+        for _ in 0..rng.below(3) {
+            let rest = file.split_off(rng.below(file.len()));
+            parts.push(std::mem::replace(&mut file, rest));
+        }
+        for part in parts {
+            let last = false;
             self.ask(tab, Command::Import { import, part, last }, Then::Nothing)?;
         }
+        let (part, last) = (file, true);
+        self.ask(tab, Command::Import { import, part, last }, Then::Nothing)?;
         Ok(())
     }
 

@@ -379,10 +379,14 @@ fn fault(rng: &mut SeededRng, kinds: &[(Fault, usize)]) -> Act {
             stick: number(rng),
             is_cut: tab.is_multiple_of(4),
         },
-        Fault::Skew => Act::Skew {
-            device,
-            hours: rng.pick(&[0, 1, -1, 30_000, -30_000]).unwrap_or_default(),
-        },
+        Fault::Skew => {
+            let hours = rng.pick(&[0, 1, -1, 30_000, -30_000]).unwrap_or_default();
+            if tab.is_multiple_of(3) {
+                Act::SkewRelay { relay: device, hours }
+            } else {
+                Act::Skew { device, hours }
+            }
+        }
         Fault::People if is_first => Act::Invite {
             person: device,
             role: Role::Student,

@@ -21,7 +21,6 @@ use crate::edits::words_in;
 use crate::ending::{HOME, Shown, UNTIL_COMPARED};
 use crate::mischief::Mischief;
 use crate::perform::invitation;
-use crate::relay::moment;
 use crate::tab::{PageKey, Tab, Then, Traffic};
 use crate::world::{ORIGIN, World, segment_aside};
 
@@ -192,12 +191,15 @@ impl World {
                     MAY_STAY.contains(reason)
                         || MAY_STAY_OF_FORMER.contains(reason) && self.has_taken_rights(key)
                         || is_copied && *reason == AsideReason::Erased as u8
+                        // What several tabs did to the roster at once makes no sense twice.
+                        || *reason == AsideReason::NotAllowed as u8 && segment_aside(row).is_none()
                 })
             };
             let mut aside = rows.filter(|row| !may_stay(row));
-            // Who carries a file for others can't open what is of spaces that they are not in.
+            // Who carries a file for others can't open what is of spaces that they are not in, nor get what it follows on.
             let is_others = |room: &view::Classroom, row: &[u8]| {
-                let is_closed = row.get(1) == Some(&(AsideReason::UnknownKey as u8));
+                let closed = [AsideReason::UnknownKey as u8, AsideReason::OutOfOrder as u8];
+                let is_closed = row.get(1).is_some_and(|reason| closed.contains(reason));
                 is_closed && segment_aside(row).is_some_and(|item| !room.spaces.contains(&item.header.space))
             };
             let is_kept = aside.any(|(key, row)| {
@@ -268,7 +270,7 @@ impl World {
         let Some(roster) = self.auditor.roster(classroom) else {
             return false;
         };
-        let now = moment(self.now).clock;
+        let now = self.relays[HOME].moment(self.now).clock;
         let lasts = |invite: &EntryHash| {
             let invite = roster.invite_by(invite);
             invite.is_some_and(|invite| {
@@ -331,7 +333,7 @@ impl World {
     /// What each relay says, as it has been running all along, one that is started on its store says as well: nothing that it
     /// has at hand went wrong meanwhile.
     fn check_running(&mut self) -> Result<(), Broken> {
-        let now = moment(self.now);
+        let now = self.now;
         let asking = [ClientFrame::Inventory { channel: 0 }];
         for id in self.classrooms() {
             for relay in &mut self.relays {
@@ -342,7 +344,7 @@ impl World {
                     incarnation: relay.store.incarnation(),
                     index: 0,
                 };
-                let mut fresh = relay.again_on(&relay.store);
+                let (mut fresh, now) = (relay.again_on(&relay.store), relay.moment(now));
                 for reader in self.auditor.members() {
                     if roster.member(&reader.id()).is_none() {
                         continue;
@@ -395,7 +397,7 @@ impl World {
                 index: 0,
             };
             let mut core = self.relays[HOME].again_on(&again);
-            let now = moment(self.now);
+            let now = self.relays[HOME].moment(self.now);
             let told = told_by(&mut core, reader, id, Some(beginning), &[], now)?;
             let served = told.iter().filter(|frame| is_item(frame)).count();
             Rule::IsItsLog.holds(served == readable, || {
@@ -456,7 +458,7 @@ impl World {
                 for since in [None, Some(known), Some(unknown)] {
                     let relay = &self.relays[HOME];
                     let mut core = relay.again_on(&relay.store);
-                    let told = told_by(&mut core, reader, id, since, &asking, moment(self.now))?;
+                    let told = told_by(&mut core, reader, id, since, &asking, relay.moment(self.now))?;
                     let leaks = |frame: &&RelayFrame| match frame {
                         RelayFrame::Inventory { part, .. } => {
                             !(part.logs.is_empty() && part.snapshots.is_empty())
@@ -491,8 +493,9 @@ impl World {
         let host = self.tabs.iter().find_map(|(number, tab)| {
             let mut classrooms = tab.classrooms.values();
             let classroom = classrooms.find(|room| room.role == Role::Lead && !self.is_shut_out(room))?;
-            // An invite of somebody whose clock is far behind has expired.
-            (self.devices[tab.device].ahead >= 0).then_some((*number, classroom.id))
+            // An invite of somebody whose clock is far behind the relay's has expired.
+            let ahead = self.relays[HOME].ahead * 1000;
+            (self.devices[tab.device].ahead >= ahead).then_some((*number, classroom.id))
         });
         let Some((host, classroom)) = host else {
             return Ok(());

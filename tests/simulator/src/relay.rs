@@ -19,6 +19,7 @@ use crate::act::Successor;
 use crate::auditor::Auditor;
 use crate::broken::{Broken, Rule};
 use crate::rng::SeededRng;
+use crate::world::START;
 
 /// How much is read of a store at a time.
 const PAGE: usize = 1 << 20;
@@ -35,6 +36,8 @@ pub(crate) struct Relay {
     pub(crate) secret: ExchangeSecret,
     /// Whether it is of the next version.
     pub(crate) is_next: bool,
+    /// How far its clock is ahead, in seconds.
+    pub(crate) ahead: i64,
     /// How often it did something that its sessions may have to tell.
     pub(crate) news: u64,
     backup: Option<Memory>,
@@ -63,10 +66,19 @@ impl Relay {
             incarnation,
             secret: ExchangeSecret::new([u8::try_from(incarnation).unwrap_or_default(); 32]),
             is_next: false,
+            ahead: 0,
             news: 0,
             backup: None,
             held: BTreeMap::new(),
             dropped: BTreeMap::new(),
+        }
+    }
+
+    /// The time as it is told, `now` being in milliseconds since 1970.
+    pub(crate) fn moment(&self, now: u64) -> Moment {
+        Moment {
+            elapsed: Duration::from_millis(now.saturating_sub(START)),
+            clock: (now / 1000).saturating_add_signed(self.ahead),
         }
     }
 
@@ -244,12 +256,4 @@ fn core_on(store: &Memory, limits: &Limits, leap: u64) -> Core {
 fn leap(rng: &mut SeededRng) -> u64 {
     let (high, low) = (rng.number() & 0xff, rng.number());
     (1 << 32) + (u64::from(high) << 32) + u64::from(low)
-}
-
-/// The time as relays are told it, `now` being in milliseconds since 1970.
-pub(crate) fn moment(now: u64) -> Moment {
-    Moment {
-        elapsed: Duration::from_millis(now.saturating_sub(crate::world::START)),
-        clock: now / 1000,
-    }
 }

@@ -9,7 +9,6 @@ use protocol::{Refusal, next};
 
 use crate::broken::{Broken, Rule};
 use crate::mischief::Mischief;
-use crate::relay::moment;
 use crate::rng::SeededRng;
 use crate::tab::Posting;
 use crate::trace;
@@ -115,7 +114,8 @@ impl World {
             Step::Commit(relay) => {
                 // If it fails, everybody is told.
                 let relay = &mut self.relays[relay];
-                let committed = next::play(relay.is_next, || relay.core.commit(moment(self.now)));
+                let now = relay.moment(self.now);
+                let committed = next::play(relay.is_next, || relay.core.commit(now));
                 self.story.update(&[u8::from(committed.is_ok())]);
                 relay.news += 1;
                 relay.check_drops()
@@ -225,7 +225,7 @@ impl World {
         }
         let name = format!("challenge {}", self.number());
         let challenge = *blake3::hash(name.as_bytes()).as_bytes();
-        let now = moment(self.now);
+        let now = self.relays[relay].moment(self.now);
         let core = &mut self.relays[relay].core;
         let session = core.connect(vec![ORIGIN.to_owned()], challenge, now);
         let wire = self.next_wire;
@@ -297,8 +297,8 @@ impl World {
     }
 
     fn exchange(&mut self, relay: usize, request: Vec<u8>) -> SessionId {
-        let (now, origins) = (moment(self.now), vec![ORIGIN.to_owned()]);
         let relay = &mut self.relays[relay];
+        let (now, origins) = (relay.moment(self.now), vec![ORIGIN.to_owned()]);
         relay.news += 1;
         next::play(relay.is_next, || {
             relay.core.exchange(origins, request, &relay.secret, now)
@@ -312,7 +312,7 @@ impl World {
         match (wire.up.pop_front(), wire.session) {
             (Some(message), Some(session)) => {
                 let relay = &mut self.relays[wire.relay];
-                let now = moment(self.now);
+                let now = relay.moment(self.now);
                 next::play(relay.is_next, || relay.core.receive(session, message, now));
                 relay.news += 1;
             }
@@ -470,7 +470,8 @@ impl World {
     pub(crate) fn pass(&mut self, milliseconds: u64) -> Result<(), Broken> {
         self.now += milliseconds;
         for relay in &mut self.relays {
-            relay.core.tick(moment(self.now));
+            let now = relay.moment(self.now);
+            relay.core.tick(now);
             relay.news += 1;
         }
         for tab in self.tabs.keys().copied().collect::<Vec<_>>() {
