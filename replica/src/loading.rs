@@ -7,7 +7,7 @@ use documents::document::Document;
 use protocol::bounded::Bytes;
 use protocol::mischief::{Mischief, does};
 use protocol::rand_core::CryptoRng;
-use protocol::segment::{Header, Log, Segment};
+use protocol::segment::{Log, Segment};
 use protocol::snapshot::Snapshot;
 use protocol::{ClassroomId, DocumentId, LaneId, MemberId, SegmentHash, SnapshotHash};
 
@@ -616,14 +616,18 @@ impl Classroom {
     /// with the document, whatever counts of it. Says which.
     fn follow_folds(&mut self, me: &MemberId, found: &Changes) -> Result<BTreeSet<Log>, Error> {
         let mut followed = BTreeSet::new();
-        for segment in segments_in(found) {
-            let Header { log, first, last, .. } = segment.header;
+        for ((table, key), row) in found {
+            let Some((_, log, last)) = store::parse_segment_key(key).filter(|_| *table == Table::Segments)
+            else {
+                continue;
+            };
             if log.member != *me
                 && let Some(record) = self.logs.get_mut(&log)
-                && first < record.next
                 && record.next <= last
+                && let Some(Ok(segment)) = row.as_deref().map(Segment::decode)
+                && segment.header.first < record.next
             {
-                record.next = last + 1;
+                record.next = last.saturating_add(1);
                 record.hash = segment.chain_hash(&self.id)?;
                 followed.insert(log);
             }
