@@ -286,6 +286,31 @@ fn when_a_space_needs_new_keys() {
     assert!(class.roster.needs_rotation(&EVERYONE));
 }
 
+/// Its key stays with who was removed: that is known, and said in the threat model.
+#[test]
+fn where_nobody_leads_or_teaches_nobody_makes_keys() {
+    let mut class = Class::new();
+    class.join(2, Role::Teacher, SOUTH);
+    class.join(3, Role::Student, SOUTH);
+    let action = class.group(2, &[2, 3]);
+    let Action::NewSpace { first, .. } = &action else {
+        unreachable!()
+    };
+    let group = first.space;
+    class.act(2, action);
+    let rotate = |class: &mut Class, author: u8| {
+        let action = new_key(class, author, group);
+        class.try_act(author, action)
+    };
+    let not_allowed = not_allowed("make a key for a space that the author is not in");
+    assert_eq!(rotate(&mut class.clone(), FOUNDER), not_allowed);
+    assert!(rotate(&mut class.clone(), 2).is_ok());
+    class.act(2, remove(2));
+    assert!(class.roster.needs_rotation(&group));
+    assert_eq!(rotate(&mut class, FOUNDER), not_allowed);
+    assert!(rotate(&mut class, 3).is_err());
+}
+
 /// Whoever finds an old link that is used up must not find the newest key in it.
 #[test]
 fn new_keys_are_not_for_invites_that_are_used_up() {

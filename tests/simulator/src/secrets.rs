@@ -44,7 +44,7 @@ struct Entitled {
 impl World {
     /// Nobody outside a space opens a byte of it, wherever it lies: what is sealed with a key opens nobody but who was in the
     /// space, or held an open invite into it, when there was that key; and what is sealed with the newest only who is, unless
-    /// nobody is left who could make another.
+    /// nobody is left in it who could make another.
     pub(crate) fn check_secrets(&mut self) -> Result<(), Broken> {
         let lying = self.lying_about()?;
         for id in self.classrooms() {
@@ -55,13 +55,15 @@ impl World {
             let entitled = Entitled::ever(roster)?;
             let mut now = Entitled::default();
             now.add(roster);
-            let is_led =
-                |room: &view::Classroom| room.id == id && room.role.is_staff() && !self.is_shut_out(room);
-            let is_led = self.tabs.values().any(|tab| tab.classrooms.values().any(is_led));
-            // Where nobody is, nothing is written that a new key could be for.
-            let has_members = |space: &SpaceId| {
-                let mut members = roster.members();
-                members.any(|member| roster.is_in_space(&member.id, space))
+            // Who leads or teaches makes keys for the spaces that they are in. Of a group in which nobody does nobody can.
+            let makes_keys = |room: &view::Classroom, space: &SpaceId| {
+                let mut members = room.members.iter();
+                let is_inside = members.any(|member| member.me && roster.is_in_space(&member.id, space));
+                room.id == id && room.role.is_staff() && is_inside && !self.is_shut_out(room)
+            };
+            let is_led = |space: &SpaceId| {
+                let mut rooms = self.tabs.values().flat_map(|tab| tab.classrooms.values());
+                rooms.any(|room| makes_keys(room, space))
             };
             let all: BTreeMap<KeyName, EpochKey> =
                 holders.iter().flat_map(|holder| holder.keys.clone()).collect();
@@ -73,9 +75,7 @@ impl World {
                 let Some(opening) = sealed.opened_by(&id, &all) else {
                     continue;
                 };
-                let is_newest = roster.current_key(&opening.space) == Some(opening)
-                    && is_led
-                    && has_members(&opening.space);
+                let is_newest = roster.current_key(&opening.space) == Some(opening) && is_led(&opening.space);
                 for holder in holders.iter().filter(|holder| holder.keys.contains_key(&opening)) {
                     let may = opening.space == space
                         && entitled.has(&opening, holder)

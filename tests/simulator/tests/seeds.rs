@@ -14,7 +14,7 @@ use simulator::{
 const SEEDS: Range<u64> = 300..600;
 
 /// Histories that went wrong once. The README says of what.
-const NAMED: [&str; 70] = [
+const NAMED: [&str; 71] = [
     "governed 6",
     "governed 13",
     "apart 5",
@@ -85,6 +85,7 @@ const NAMED: [&str; 70] = [
     "apart 3031661",
     "governed 5300569",
     "mixed 5300861",
+    "mixed 6019726",
 ];
 
 #[test]
