@@ -4,6 +4,7 @@ use super::graph::At;
 use super::view::View;
 use super::{Action, Cutoff, Role, Roster};
 use crate::segment::{Header, Log};
+use crate::{EntryHash, MemberId};
 
 /// Why a segment does not count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -20,7 +21,7 @@ pub enum Unfit {
     WrongEpoch,
     /// Nobody who cut its author off had seen it.
     BeyondCutoff,
-    /// The document is locked now, and its author neither leads nor teaches.
+    /// The document is locked now, and its author neither leads nor teaches, nor did until they left or were removed.
     Locked,
     /// The classroom is closed now.
     Closed,
@@ -32,7 +33,7 @@ impl Roster {
     /// Whether a segment with this header counts, apart from its signature and its place in its log.
     pub fn check_segment(&self, header: &Header) -> Result<(), Unfit> {
         let (author, document) = (&header.log.member, &header.log.document);
-        self.at(&header.roster, |view| {
+        let role = self.at(&header.roster, |view| {
             let role = view.standing(author).ok_or(Unfit::NotAMember)?.role;
             if !role.may_write() {
                 return Err(Unfit::NotAllowed);
@@ -43,23 +44,44 @@ impl Roster {
             if !view.keys(&header.space).any(|name| name.epoch == header.epoch) {
                 return Err(Unfit::WrongEpoch);
             }
-            Ok(())
-        })
-        .ok_or(Unfit::UnknownRoster)??;
-        if self.cutoff(&header.log).is_some_and(|next| header.last >= next) {
+            Ok(role)
+        });
+        let role = role.ok_or(Unfit::UnknownRoster)??;
+        let cutoff = self.cutoff(&header.log);
+        if cutoff.is_some_and(|next| header.last >= next) {
             return Err(Unfit::BeyondCutoff);
         }
         if self.closed() {
             return Err(Unfit::Closed);
         }
-        if self.locked(document) && !self.member(author).is_some_and(|member| member.role.is_staff()) {
-            return Err(Unfit::Locked);
+        if self.locked(document) {
+            let writes_here = match self.member(author) {
+                Some(member) => member.role.is_staff(),
+                // Who removed them had seen it, or they said so themselves, leaving: it stays, as it does for those who have it.
+                None => role.is_staff() && cutoff.is_some() && !self.was_given_less(author, &header.roster),
+            };
+            if !writes_here {
+                return Err(Unfit::Locked);
+            }
         }
         // Last: whoever erases it still takes in what would count otherwise, and nothing else.
         if self.erased(document).is_some() {
             return Err(Unfit::Erased);
         }
         Ok(())
+    }
+
+    /// Whether a role in which they neither lead nor teach was given to `member`, and who named `heads` did not know of it.
+    fn was_given_less(&self, member: &MemberId, heads: &[EntryHash]) -> bool {
+        let view = self.present();
+        let known = self
+            .graph
+            .past_of(heads.iter().filter_map(|head| self.graph.place(head)));
+        let mut events = self.graph.of_member.get(member).into_iter().flatten();
+        events.any(|at| {
+            let is_less = given(&view, *at).is_some_and(|role| !role.is_staff());
+            view.counts(*at) && !known.contains(*at) && is_less
+        })
     }
 
     /// Whether the author of a segment that lies beyond a cut-off may write there again, so that it may be taken from them: on
@@ -155,15 +177,19 @@ fn extensions<'a>(view: &View<'a>, cut: At, log: &Log) -> Vec<&'a [Cutoff]> {
 }
 
 fn lets_write(view: &View<'_>, at: At) -> bool {
+    given(view, at).is_some_and(Role::may_write)
+}
+
+/// The role that an entry gives to the member whom it is about.
+fn given(view: &View<'_>, at: At) -> Option<Role> {
     match view.graph.action(at) {
-        Action::Remove { .. } => false,
-        Action::ChangeRole { role, .. } => role.may_write(),
+        Action::Remove { .. } => None,
+        Action::ChangeRole { role, .. } => Some(*role),
         _ => view
             .graph
             .node(at)
             .admits
             .as_ref()
-            .map(|admission| admission.role)
-            .is_some_and(Role::may_write),
+            .map(|admission| admission.role),
     }
 }

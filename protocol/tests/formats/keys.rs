@@ -538,6 +538,32 @@ fn which_segments_count() {
     assert_eq!(class.roster.check_segment(&good), Err(Unfit::Locked));
 }
 
+/// Who has it keeps it; so who gets it later, when its author is gone, takes it as well, though nobody may be left to unlock.
+#[test]
+fn what_leads_and_teachers_wrote_in_a_locked_document_counts_when_they_are_gone() {
+    let mut class = Class::new();
+    class.join(2, Role::Student, SOUTH);
+    class.join(4, Role::Teacher, SOUTH);
+    let early = class.header(2, PAGE, 1, 0);
+    class.act(4, lock(true));
+    let (lesson, unseen) = (class.header(4, PAGE, 1, 0), class.header(4, PAGE, 1, 1));
+    let seen = [(PAGE, 1, 1)];
+    let fit = |class: &Class| [&lesson, &unseen, &early].map(|header| class.roster.check_segment(header));
+    let counts = [Ok(()), Err(Unfit::BeyondCutoff), Err(Unfit::Locked)];
+    for author in [FOUNDER, 4] {
+        let mut class = class.clone();
+        class.act(author, remove_after(4, &seen));
+        assert_eq!(fit(&class), counts);
+        class.act(FOUNDER, remove_after(2, &[(PAGE, 1, 1)]));
+        assert_eq!(fit(&class), counts, "a student who is gone was none who may");
+    }
+    // Who was made a student brings nothing more in by leaving, whichever past it names.
+    class.act(FOUNDER, change(4, Role::Student));
+    assert_eq!(class.roster.check_segment(&lesson), Err(Unfit::Locked));
+    class.act(4, remove_after(4, &seen));
+    assert_eq!(class.roster.check_segment(&lesson), Err(Unfit::Locked));
+}
+
 #[test]
 fn a_removal_cuts_logs_where_it_had_seen_them() {
     let mut class = Class::new();

@@ -50,6 +50,36 @@ fn locked_documents_take_what_staff_writes_or_vouches_for() {
 }
 
 #[test]
+fn what_a_teacher_wrote_in_a_locked_document_is_brought_by_anybody_when_they_are_gone() {
+    let mut world = World::new();
+    let (student, teacher) = (world.join(Role::Student), world.join(Role::Teacher));
+    world.lead(Action::Lock {
+        document: DocumentId([9; 16]),
+        locked: true,
+    });
+    let mut lane = world.classroom.lane(&teacher, world.heads());
+    let log = lane.log;
+    let (lesson, unseen) = (lane.write("lesson"), lane.write("unseen"));
+    let cutoff = Cutoff {
+        document: log.document,
+        lane: log.lane,
+        next: 1,
+    };
+    let removal = world.removal(teacher.id(), vec![cutoff]);
+    world.lead(removal);
+    // This relay never had it.
+    let mut other = Client::open(&mut world.relay, &student, world.classroom.id);
+    assert_eq!(other.store(&mut world.relay, &lesson), Outcome::Stored);
+    // As ever, beyond a cut-off: each replica judges it.
+    assert_eq!(other.store(&mut world.relay, &unseen), Outcome::Stored);
+    let mut late = world.classroom.lane(&student, world.heads());
+    assert_eq!(
+        other.store(&mut world.relay, &late.write("late")),
+        Outcome::Refused(Refusal::Locked)
+    );
+}
+
+#[test]
 fn nobody_writes_in_a_closed_classroom() {
     let mut world = World::new();
     let words = world

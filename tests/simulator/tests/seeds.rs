@@ -14,7 +14,7 @@ use simulator::{
 const SEEDS: Range<u64> = 300..600;
 
 /// Histories that went wrong once. The README says of what.
-const NAMED: [&str; 71] = [
+const NAMED: [&str; 72] = [
     "governed 6",
     "governed 13",
     "apart 5",
@@ -86,6 +86,7 @@ const NAMED: [&str; 71] = [
     "governed 5300569",
     "mixed 5300861",
     "mixed 6019726",
+    "apart 6026359",
 ];
 
 #[test]
