@@ -342,7 +342,7 @@ impl Classroom {
     fn waiting_entries(&self) -> impl Iterator<Item = view::KeptAside> {
         let is_settled = self.has_settled();
         let waiting = self.waiting.iter().filter(move |_| is_settled);
-        waiting.map(|entry| view::KeptAside {
+        waiting.map(|(entry, _)| view::KeptAside {
             reason: Why::Unfit(AsideReason::UnknownRoster),
             from: Some(entry.author()),
             document: None,

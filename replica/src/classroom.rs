@@ -17,6 +17,7 @@ use crate::command::Profile;
 use crate::cutoffs::Gap;
 use crate::folding::{Disputes, Unfolded};
 use crate::healing::Healing;
+use crate::incoming::EntrySource;
 use crate::late::is_in_its_space;
 use crate::own_document::OwnDocument;
 use crate::presence::Person;
@@ -29,8 +30,8 @@ use crate::view;
 pub(crate) struct Classroom {
     pub(crate) id: ClassroomId,
     pub(crate) roster: Roster,
-    /// Entries that came before their parents.
-    pub(crate) waiting: Vec<Entry>,
+    /// Entries that came before their parents, and where from.
+    pub(crate) waiting: Vec<(Entry, EntrySource)>,
     pub(crate) keys: BTreeMap<KeyName, EpochKey>,
     /// Whether the roster may hold keys that are not here yet.
     pub(crate) keys_due: bool,

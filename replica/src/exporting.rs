@@ -112,7 +112,7 @@ impl<R: CryptoRng> Replica<R> {
                 .roster
                 .entries_in_order()
                 .into_iter()
-                .chain(&classroom.waiting)
+                .chain(classroom.waiting.iter().map(|(entry, _)| entry))
             {
                 let hash = entry.hash();
                 let is_own = classroom.entries.contains_key(&hash);

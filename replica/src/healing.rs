@@ -662,7 +662,7 @@ impl Classroom {
     fn missing_here(&self, healing: &Healing) -> (Vec<EntryHash>, Vec<LogRange>, Vec<DocumentId>) {
         let mut entries = Vec::new();
         for hash in &healing.entries {
-            let is_waiting = |hash: &EntryHash| self.waiting.iter().any(|entry| entry.hash() == *hash);
+            let is_waiting = |hash: &EntryHash| self.waiting.iter().any(|(entry, _)| entry.hash() == *hash);
             if self.roster.entry(hash).is_none() && !is_waiting(hash) {
                 entries.push(*hash);
             }

@@ -272,6 +272,9 @@ impl<R: CryptoRng> Replica<R> {
         match classroom.roster.add(entry.clone()) {
             Ok(Added::New) => {
                 self.store_entry(id, &entry, source)?;
+                if source == EntrySource::Tab {
+                    self.send_for_others(id, hash);
+                }
                 self.entries_waiting(id)
             }
             Ok(Added::Known) if source == EntrySource::Relay => {
@@ -279,8 +282,10 @@ impl<R: CryptoRng> Replica<R> {
             }
             Ok(Added::Known) => Ok(()),
             Err(protocol::Error::MissingParent(_)) if classroom.waiting.len() < MOST_WAITING => {
-                if !classroom.waiting.contains(&entry) {
-                    classroom.waiting.push(entry.clone());
+                match classroom.waiting.iter_mut().find(|(other, _)| *other == entry) {
+                    Some((_, known)) if source == EntrySource::Relay => *known = source,
+                    Some(_) => {}
+                    None => classroom.waiting.push((entry.clone(), source)),
                 }
                 self.store_entry(id, &entry, source)
             }
@@ -314,12 +319,18 @@ impl<R: CryptoRng> Replica<R> {
 
     /// The roster has grown: adds what waited for that.
     fn entries_waiting(&mut self, id: &ClassroomId) -> Result<(), crate::Error> {
-        while let Some((entry, added)) = self.classrooms.get_mut(id).and_then(Classroom::next_waiting) {
-            if let Err(error) = added {
-                let hash = entry.hash();
-                let reason = reason_of(&error, AsideReason::NotAllowed);
-                self.keep_aside(id, reason, entry.encode()?)?;
-                self.batch(id).delete(Table::Entries, store::entry_key(id, &hash));
+        while let Some((entry, source, added)) = self.classrooms.get_mut(id).and_then(Classroom::next_waiting)
+        {
+            let hash = entry.hash();
+            match added {
+                // It is as unsent as one that need not wait.
+                Ok(Added::New) if source == EntrySource::Tab => self.send_for_others(id, hash),
+                Ok(_) => {}
+                Err(error) => {
+                    let reason = reason_of(&error, AsideReason::NotAllowed);
+                    self.keep_aside(id, reason, entry.encode()?)?;
+                    self.batch(id).delete(Table::Entries, store::entry_key(id, &hash));
+                }
             }
         }
         if let Some(classroom) = self.classrooms.get_mut(id) {
@@ -597,14 +608,14 @@ impl Classroom {
     }
 
     /// The next waiting entry that has its parents, with what became of it.
-    fn next_waiting(&mut self) -> Option<(Entry, Result<Added, protocol::Error>)> {
+    fn next_waiting(&mut self) -> Option<(Entry, EntrySource, Result<Added, protocol::Error>)> {
         let place = self
             .waiting
             .iter()
-            .position(|entry| self.roster.knows(entry.parents()))?;
-        let entry = self.waiting.swap_remove(place);
+            .position(|(entry, _)| self.roster.knows(entry.parents()))?;
+        let (entry, source) = self.waiting.swap_remove(place);
         let added = self.roster.add(entry.clone());
-        Some((entry, added))
+        Some((entry, source, added))
     }
 
     /// Checks a segment against its log, its author and its key, and moves the log on.

@@ -100,6 +100,15 @@ impl Classroom {
         if !gone.iter().all(|name| self.entries.contains_key(name)) || kept.is_empty() {
             return Ok(None);
         }
+        // What another tab built on them may wait for other entries as well.
+        let author = undone.first().map(Entry::author);
+        while let Some(place) = self.waiting.iter().position(|(entry, _)| {
+            Some(entry.author()) == author && entry.parents().iter().any(|parent| gone.contains(parent))
+        }) {
+            let (entry, _) = self.waiting.swap_remove(place);
+            gone.insert(entry.hash());
+            undone.push(entry);
+        }
         let mut kept = kept.into_iter();
         let founding = kept.next().ok_or(protocol::Error::Malformed("roster"))?;
         let mut roster = Roster::found(founding)?;

@@ -10,6 +10,7 @@ use protocol::{ClassroomId, EntryHash, LaneId};
 use crate::classroom::{Classroom, Copy, Unsent, UnsentEntry, Way};
 use crate::connection::Connection;
 use crate::event::Effect;
+use crate::incoming::EntrySource;
 use crate::store::{
     self, ClassroomRecord, EntryRecord, LogRecord, Records, SinceRecord, SnapshotRecord, Table, rows,
 };
@@ -338,7 +339,15 @@ fn classroom(id: ClassroomId, mut entries: Vec<(Entry, bool)>) -> Option<Classro
             break;
         }
     }
-    classroom.waiting = entries.into_iter().map(|(entry, _)| entry).collect();
+    let waiting = entries.into_iter().map(|(entry, on_relay)| {
+        let source = if on_relay {
+            EntrySource::Relay
+        } else {
+            EntrySource::Tab
+        };
+        (entry, source)
+    });
+    classroom.waiting = waiting.collect();
     classroom.entries = unsent;
     Some(classroom)
 }

@@ -103,7 +103,7 @@ impl<R: CryptoRng> Replica<R> {
     fn take_note(&mut self, note: Note) -> Result<(), Error> {
         match note {
             Note::Classroom { classroom, seed } => self.classroom_from_tab(classroom, seed),
-            Note::Entry { classroom, entry } => self.entry_from_tab(&classroom, &entry),
+            Note::Entry { classroom, entry } => self.take_entry(&classroom, &entry, EntrySource::Tab),
             Note::Segment { classroom, segment } => self.take_from_tab(&classroom, &segment),
             Note::OnRelay {
                 classroom,
@@ -129,20 +129,12 @@ impl<R: CryptoRng> Replica<R> {
         }
     }
 
-    fn entry_from_tab(&mut self, id: &ClassroomId, bytes: &[u8]) -> Result<(), Error> {
-        self.take_entry(id, bytes, EntrySource::Tab)?;
-        self.send_for_others(id, Entry::decode(bytes)?.hash());
-        Ok(())
-    }
-
     /// Its tab sends an entry, and this one if that takes long: what is written here from now on names it.
-    fn send_for_others(&mut self, id: &ClassroomId, hash: EntryHash) {
+    pub(crate) fn send_for_others(&mut self, id: &ClassroomId, hash: EntryHash) {
         let way = Way::Waiting {
             from: self.now + SEND_FOR_OTHERS_AFTER,
         };
-        if let Some(classroom) = self.classrooms.get_mut(id)
-            && classroom.roster.entry(&hash).is_some()
-        {
+        if let Some(classroom) = self.classrooms.get_mut(id) {
             classroom
                 .entries
                 .entry(hash)
@@ -152,7 +144,6 @@ impl<R: CryptoRng> Replica<R> {
 
     /// What is unsent may name roster entries of which nobody told: takes those that the relay does not have.
     fn adopt_entries(&mut self, records: &Records) {
-        let mut left: Vec<(ClassroomId, EntryHash)> = Vec::new();
         for (key, value) in rows(records, Table::Entries) {
             if let Some(id) = store::parse_classroom(key)
                 && let Ok(record) = store::decode::<EntryRecord>(Table::Entries, value)
@@ -162,13 +153,11 @@ impl<R: CryptoRng> Replica<R> {
                     .classrooms
                     .get(&id)
                     .is_some_and(|known| known.roster.entry(&entry.hash()).is_none())
-                && self.take_entry(&id, &record.entry, EntrySource::Tab).is_ok()
+                && self.take_entry(&id, &record.entry, EntrySource::Tab).is_err()
             {
-                left.push((id, entry.hash()));
+                // It is in the store, and comes with the next start.
+                self.shown_home = None;
             }
-        }
-        for (id, hash) in left {
-            self.send_for_others(&id, hash);
         }
     }
 

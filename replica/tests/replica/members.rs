@@ -596,6 +596,65 @@ async fn new_keys_that_leave_out_who_came_meanwhile_are_made_again() {
     assert!(script.view().documents[0].locked);
 }
 
+/// What another tab told of was taken for sent if it had to wait for an entry that this one did not have yet: then nothing
+/// that it builds on was made again, nor ever sent.
+#[tokio::test]
+async fn what_another_tab_built_on_new_keys_is_made_again_with_them() {
+    for knows_who_came in [true, false] {
+        let mut script = crate::script::Script::new("built on").await;
+        script.open(0).await;
+        script.store_all_from(0).await;
+        let before = u32::try_from(script.submitted.len()).unwrap();
+        let author = script.author(Role::Student).await;
+        script.store_all_from(before).await;
+        let (classroom, document) = script.page;
+        let rotate = Command::RotateKeys {
+            classroom,
+            space: Some(SpaceId::EVERYONE),
+        };
+        assert_eq!(script.world.ask(script.tab, rotate).await, Ok(Answer::Done));
+        script.go().await;
+        script.disconnect();
+        // The other tab hears of both, and builds on them.
+        let first = script.tab;
+        script.tab = script.world.open_tab(0);
+        script.connect().await;
+        script.begin_open(40);
+        script.bring_entry(&author.admission).await;
+        let locked = true;
+        let lock = Command::Lock {
+            classroom,
+            document,
+            locked,
+        };
+        assert_eq!(script.world.ask(script.tab, lock).await, Ok(Answer::Done));
+        script.go().await;
+        script.world.crash_tab(script.tab);
+
+        script.tab = first;
+        script.connect().await;
+        script.begin_open(40);
+        if knows_who_came {
+            script.bring_entry(&author.admission).await;
+        }
+        script.refused(0, protocol::Refusal::LeavesOut).await;
+        if !knows_who_came {
+            script.bring_entry(&author.admission).await;
+        }
+        script.caught_up().await;
+        let again = script.entries();
+        let [.., rotation, lock] = &again[..] else {
+            panic!("{again:?}")
+        };
+        assert_eq!(rotation.action().rotations().len(), 1);
+        assert_eq!(lock.parents(), [rotation.hash()]);
+        script.store_all_from(1).await;
+        assert_eq!(script.view().work, Work::OnTheRelay);
+        assert_eq!((script.view().refused, script.view().kept_aside), (None, 0));
+        assert!(script.view().documents[0].locked);
+    }
+}
+
 /// Another tab would send what it hears of, and make it again as well: it hears of nothing that is in no store.
 #[tokio::test]
 async fn what_was_made_again_before_it_was_written_no_other_tab_hears_of() {

@@ -14,7 +14,7 @@ use simulator::{
 const SEEDS: Range<u64> = 300..600;
 
 /// Histories that went wrong once. The README says of what.
-const NAMED: [&str; 72] = [
+const NAMED: [&str; 73] = [
     "governed 6",
     "governed 13",
     "apart 5",
@@ -87,6 +87,7 @@ const NAMED: [&str; 72] = [
     "mixed 5300861",
     "mixed 6019726",
     "apart 6026359",
+    "governed 6013428",
 ];
 
 #[test]
