@@ -141,6 +141,11 @@ impl<R: CryptoRng> Replica<R> {
             self.compare(id, &segment);
             return Ok(());
         }
+        let is_in_doubt = |classroom: &Classroom| classroom.is_in_doubt(reason, &segment.header);
+        if self.classrooms.get(id).is_some_and(is_in_doubt) {
+            self.look_whether_here(id, segment.header.log);
+            return Ok(());
+        }
         // Own work that was cut off before it was sent is nowhere else.
         let is_own = self
             .me
@@ -171,7 +176,7 @@ impl<R: CryptoRng> Replica<R> {
     }
 
     /// Has a segment sent that was kept aside and counts now, once that is durable. If the relay has it, it says so.
-    fn send_after_all(&mut self, id: &ClassroomId, segment: Segment) -> Result<(), Error> {
+    pub(crate) fn send_after_all(&mut self, id: &ClassroomId, segment: Segment) -> Result<(), Error> {
         let header = &segment.header;
         let (log, last, encoded) = (header.log, header.last, segment.encode()?);
         let mut unsent = Unsent::stored(segment, id, Way::READY, false)?;

@@ -79,6 +79,8 @@ pub(crate) struct Classroom {
     pub(crate) needs_due: BTreeSet<DocumentId>,
     /// What of them is not in the store, and not kept aside either when that was last looked through for it.
     pub(crate) gaps: BTreeMap<DocumentId, Vec<Gap>>,
+    /// Logs of which something is kept aside that is here by what they say: what is true is in the store.
+    pub(crate) doubted: BTreeSet<Log>,
     /// Erased documents of which something is still here.
     pub(crate) erased_due: BTreeSet<DocumentId>,
     /// Those that this person erases: that have nothing any more that is not in what takes their place, or why that can't be.
@@ -433,6 +435,7 @@ impl Classroom {
             cuts_due: BTreeSet::new(),
             needs_due: BTreeSet::new(),
             gaps: BTreeMap::new(),
+            doubted: BTreeSet::new(),
             erased_due: BTreeSet::new(),
             carried: BTreeMap::new(),
             open: BTreeSet::new(),

@@ -8,9 +8,10 @@ use std::collections::BTreeSet;
 use documents::change::{self, Hash};
 use protocol::rand_core::CryptoRng;
 use protocol::roster::Unfit;
-use protocol::segment::{Log, Segment};
+use protocol::segment::{Header, Log, Segment};
 use protocol::{ClassroomId, DocumentId, MemberId, Refusal, SegmentHash};
 
+use crate::aside;
 use crate::classroom::{Classroom, Copy, Way};
 use crate::incoming::Source;
 use crate::loading::{Reading, What};
@@ -234,6 +235,79 @@ impl<R: CryptoRng> Replica<R> {
         Ok(())
     }
 
+    /// Has it looked up in the store whether that is here of a log which is kept aside as well: one tab took it in again, when it
+    /// counted after all, and another, which had not heard of that, put it aside after that and then was gone.
+    pub(crate) fn look_whether_here(&mut self, id: &ClassroomId, log: Log) {
+        let is_read = |reading: &Reading| {
+            reading.classroom == *id && matches!(reading.what, What::Doubted(of) if of == log)
+        };
+        let Some(classroom) = self.classrooms.get(id) else {
+            return;
+        };
+        let doubted = classroom.in_doubt_of(&log);
+        let Some(first) = doubted.iter().map(|(first, _)| *first).min() else {
+            return;
+        };
+        if !self.reads.values().any(is_read) {
+            let keys = doubted.iter().map(|(_, key)| store::row(Table::Aside, key));
+            let ranges = keys.chain([store::segments_from(id, &log, first)]).collect();
+            self.read(*id, What::Doubted(log), ranges);
+        }
+    }
+
+    /// What is nowhere but aside is put in its place again, as far as it counts.
+    pub(crate) fn doubted_read(&mut self, id: &ClassroomId, log: &Log, found: &Changes) -> Result<(), Error> {
+        let me = self.me.as_ref().map(|me| me.keys.id());
+        let mut rows: Vec<Segment> = Vec::new();
+        let mut aside: Vec<(Segment, Vec<u8>)> = Vec::new();
+        for ((table, key), row) in found {
+            let Some(row) = row else { continue };
+            if *table == Table::Segments {
+                rows.extend(Segment::decode(row));
+            } else if let Ok(record) = store::decode::<AsideRecord>(Table::Aside, row)
+                && let Ok(segment) = Segment::decode(&record.item)
+            {
+                aside.push((segment, key.clone()));
+            }
+        }
+        aside.sort_unstable_by_key(|(segment, _)| segment.header.first);
+        let mut is_settled = true;
+        for (segment, key) in aside {
+            let header = &segment.header;
+            let Some(classroom) = self.classrooms.get(id) else {
+                return Ok(());
+            };
+            let known = classroom.aside.get(&key);
+            if !known.is_some_and(|known| classroom.is_in_doubt(known.reason, header)) {
+                continue;
+            }
+            let is_within =
+                |row: &Segment| row.header.first <= header.last && header.first <= row.header.last;
+            if !rows.iter().any(is_within) {
+                let counts = classroom.roster.check_segment(header).is_ok() && segment.verify(id).is_ok();
+                let Some(changes) = classroom.changes_of(&segment).ok().filter(|_| counts) else {
+                    is_settled = false;
+                    continue;
+                };
+                self.keep_segment(id, &segment, changes)?;
+            } else if !rows.contains(&segment) {
+                continue;
+            }
+            self.no_more_aside(id, key);
+            if me == Some(log.member) {
+                // With its place in the log it lost that in the outbox.
+                self.send_after_all(id, segment)?;
+            }
+        }
+        if let Some(classroom) = self.classrooms.get_mut(id)
+            && is_settled
+        {
+            classroom.doubted.remove(log);
+            classroom.aside_due = true;
+        }
+        Ok(())
+    }
+
     /// Puts aside what the relay refused as beyond and no document here holds: another tab wrote it, or has taken it out.
     pub(crate) fn put_cut_aside(&mut self, id: &ClassroomId) -> Result<(), Error> {
         let Some(classroom) = self.classrooms.get(id) else {
@@ -429,6 +503,47 @@ impl Classroom {
         };
         let last = held.content.document().last_of(log.actor());
         last.is_some_and(|last| self.names_in(segment).contains(&last))
+    }
+
+    /// Whether something that is kept aside is here by what its log says, and that may not be so.
+    pub(crate) fn is_in_doubt(&self, reason: AsideReason, header: &Header) -> bool {
+        self.doubted.contains(&header.log) && self.is_said_to_be_here(reason, &header.log, header.last)
+    }
+
+    fn is_said_to_be_here(&self, reason: AsideReason, log: &Log, last: u64) -> bool {
+        let below = self.snapshots.covered(log).map_or(0, |lane| lane.next);
+        let next = self.logs.get(log).map_or(0, |record| record.next);
+        matches!(reason, AsideReason::BeyondCutoff | AsideReason::OutOfOrder) && (below..next).contains(&last)
+    }
+
+    /// The logs of which something is kept aside that is here by what they say.
+    pub(crate) fn logs_in_doubt(&self) -> BTreeSet<Log> {
+        let mut logs = BTreeSet::new();
+        for aside in self.aside.values() {
+            if let aside::What::Segment(log, _, last) = aside.what
+                && self.is_said_to_be_here(aside.reason, &log, last)
+            {
+                logs.insert(log);
+            }
+        }
+        logs
+    }
+
+    /// What it is of one of them: where each begins, and its key.
+    fn in_doubt_of(&self, log: &Log) -> Vec<(u64, Vec<u8>)> {
+        let first_of = |aside: &aside::Aside| match aside.what {
+            aside::What::Segment(of, first, last)
+                if of == *log && self.is_said_to_be_here(aside.reason, log, last) =>
+            {
+                Some(first)
+            }
+            _ => None,
+        };
+        let keys = self
+            .aside
+            .keys_of(&log.document, |aside| first_of(aside).is_none());
+        let first_at = |key: Vec<u8>| Some((self.aside.get(&key).and_then(first_of)?, key));
+        keys.into_iter().filter_map(first_at).collect()
     }
 
     /// The names of the changes in a segment.

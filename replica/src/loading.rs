@@ -52,6 +52,8 @@ pub(crate) enum What {
     Beyond(DocumentId),
     /// A page of what is kept aside: this is not there of it.
     BeyondAside(DocumentId, Vec<Gap>),
+    /// What is kept aside of a log that says that it is here, and what is in its place.
+    Doubted(Log),
     /// All that is left of a document that was erased; what holds these changes is kept aside.
     Erased(DocumentId, BTreeSet<Hash>),
     /// Of what is kept aside, to be exported.
@@ -204,6 +206,11 @@ impl<R: CryptoRng> Replica<R> {
                 let (found, next) = reading.page(records);
                 self.looked_aside(&id, *document, gaps.clone(), &found, next);
             }
+            What::Doubted(log) => {
+                if self.doubted_read(&id, log, &reading.complete(records)).is_err() {
+                    self.shown_home = None;
+                }
+            }
             What::Erased(_, missed) => {
                 if self.erased_read(&id, missed, reading.complete(records)).is_err() {
                     self.shown_home = None;
@@ -302,7 +309,7 @@ impl<R: CryptoRng> Replica<R> {
             What::AsideDue(keys) => self.aside_not_read(&reading.classroom, keys),
             // It comes again: from aside, or as a fold of the relay's at the next look; or is looked at again with what comes
             // next.
-            What::Compare(..) | What::Needed(_) | What::Disputed(..) => {}
+            What::Compare(..) | What::Needed(_) | What::Disputed(..) | What::Doubted(_) => {}
             What::Export(request, table, from) => self.export_again(request, table, from),
             What::ExportPieces(request) => self.pieces_to_export(request, &Changes::new()),
             // It stays where it is, and shows at the next look behind the invite.

@@ -294,6 +294,7 @@ impl<R: CryptoRng> Replica<R> {
             let is_tried = readers.get(&classroom.id) == Some(&store::reader());
             classroom.aside_all_due = has_aside && !is_tried;
             classroom.aside_untold = classroom.aside_all_due;
+            classroom.doubted = classroom.logs_in_doubt();
         }
     }
 }

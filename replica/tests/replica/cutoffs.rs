@@ -361,6 +361,94 @@ async fn what_is_folded_while_it_is_looked_for_beyond_the_end_of_its_log_is_take
     assert!(world.store(3).table(Table::Outbox).is_empty());
 }
 
+/// Two tabs have heard that something does not count, and one of them that it does after all: it takes it in again before the other
+/// has put it aside.
+#[tokio::test]
+async fn what_one_tab_takes_in_again_before_another_puts_it_aside_is_not_lost() {
+    let Schools {
+        mut world,
+        amina,
+        ben,
+        chao,
+        dora,
+        classroom,
+        page,
+    } = Schools::new("in and out").await;
+    // Of a lane that was never heard of all counts once its member may write again.
+    let (dora, second) = (world.restart_tab(dora), world.open_tab(3));
+    world.open_page(dora, page).await;
+    world.open_page(second, page).await;
+    world.write_word(amina, page, "[in time]");
+    until_same(&mut world, &[amina, ben, chao, dora, second], page, "[in time]").await;
+    world.drain().await;
+    world.cut(3);
+    world.write_word(dora, page, "[late]");
+    world.drain().await;
+    let member = me(&world, dora);
+    let change = |role| Command::ChangeRole {
+        classroom,
+        member,
+        role,
+    };
+    assert_eq!(world.ask(amina, change(Role::Guest)).await, Ok(Answer::Done));
+    world.until_on_relay_of(amina).await;
+    world.link(3);
+    let both_put_aside = |world: &World| puts_aside(world, dora) && puts_aside(world, second);
+    until_but_putting_aside(&mut world, &[dora, second], both_put_aside).await;
+    world.step(Step::Write(second)).await;
+    world.give(amina, change(Role::Student));
+    let is_in_again = |world: &World| world.store(3).table(Table::Aside).is_empty();
+    until_but_putting_aside(&mut world, &[dora], is_in_again).await;
+    world.cut(3);
+    assert!(puts_aside(&world, dora));
+    world.step(Step::Write(dora)).await;
+    world.crash_tab(dora);
+    world.crash_tab(second);
+    assert_eq!(world.store(3).table(Table::Aside).len(), 1);
+
+    let dora = world.open_tab(3);
+    world.open_page(dora, page).await;
+    world.link(3);
+    until_shown(
+        &mut world,
+        &[amina, ben, chao, dora],
+        page,
+        &["[in time]", "[late]"],
+        0,
+    )
+    .await;
+    world.until_on_relay().await;
+    world.check_stores(page).await;
+    world.check_nothing_to_send().await;
+}
+
+/// Whether a tab is about to put something aside.
+fn puts_aside(world: &World, tab: usize) -> bool {
+    let writing = world.tab(tab).writing.as_ref();
+    writing.is_some_and(|batch| {
+        let mut changes = batch.changes.iter();
+        changes.any(|((table, _), row)| *table == Table::Aside && row.is_some())
+    })
+}
+
+/// Lets everything happen but that these tabs put something aside.
+async fn until_but_putting_aside(world: &mut World, tabs: &[usize], is_so: impl Fn(&World) -> bool) {
+    for _ in 0..10_000 {
+        for step in world.steps() {
+            let is_held = matches!(step, Step::Write(tab) if tabs.contains(&tab) && puts_aside(world, tab));
+            if !is_held && world.steps().contains(&step) {
+                world.step(step).await;
+            }
+            if is_so(world) {
+                return;
+            }
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        world.tick(20);
+    }
+    panic!("it does not come to that");
+}
+
 /// What was asked for to be folded comes as it was before it was taken out.
 #[tokio::test]
 async fn what_is_taken_out_while_it_is_read_to_be_folded_stays_out() {

@@ -14,7 +14,7 @@ use simulator::{
 const SEEDS: Range<u64> = 300..600;
 
 /// Histories that went wrong once. The README says of what.
-const NAMED: [&str; 73] = [
+const NAMED: [&str; 74] = [
     "governed 6",
     "governed 13",
     "apart 5",
@@ -88,6 +88,7 @@ const NAMED: [&str; 73] = [
     "mixed 6019726",
     "apart 6026359",
     "governed 6013428",
+    "mixed 6012089",
 ];
 
 #[test]
