@@ -17,7 +17,6 @@ use protocol::{ClassroomId, SegmentHash};
 use crate::classroom::{Classroom, Unsent, Way};
 use crate::loading::What;
 use crate::store::{self, Table};
-use crate::tabs::Note;
 use crate::writes::After;
 use crate::{Error, Me, Replica};
 
@@ -209,13 +208,9 @@ impl<R: CryptoRng> Replica<R> {
             let key = unsent.key(id);
             classroom.outbox.insert((log, header.last), unsent);
             batch.put_bytes(Table::Segments, store::segment_key(id, &header), encoded.clone());
-            batch.put_bytes(Table::Outbox, key, encoded.clone());
+            batch.put_bytes(Table::Outbox, key, encoded);
             batch.strict = true;
             self.writes.then(After::Segment(*id, log, header.last, hash));
-            self.tell_tabs(&Note::Segment {
-                classroom: *id,
-                segment: encoded,
-            });
         }
         self.read_beyond_anew(id, log.document);
         Ok(())

@@ -83,13 +83,9 @@ impl<R: CryptoRng> Replica<R> {
         self.note_log(id, &log)?;
         let batch = self.writes.next();
         batch.put_bytes(Table::Segments, store::segment_key(id, &header), encoded.clone());
-        batch.put_bytes(Table::Outbox, store::item_key(id, &log, index), encoded.clone());
+        batch.put_bytes(Table::Outbox, store::item_key(id, &log, index), encoded);
         batch.strict = true;
         self.writes.then(After::Segment(*id, log, index, hash));
-        self.tell_tabs(&Note::Segment {
-            classroom: *id,
-            segment: encoded,
-        });
         Ok(())
     }
 

@@ -98,15 +98,7 @@ impl<R: CryptoRng> Replica<R> {
                 After::Answer(request, answer) => self.answer(request, Ok(answer)),
                 After::TellTabs(note) => self.effects.push(Effect::TellTabs(note)),
                 After::Segment(classroom, log, index, hash) => {
-                    if let Some(unsent) = self
-                        .classrooms
-                        .get_mut(&classroom)
-                        .and_then(|c| c.outbox.get_mut(&(log, index)))
-                        // A fold may have taken its place, which is not written yet.
-                        .filter(|unsent| unsent.hash == hash)
-                    {
-                        unsent.durable = true;
-                    }
+                    self.segment_written(classroom, (log, index), hash);
                 }
                 After::Entry(classroom, entry) => {
                     self.entry_written(classroom, &entry);
@@ -115,6 +107,25 @@ impl<R: CryptoRng> Replica<R> {
                         self.open_channel(&classroom);
                     }
                 }
+            }
+        }
+    }
+
+    /// The other tabs take in an own segment, and send it if that takes long. One that was given up meanwhile, or that a fold
+    /// stands for by now, which is not written yet, they never hear of: it may have been in no store.
+    fn segment_written(&mut self, id: ClassroomId, at: (Log, u64), hash: SegmentHash) {
+        let unsent = self.classrooms.get_mut(&id).and_then(|c| c.outbox.get_mut(&at));
+        let Some(unsent) = unsent.filter(|unsent| unsent.hash == hash) else {
+            return;
+        };
+        unsent.durable = true;
+        if let Ok(segment) = unsent.segment.encode() {
+            let note = Note::Segment {
+                classroom: id,
+                segment,
+            };
+            if let Ok(note) = note.encode() {
+                self.effects.push(Effect::TellTabs(note));
             }
         }
     }

@@ -195,6 +195,36 @@ async fn what_somebody_wrote_offline_is_made_again_in_the_new_page() {
     world.check_gone(amina, page).await;
 }
 
+/// A tab told the others of what it had given up before it was written: they sent what was in no store.
+#[tokio::test]
+async fn what_was_given_up_before_it_was_written_no_tab_sends() {
+    let Pair {
+        mut world,
+        amina,
+        ben,
+        page,
+        ..
+    } = Pair::new("given up").await;
+    let home = world.tab(ben).profile;
+    let second = world.open_tab(home);
+    world.open_page(second, page).await;
+    world.until_equal(page).await;
+    world.profiles[home].store.failing = true;
+    world.write_word(ben, page, "[unwritten]");
+    let next = world.start_anew(amina, page).await.unwrap();
+    world.follow(page, next).await;
+    world.pass(3).await;
+    world.profiles[home].store.failing = false;
+    world
+        .until("it is in the new page", |world| {
+            words(&world.tab(amina).text(&next)) == words_of(&["[unwritten]"])
+        })
+        .await;
+    world.pass(30).await;
+    assert_eq!(world.until_equal(next).await, words_of(&["[unwritten]"]));
+    world.check_gone(amina, page).await;
+}
+
 #[tokio::test]
 async fn the_lead_erases_nothing_that_came_in_meanwhile() {
     let Pair {

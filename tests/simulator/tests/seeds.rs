@@ -14,7 +14,7 @@ use simulator::{
 const SEEDS: Range<u64> = 300..600;
 
 /// Histories that went wrong once. The README says of what.
-const NAMED: [&str; 74] = [
+const NAMED: [&str; 77] = [
     "governed 6",
     "governed 13",
     "apart 5",
@@ -60,6 +60,9 @@ const NAMED: [&str; 74] = [
     "anew 432",
     "anew 451",
     "anew 602",
+    "anew 827",
+    "anew 1827",
+    "anew 1921",
     "governed 100699",
     "apart 204634",
     "healed 202659",
