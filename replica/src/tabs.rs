@@ -161,16 +161,20 @@ impl<R: CryptoRng> Replica<R> {
         }
     }
 
-    /// This tab took over a lane that its tab left behind; what is unsent on it is what the store says.
+    /// This tab took over a lane that its tab left behind; what is unsent on it is what the store says. What this person wrote
+    /// on other lanes is here as well from now on, as far as the store knows more of it: that tab may have carried something over
+    /// on a lane of its own, and have told nobody.
     pub(crate) fn adopted(&mut self, lane: LaneId, records: &Records) {
         self.held.insert(lane);
         self.adopt_entries(records);
+        let me = self.me.as_ref().map(|me| me.keys.id());
+        let is_looked_at = |log: &Log| log.lane == lane || Some(log.member) == me;
         let mut outbox: BTreeMap<ClassroomId, BTreeMap<(Log, u64), Unsent>> = BTreeMap::new();
         for (key, segment) in rows(records, Table::Outbox) {
             if let Some((id, log, index, settled)) = store::parse_outbox_key(key)
-                && log.lane == lane
+                && is_looked_at(&log)
                 && let Ok(segment) = Segment::decode(segment)
-                && let Ok(unsent) = Unsent::stored(segment, &id, Way::READY, settled)
+                && let Ok(unsent) = Unsent::stored(segment, &id, self.way_of(&log.lane), settled)
             {
                 outbox.entry(id).or_default().insert((log, index), unsent);
             }
@@ -178,7 +182,7 @@ impl<R: CryptoRng> Replica<R> {
         let mut logs: BTreeMap<(ClassroomId, Log), LogRecord> = BTreeMap::new();
         for (key, record) in rows(records, Table::Logs) {
             if let Some((id, log, _)) = store::parse_log_key(key)
-                && log.lane == lane
+                && is_looked_at(&log)
                 && let Ok(record) = store::decode::<LogRecord>(Table::Logs, record)
             {
                 let furthest = logs.entry((id, log)).or_insert(record);
@@ -189,12 +193,29 @@ impl<R: CryptoRng> Replica<R> {
         for classroom in self.classrooms.values_mut() {
             let id = classroom.id;
             classroom.outbox.retain(|(log, _), _| log.lane != lane);
-            classroom.outbox.extend(outbox.remove(&id).unwrap_or_default());
+            // From where on what is unsent is taken from the store.
+            let mut unheard: BTreeMap<Log, u64> = BTreeMap::new();
             for ((_, log), record) in logs.iter().filter(|((other, _), _)| *other == id) {
-                let known = classroom.logs.entry(*log).or_insert(LogRecord::EMPTY);
-                if *record > *known {
-                    *known = *record;
+                let known = classroom.logs.get(log).copied();
+                let next = known.map_or(0, |known| known.next);
+                let is_further = if log.lane == lane {
+                    *record > known.unwrap_or(LogRecord::EMPTY)
+                } else {
+                    // A log that went back is told of by whoever found that.
+                    record.next > next && known.is_none_or(|known| known.generation == record.generation)
+                };
+                if is_further {
+                    classroom.logs.insert(*log, *record);
+                    unheard.insert(*log, next);
                     behind.push((id, log.document));
+                }
+            }
+            for ((log, last), unsent) in outbox.remove(&id).unwrap_or_default() {
+                if log.lane == lane || unheard.get(&log).is_some_and(|next| last >= *next) {
+                    for index in unsent.segment.header.first..last {
+                        classroom.outbox.remove(&(log, index));
+                    }
+                    classroom.outbox.insert((log, last), unsent);
                 }
             }
             // Something may have stood in the place of what was not this tab's to give up.

@@ -14,7 +14,7 @@ use simulator::{
 const SEEDS: Range<u64> = 300..600;
 
 /// Histories that went wrong once. The README says of what.
-const NAMED: [&str; 77] = [
+const NAMED: [&str; 78] = [
     "governed 6",
     "governed 13",
     "apart 5",
@@ -92,6 +92,7 @@ const NAMED: [&str; 77] = [
     "apart 6026359",
     "governed 6013428",
     "mixed 6012089",
+    "anew 197",
 ];
 
 #[test]
