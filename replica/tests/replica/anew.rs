@@ -261,6 +261,66 @@ async fn the_lead_erases_nothing_that_came_in_meanwhile() {
     world.check_gone(amina, page).await;
 }
 
+/// A tab carried something over on a lane of its own and crashed when that was in the store: the tab that took over its lane
+/// did not look there, and carried it over once more.
+#[tokio::test]
+async fn what_a_tab_carried_over_before_it_crashed_is_not_carried_over_again() {
+    let Pair {
+        mut world,
+        amina,
+        ben,
+        page,
+        ..
+    } = Pair::new("carried over and crashed").await;
+    let home = world.tab(amina).profile;
+    let second = world.open_tab(home);
+    world.open_page(second, page).await;
+    world.write_word(ben, page, "[before]");
+    world.until_equal(page).await;
+    world.cut(home);
+    let next = world.start_anew(amina, page).await.unwrap();
+    for tab in [amina, second] {
+        world.close_page(tab, page).await;
+        world.open_page(tab, next).await;
+    }
+    world.write_word(ben, page, "[meanwhile]");
+    world.until_on_relay_of(ben).await;
+
+    // Only the first tab goes on, until what it carried over is in the store.
+    world.profiles[home].linked = true;
+    world.handle(amina, Event::NetworkUp);
+    let lanes = |world: &World| -> BTreeSet<Vec<u8>> {
+        let rows = world.store(home).table(Table::Segments);
+        let of_it = rows.into_iter().filter(|(key, _)| key[32..48] == next.1.0);
+        of_it.map(|(key, _)| key[..96].to_vec()).collect()
+    };
+    let before = lanes(&world);
+    while lanes(&world) == before {
+        let step = world.steps().into_iter().find(|step| step.tab() == amina);
+        match step {
+            // What the second tab would hear of it is lost.
+            Some(step) => world.step(step).await,
+            None => {
+                tokio::task::yield_now().await;
+                world.now += 20;
+                world.handle(amina, Event::Tick);
+            }
+        }
+    }
+    world.tab_mut(second).notes.clear();
+    world.crash_tab(amina);
+
+    world.handle(second, Event::NetworkUp);
+    world.until_on_relay().await;
+    let second = world.restart_tab(second);
+    world.open_page(second, next).await;
+    world.follow(page, next).await;
+    // None of the words is there twice.
+    let after = world.until_equal(next).await;
+    assert_eq!(after, words_of(&["[before]", "[meanwhile]"]));
+    world.check_gone(second, page).await;
+}
+
 #[tokio::test]
 async fn a_page_that_is_not_open_is_read_and_one_started_anew_twice_is_found() {
     let Pair {
