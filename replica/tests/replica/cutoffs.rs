@@ -12,7 +12,7 @@ use replica::store::Table;
 
 use crate::members::{Schools, me, until_same};
 use crate::script::{Author, Script, Submitted};
-use crate::tab::{PageKey, words};
+use crate::tab::{PageKey, Tab, words};
 use crate::world::{Step, World};
 
 /// Waits until these tabs show exactly these words, and have that many items aside.
@@ -533,6 +533,20 @@ async fn for_what_is_not_in_the_store_all_that_is_aside_is_looked_through_once_a
     assert_eq!(script.world.tab(script.tab).looked_aside, [Some(32); 2]);
 }
 
+/// Another tab, which starts now, and hears of nothing from then on.
+async fn fall_asleep(script: &mut Script) -> (usize, Option<Tab>) {
+    let number = script.world.open_tab(0);
+    script.go().await;
+    (number, script.world.tabs[number].take())
+}
+
+/// It goes on in the place of the one that was awake, which is gone.
+fn wake(script: &mut Script, (number, tab): (usize, Option<Tab>)) {
+    script.world.crash_tab(script.tab);
+    script.world.tabs[number] = tab;
+    script.tab = number;
+}
+
 /// A tab that slept reads with a page what another has taken from beyond the end of a log, for somebody builds on it: what it
 /// says of its page then, in a snapshot, is what it holds.
 #[tokio::test]
@@ -561,17 +575,13 @@ async fn what_another_tab_took_from_beyond_the_end_of_a_log_is_taken_like_that()
         BTreeSet::from(["[within]", "[before]"].map(str::to_owned))
     );
 
-    let slept = script.world.open_tab(0);
-    script.go().await;
-    let tab = script.world.tabs[slept].take();
+    let slept = fall_asleep(&mut script).await;
     script.bring(&on_it).await;
     script.live(10).await;
     let all = BTreeSet::from(["[within]", "[before]", "[beyond]", "[on it]"].map(str::to_owned));
     assert_eq!(words(&script.text()), all);
-    script.world.crash_tab(script.tab);
-    script.world.tabs[slept] = tab;
-    script.tab = slept;
-    script.world.open_page(slept, script.page).await;
+    wake(&mut script, slept);
+    script.world.open_page(script.tab, script.page).await;
     assert_eq!(words(&script.text()), all);
     assert_eq!(script.view().kept_aside, 0);
 
@@ -610,23 +620,19 @@ async fn a_fold_that_another_tab_took_and_a_log_ends_within_is_taken_apart() {
     }
     script.bring_all(&parts[..2]).await;
     script.live(10).await;
-    let slept = script.world.open_tab(0);
-    script.go().await;
-    let tab = script.world.tabs[slept].take();
+    let slept = fall_asleep(&mut script).await;
     let fold = author.fold((1, 3), (hashes[1], hashes[4]), &changes[1..]);
     script.bring(&fold).await;
     script.live(10).await;
     let all = BTreeSet::from(["[0]", "[1]", "[2]", "[3]"].map(str::to_owned));
     assert_eq!(words(&script.text()), all);
 
-    script.world.crash_tab(script.tab);
-    script.world.tabs[slept] = tab;
-    script.tab = slept;
+    wake(&mut script, slept);
     script.connect().await;
     script.open(1).await;
     let entry = made_guest(&founder, &author, script.page, 2);
     script.bring_entry(&entry).await;
-    script.world.open_page(slept, script.page).await;
+    script.world.open_page(script.tab, script.page).await;
     script.pass(1_000).await;
     for part in &parts[1..] {
         script.bring_by(part, 0).await;
