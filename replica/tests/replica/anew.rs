@@ -11,14 +11,14 @@ use protocol::bundle;
 use protocol::frame::RelayFrame;
 use protocol::rand_core::Rng;
 use protocol::roster::{Action, Entry, Role, Roster};
-use protocol::segment::{Body, Segment};
+use protocol::segment::{Body, Log, Segment};
 use protocol::{DocumentId, Refusal, SegmentHash};
 use replica::Event;
 use replica::command::{Answer, Command, Problem};
 use replica::store::Table;
 
 use crate::rng::SeededRng;
-use crate::script::{Script, Submitted};
+use crate::script::{Author, Script, Submitted};
 use crate::tab::{PageKey, word_at, words};
 use crate::world::{Pair, World, person};
 
@@ -589,6 +589,36 @@ async fn who_cannot_carry_over_does_not_erase_and_is_told() {
     assert_eq!(script.erased_upto.len(), 1);
 }
 
+/// A lead starts the page anew on another device, and says that somebody's changes are there up to this number.
+async fn start_anew_elsewhere(
+    script: &mut Script,
+    author: &mut Author,
+    own: Log,
+    sequence: u64,
+) -> DocumentId {
+    let (classroom, document) = script.page;
+    let successor = DocumentId([7; 16]);
+    author.turn_to(successor);
+    author.page = Page::new(author.log.actor()).unwrap();
+    author.page.apply(&[word_at((0, 0), "[anew]")]).unwrap();
+    let end = End {
+        sequence,
+        hash: [0; 4],
+    };
+    let ends = redo::Ends::from([(own.actor().to_vec(), end)]);
+    let change = author.page.commit_with_note(0, redo::note(&ends)).unwrap();
+    let segment = author.seal(&[change]);
+    script.bring(&segment).await;
+    let action = Action::Erase { document, successor };
+    let erase = Entry::act(&author.keys, classroom, author.heads.clone(), action).unwrap();
+    script.bring_entry(&erase).await;
+    script
+        .world
+        .give(script.tab, Command::ClosePage { classroom, document });
+    script.pass(1_000).await;
+    successor
+}
+
 /// A lead can say of any number that it is there, but nobody else knows the change.
 #[tokio::test]
 async fn what_only_a_number_says_to_be_in_the_new_page_is_kept_aside() {
@@ -603,28 +633,10 @@ async fn what_only_a_number_says_to_be_in_the_new_page_is_kept_aside() {
     script.write_word("[unsent]");
     script.go().await;
     let (_, own, _) = script.segments()[before];
-    let (classroom, document) = script.page;
+    let document = script.page.1;
     assert_eq!(own.document, document);
 
-    let successor = DocumentId([7; 16]);
-    author.turn_to(successor);
-    author.page = Page::new(author.log.actor()).unwrap();
-    author.page.apply(&[word_at((0, 0), "[anew]")]).unwrap();
-    let end = End {
-        sequence: 1_000,
-        hash: [0; 4],
-    };
-    let ends = redo::Ends::from([(own.actor().to_vec(), end)]);
-    let change = author.page.commit_with_note(0, redo::note(&ends)).unwrap();
-    let segment = author.seal(&[change]);
-    script.bring(&segment).await;
-    let action = Action::Erase { document, successor };
-    let erase = Entry::act(&author.keys, classroom, author.heads.clone(), action).unwrap();
-    script.bring_entry(&erase).await;
-    script
-        .world
-        .give(script.tab, Command::ClosePage { classroom, document });
-    script.pass(1_000).await;
+    start_anew_elsewhere(&mut script, &mut author, own, 1_000).await;
     assert_eq!(
         script.view().documents.len(),
         0,
@@ -658,12 +670,7 @@ async fn what_lies_beyond_a_cutoff_is_not_made_again_by_whoever_erases() {
 #[tokio::test]
 async fn a_fold_that_comes_before_a_page_is_erased_is_carried_over() {
     let (mut script, mut author) = Script::with_member("a fold and anew", Role::Student).await;
-    let (mut changes, mut parts) = (Vec::new(), Vec::new());
-    for word in 0..4 {
-        let change = author.word(&format!("[{word}]"));
-        parts.push(author.seal(std::slice::from_ref(&change)));
-        changes.push(change);
-    }
+    let (changes, parts, _) = author.count_up(4);
     script.bring_all(&parts[..2]).await;
     let answered = script.submitted.len();
     script.start_anew();
@@ -745,26 +752,8 @@ async fn what_two_wrote_in_turns_is_carried_over_whole() {
     );
 
     // They began it on another device, which had none of that.
-    let (classroom, document) = script.page;
-    let successor = DocumentId([7; 16]);
-    author.turn_to(successor);
-    author.page = Page::new(author.log.actor()).unwrap();
-    author.page.apply(&[word_at((0, 0), "[anew]")]).unwrap();
-    let end = End {
-        sequence: 1,
-        hash: [0; 4],
-    };
-    let ends = redo::Ends::from([(own.actor().to_vec(), end)]);
-    let change = author.page.commit_with_note(0, redo::note(&ends)).unwrap();
-    let segment = author.seal(&[change]);
-    script.bring(&segment).await;
-    let action = Action::Erase { document, successor };
-    let erase = Entry::act(&author.keys, classroom, author.heads.clone(), action).unwrap();
-    script.bring_entry(&erase).await;
-    script
-        .world
-        .give(script.tab, Command::ClosePage { classroom, document });
-    script.pass(1_000).await;
+    let classroom = script.classroom;
+    let successor = start_anew_elsewhere(&mut script, &mut author, own, 1).await;
     let made = script.submitted.iter().find_map(|submitted| match submitted {
         Submitted::Segment(segment) if segment.header.log.document == successor => Some(segment),
         _ => None,

@@ -611,13 +611,7 @@ async fn what_another_tab_took_from_beyond_the_end_of_a_log_is_taken_like_that()
 async fn a_fold_that_another_tab_took_and_a_log_ends_within_is_taken_apart() {
     let (mut script, mut author) = Script::with_member("another tab's fold", Role::Student).await;
     let founder = script.founder().await;
-    let (mut changes, mut parts, mut hashes) = (Vec::new(), Vec::new(), vec![SegmentHash::NONE]);
-    for word in 0..4 {
-        let change = author.word(&format!("[{word}]"));
-        parts.push(author.seal(std::slice::from_ref(&change)));
-        changes.push(change);
-        hashes.push(author.previous);
-    }
+    let (changes, parts, hashes) = author.count_up(4);
     script.bring_all(&parts[..2]).await;
     script.live(10).await;
     let slept = fall_asleep(&mut script).await;

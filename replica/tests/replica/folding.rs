@@ -487,13 +487,7 @@ async fn a_fold_that_goes_on_from_within_another_takes_its_place_with_what_is_be
     let mut author = script.author(Role::Student).await;
     let admission = author.admission.clone();
     script.bring_entry(&admission).await;
-    let (mut changes, mut parts, mut hashes) = (Vec::new(), Vec::new(), vec![SegmentHash::NONE]);
-    for word in 0..9 {
-        let change = author.word(&format!("[{word}]"));
-        parts.push(author.seal(std::slice::from_ref(&change)));
-        changes.push(change);
-        hashes.push(author.previous);
-    }
+    let (changes, parts, hashes) = author.count_up(9);
     let lane = Some(author.log.lane);
     let one = author.fold((0, 5), (hashes[0], hashes[6]), &changes[..6]);
     script.bring_all(&[one.clone(), parts[6].clone()]).await;
@@ -547,13 +541,7 @@ async fn a_fold_that_took_the_place_of_another_is_looked_into_as_well() {
     let mut author = script.author(Role::Student).await;
     let admission = author.admission.clone();
     script.bring_entry(&admission).await;
-    let (mut changes, mut parts, mut hashes) = (Vec::new(), Vec::new(), vec![SegmentHash::NONE]);
-    for word in 0..9 {
-        let change = author.word(&format!("[{word}]"));
-        parts.push(author.seal(std::slice::from_ref(&change)));
-        changes.push(change);
-        hashes.push(author.previous);
-    }
+    let (changes, parts, hashes) = author.count_up(9);
     let lane = Some(author.log.lane);
     let mut fold = |first: usize, last: usize| {
         let ends = (hashes[first], hashes[last + 1]);

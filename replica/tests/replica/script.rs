@@ -626,6 +626,19 @@ impl Author {
         self.page.commit(0).unwrap()
     }
 
+    /// Writes so many words, `[0]` first, each in a segment of its own: their changes, the segments, and the chain hashes before
+    /// the first and after each.
+    pub(crate) fn count_up(&mut self, words: usize) -> (Vec<Vec<u8>>, Vec<Segment>, Vec<SegmentHash>) {
+        let (mut changes, mut parts, mut hashes) = (Vec::new(), Vec::new(), vec![self.previous]);
+        for word in 0..words {
+            let change = self.word(&format!("[{word}]"));
+            parts.push(self.seal(std::slice::from_ref(&change)));
+            changes.push(change);
+            hashes.push(self.previous);
+        }
+        (changes, parts, hashes)
+    }
+
     pub(crate) fn header(&self) -> Header {
         Header {
             kind: Kind::Run,
