@@ -328,6 +328,9 @@ impl Browser {
              {script}
              getSelection().removeAllRanges();
              getSelection().addRange(range);
+             // Where frames are late the browser tells the editor of it too late: an editor that was just focused sets the
+             // selection, a little later, to what it knows of.
+             document.dispatchEvent(new Event('selectionchange'));
              return new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));"
         );
         self.driver().execute(script, vec![page.to_json()?]).await?;

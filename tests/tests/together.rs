@@ -123,6 +123,55 @@ async fn formatting_arrives_as_what_it_means() -> Result<()> {
     pair.part().await
 }
 
+/// With an editor of its own, for what others do has to come before the browser tells of the selection.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_just_selected_stays_so_whatever_others_do() -> Result<()> {
+    let journey = Journey::start(1).await?;
+    let profile = Profile::new()?;
+    let amina = journey.open(0, &profile).await?;
+    amina.create_classroom(CLASSROOM, AMINA).await?;
+    amina.new_page(TITLE).await?;
+    let selected = amina
+        .run(
+            "const block = (text) => ({ shape: { type: 'paragraph', parents: [], attrs: {}, isEmbed: false }, runs: [{ text, marks: {} }] });
+             const host = document.body.appendChild(document.createElement('div'));
+             const told = [];
+             const editor = meridianEditor.mount(host, {
+               label: 'Beside it', blocks: [block('River'), block('Lake')], editable: true,
+               onEdits() {}, onSelection: (selection) => told.push(selection), onState() {}, onComposition() {},
+             });
+             const here = { block: 1, offset: 2 };
+             const others = [
+               () => editor.setCursors([{ id: '1', name: 'Jonas', color: 3, anchor: here, head: here }]),
+               () => editor.apply([{ op: 'text', block: 1, offset: 4, delete: 0, insert: [{ text: 's', marks: {} }] }]),
+               () => editor.reset([block('River'), block('Sea')]),
+             ];
+             const seen = others.map((act) => {
+               host.firstChild.focus();
+               getSelection().collapse(host.querySelector('p').firstChild, 0);
+               document.dispatchEvent(new Event('selectionchange'));
+               const text = host.querySelector('p').firstChild;
+               getSelection().setBaseAndExtent(text, 1, text, 4);
+               act();
+               return [getSelection().toString(), told.at(-1)];
+             });
+             const blocks = editor.blocks().map((block) => block.runs.map((run) => run.text).join(''));
+             editor.destroy();
+             host.remove();
+             return { seen, blocks };",
+        )
+        .await?;
+    let river = serde_json::json!([
+        "ive",
+        { "anchor": { "block": 0, "offset": 1 }, "head": { "block": 0, "offset": 4 } }
+    ]);
+    assert_eq!(
+        selected,
+        serde_json::json!({ "seen": [river, river, river], "blocks": ["River", "Sea"] })
+    );
+    amina.close().await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn undo_undoes_only_what_oneself_did() -> Result<()> {
     let pair = Pair::meet().await?;
