@@ -1,7 +1,7 @@
 //! One person's work in two places at once: two tabs of a profile, and a profile that was copied.
 
 use serde_json::Value;
-use tests::{Browser, CLASSROOM, Journey, Pair, Profile, Result, TITLE, same_page};
+use tests::{AMINA, Browser, CLASSROOM, Journey, Pair, Profile, Result, TITLE, same_page};
 
 const RELAY: &str = "On the relay";
 const OFFLINE_DEVICE: &str = "Offline · On this device";
@@ -54,6 +54,35 @@ async fn two_tabs_write_one_page_with_no_connection() -> Result<()> {
     amina.wait_for_status(RELAY).await?;
     assert_eq!(same_page(&[amina, jonas]).await?, second);
     pair.part().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tab_too_many_is_told_so_and_is_let_in_once_there_is_room() -> Result<()> {
+    const TOO_MANY: &str = "Too many tabs or devices are connected from here.";
+    let journey = Journey::start_with(1, &["--connections-per-member", "1"]).await?;
+    let profile = Profile::new()?;
+    let amina = journey.open(0, &profile).await?;
+    amina.create_classroom(CLASSROOM, AMINA).await?;
+    amina.new_page(TITLE).await?;
+    amina.write("Spring. ").await?;
+    amina.wait_for_status(RELAY).await?;
+    let path = amina.run("return location.pathname").await?;
+    amina.open_tab(path.as_str().unwrap_or_default()).await?;
+    amina.wait_for_page("Spring.").await?;
+    amina.wait_for_text("status", "Offline", TOO_MANY).await?;
+
+    // Both go on.
+    amina.write("Delta. ").await?;
+    amina.turn_to_tab(0).await?;
+    amina.wait_for_page("Delta.").await?;
+    amina.write("Sea. ").await?;
+    amina.wait_for_status(RELAY).await?;
+    amina.driver().close_window().await?;
+    amina.turn_to_tab(0).await?;
+    amina.wait_for_page("Sea.").await?;
+    amina.wait_for_status(RELAY).await?;
+    assert_eq!(amina.text("status", "Offline").await?, None);
+    amina.close().await
 }
 
 async fn open_page(journey: &Journey, profile: &Profile) -> Result<Browser> {
