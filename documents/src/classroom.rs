@@ -270,6 +270,15 @@ impl Classroom {
             .collect()
     }
 
+    /// The actor that listed a document, also if that was started anew since.
+    pub fn lister(&self, id: DocumentId) -> Option<Vec<u8>> {
+        let documents = self.map(&ROOT, DOCUMENTS)?;
+        match self.map(&documents, &hex(&id))? {
+            ObjId::Id(_, actor, _) => Some(actor.to_bytes().to_vec()),
+            ObjId::Root => None,
+        }
+    }
+
     /// Lists a document. A document that is already listed keeps its listing.
     ///
     /// # Errors

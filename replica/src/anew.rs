@@ -183,6 +183,13 @@ impl<R: CryptoRng> Replica<R> {
         if classroom.everything_upto().is_none() {
             return Ok(Missed::Unclear);
         }
+        // The list says which tab does it.
+        let own = classroom.roster.document();
+        if classroom.erases(&document)
+            && (classroom.own_document().is_none() || self.arrived.contains_key(&(*id, own)))
+        {
+            return Ok(Missed::Unclear);
+        }
         for page in [document, successor].iter().chain(&between).copied() {
             if self.arrived.contains_key(&(*id, page)) {
                 return Ok(Missed::Unclear);
@@ -401,12 +408,7 @@ impl Classroom {
             redo::reach(&mut ends, info.actor.clone(), End::of(info));
         }
         if erases {
-            // The tab that started it sees to all of it, or, if what it made is erased as well, one that has listed something.
-            let first = |document| {
-                let is_its = |log: &&Log| Some(log.document) == document && log.member == *me;
-                logs.iter().find(is_its).map(|log| log.lane)
-            };
-            lane = first(self.roster.erased(&document)).or_else(|| first(Some(self.roster.document())));
+            lane = self.lane_that_erases(me, &document);
         }
         Ok(match lane {
             Some(lane) if !missed.is_empty() => Missed::Changes(Changes {
@@ -418,6 +420,20 @@ impl Classroom {
             }),
             _ => Missed::Nothing(doubtful),
         })
+    }
+
+    /// The lane whose tab sees to all of what is missed of a document that this person erases: all tabs know it alike, whatever
+    /// they have heard of each other. It is that which listed what takes its place, for this is known also if that is erased as
+    /// well. Whoever writes in the list can take that away; then it is one that has listed something.
+    fn lane_that_erases(&self, me: &MemberId, document: &DocumentId) -> Option<LaneId> {
+        let successor = self.roster.erased(document)?;
+        let lister = self.own_document()?.lister(successor.0);
+        let is_own = |log: &&Log| log.document == self.roster.document() && log.member == *me;
+        let mut own = self.logs.keys().filter(is_own);
+        let listed = own
+            .clone()
+            .find(|log| lister.as_deref() == Some(log.actor().as_slice()));
+        listed.or_else(|| own.next()).map(|log| log.lane)
     }
 
     /// How much of older documents is in one, as those say who erase, and this person; and the changes that say so.

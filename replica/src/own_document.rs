@@ -65,6 +65,11 @@ impl OwnDocument {
         })
     }
 
+    /// The actor that listed a document, also if that was started anew since.
+    pub(crate) fn lister(&self, document: DocumentId) -> Option<Vec<u8>> {
+        self.document.lister(document)
+    }
+
     pub(crate) fn apply_changes(&mut self, changes: &[Vec<u8>]) -> Result<Applied, documents::Error> {
         self.reading.take();
         self.document.apply_changes(changes)

@@ -50,6 +50,35 @@ impl World {
         self.tab_mut(tab).pages.remove(&(classroom, document));
     }
 
+    /// The logs of a page of which the store of a tab has something.
+    fn logs_of(&self, tab: usize, page: PageKey) -> BTreeSet<Vec<u8>> {
+        let rows = self.store(self.tab(tab).profile).table(Table::Segments);
+        let of_it = rows.into_iter().filter(|(key, _)| key[32..48] == page.1.0);
+        of_it.map(|(key, _)| key[..96].to_vec()).collect()
+    }
+
+    /// One tab comes online and goes on, and no other, until what it carries over into a page is in the store.
+    async fn carry_over_alone(&mut self, tab: usize, page: PageKey) {
+        let before = self.logs_of(tab, page);
+        self.handle(tab, Event::NetworkUp);
+        self.go_on_alone(tab, |world| world.logs_of(tab, page) != before)
+            .await;
+    }
+
+    async fn go_on_alone(&mut self, tab: usize, until: impl Fn(&Self) -> bool) {
+        while !until(self) {
+            let step = self.steps().into_iter().find(|step| step.tab() == tab);
+            match step {
+                Some(step) => self.step(step).await,
+                None => {
+                    tokio::task::yield_now().await;
+                    self.now += 20;
+                    self.handle(tab, Event::Tick);
+                }
+            }
+        }
+    }
+
     fn rows_of(&self, profile: usize, page: PageKey) -> Vec<Table> {
         let tables = [
             Table::Segments,
@@ -286,27 +315,9 @@ async fn what_a_tab_carried_over_before_it_crashed_is_not_carried_over_again() {
     world.write_word(ben, page, "[meanwhile]");
     world.until_on_relay_of(ben).await;
 
-    // Only the first tab goes on, until what it carried over is in the store.
+    // Only the first tab goes on, until what it carried over is in the store; what the second would hear of it is lost.
     world.profiles[home].linked = true;
-    world.handle(amina, Event::NetworkUp);
-    let lanes = |world: &World| -> BTreeSet<Vec<u8>> {
-        let rows = world.store(home).table(Table::Segments);
-        let of_it = rows.into_iter().filter(|(key, _)| key[32..48] == next.1.0);
-        of_it.map(|(key, _)| key[..96].to_vec()).collect()
-    };
-    let before = lanes(&world);
-    while lanes(&world) == before {
-        let step = world.steps().into_iter().find(|step| step.tab() == amina);
-        match step {
-            // What the second tab would hear of it is lost.
-            Some(step) => world.step(step).await,
-            None => {
-                tokio::task::yield_now().await;
-                world.now += 20;
-                world.handle(amina, Event::Tick);
-            }
-        }
-    }
+    world.carry_over_alone(amina, next).await;
     world.tab_mut(second).notes.clear();
     world.crash_tab(amina);
 
@@ -319,6 +330,61 @@ async fn what_a_tab_carried_over_before_it_crashed_is_not_carried_over_again() {
     let after = world.until_equal(next).await;
     assert_eq!(after, words_of(&["[before]", "[meanwhile]"]));
     world.check_gone(second, page).await;
+}
+
+/// A tab that wrote in the new page before the one that had started it heard of that took itself for that one: both carried
+/// over what had come in.
+#[tokio::test]
+async fn of_two_tabs_that_write_in_the_new_page_one_carries_over() {
+    // Of two lanes one sorts first.
+    for starter in 0..2 {
+        let Pair {
+            mut world,
+            amina,
+            ben,
+            page,
+            ..
+        } = Pair::new("two tabs carry over").await;
+        let home = world.tab(amina).profile;
+        let tabs = [amina, world.open_tab(home)];
+        let (starter, other) = (tabs[starter], tabs[1 - starter]);
+        world.open_page(tabs[1], page).await;
+        world.until_equal(page).await;
+        world.cut(home);
+        let next = world.start_anew(starter, page).await.unwrap();
+        for tab in tabs {
+            world.close_page(tab, page).await;
+            world.open_page(tab, next).await;
+        }
+        world.write_word(ben, page, "[meanwhile]");
+        world.until_on_relay_of(ben).await;
+
+        // They hear nothing of each other.
+        let before = world.logs_of(other, next);
+        world.write_word(other, next, "[other]");
+        world
+            .go_on_alone(other, |world| world.logs_of(other, next) != before)
+            .await;
+        world
+            .go_on_alone(other, |world| world.tab(other).writing.is_none())
+            .await;
+        world.tab_mut(starter).notes.clear();
+        world.profiles[home].linked = true;
+        world.carry_over_alone(starter, next).await;
+        world.tab_mut(other).notes.clear();
+        let received = world.tab(other).received;
+        world.handle(other, Event::NetworkUp);
+        world
+            .go_on_alone(other, |world| world.tab(other).received > received)
+            .await;
+        let later = world.now + 5_000;
+        world.go_on_alone(other, |world| world.now >= later).await;
+
+        world.follow(page, next).await;
+        let after = world.until_equal(next).await;
+        assert_eq!(after, words_of(&["[meanwhile]", "[other]"]));
+        world.check_gone(amina, page).await;
+    }
 }
 
 #[tokio::test]
