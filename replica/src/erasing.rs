@@ -171,7 +171,7 @@ impl<R: CryptoRng> Replica<R> {
             {
                 self.keep_aside(id, AsideReason::Erased, row)?;
             }
-            self.writes.next().delete(table, key);
+            self.batch(id).delete(table, key);
         }
         Ok(())
     }

@@ -387,6 +387,42 @@ async fn of_two_tabs_that_write_in_the_new_page_one_carries_over() {
     }
 }
 
+/// What is read behind an invite is stored with the joining: so was what had been erased by then.
+#[tokio::test]
+async fn what_is_erased_while_somebody_looks_behind_an_invite_is_not_stored() {
+    let Pair {
+        mut world,
+        amina,
+        ben,
+        page,
+        ..
+    } = Pair::new("erased behind an invite").await;
+    world.write_word(ben, page, "[before]");
+    world.until_equal(page).await;
+    let link = world.invite(amina, page.0, Role::Student).await;
+    world.until_on_relay().await;
+    let profile = world.profile();
+    let chi = world.open_tab(profile);
+    let preview = Command::Preview { link: link.clone() };
+    assert!(matches!(world.ask(chi, preview).await, Ok(Answer::Preview(_))));
+
+    let received = world.tab(chi).received;
+    let next = world.start_anew(amina, page).await.unwrap();
+    world.until_on_relay_of(amina).await;
+    world
+        .until("it is heard behind the invite", |world| {
+            // The new page, the list, and the roster's entry.
+            world.tab(chi).received >= received + 3
+        })
+        .await;
+    world.pass(3).await;
+    world.join(chi, &link, person("Chi", "Kilimo School", "KE")).await;
+    world.until_on_relay_of(chi).await;
+    world.pass(3).await;
+    assert!(world.rows_of(profile, next).contains(&Table::Segments));
+    assert_eq!(world.rows_of(profile, page), []);
+}
+
 #[tokio::test]
 async fn a_page_that_is_not_open_is_read_and_one_started_anew_twice_is_found() {
     let Pair {
