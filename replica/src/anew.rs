@@ -6,7 +6,7 @@
 //! until the relay has heard of it, and lets it hear only when it has the new document. The relay takes it only if nothing came
 //! in behind what the lead has: so all that it ever had is carried over when it hears of it, and is not again.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use documents::change::{self, ChangeInfo, Hash};
 use documents::classroom::Listing;
@@ -34,6 +34,8 @@ pub(crate) enum Missed {
     /// It can't be made there, for this reason: these changes, as far as they are known.
     Lost(Refusal, BTreeSet<Hash>),
     Changes(Changes),
+    /// The tab that holds this lane has what is not in the page here.
+    Elsewhere(LaneId),
 }
 
 pub(crate) struct Changes {
@@ -45,6 +47,8 @@ pub(crate) struct Changes {
     ends: Ends,
     /// The tab that holds this lane makes them.
     lane: LaneId,
+    /// Another one has more, which is not in the page here.
+    is_all: bool,
 }
 
 impl<R: CryptoRng> Replica<R> {
@@ -171,8 +175,9 @@ impl<R: CryptoRng> Replica<R> {
         let Some(classroom) = self.classrooms.get_mut(id) else {
             return Ok(Missed::Nothing(BTreeSet::new()));
         };
-        let is_mine = |log: &&Log| log.document == document && log.member == me;
-        if !classroom.erases(&document) && classroom.logs.keys().all(|log| !is_mine(&log)) {
+        let is_mine = |log: &Log| log.document == document && log.member == me;
+        let unsent = classroom.outbox.keys().map(|(log, _)| log);
+        if !classroom.erases(&document) && !classroom.logs.keys().chain(unsent).any(is_mine) {
             return Ok(Missed::Nothing(BTreeSet::new()));
         }
         let Some(successor) = classroom.last_successor(&document) else {
@@ -220,13 +225,18 @@ impl<R: CryptoRng> Replica<R> {
         if classroom.erases(&document) && classroom.is_short_of(&document) {
             return Ok(Missed::Lost(Refusal::NotCovered, BTreeSet::new()));
         }
-        let found = classroom.missed(&me, document, &between, successor)?;
+        let found = classroom.missed(&me, document, &between, successor, &self.held)?;
+        if let Missed::Elsewhere(lane) = found {
+            self.effects.push(Effect::Adopt(lane));
+            return Ok(Missed::Unclear);
+        }
         let Missed::Changes(Changes {
             missed,
             doubtful,
             noted,
             ends,
             lane,
+            is_all,
         }) = found
         else {
             return Ok(found);
@@ -274,7 +284,11 @@ impl<R: CryptoRng> Replica<R> {
         self.seal(id, log, std::slice::from_ref(&change))?;
         self.apply(id, successor, vec![change]);
         self.apply_arrived();
-        Ok(Missed::Nothing(doubtful))
+        Ok(if is_all {
+            Missed::Nothing(doubtful)
+        } else {
+            Missed::Unclear
+        })
     }
 }
 
@@ -360,6 +374,7 @@ impl Classroom {
         document: DocumentId,
         between: &[DocumentId],
         successor: DocumentId,
+        held: &BTreeSet<LaneId>,
     ) -> Result<Missed, Error> {
         let erases = self.erases(&document);
         let (noted, has) = self.ends_noted(me, &successor)?;
@@ -371,7 +386,7 @@ impl Classroom {
         }
         let (_, mut ends) = self.ends_noted(me, &document)?;
         let logs: Vec<Log> = self.logs.keys().copied().collect();
-        let unsent = self.unsent_names(&document);
+        let unsent = self.unsent_changes(&document);
         let Some(old) = self.page_mut(&document) else {
             return Ok(Missed::Nothing(BTreeSet::new()));
         };
@@ -379,20 +394,35 @@ impl Classroom {
         for bytes in old.changes_since(&[])? {
             changes.push(change::inspect(&bytes)?);
         }
+        // Another tab told of it, and what it builds on is not here; or is nowhere any more.
+        let here: BTreeSet<Hash> = changes.iter().map(|info| info.hash).collect();
+        let is_absent = |(_, info): &&(LaneId, ChangeInfo)| !erases && !here.contains(&info.hash);
+        let absent = unsent.values().filter(is_absent);
+        changes.extend(absent.map(|(_, info)| info.clone()));
         let (mut missed, mut doubtful) = (BTreeSet::new(), BTreeSet::new());
         let mut lane: Option<LaneId> = None;
+        let mut elsewhere: Option<LaneId> = None;
         for info in &changes {
             let is_within = |end: &&End| info.sequence <= end.sequence;
             let there = has.get(&info.actor).filter(is_within);
             let there = there.or_else(|| carried.get(&info.actor).filter(is_within));
-            let is_unsent = unsent.contains(&info.hash);
-            // If nobody says how much is there, what the relay had is: whoever erases it had it.
-            if there.is_some() || has.is_empty() && !erases && !is_unsent {
-                let is_last =
-                    |other: &ChangeInfo| other.actor == info.actor && Some(&End::of(other)) == there;
-                if is_unsent && !changes.iter().any(is_last) {
+            let unsent_on = unsent.get(&info.hash).map(|(lane, _)| *lane);
+            let is_last = |other: &ChangeInfo| other.actor == info.actor && Some(&End::of(other)) == there;
+            let is_known = match there {
+                Some(_) => changes.iter().any(is_last),
+                None => here.contains(&info.hash),
+            };
+            if let Some(lane) = unsent_on.filter(|_| !is_known) {
+                // The tab that wrote it knows.
+                if erases || held.contains(&lane) {
                     doubtful.insert(info.hash);
+                } else {
+                    elsewhere = Some(lane);
                 }
+                continue;
+            }
+            // If nobody says how much is there, what the relay had is: whoever erases it had it.
+            if there.is_some() || has.is_empty() && !erases && unsent_on.is_none() {
                 continue;
             }
             let is_its = |log: &&Log| {
@@ -410,14 +440,16 @@ impl Classroom {
         if erases {
             lane = self.lane_that_erases(me, &document);
         }
-        Ok(match lane {
-            Some(lane) if !missed.is_empty() => Missed::Changes(Changes {
+        Ok(match (lane, elsewhere) {
+            (Some(lane), _) if !missed.is_empty() => Missed::Changes(Changes {
                 missed,
                 doubtful,
                 noted,
                 ends,
                 lane,
+                is_all: elsewhere.is_none(),
             }),
+            (_, Some(lane)) => Missed::Elsewhere(lane),
             _ => Missed::Nothing(doubtful),
         })
     }
@@ -467,14 +499,18 @@ impl Classroom {
             })
     }
 
-    /// The names of own changes of a document that the relay does not have.
-    fn unsent_names(&self, document: &DocumentId) -> BTreeSet<Hash> {
-        let mut names = BTreeSet::new();
+    /// The own changes of a document that the relay does not have, each with its lane.
+    fn unsent_changes(&self, document: &DocumentId) -> BTreeMap<Hash, (LaneId, ChangeInfo)> {
+        let mut changes = BTreeMap::new();
         for ((log, _), unsent) in &self.outbox {
             if log.document == *document && !unsent.settled {
-                names.extend(self.names_in(&unsent.segment));
+                for bytes in self.open_own(&unsent.segment).unwrap_or_default() {
+                    if let Ok(info) = change::inspect(&bytes) {
+                        changes.insert(info.hash, (log.lane, info));
+                    }
+                }
             }
         }
-        names
+        changes
     }
 }

@@ -10,8 +10,10 @@ use protocol::{ClassroomId, DocumentId, Refusal};
 
 use crate::anew::Missed;
 use crate::aside::{Aside, What as Kept};
+use crate::classroom::{Classroom, Copy};
 use crate::loading::What;
-use crate::store::{self, AsideReason, Changes, Table};
+use crate::store::{self, AsideReason, Changes, Records, Table};
+use crate::tabs::Note;
 use crate::{Error, Replica};
 
 impl<R: CryptoRng> Replica<R> {
@@ -19,11 +21,7 @@ impl<R: CryptoRng> Replica<R> {
     pub(crate) fn look_for_erased(&mut self, id: &ClassroomId) {
         if let Some(classroom) = self.classrooms.get_mut(id) {
             classroom.carried.retain(|_, carried| carried.is_ok());
-            for (document, _) in classroom.roster.erased_documents() {
-                if classroom.documents.contains_key(&document) || classroom.titles.contains_key(&document) {
-                    classroom.erased_due.insert(document);
-                }
-            }
+            classroom.note_erased();
         }
         self.drop_erased_offers(id);
         self.settle_erased(id);
@@ -65,7 +63,7 @@ impl<R: CryptoRng> Replica<R> {
                 continue;
             }
             let missed = match self.carry_over(id, document) {
-                Ok(Missed::Unclear | Missed::Changes(_)) => continue,
+                Ok(Missed::Unclear | Missed::Elsewhere(_) | Missed::Changes(_)) => continue,
                 Ok(Missed::Lost(reason, missed)) => Err((reason, missed)),
                 Ok(Missed::Nothing(doubtful)) => Ok(doubtful),
                 // It may yet be told.
@@ -116,6 +114,14 @@ impl<R: CryptoRng> Replica<R> {
                 is_kept.then(|| unsent.segment.encode().ok())?
             });
             self.not_sent(id, &log, last);
+            if self.held.contains(&log.lane) {
+                // The others wait for what this tab makes of it.
+                self.tell_tabs(&Note::OnRelay {
+                    classroom: *id,
+                    log,
+                    index: last,
+                });
+            }
             // An aside record always encodes: it is bytes and a number.
             if let Some(item) = item
                 && self.keep_aside(id, AsideReason::Erased, item).is_err()
@@ -144,6 +150,7 @@ impl<R: CryptoRng> Replica<R> {
     pub(crate) fn read_erased(&mut self, id: &ClassroomId, document: DocumentId, missed: BTreeSet<Hash>) {
         let tables = [
             Table::Segments,
+            Table::Outbox,
             Table::Logs,
             Table::Documents,
             Table::Titles,
@@ -157,14 +164,39 @@ impl<R: CryptoRng> Replica<R> {
         self.read(*id, What::Erased(document, missed), ranges);
     }
 
-    /// What the store has of an erased document was read.
+    /// What the store has of an erased document was read. While another tab has something unsent there it stays, and is known
+    /// here again: that tab may crash before it has carried that over.
     pub(crate) fn erased_read(
         &mut self,
         id: &ClassroomId,
+        document: &DocumentId,
         missed: &BTreeSet<Hash>,
         found: Changes,
     ) -> Result<(), Error> {
+        let is_unsent = |((table, key), row): (&(Table, Vec<u8>), &Option<Vec<u8>>)| {
+            *table == Table::Outbox
+                && store::parse_outbox_key(key).is_some_and(|(.., is_settled)| !is_settled)
+                && row.as_ref().is_some_and(|row| Segment::decode(row).is_ok())
+        };
+        let is_due = |classroom: &Classroom| classroom.erased_due.contains(document);
+        if found.iter().any(is_unsent) || self.classrooms.get(id).is_some_and(is_due) {
+            let mut records = Records::new();
+            for ((table, key), row) in found {
+                if let Some(row) = row {
+                    records.entry(table).or_default().push((key, row));
+                }
+            }
+            self.read_logs(&records);
+            self.read_unsent(&records);
+            if let Some(classroom) = self.classrooms.get_mut(id) {
+                classroom.note_erased();
+            }
+            return Ok(());
+        }
         for ((table, key), row) in found {
+            if table == Table::Outbox {
+                continue;
+            }
             if let (Table::Segments, Some(row)) = (table, row)
                 && !missed.is_empty()
                 && self.holds_any(id, missed, &row)
@@ -185,5 +217,20 @@ impl<R: CryptoRng> Replica<R> {
             .names_in(&segment)
             .iter()
             .any(|name| names.contains(name))
+    }
+}
+
+impl Classroom {
+    /// Notes which documents are erased and still to be seen to: something of them is here, or another tab told of something
+    /// that it has not sent.
+    pub(crate) fn note_erased(&mut self) {
+        for (document, _) in self.roster.erased_documents() {
+            if self.outbox.keys().any(|(log, _)| log.document == document) {
+                self.documents.entry(document).or_insert(Copy::Away);
+            }
+            if self.documents.contains_key(&document) || self.titles.contains_key(&document) {
+                self.erased_due.insert(document);
+            }
+        }
     }
 }

@@ -34,6 +34,8 @@ pub(crate) enum Source {
     Needed,
     /// From a file: the relay may not have it.
     File,
+    /// From another tab of this profile, which still hands over what was written in a document that is erased.
+    Tab,
 }
 
 /// Where a roster entry comes from.
@@ -381,7 +383,7 @@ impl<R: CryptoRng> Replica<R> {
         let Some(classroom) = self.classrooms.get_mut(id) else {
             return Ok(None);
         };
-        let mut taken = classroom.take(segment, source == Source::Needed)?;
+        let mut taken = classroom.take(segment, source)?;
         if matches!(taken, Taken::Foreign) {
             if !is_mine || source == Source::File {
                 // The tab that holds the lane sees to it, and tells.
@@ -391,7 +393,7 @@ impl<R: CryptoRng> Replica<R> {
             let Some(classroom) = self.classrooms.get_mut(id) else {
                 return Ok(None);
             };
-            taken = classroom.take(segment, source == Source::Needed)?;
+            taken = classroom.take(segment, source)?;
         }
         if matches!(taken, Taken::Changes(_)) && is_mine && log.lane == self.lane {
             // Somebody else writes on this lane: this machine was restored to an earlier state while it ran.
@@ -562,7 +564,11 @@ impl<R: CryptoRng> Replica<R> {
         let Some(classroom) = self.classrooms.get_mut(id) else {
             return Ok(());
         };
-        match classroom.take(&segment, false)? {
+        let taken = classroom.take(&segment, Source::Tab)?;
+        if classroom.roster.erased(&log.document).is_some() {
+            classroom.note_erased();
+        }
+        match taken {
             Taken::Changes(changes) => self.apply(id, log.document, changes),
             Taken::Overlapping if last >= known => {
                 let record = classroom.logs.entry(log).or_insert(LogRecord::EMPTY);
@@ -619,7 +625,7 @@ impl Classroom {
     }
 
     /// Checks a segment against its log, its author and its key, and moves the log on.
-    fn take(&mut self, segment: &Segment, is_needed: bool) -> Result<Taken, crate::Error> {
+    fn take(&mut self, segment: &Segment, source: Source) -> Result<Taken, crate::Error> {
         let header = &segment.header;
         let log = header.log;
         let record = self.logs.get(&log).copied().unwrap_or(LogRecord::EMPTY);
@@ -649,9 +655,9 @@ impl Classroom {
         }
         match self.roster.check_segment(header) {
             Ok(()) => {}
-            Err(Unfit::BeyondCutoff) if is_needed => {}
+            Err(Unfit::BeyondCutoff) if source == Source::Needed => {}
             // It is still carried over.
-            Err(Unfit::Erased) if self.erases(&log.document) => {}
+            Err(Unfit::Erased) if source == Source::Tab || self.erases(&log.document) => {}
             Err(unfit) => return Ok(Taken::Aside(unfit.into())),
         }
         if self

@@ -211,8 +211,9 @@ impl<R: CryptoRng> Replica<R> {
                     self.shown_home = None;
                 }
             }
-            What::Erased(_, missed) => {
-                if self.erased_read(&id, missed, reading.complete(records)).is_err() {
+            What::Erased(document, missed) => {
+                let found = reading.complete(records);
+                if self.erased_read(&id, document, missed, found).is_err() {
                     self.shown_home = None;
                 }
             }

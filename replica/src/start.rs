@@ -232,7 +232,7 @@ impl<R: CryptoRng> Replica<R> {
         }
     }
 
-    fn read_logs(&mut self, records: &Records) {
+    pub(crate) fn read_logs(&mut self, records: &Records) {
         for (key, value) in rows(records, Table::Logs) {
             if let Some((id, log, _)) = store::parse_log_key(key)
                 && let Some(classroom) = self.classrooms.get_mut(&id)
@@ -253,7 +253,7 @@ impl<R: CryptoRng> Replica<R> {
         }
     }
 
-    fn read_unsent(&mut self, records: &Records) {
+    pub(crate) fn read_unsent(&mut self, records: &Records) {
         for (key, value) in rows(records, Table::Outbox) {
             if let Some((id, log, index, settled)) = store::parse_outbox_key(key)
                 && let Ok(segment) = Segment::decode(value)

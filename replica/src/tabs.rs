@@ -39,6 +39,7 @@ pub(crate) enum Note {
         classroom: ClassroomId,
         segment: Vec<u8>,
     },
+    /// A segment need not be sent any more: the relay has it, or it was seen to when its document was erased.
     OnRelay {
         classroom: ClassroomId,
         log: Log,
@@ -218,6 +219,7 @@ impl<R: CryptoRng> Replica<R> {
                     classroom.outbox.insert((log, last), unsent);
                 }
             }
+            classroom.note_erased();
             // Something may have stood in the place of what was not this tab's to give up.
             classroom.aside_due = true;
         }

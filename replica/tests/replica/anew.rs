@@ -20,7 +20,7 @@ use replica::store::Table;
 use crate::rng::SeededRng;
 use crate::script::{Author, Script, Submitted};
 use crate::tab::{PageKey, word_at, words};
-use crate::world::{Pair, World, person};
+use crate::world::{Pair, Step, World, person};
 
 impl World {
     async fn start_anew(&mut self, tab: usize, page: PageKey) -> Result<PageKey, Problem> {
@@ -41,6 +41,13 @@ impl World {
             .await;
             self.close_page(tab, from).await;
             self.open_page(tab, to).await;
+        }
+    }
+
+    /// Has all written that a tab has to write, and nothing else happen.
+    async fn write(&mut self, tab: usize) {
+        while self.tab(tab).writing.is_some() {
+            self.step(Step::Write(tab)).await;
         }
     }
 
@@ -421,6 +428,115 @@ async fn what_is_erased_while_somebody_looks_behind_an_invite_is_not_stored() {
     world.pass(3).await;
     assert!(world.rows_of(profile, next).contains(&Table::Segments));
     assert_eq!(world.rows_of(profile, page), []);
+}
+
+/// A page that Amina starts anew, where Ben has heard of it. He has it open in one tab, where he wrote offline, and not in
+/// another.
+async fn started_anew_with_two_tabs(
+    seed: &str,
+    offline: Option<&str>,
+    is_told: bool,
+) -> (World, [usize; 3], [PageKey; 2]) {
+    let Pair {
+        mut world,
+        amina,
+        ben,
+        page,
+        ..
+    } = Pair::new(seed).await;
+    let home = world.tab(ben).profile;
+    let second = world.open_tab(home);
+    world.write_word(amina, page, "[before]");
+    world.until_on_relay().await;
+    world.cut(home);
+    if let Some(word) = offline {
+        world.write_word(ben, page, word);
+        world.write(ben).await;
+    }
+    if !is_told {
+        world.tab_mut(second).notes.clear();
+    }
+    let next = world.start_anew(amina, page).await.unwrap();
+    world.close_page(amina, page).await;
+    world.open_page(amina, next).await;
+    world.until_on_relay_of(amina).await;
+    world.link(home);
+    world.pass(3).await;
+    (world, [amina, ben, second], [page, next])
+}
+
+/// It put that into its outbox, for good: the relay does not take it, and the page was erased in that tab already.
+#[tokio::test]
+async fn what_a_tab_writes_in_a_page_that_another_tab_has_erased_is_carried_over_once() {
+    let (mut world, [amina, ben, second], [page, next]) =
+        started_anew_with_two_tabs("erased in a tab", None, true).await;
+    for word in ["[one]", "[two]"] {
+        world.write_word(ben, page, word);
+        world.pass(1).await;
+    }
+    world.follow(page, next).await;
+    world.open_page(second, next).await;
+    world.pass(15).await;
+    assert_eq!(
+        world.until_equal(next).await,
+        words_of(&["[before]", "[one]", "[two]"])
+    );
+    for tab in [ben, second] {
+        assert_eq!(world.tab(tab).classroom(&page.0).kept_aside, 0);
+    }
+    world.check_gone(amina, page).await;
+}
+
+/// That tab did not have it in its page, and so not the change that the other one said is the last that was carried over.
+#[tokio::test]
+async fn what_a_tab_writes_when_another_tab_knows_of_the_erasure_that_one_has_as_well() {
+    let (mut world, [amina, ben, second], [page, next]) =
+        started_anew_with_two_tabs("erased and heard", Some("[offline]"), true).await;
+    world.write_word(ben, page, "[last]");
+    world.pass(1).await;
+    world.follow(page, next).await;
+    world.open_page(second, next).await;
+    assert_eq!(
+        world.until_equal(next).await,
+        words_of(&["[before]", "[last]", "[offline]"])
+    );
+    for tab in [ben, second] {
+        assert_eq!(world.tab(tab).classroom(&page.0).kept_aside, 0);
+    }
+    world.check_gone(amina, page).await;
+}
+
+/// The tab that did not have it open erased all that was in the store of it.
+#[tokio::test]
+async fn what_a_tab_has_not_carried_over_when_it_crashes_another_one_carries_over() {
+    let (mut world, [amina, ben, second], [page, next]) =
+        started_anew_with_two_tabs("erased and crashed", Some("[offline]"), false).await;
+    world.crash_tab(ben);
+    world.open_page(second, next).await;
+    world.pass(3).await;
+    assert_eq!(
+        world.until_equal(next).await,
+        words_of(&["[before]", "[offline]"])
+    );
+    assert_eq!(world.tab(second).classroom(&page.0).kept_aside, 0);
+    world.check_gone(amina, page).await;
+}
+
+/// What it builds on is not in the store any more.
+#[tokio::test]
+async fn what_is_written_in_a_page_that_another_tab_has_erased_is_kept_aside_after_a_crash() {
+    let (mut world, [amina, ben, second], [page, next]) =
+        started_anew_with_two_tabs("erased, written and crashed", None, true).await;
+    world.write_word(ben, page, "[last]");
+    world.write(ben).await;
+    world.tab_mut(second).notes.clear();
+    let home = world.tab(ben).profile;
+    world.crash_machine(home);
+    let ben = world.open_tab(home);
+    world.open_page(ben, next).await;
+    assert_eq!(world.until_equal(next).await, words_of(&["[before]"]));
+    assert_eq!(world.tab(ben).classroom(&page.0).kept_aside, 1);
+    world.check_gone(amina, page).await;
 }
 
 #[tokio::test]
