@@ -14,7 +14,7 @@ use simulator::{
 const SEEDS: Range<u64> = 300..600;
 
 /// Histories that went wrong once. The README says of what.
-const NAMED: [&str; 78] = [
+const NAMED: [&str; 83] = [
     "governed 6",
     "governed 13",
     "apart 5",
@@ -93,6 +93,11 @@ const NAMED: [&str; 78] = [
     "governed 6013428",
     "mixed 6012089",
     "anew 197",
+    "anew 899",
+    "anew 1067",
+    "anew 6100815",
+    "anew 6105103",
+    "anew 6210087",
 ];
 
 #[test]
