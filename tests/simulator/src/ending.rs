@@ -330,6 +330,26 @@ impl World {
                     .classrooms
                     .values()
                     .all(|classroom| tab.is_on_relay(&classroom.id) || self.is_shut_out(classroom))
+        }) && !self.carries_over()
+    }
+
+    /// Whether a device has something still of a page that was started anew: what is not in the new one is made there again
+    /// before that goes.
+    fn carries_over(&self) -> bool {
+        self.classrooms().iter().any(|id| {
+            let roster = self.auditor.roster(id);
+            let erased = roster.map(Roster::erased_documents).unwrap_or_default();
+            let is_of_it = |key: &[u8]| {
+                let mut erased = erased.iter();
+                key.starts_with(&id.0) && erased.any(|(document, _)| key.get(32..48) == Some(&document.0))
+            };
+            let mut devices = self.devices.iter().enumerate();
+            devices.any(|(number, device)| {
+                let mut rows = device.store.table(Table::Segments);
+                !erased.is_empty()
+                    && !self.is_device_shut_out(number, id)
+                    && rows.any(|(key, _)| is_of_it(key))
+            })
         })
     }
 

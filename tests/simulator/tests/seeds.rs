@@ -14,7 +14,7 @@ use simulator::{
 const SEEDS: Range<u64> = 300..600;
 
 /// Histories that went wrong once. The README says of what.
-const NAMED: [&str; 83] = [
+const NAMED: [&str; 88] = [
     "governed 6",
     "governed 13",
     "apart 5",
@@ -98,6 +98,11 @@ const NAMED: [&str; 83] = [
     "anew 6100815",
     "anew 6105103",
     "anew 6210087",
+    "anew 1299",
+    "anew 6103327",
+    "anew 6209631",
+    "anew 459",
+    "anew 8100422",
 ];
 
 #[test]
