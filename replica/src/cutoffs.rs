@@ -416,6 +416,12 @@ impl<R: CryptoRng> Replica<R> {
 }
 
 impl Classroom {
+    /// Whether all of a segment lies beyond the end of its log.
+    pub(crate) fn begins_beyond(&self, header: &Header) -> bool {
+        let end = self.roster.cutoff(&header.log);
+        end.is_some_and(|end| end <= header.first)
+    }
+
     /// Where a log ends that goes on beyond that here.
     pub(crate) fn cut(&self, log: &Log) -> Option<u64> {
         let end = self.roster.cutoff(log)?;

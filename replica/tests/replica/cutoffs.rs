@@ -269,6 +269,51 @@ async fn what_comes_before_what_others_built_on_stays_with_it() {
     until_shown(&mut world, &staying, page, &all, 0).await;
 }
 
+/// A relay that lost it gets it from one of them, and gives it to the others, who have it.
+#[tokio::test]
+async fn a_fold_from_beyond_that_others_built_on_stays_where_it_is_when_it_comes_again() {
+    let Schools {
+        mut world,
+        amina,
+        ben,
+        chao,
+        dora,
+        classroom,
+        page,
+    } = Schools::new("a fold comes again").await;
+    world.cut(0);
+    for word in ["[1]", "[2]", "[3]", "[4]"] {
+        world.write_word(dora, page, word);
+        until_same(&mut world, &[ben, chao], page, word).await;
+    }
+    world.write_word(ben, page, "[on it]");
+    until_same(&mut world, &[chao, dora], page, "[on it]").await;
+    let lane = lane_of(&world, 3, page, me(&world, dora));
+    world.pass(31).await;
+    world
+        .until("it is folded", |world| {
+            (1..4).all(|profile| spans(world, profile, page, lane) == [(0, 3)])
+        })
+        .await;
+    let change = Command::ChangeRole {
+        classroom,
+        member: me(&world, dora),
+        role: Role::Guest,
+    };
+    assert_eq!(world.ask(amina, change).await, Ok(Answer::Done));
+    world.link(0);
+    let mut all = [amina, ben, chao, dora];
+    let words = ["[1]", "[2]", "[3]", "[4]", "[on it]"];
+    until_shown(&mut world, &all, page, &words, 0).await;
+
+    world.replace_relay().await;
+    world.pass(60).await;
+    until_shown(&mut world, &all, page, &words, 0).await;
+    restart_all(&mut world, &mut all, page).await;
+    world.until_on_relay().await;
+    until_shown(&mut world, &all, page, &words, 0).await;
+}
+
 #[tokio::test]
 async fn who_may_only_read_now_keeps_their_late_work_aside_themselves() {
     let Schools {
@@ -640,4 +685,34 @@ async fn a_fold_that_another_tab_took_and_a_log_ends_within_is_taken_apart() {
         spans(&script.world, 0, script.page, author.log.lane),
         [(0, 0), (1, 1)]
     );
+}
+
+/// The author's device folded what a copy of its profile had sent a part of, on which others built: from the outside nobody can tell
+/// how far that goes within the fold.
+#[tokio::test]
+async fn a_fold_from_beyond_is_taken_in_the_place_of_what_others_built_on() {
+    for comes_first in [true, false] {
+        let seed = format!("in its place {comes_first}");
+        let (mut script, mut author) = Script::with_member(&seed, Role::Student).await;
+        let founder = script.founder().await;
+        let (changes, parts, hashes) = author.count_up(3);
+        let fold = author.fold((0, 2), (hashes[0], hashes[3]), &changes);
+        script.bring(&parts[0]).await;
+        script.write_word("[on it]");
+        script.go().await;
+        let entry = made_guest(&founder, &author, script.page, 0);
+        if comes_first {
+            script.bring(&fold).await;
+        }
+        script.bring_entry(&entry).await;
+        script.pass(1_000).await;
+        if !comes_first {
+            script.bring(&fold).await;
+        }
+        script.live(10).await;
+        let all = BTreeSet::from(["[0]", "[1]", "[2]", "[on it]"].map(str::to_owned));
+        assert_eq!(words(&script.text()), all);
+        assert_eq!(script.view().kept_aside, 0);
+        assert_eq!(spans(&script.world, 0, script.page, author.log.lane), [(0, 2)]);
+    }
 }

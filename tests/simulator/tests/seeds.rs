@@ -14,7 +14,8 @@ use simulator::{
 const SEEDS: Range<u64> = 300..600;
 
 /// Histories that went wrong once. The README says of what.
-const NAMED: [&str; 88] = [
+const NAMED: [&str; 90] = [
+const NAMED: [&str; 90] = [
     "governed 6",
     "governed 13",
     "apart 5",
@@ -103,6 +104,8 @@ const NAMED: [&str; 88] = [
     "anew 6209631",
     "anew 459",
     "anew 8100422",
+    "apart 6203675",
+    "apart 6206779",
 ];
 
 #[test]
