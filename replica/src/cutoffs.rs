@@ -123,6 +123,8 @@ impl<R: CryptoRng> Replica<R> {
                 classroom.know_aside(key, row);
             }
         }
+        // Until this tab has taken it out, its log says that it is here: it must not be let go of for that.
+        classroom.doubted = classroom.logs_in_doubt();
         if next.is_some() {
             self.look_aside(id, document, gaps, next);
             return;

@@ -347,21 +347,26 @@ async fn who_may_only_read_now_keeps_their_late_work_aside_themselves() {
     }
 }
 
-/// Lets everything happen but these steps, until a tab has asked its store for something.
-async fn until_reading(world: &mut World, tab: usize, held: &[Step]) {
+/// Lets everything happen but these steps, until something is so.
+async fn until_without(world: &mut World, held: &[Step], is_so: impl Fn(&World) -> bool) {
     for _ in 0..10_000 {
         for step in world.steps() {
             if !held.contains(&step) && world.steps().contains(&step) {
                 world.step(step).await;
             }
         }
-        if !world.tab(tab).reading.is_empty() {
+        if is_so(world) {
             return;
         }
         tokio::time::sleep(std::time::Duration::from_millis(1)).await;
         world.tick(20);
     }
-    panic!("nothing is read");
+    panic!("it does not come to that");
+}
+
+/// Lets everything happen but these steps, until a tab has asked its store for something.
+async fn until_reading(world: &mut World, tab: usize, held: &[Step]) {
+    until_without(world, held, |world| !world.tab(tab).reading.is_empty()).await;
 }
 
 /// What was asked for of what lies beyond comes as it was before it was folded.
@@ -492,6 +497,62 @@ async fn until_but_putting_aside(world: &mut World, tabs: &[usize], is_so: impl 
         world.tick(20);
     }
     panic!("it does not come to that");
+}
+
+/// One tab finds that another has taken out what it has in its log, and tries what is kept aside again before it has taken it out
+/// itself.
+#[tokio::test]
+async fn what_another_tab_has_put_aside_stays_there_until_this_one_has_taken_it_out() {
+    let Schools {
+        mut world,
+        amina,
+        ben,
+        chao,
+        dora,
+        classroom,
+        page,
+    } = Schools::new("put aside").await;
+    let second = world.open_tab(3);
+    world.open_page(second, page).await;
+    world.write_word(amina, page, "[in time]");
+    until_same(&mut world, &[amina, ben, chao, dora, second], page, "[in time]").await;
+    world.drain().await;
+    world.cut(3);
+    world.write_word(dora, page, "[late]");
+    world.drain().await;
+    let change = Command::ChangeRole {
+        classroom,
+        member: me(&world, dora),
+        role: Role::Guest,
+    };
+    assert_eq!(world.ask(amina, change).await, Ok(Answer::Done));
+    world.until_on_relay_of(amina).await;
+    world.link(3);
+    let reads = [Step::Read(dora)];
+    until_without(&mut world, &reads, |world| {
+        let is_aside = !world.store(3).table(Table::Aside).is_empty();
+        is_aside && !world.tab(dora).reading.is_empty()
+    })
+    .await;
+    while world.tab(dora).looked_aside.is_empty() {
+        world.step(Step::Read(dora)).await;
+    }
+    world.step(Step::Read(dora)).await;
+    let lock = Command::Lock {
+        classroom,
+        document: page.1,
+        locked: true,
+    };
+    world.give(amina, lock);
+    until_without(&mut world, &reads, |world| {
+        let documents = &world.tab(dora).classroom(&classroom).documents;
+        documents
+            .iter()
+            .any(|document| document.id == page.1 && document.locked)
+    })
+    .await;
+    until_shown(&mut world, &[dora, second], page, &["[in time]"], 1).await;
+    assert_eq!(world.store(3).table(Table::Aside).len(), 1);
 }
 
 /// What was asked for to be folded comes as it was before it was taken out.

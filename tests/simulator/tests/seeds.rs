@@ -14,8 +14,9 @@ use simulator::{
 const SEEDS: Range<u64> = 300..600;
 
 /// Histories that went wrong once. The README says of what.
-const NAMED: [&str; 90] = [
-const NAMED: [&str; 90] = [
+const NAMED: [&str; 91] = [
+const NAMED: [&str; 91] = [
+const NAMED: [&str; 91] = [
     "governed 6",
     "governed 13",
     "apart 5",
@@ -106,6 +107,7 @@ const NAMED: [&str; 90] = [
     "anew 8100422",
     "apart 6203675",
     "apart 6206779",
+    "mixed 7500038",
 ];
 
 #[test]
