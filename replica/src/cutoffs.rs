@@ -259,7 +259,8 @@ impl<R: CryptoRng> Replica<R> {
 
     /// What is nowhere but aside is put in its place again, as far as it counts.
     pub(crate) fn doubted_read(&mut self, id: &ClassroomId, log: &Log, found: &Changes) -> Result<(), Error> {
-        let me = self.me.as_ref().map(|me| me.keys.id());
+        self.apply_arrived();
+        let needed = self.needed_beyond(id, log.document);
         let mut rows: Vec<Segment> = Vec::new();
         let mut aside: Vec<(Segment, Vec<u8>)> = Vec::new();
         for ((table, key), row) in found {
@@ -286,7 +287,11 @@ impl<R: CryptoRng> Replica<R> {
             let is_within =
                 |row: &Segment| row.header.first <= header.last && header.first <= row.header.last;
             if !rows.iter().any(is_within) {
-                let counts = classroom.roster.check_segment(header).is_ok() && segment.verify(id).is_ok();
+                let counts = match classroom.roster.check_segment(header) {
+                    Ok(()) => segment.verify(id).is_ok(),
+                    Err(Unfit::BeyondCutoff) => needed.contains(&segment) && segment.verify(id).is_ok(),
+                    Err(_) => false,
+                };
                 let Some(changes) = classroom.changes_of(&segment).ok().filter(|_| counts) else {
                     is_settled = false;
                     continue;
@@ -296,16 +301,27 @@ impl<R: CryptoRng> Replica<R> {
                 continue;
             }
             self.no_more_aside(id, key);
-            if me == Some(log.member) {
-                // With its place in the log it lost that in the outbox.
-                self.send_after_all(id, segment)?;
-            }
+            self.send_own_after_all(id, segment)?;
         }
         if let Some(classroom) = self.classrooms.get_mut(id)
             && is_settled
         {
             classroom.doubted.remove(log);
             classroom.aside_due = true;
+        }
+        Ok(())
+    }
+
+    /// Own work lost its place in the outbox when it was put aside: has it sent, if the relay takes it of its author. Whoever has
+    /// built on the rest brings that.
+    pub(crate) fn send_own_after_all(&mut self, id: &ClassroomId, segment: Segment) -> Result<(), Error> {
+        let me = self.me.as_ref().map(|me| me.keys.id());
+        let header = &segment.header;
+        let is_taken = self.classrooms.get(id).is_some_and(|classroom| {
+            classroom.roster.check_segment(header).is_ok() || classroom.roster.may_write_again(header)
+        });
+        if me == Some(header.log.member) && is_taken {
+            self.send_after_all(id, segment)?;
         }
         Ok(())
     }
@@ -364,9 +380,16 @@ impl<R: CryptoRng> Replica<R> {
             for (id, document) in due {
                 self.read_needed(&id, document);
                 for segment in self.needed_beyond(&id, document) {
+                    let (header, reason) = (&segment.header, AsideReason::BeyondCutoff);
+                    let is_in_doubt = |classroom: &Classroom| classroom.is_in_doubt(reason, header);
+                    if self.classrooms.get(&id).is_some_and(is_in_doubt) {
+                        self.look_whether_here(&id, header.log);
+                        continue;
+                    }
                     let item = segment.encode()?;
                     if self.take_segment(&id, &segment, Source::Needed)?.is_none() {
                         self.let_in(&id, &item);
+                        self.send_own_after_all(&id, segment)?;
                     }
                 }
             }

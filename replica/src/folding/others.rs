@@ -58,6 +58,7 @@ impl<R: CryptoRng> Replica<R> {
             return self.take_or_keep_aside(id, fold);
         }
         let rows = in_a_row(rows);
+        let mut brings_more = false;
         match classroom.compared(fold, &present, &rows)? {
             Compared::Known => self.fold_behind(id, fold, &rows)?,
             Compared::Further => {
@@ -75,7 +76,8 @@ impl<R: CryptoRng> Replica<R> {
                 return self.keep_aside(id, reason, fold.encode()?);
             }
             Compared::Same { rows: replaced, new } => {
-                if fold.header.last >= present.next {
+                brings_more = fold.header.last >= present.next;
+                if brings_more {
                     let hash = fold.chain_hash(id)?;
                     let next = fold.header.last + 1;
                     classroom.logs.insert(
@@ -97,6 +99,10 @@ impl<R: CryptoRng> Replica<R> {
         }
         self.segments_on_relay(id, log, fold.header.first..=fold.header.last);
         self.let_in(id, &fold.encode()?);
+        if brings_more {
+            // It may have been aside, and nowhere else.
+            self.send_own_after_all(id, fold.clone())?;
+        }
         Ok(())
     }
 

@@ -472,6 +472,108 @@ async fn what_one_tab_takes_in_again_before_another_puts_it_aside_is_not_lost() 
     world.check_nothing_to_send().await;
 }
 
+/// The same of what does not count, but that somebody has built on: the relay would not take it of its author, and has it.
+#[tokio::test]
+async fn what_another_tab_puts_aside_that_others_built_on_is_not_sent_again() {
+    let Schools {
+        mut world,
+        amina,
+        ben,
+        chao,
+        dora,
+        classroom,
+        page,
+    } = Schools::new("put aside and built on").await;
+    let second = world.open_tab(3);
+    world.open_page(second, page).await;
+    world.drain().await;
+    world.cut(0);
+    world.write_word(dora, page, "[late]");
+    until_same(&mut world, &[ben, chao, dora, second], page, "[late]").await;
+    world.cut(1);
+    world.write_word(ben, page, "[on it]");
+    world.drain().await;
+    let change = Command::ChangeRole {
+        classroom,
+        member: me(&world, dora),
+        role: Role::Guest,
+    };
+    assert_eq!(world.ask(amina, change).await, Ok(Answer::Done));
+    world.link(0);
+    let both_put_aside = |world: &World| puts_aside(world, dora) && puts_aside(world, second);
+    until_but_putting_aside(&mut world, &[dora, second], both_put_aside).await;
+    world.step(Step::Write(second)).await;
+    world.link(1);
+    let is_in_again = |world: &World| world.store(3).table(Table::Aside).is_empty();
+    let held = [Step::Write(dora), Step::Receive(dora), Step::Hear(dora)];
+    until_without(&mut world, &held, is_in_again).await;
+    world.cut(3);
+    assert!(puts_aside(&world, dora));
+    world.step(Step::Write(dora)).await;
+    world.crash_tab(dora);
+    world.crash_tab(second);
+    assert_eq!(world.store(3).table(Table::Aside).len(), 1);
+
+    let dora = world.open_tab(3);
+    world.open_page(dora, page).await;
+    world.link(3);
+    let all = [amina, ben, chao, dora];
+    until_shown(&mut world, &all, page, &["[late]", "[on it]"], 0).await;
+    world.until_on_relay().await;
+    assert!(world.store(3).table(Table::Outbox).is_empty());
+}
+
+/// A copy of a profile goes on from what neither has sent, on a lane of its own: once their person may write again, that counts, and
+/// what was begun on a lane that others knew does for its sake, with what was folded with it.
+#[tokio::test]
+async fn what_a_copy_of_the_profile_built_on_is_sent_once_its_member_may_write_again() {
+    for (seed, more) in [
+        ("goes on", &[][..]),
+        ("folds", &["[1]"]),
+        ("folds more", &["[1]", "[2]"]),
+    ] {
+        let Schools {
+            mut world,
+            amina,
+            ben,
+            chao,
+            dora,
+            classroom,
+            page,
+        } = Schools::new(&format!("a copy {seed}")).await;
+        world.cut(3);
+        world.write_word(dora, page, "[late]");
+        world.drain().await;
+        let copy = world.clone_profile(3);
+        let other = world.open_tab(copy);
+        world.open_page(other, page).await;
+        world.write_word(other, page, "[on it]");
+        for word in more {
+            world.write_word(dora, page, word);
+            world.drain().await;
+        }
+        let member = me(&world, dora);
+        let change = |role| Command::ChangeRole {
+            classroom,
+            member,
+            role,
+        };
+        assert_eq!(world.ask(amina, change(Role::Guest)).await, Ok(Answer::Done));
+        world.until_on_relay_of(amina).await;
+        world.link(3);
+        world.link(copy);
+        until_shown(&mut world, &[dora], page, &[], 1).await;
+        until_shown(&mut world, &[other], page, &[], 2).await;
+        assert_eq!(world.ask(amina, change(Role::Student)).await, Ok(Answer::Done));
+        let all = [amina, ben, chao, dora, other];
+        let words = [&["[late]", "[on it]"], more].concat();
+        until_shown(&mut world, &all, page, &words, 0).await;
+        world.until_on_relay().await;
+        world.check_stores(page).await;
+        world.check_nothing_to_send().await;
+    }
+}
+
 /// Whether a tab is about to put something aside.
 fn puts_aside(world: &World, tab: usize) -> bool {
     let writing = world.tab(tab).writing.as_ref();

@@ -14,9 +14,10 @@ use simulator::{
 const SEEDS: Range<u64> = 300..600;
 
 /// Histories that went wrong once. The README says of what.
-const NAMED: [&str; 91] = [
-const NAMED: [&str; 91] = [
-const NAMED: [&str; 91] = [
+const NAMED: [&str; 92] = [
+const NAMED: [&str; 92] = [
+const NAMED: [&str; 92] = [
+const NAMED: [&str; 92] = [
     "governed 6",
     "governed 13",
     "apart 5",
@@ -108,6 +109,7 @@ const NAMED: [&str; 91] = [
     "apart 6203675",
     "apart 6206779",
     "mixed 7500038",
+    "apart 6205179",
 ];
 
 #[test]
