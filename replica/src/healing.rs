@@ -16,7 +16,7 @@ use protocol::snapshot::CoveredLane;
 use protocol::{ClassroomId, DocumentId, EntryHash, MemberId, Refusal};
 
 use crate::aside::What as Kept;
-use crate::classroom::{Classroom, Submission, UnsentEntry, Way};
+use crate::classroom::{Classroom, Submission, Unsent, UnsentEntry, Way};
 use crate::loading::What;
 use crate::snapshots::Fetching;
 use crate::store::{self, AsideReason, Table};
@@ -109,6 +109,17 @@ impl Healing {
     pub(crate) fn is_lost(&self, document: Option<&DocumentId>) -> bool {
         let is_of = |log: &Log| document.is_none_or(|document| log.document == *document);
         self.looks == 0 || self.lost.iter().any(|(log, _)| is_of(log))
+    }
+
+    /// Whether an unsent segment waits, for it may build on what the relay lacks of its document and is about to get back:
+    /// whoever had the one without the other could not read it. What the relay had follows on a fold of it, and on what stands
+    /// before it in its log, so these don't wait.
+    pub(crate) fn holds_back(&self, log: &Log, unsent: &Unsent) -> bool {
+        let last = unsent.segment.header.last;
+        let is_followed = self.lost.iter().any(|(lost, from)| lost == log && last < *from);
+        !matches!(self.step, Step::Done)
+            && !(unsent.settled || is_followed)
+            && self.is_lost(Some(&log.document))
     }
 
     fn state_of(&self, log: &Log) -> Option<&LogState> {

@@ -476,6 +476,7 @@ impl Classroom {
             return;
         }
         let everything_upto = self.everything_upto();
+        let healing = self.healing.as_deref();
         let Some(channel) = &mut self.channel else { return };
         // Until this person's own admission is with the relay nothing of theirs counts there.
         let own = if self.entries.is_empty() {
@@ -562,6 +563,10 @@ impl Classroom {
                 }
                 if self.erased_due.contains(&log.document) && !is_erased_here {
                     // It is made again elsewhere.
+                    continue;
+                }
+                if healing.is_some_and(|healing| healing.holds_back(log, unsent)) {
+                    stuck = Some(*log);
                     continue;
                 }
                 let goes_along = !unsent.settled

@@ -590,6 +590,46 @@ async fn what_a_relay_lost_behind_what_it_never_acknowledged_it_gets_back() {
     assert!(!script.is_marked());
 }
 
+/// It may build on that: whoever had the one without the other could not read it, and the relay can't tell.
+#[tokio::test]
+async fn what_is_unsent_waits_until_a_relay_has_got_back_what_it_lost_of_the_page() {
+    let (mut script, author) = with_author("builds on").await;
+    let (classroom, page) = script.page;
+    // It has all but the author's work on the page.
+    let mut rows = script.all_rows();
+    rows.retain(|segment| segment.header.log != author.log);
+    let mut has = script.inventory(author.heads.clone(), &rows);
+    has.entries.push(EntryHash(classroom.0));
+    script.connect().await;
+    script.open_by(9, 50, Some(has.clone())).await;
+    script.write_word("[unsent]");
+    let (_, other) = script.world.new_page(script.tab, classroom).await;
+    script.go().await;
+    let of = |script: &Script, document: DocumentId| -> Vec<(bool, u64)> {
+        let mut of = script.segments();
+        of.retain(|(_, log, _)| log.document == document);
+        of.iter()
+            .map(|(_, log, index)| (*log == author.log, *index))
+            .collect()
+    };
+    assert_eq!(of(&script, other), [(false, 0)], "nothing of it is lost");
+    let answered = script.store_rest(0).await;
+    assert_eq!(of(&script, page), []);
+    script.live(LOOK).await;
+    let taken = script.taken().logs;
+    has.logs
+        .retain(|state| taken.iter().all(|taken| taken.log != state.log));
+    has.logs.extend(taken);
+    script.say_inventory(has);
+    script.go().await;
+    let lost: Vec<(bool, u64)> = (0..10).map(|index| (true, index)).collect();
+    assert_eq!(of(&script, page), lost);
+    script.store_rest(answered).await;
+    assert_eq!(of(&script, page)[lost.len()..], [(false, 1)]);
+    assert_eq!(script.view().work, Work::OnTheRelay);
+    assert!(!script.is_marked());
+}
+
 #[tokio::test]
 async fn a_relay_that_says_too_fast_is_given_the_rest_later_however_often() {
     let (mut script, author) = with_author("too fast").await;

@@ -14,10 +14,11 @@ use simulator::{
 const SEEDS: Range<u64> = 300..600;
 
 /// Histories that went wrong once. The README says of what.
-const NAMED: [&str; 92] = [
-const NAMED: [&str; 92] = [
-const NAMED: [&str; 92] = [
-const NAMED: [&str; 92] = [
+const NAMED: [&str; 93] = [
+const NAMED: [&str; 93] = [
+const NAMED: [&str; 93] = [
+const NAMED: [&str; 93] = [
+const NAMED: [&str; 93] = [
     "governed 6",
     "governed 13",
     "apart 5",
@@ -110,6 +111,7 @@ const NAMED: [&str; 92] = [
     "apart 6206779",
     "mixed 7500038",
     "apart 6205179",
+    "healed 6102474",
 ];
 
 #[test]
