@@ -115,11 +115,12 @@ impl Healing {
     /// whoever had the one without the other could not read it. What the relay had follows on a fold of it, and on what stands
     /// before it in its log, so these don't wait.
     pub(crate) fn holds_back(&self, log: &Log, unsent: &Unsent) -> bool {
+        if unsent.settled || matches!(self.step, Step::Done) {
+            return false;
+        }
         let last = unsent.segment.header.last;
         let is_followed = self.lost.iter().any(|(lost, from)| lost == log && last < *from);
-        !matches!(self.step, Step::Done)
-            && !(unsent.settled || is_followed)
-            && self.is_lost(Some(&log.document))
+        !is_followed && self.is_lost(Some(&log.document))
     }
 
     fn state_of(&self, log: &Log) -> Option<&LogState> {
@@ -134,23 +135,23 @@ impl<R: CryptoRng> Replica<R> {
         let Some(classroom) = self.classrooms.get_mut(id) else {
             return Ok(());
         };
-        let is_another = |since: &Position| since.incarnation != from.incarnation;
+        let told = classroom.channel.as_ref().and_then(|channel| channel.since);
         // A relay that was put back from a backup knows no more that it gave this position out.
-        let comes = classroom
-            .channel
-            .as_ref()
-            .and_then(|channel| channel.since.as_ref())
-            .is_some_and(|told| is_another(told) || told.index != from.index);
+        let is_unknown = told.is_some_and(|told| told != from);
         let known = classroom.since.or(classroom.since_before);
-        if classroom.joining.is_some()
-            || !(classroom.unhealed || comes || known.as_ref().is_some_and(is_another))
-        {
+        let is_another = known.is_some_and(|since| since.incarnation != from.incarnation);
+        if !(classroom.unhealed || is_unknown || is_another) {
+            return Ok(());
+        }
+        if classroom.joining.is_some() {
+            // Until they have joined nobody compares.
+            classroom.unhealed |= is_unknown;
             return Ok(());
         }
         classroom.healing = Some(Healing::new());
         self.give_again(id);
         self.mark_unhealed(id)?;
-        if !comes {
+        if told != Some(UNKNOWN) {
             self.ask_inventory(id);
         }
         Ok(())

@@ -198,10 +198,11 @@ impl<R: CryptoRng> Replica<R> {
         };
         if let Some(channel) = &mut classroom.channel {
             let before = channel.position.replace(from);
-            if before.is_some_and(|before| before.incarnation == from.incarnation) {
+            if before == Some(from) {
                 // It was opened again, for another exchange.
                 return Ok(());
             }
+            channel.since = before.or(channel.since);
         }
         classroom.refused = None;
         classroom.reopen = Reopen::default();

@@ -326,6 +326,7 @@ impl<R: CryptoRng> Replica<R> {
                 }
             }
             Submission::Segment(log, index) => {
+                let is_looking = classroom.is_looking();
                 let is_first = classroom
                     .outbox
                     .range((log, 0)..=(log, index))
@@ -340,8 +341,8 @@ impl<R: CryptoRng> Replica<R> {
                     return Ok(());
                 }
                 let first = unsent.segment.header.first;
-                // It came behind one that was refused, and follows when that one is taken.
-                let is_behind = reason == Refusal::IndexGap && !is_first;
+                // It came behind one that was refused, and follows when that one is taken, or before it was known what is lost.
+                let is_behind = reason == Refusal::IndexGap && (is_looking || !is_first);
                 unsent.way = if is_behind { Way::READY } else { refused };
                 if reason == Refusal::Fork && self.held.contains(&log.lane) {
                     return self.forked(id, log, index);

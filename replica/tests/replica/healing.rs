@@ -416,7 +416,7 @@ async fn what_the_relay_has_and_does_not_give_is_asked_for_again() {
     script.fetched().await;
     let answered = script.store_rest(0).await;
     script.live(200).await;
-    assert_eq!((fetches(&script), script.inventories_asked()), (1, 0));
+    assert_eq!((fetches(&script), script.inventories_asked()), (1, 1));
     assert_eq!((words(&script), script.view().kept_aside), (10, 1));
     assert!(script.is_marked());
     // Own work goes out meanwhile.
@@ -626,6 +626,49 @@ async fn what_is_unsent_waits_until_a_relay_has_got_back_what_it_lost_of_the_pag
     assert_eq!(of(&script, page), lost);
     script.store_rest(answered).await;
     assert_eq!(of(&script, page)[lost.len()..], [(false, 1)]);
+    assert_eq!(script.view().work, Work::OnTheRelay);
+    assert!(!script.is_marked());
+}
+
+/// It goes out before it is known that the relay lost something, and that takes none of it.
+#[tokio::test]
+async fn what_goes_out_with_the_opening_waits_as_well_if_the_relay_lost_something() {
+    let (mut script, author) = with_author("in one flight").await;
+    let mut rows = script.all_rows();
+    rows.retain(|segment| segment.header.log != author.log);
+    let mut has = script.inventory(author.heads.clone(), &rows);
+    has.entries.push(EntryHash(script.classroom.0));
+    script.write_word("[unsent]");
+    script.go().await;
+    script.connect().await;
+    let unsent = script.segments();
+    assert_eq!(unsent.len(), 1);
+    script.open_by(9, 50, None).await;
+    assert_eq!(script.inventories_asked(), 1);
+    script.refused(unsent[0].0, Refusal::IndexGap).await;
+    script.live(LOOK).await;
+    assert_eq!(
+        (script.view().work, script.view().refused),
+        (Work::OnThisDevice, None)
+    );
+    script.say_inventory(has.clone());
+    script.go().await;
+    let answered = script.store_rest(1).await;
+    script.live(LOOK).await;
+    assert_eq!(script.segments().len(), 1, "nor before it has that back");
+    script.say_inventory(has);
+    script.go().await;
+    assert_eq!(script.submitted_of(&author), (0..10).collect::<Vec<_>>());
+    assert_eq!(script.segments().len(), 1 + 10);
+    script.store_rest(answered).await;
+    let again = script.segments().split_off(1 + 10);
+    assert_eq!(
+        again
+            .iter()
+            .map(|(_, log, index)| (*log, *index))
+            .collect::<Vec<_>>(),
+        [(unsent[0].1, unsent[0].2)]
+    );
     assert_eq!(script.view().work, Work::OnTheRelay);
     assert!(!script.is_marked());
 }

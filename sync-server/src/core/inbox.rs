@@ -78,8 +78,10 @@ pub(crate) enum Start {
     Behind(u64),
     /// Snapshots, and everything that they do not cover.
     Empty,
-    /// The names of what there is: the client knows positions of another incarnation. What is behind this position may
-    /// have come by the client itself, which is told of that.
+    /// Nothing: the client knows positions that were never given out here, and has to ask what there is. What is behind this
+    /// position may have come by the client itself, which is told of that.
+    Unknown(u64),
+    /// The names of what there is: the client knows that it has to compare.
     Compared(u64),
 }
 

@@ -94,7 +94,7 @@ impl Outbound {
         let sees = Sees::new(&at_hand.roster, &reader.member, reader.access);
         let mut errands = VecDeque::new();
         let position = match start {
-            Start::Behind(position) => position,
+            Start::Behind(position) | Start::Unknown(position) => position,
             Start::Empty => {
                 let mut documents: Vec<DocumentId> = at_hand
                     .catalog

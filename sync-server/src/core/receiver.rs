@@ -120,8 +120,10 @@ struct Open {
     admitting: bool,
     /// They brought the founding entry, and may bring the rest of the roster.
     has_founding: bool,
-    /// They were told by name what is here.
+    /// They are told by name what is here, or have to ask for it.
     compares: bool,
+    /// They have not asked yet: their segments may build on what was here and is lost.
+    is_ahead: bool,
 }
 
 /// How a classroom is opened.
@@ -287,6 +289,7 @@ impl Receiver {
             ClientFrame::Inventory { channel } => {
                 if let Ok(open) = self.opened(channel) {
                     open.compares = true;
+                    open.is_ahead = false;
                 }
                 self.ask(channel, |key| Note::Inventory { key });
             }
@@ -450,7 +453,8 @@ impl Receiver {
             }
             // Nothing that is named could be asked for.
             Some(_) if access == Access::Former => Start::Empty,
-            Some(_) => Start::Compared(last),
+            Some(Position { incarnation: 0, .. }) => Start::Compared(last),
+            Some(_) => Start::Unknown(last),
         };
         let opening = Opening {
             access,
@@ -530,7 +534,8 @@ impl Receiver {
             until,
             has_founding,
         } = opening;
-        let compares = matches!(start, Start::Compared(_));
+        let is_ahead = matches!(start, Start::Unknown(_));
+        let compares = is_ahead || matches!(start, Start::Compared(_));
         if self.earlier.is_some() {
             // The next exchange will want it, and may be the only thing that does.
             self.shared.classrooms.keep(&classroom);
@@ -551,6 +556,7 @@ impl Receiver {
                     admitting: false,
                     has_founding,
                     compares,
+                    is_ahead,
                 }),
             },
         );
@@ -667,8 +673,12 @@ impl Receiver {
             .unpacker
             .unpack(wire, classroom.id())
             .map_err(|error| refusal_of(&error))?;
+        let is_ahead = open.is_ahead;
         // From here on it costs; what both sides remember of the log must agree in any case.
         self.check_rate(now)?;
+        if is_ahead {
+            return Err(Refusal::IndexGap);
+        }
         check_kind(segment.header.kind)?;
         let hash = segment
             .verify(classroom.id())

@@ -706,10 +706,10 @@ fn an_answer_waits_for_the_commit() {
     assert_eq!(world.relay.answer(session), None);
     world.founder.hear(&mut world.relay);
 
-    // Positions of another incarnation: the names of what there is.
+    // A position that no relay gives: the names of what there is.
     let elsewhere = Position {
-        incarnation: 8,
-        index: 40,
+        incarnation: 0,
+        index: 0,
     };
     let request =
         Request::new(&world.classroom.founder, ORIGIN, &challenge, world.classroom.id).open(Some(elsewhere));

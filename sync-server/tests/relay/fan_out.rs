@@ -56,14 +56,14 @@ async fn catching_up_gives_everything_since() {
             last - 11,
             11,
         ),
-        // Positions that this store never gave out: an inventory.
+        // Positions that this store never gave out: nothing, until the inventory is asked for.
         (
             Position {
                 incarnation,
                 index: last + 1,
             },
             last,
-            1,
+            0,
         ),
         (
             Position {
@@ -71,7 +71,7 @@ async fn catching_up_gives_everything_since() {
                 index: last,
             },
             last,
-            1,
+            0,
         ),
     ] {
         let mut client = Client::connect(relay.address(), &classroom.founder).await;

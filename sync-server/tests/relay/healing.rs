@@ -167,25 +167,21 @@ fn an_empty_relay_gets_everything_back_from_whoever_comes() {
         client.inventory(&mut relay),
         world.founder.inventory(&mut world.relay)
     );
-    // Whoever knew the old relay compares once, and goes on from there.
+    // Whoever knew the old relay asks once what there is, and goes on from there.
     let seen = Position {
         incarnation: 7,
         index: 6,
     };
     let mut founder = Client::open_since(&mut relay, &world.classroom.founder, id, Some(seen));
     let told = founder.hear(&mut relay);
-    let [
-        RelayFrame::Opened { from, .. },
-        RelayFrame::Inventory { last: true, .. },
-        RelayFrame::CaughtUp { .. },
-    ] = told[..]
-    else {
-        panic!("not compared: {told:?}");
+    let [RelayFrame::Opened { from, .. }, RelayFrame::CaughtUp { .. }] = told[..] else {
+        panic!("told something: {told:?}");
     };
     assert_eq!((from.incarnation, from.index), (8, 6));
+    assert_eq!(founder.inventory(&mut relay), client.inventory(&mut relay));
 }
 
-/// What somebody is told who knows of a position: whether they compare, and how many segments come.
+/// What somebody is told who knows of a position: whether they have to compare, and how many segments come.
 fn told_since(relay: &mut Relay, classroom: &Classroom, since: u64) -> (bool, usize) {
     let since = Position {
         incarnation: 7,
@@ -193,10 +189,10 @@ fn told_since(relay: &mut Relay, classroom: &Classroom, since: u64) -> (bool, us
     };
     let mut client = Client::open_since(relay, &classroom.founder, classroom.id, Some(since));
     let told = client.hear(relay);
-    let is_inventory = |frame: &RelayFrame| matches!(frame, RelayFrame::Inventory { .. });
+    let is_unknown = |frame: &RelayFrame| matches!(frame, RelayFrame::Opened { from, .. } if *from != since);
     let is_segment = |frame: &&RelayFrame| matches!(frame, RelayFrame::Segment { .. });
     (
-        told.iter().any(is_inventory),
+        told.iter().any(is_unknown),
         told.iter().filter(is_segment).count(),
     )
 }
@@ -272,12 +268,12 @@ fn who_heals_in_the_flight_that_opens_is_answered() {
         .classroom
         .lane(&world.classroom.founder, heads)
         .write("words");
-    let seen = Position {
-        incarnation: 6,
-        index: 5,
+    let unknown = Position {
+        incarnation: 0,
+        index: 0,
     };
     let (founder, id) = (&world.classroom.founder, world.classroom.id);
-    let mut client = Client::open_since(&mut world.relay, founder, id, Some(seen));
+    let mut client = Client::open_since(&mut world.relay, founder, id, Some(unknown));
     client.submit(&mut world.relay, &words);
     // It is stored before the client was told how far the relay has come.
     world.relay.commit(NOW).unwrap();
@@ -291,6 +287,27 @@ fn who_heals_in_the_flight_that_opens_is_answered() {
         _ => None,
     });
     assert_eq!((from, stored), (Some(1), Some(1)));
+}
+
+/// What it builds on may be lost, and the relay can't tell.
+#[test]
+fn who_does_not_know_that_something_is_lost_brings_no_segments_before_they_ask() {
+    let mut world = World::new();
+    let heads = world.heads();
+    let words = world
+        .classroom
+        .lane(&world.classroom.founder, heads)
+        .write("words");
+    let lost = Position {
+        incarnation: 7,
+        index: 5,
+    };
+    let (founder, id) = (&world.classroom.founder, world.classroom.id);
+    let mut client = Client::open_since(&mut world.relay, founder, id, Some(lost));
+    let refused = Outcome::Refused(Refusal::IndexGap);
+    assert_eq!(client.store(&mut world.relay, &words), refused);
+    client.inventory(&mut world.relay);
+    assert_eq!(client.store(&mut world.relay, &words), Outcome::Stored);
 }
 
 #[test]
