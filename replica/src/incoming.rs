@@ -656,13 +656,9 @@ impl Classroom {
         }
         match self.roster.check_segment(header) {
             Ok(()) => {}
-<<<<<<< HEAD
             Err(Unfit::BeyondCutoff) if source == Source::Needed => {}
-=======
-            Err(Unfit::BeyondCutoff) if is_needed => {}
             // Others have built on something in its place, and how far that goes within a fold nothing shows.
             Err(Unfit::BeyondCutoff) if is_here && self.begins_beyond(header) => {}
->>>>>>> e6c6401 (Take a fold from beyond a cut-off whole if others built on a part of it)
             // It is still carried over.
             Err(Unfit::Erased) if source == Source::Tab || self.erases(&log.document) => {}
             Err(unfit) => return Ok(Taken::Aside(unfit.into())),

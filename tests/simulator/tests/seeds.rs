@@ -15,10 +15,6 @@ const SEEDS: Range<u64> = 300..600;
 
 /// Histories that went wrong once. The README says of what.
 const NAMED: [&str; 93] = [
-const NAMED: [&str; 93] = [
-const NAMED: [&str; 93] = [
-const NAMED: [&str; 93] = [
-const NAMED: [&str; 93] = [
     "governed 6",
     "governed 13",
     "apart 5",
