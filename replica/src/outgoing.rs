@@ -1,7 +1,7 @@
 //! What leaves: changes become segments as soon as they are made, sealed once, stored, then sent, in the order of their
 //! logs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
 use documents::change;
@@ -478,6 +478,13 @@ impl Classroom {
         }
         let everything_upto = self.everything_upto();
         let healing = self.healing.as_deref();
+        // With what stands in the place of each in the end: what came in is carried over into that.
+        let mut erased_here = BTreeMap::new();
+        for hash in self.entries.keys() {
+            if let Some(Action::Erase { document, .. }) = self.roster.entry(hash).map(Entry::action) {
+                erased_here.insert(*document, self.last_successor(document));
+            }
+        }
         let Some(channel) = &mut self.channel else { return };
         // Until this person's own admission is with the relay nothing of theirs counts there.
         let own = if self.entries.is_empty() {
@@ -500,8 +507,9 @@ impl Classroom {
             let mut erases_upto = None;
             if let Action::Erase { document, successor } = entry.action() {
                 // Nothing is erased before what takes its place is safe, and nothing that came in meanwhile.
+                let last = erased_here.get(document).copied().flatten();
                 let is_unsent = |((log, _), unsent): (&(Log, u64), &Unsent)| {
-                    log.document == *successor && !unsent.settled
+                    (log.document == *successor || Some(log.document) == last) && !unsent.settled
                 };
                 let is_carried =
                     self.carried.get(document) == Some(&Ok(())) || !self.documents.contains_key(document);
@@ -525,12 +533,6 @@ impl Classroom {
                 return;
             }
         }
-        let mut erased_here = Vec::new();
-        for hash in self.entries.keys() {
-            if let Some(Action::Erase { document, .. }) = self.roster.entry(hash).map(Entry::action) {
-                erased_here.push(*document);
-            }
-        }
         // What is written in one tab may build on what another has not sent: whoever had the one without the other could not
         // read it, and if this device is lost, never.
         let mut leaving = BTreeSet::new();
@@ -543,7 +545,7 @@ impl Classroom {
         // Who gets only a part of it gets what is erased rather than what takes its place: that is shown until then.
         for is_erased_here in [true, false] {
             for ((log, index), unsent) in &mut self.outbox {
-                if erased_here.contains(&log.document) != is_erased_here {
+                if erased_here.contains_key(&log.document) != is_erased_here {
                     continue;
                 }
                 if channel.submissions.len() >= MOST_UNANSWERED {

@@ -1037,6 +1037,56 @@ async fn what_came_in_is_carried_past_a_page_that_is_gone_as_well() {
     }
 }
 
+/// A page was erased when its own successor was on the relay, and what had come in was not: that goes into the last one.
+#[tokio::test]
+async fn nothing_is_erased_before_what_is_carried_past_another_page_is_safe() {
+    let Pair {
+        mut world,
+        amina,
+        ben,
+        page,
+        ..
+    } = Pair::new("past another and unsafe").await;
+    let link = world.invite(amina, page.0, Role::Lead).await;
+    world.until_on_relay().await;
+    let profile = world.profile();
+    let dina = world.open_tab(profile);
+    world
+        .join(dina, &link, person("Dina", "Kilimo School", "KE"))
+        .await;
+    world.until_on_relay().await;
+    let home = world.tab(amina).profile;
+    world.cut(home);
+    let first = world.start_anew(amina, page).await.unwrap();
+    world.close_page(amina, page).await;
+    world.pass(2).await;
+    let (file, _) = world.export(amina, Some(page.0)).await;
+    world.import(dina, &file, file.len()).await;
+    let last = world.start_anew(dina, first).await.unwrap();
+    world.until_on_relay_of(dina).await;
+    world.write_word(ben, page, "[meanwhile]");
+    world.until_on_relay_of(ben).await;
+
+    // The disk is full.
+    world.profiles[home].store.failing = true;
+    world.link(home);
+    world.pass(5).await;
+    world.close_page(ben, page).await;
+    world.pass(5).await;
+    world.profiles[home].store.failing = false;
+    world
+        .until("both are erased", |world| {
+            let mut tabs = [amina, ben, dina].into_iter();
+            tabs.all(|tab| world.tab(tab).classroom(&page.0).erased.len() == 2)
+        })
+        .await;
+    for tab in [amina, ben, dina] {
+        world.open_page(tab, last).await;
+    }
+    assert_eq!(world.until_equal(last).await, words_of(&["[meanwhile]"]));
+    world.check_gone(amina, page).await;
+}
+
 /// What somebody else says of what is carried over is not passed on: it would be the lead's word then, and many such words
 /// would make the page too large to be started anew.
 #[tokio::test]
