@@ -223,7 +223,11 @@ impl<'a> Batch<'a> {
                 }
                 to_wake.extend(pending.publish(self.terms));
             } else {
+                // It may be stored all the same. Until that is known nobody can be told what is there.
                 pending.classroom.doubt();
+                if let Err(error) = pending.classroom.settle(self.terms.store) {
+                    tracing::error!(error = &error as &dyn std::error::Error, "the store failed");
+                }
             }
         }
         (to_wake, committed)

@@ -39,7 +39,8 @@ pub(super) struct Outbound {
     looked: u64,
     /// Everything up to here may be sent: the answers to own submissions up to here are known.
     until: u64,
-    /// Where the client has caught up with what was there when it opened the classroom.
+    /// Where the client has caught up with what was there when it opened the classroom, and with what took something of that
+    /// away before it was told.
     goal: Option<u64>,
     packer: Packer,
     packed: usize,
@@ -230,11 +231,20 @@ impl Outbound {
     }
 
     /// What follows from memory, or what has to be read.
-    pub(super) fn following(&self) -> Result<Vec<Arc<Placed>>, Read> {
+    pub(super) fn following(&mut self) -> Result<Vec<Arc<Placed>>, Read> {
         match self.classroom.following(self.looked, self.until, PAGE) {
-            Following::Recent(items) => Ok(items),
+            Following::Recent(items) => {
+                self.go_to(self.classroom.last());
+                Ok(items)
+            }
             Following::Older => Err(self.read(What::Page { after: self.looked })),
         }
+    }
+
+    /// Items were looked up when the newest had this position: what is not among them any more that one, or one before it, took
+    /// away.
+    pub(super) fn go_to(&mut self, last: u64) {
+        self.goal = self.goal.map(|goal| goal.max(last));
     }
 
     fn read(&self, what: What) -> Read {
@@ -288,7 +298,7 @@ impl Outbound {
                 }
                 frames.push_back(RelayFrame::Fetched { channel });
             }
-            Done::Page(_) | Done::Failed => return 0,
+            Done::Page(..) | Done::Failed => return 0,
         }
         self.first = self.first.saturating_sub(1);
         let done = self.errands.pop_front();

@@ -39,7 +39,8 @@ pub(super) enum What {
 /// What was read.
 #[derive(Debug)]
 pub(crate) enum Done {
-    Page(Vec<Placed>),
+    /// With the position of the newest item then.
+    Page(Vec<Placed>, u64),
     /// Nothing if there is none that serves.
     Snapshot(Option<Served>),
     Inventory(Vec<Inventory>),
@@ -77,7 +78,12 @@ impl Read {
     fn try_run(self, store: &dyn Store) -> Result<Done, Error> {
         let id = self.classroom.id();
         Ok(match self.what {
-            What::Page { after } => Done::Page(store.page(id, after, PAGE)?),
+            What::Page { after } => {
+                let page = store.page(id, after, PAGE)?;
+                // In this order: what took something out of the page is not behind it.
+                let last = store.totals(id)?.map_or(0, |totals| totals.last);
+                Done::Page(page, last)
+            }
             What::Snapshot { document } => Done::Snapshot(snapshot_for(&self.classroom, &document, store)?),
             What::Inventory => {
                 let at_hand = self.classroom.at_hand();

@@ -137,12 +137,14 @@ impl Sender {
             return;
         };
         match done {
-            Done::Page(page) if page.is_empty() => {
+            Done::Page(page, last) if page.is_empty() => {
                 // All that was there is gone by now.
+                outbound.go_to(last);
                 outbound.skip(&mut self.frames, &self.inbox);
                 self.end_turn();
             }
-            Done::Page(page) => {
+            Done::Page(page, last) => {
+                outbound.go_to(last);
                 let page: Vec<_> = page.into_iter().map(Arc::new).collect();
                 self.page = Some(page.into_iter());
             }

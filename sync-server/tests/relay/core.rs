@@ -1,7 +1,8 @@
 //! The relay's logic without sockets: failing as told, crashing where it hurts.
 
-use protocol::Refusal;
-use protocol::frame::{self, RelayFrame};
+use protocol::frame::{self, ClientFrame, RelayFrame};
+use protocol::roster::{Action, Entry};
+use protocol::{DocumentId, Refusal};
 use sync_server::Limits;
 use sync_server::core::{Moment, Relay, Sent};
 use sync_server::store::Memory;
@@ -9,7 +10,7 @@ use sync_server::store::memory::Failure;
 
 use crate::classroom::Classroom;
 use crate::client::CHANNEL;
-use crate::driven::{Client, NOW, ORIGIN, start};
+use crate::driven::{Client, NOW, ORIGIN, Outcome, World, start};
 
 #[test]
 fn nothing_is_answered_or_shown_before_the_commit() {
@@ -96,22 +97,99 @@ fn a_commit_that_fails_is_refused_and_the_next_one_starts_from_what_is_stored() 
         store.fail(failure);
         assert!(relay.commit(NOW).is_err());
         assert_eq!(
-            client.hear(&mut relay),
-            [RelayFrame::Refused {
+            client.hear(&mut relay)[0],
+            RelayFrame::Refused {
                 channel: CHANNEL,
                 submission: 1,
                 reason: Refusal::Storage
-            }]
+            }
         );
-        assert!(other.segments(&mut relay).is_empty());
+        // What is stored is told, whatever was said of it.
+        let mut told = other.segments(&mut relay);
+        assert_eq!(told.len(), usize::from(failure == Failure::Unreported));
 
         client.submit(&mut relay, &one);
         client.submit(&mut relay, &two);
         relay.commit(NOW).unwrap();
-        assert_eq!(other.segments(&mut relay), [one, two]);
+        told.extend(other.segments(&mut relay));
+        assert_eq!(told, [one, two]);
         let refused = |frame: &RelayFrame| matches!(frame, RelayFrame::Refused { .. });
         assert!(!client.hear(&mut relay).iter().any(refused));
     }
+}
+
+/// The segments are gone from the store, and the relay was told that they are not.
+#[test]
+fn who_opens_after_an_erasing_that_failed_as_it_was_said_is_told_of_it() {
+    let mut world = World::new();
+    let mut lane = world.classroom.lane(&world.classroom.founder, world.heads());
+    let one = lane.write("one");
+    assert_eq!(world.founder.store(&mut world.relay, &one), Outcome::Stored);
+    let (founder, id) = (&world.classroom.founder, world.classroom.id);
+    // All is read from the store then.
+    world.relay = start(&world.store);
+    let mut client = Client::open(&mut world.relay, founder, id);
+    client.hear(&mut world.relay);
+    let erase = Entry::act(founder, id, world.heads(), ERASE).unwrap();
+    client.submit_erase(&mut world.relay, &erase, 2);
+    world.store.fail(Failure::Unreported);
+    assert!(world.relay.commit(NOW).is_err());
+    let mut late = Client::open(&mut world.relay, founder, id);
+    assert!(has_caught_up_with(&late.hear(&mut world.relay), &erase));
+}
+
+/// What is erased while somebody else's turn is, or in the middle of their own, is not in what follows.
+#[test]
+fn nobody_has_caught_up_without_what_erased_what_they_were_not_told() {
+    for is_at_hand in [true, false] {
+        let mut world = World::new();
+        let id = world.classroom.id;
+        for _ in 0..64 {
+            let one = world
+                .classroom
+                .lane(&world.classroom.founder, world.heads())
+                .write("one");
+            assert_eq!(world.founder.store(&mut world.relay, &one), Outcome::Stored);
+        }
+        if !is_at_hand {
+            world.relay = start(&world.store);
+            world.founder = Client::open(&mut world.relay, &world.classroom.founder, id);
+            world.founder.hear(&mut world.relay);
+        }
+        let mut late = Client::open(&mut world.relay, &world.classroom.founder, id);
+        // Each fills a message. With the second one it is looked how far the items go that follow.
+        for _ in 0..2 {
+            late.send(&mut world.relay, &ClientFrame::Inventory { channel: CHANNEL });
+        }
+        let mut told: Vec<RelayFrame> = Vec::new();
+        let is_inventory = |frame: &&RelayFrame| matches!(frame, RelayFrame::Inventory { .. });
+        while told.iter().filter(is_inventory).count() < 2 {
+            let Sent::Message(message) = world.relay.send(late.session) else {
+                panic!("nothing is told");
+            };
+            told.extend(frame::decode(&message).map(|frame| frame.unwrap()));
+        }
+        let erase = world.lead(ERASE);
+        told.extend(late.hear(&mut world.relay));
+        let is_segment = |frame: &RelayFrame| matches!(frame, RelayFrame::Segment { .. });
+        assert!(!told.iter().any(is_segment));
+        assert!(has_caught_up_with(&told, &erase));
+    }
+}
+
+const ERASE: Action = Action::Erase {
+    document: DocumentId([9; 16]),
+    successor: DocumentId([10; 16]),
+};
+
+/// Whether an entry was told before the sign that all was.
+fn has_caught_up_with(told: &[RelayFrame], entry: &Entry) -> bool {
+    let entry = entry.encode().unwrap();
+    let is_it =
+        |frame: &RelayFrame| matches!(frame, RelayFrame::Entry { entry: told, .. } if told[..] == entry[..]);
+    let is_all = |frame: &RelayFrame| matches!(frame, RelayFrame::CaughtUp { .. });
+    let (told_at, all_at) = (told.iter().position(is_it), told.iter().position(is_all));
+    told_at.is_some() && told_at < all_at
 }
 
 #[test]

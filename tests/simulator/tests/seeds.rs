@@ -14,7 +14,7 @@ use simulator::{
 const SEEDS: Range<u64> = 300..600;
 
 /// Histories that went wrong once. The README says of what.
-const NAMED: [&str; 93] = [
+const NAMED: [&str; 94] = [
     "governed 6",
     "governed 13",
     "apart 5",
@@ -108,6 +108,7 @@ const NAMED: [&str; 93] = [
     "mixed 7500038",
     "apart 6205179",
     "healed 6102474",
+    "anew 7400973",
 ];
 
 #[test]
