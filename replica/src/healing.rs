@@ -620,8 +620,8 @@ impl Classroom {
         missing
     }
 
-    /// Sound segments that are kept aside, because of who wrote them and when, and behind such: log, first and last index. They
-    /// are here, and need not come again.
+    /// Sound segments that are kept aside, because of who wrote them and when, or for want of their key, and behind such: log,
+    /// first and last index. They are here, and need not come again.
     fn segments_aside(&self) -> Vec<(Log, u64, u64)> {
         let mut all = Vec::new();
         for aside in self.aside.values() {
@@ -633,6 +633,7 @@ impl Classroom {
                     | AsideReason::WrongSpace
                     | AsideReason::Locked
                     | AsideReason::Closed
+                    | AsideReason::UnknownKey
             );
             let Kept::Segment(log, first, last) = aside.what else {
                 continue;

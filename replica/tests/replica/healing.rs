@@ -2,13 +2,15 @@
 
 use protocol::frame::{ClientFrame, Position};
 use protocol::inventory::{Inventory, LogState};
-use protocol::roster::{Action, Entry, Role};
-use protocol::segment::{Log, Segment};
-use protocol::{DocumentId, EntryHash, Refusal, SegmentHash};
+use protocol::key::EpochKey;
+use protocol::roster::{Action, Entry, Role, Rotation};
+use protocol::segment::{Header, Log, Segment};
+use protocol::{DocumentId, EntryHash, Refusal, SegmentHash, SpaceId};
 use replica::command::{Answer, Command};
 use replica::store::Table;
 use replica::view::Work;
 
+use crate::rng::SeededRng;
 use crate::script::{Author, Script, Submitted};
 use crate::world::{Pair, person};
 
@@ -480,6 +482,59 @@ async fn a_fold_that_is_kept_aside_is_not_asked_for_with_every_connection() {
     script.store_rest(0).await;
     script.live(60).await;
     assert_eq!(script.view().kept_aside, 1);
+    assert!(!script.is_marked());
+}
+
+/// Nobody may be left who could hand on the key of something: it is kept aside, and that is enough.
+#[tokio::test]
+async fn what_is_kept_aside_for_want_of_its_key_is_not_asked_for_with_every_connection() {
+    let (mut script, mut author) = Script::with_member("closed", Role::Teacher).await;
+    let classroom = script.classroom;
+    let rotate = Command::RotateKeys {
+        classroom,
+        space: Some(SpaceId::EVERYONE),
+    };
+    script.world.give(script.tab, rotate);
+    script.go().await;
+    let own = script.entries().pop().unwrap();
+    let recipients = || own.action().rotations().first().unwrap().recipients().copied();
+    // What the founder is handed is another key than that which the entry names.
+    let mut rng = SeededRng::new("closed");
+    let mut rotation = |byte| {
+        let key = EpochKey::from_bytes([byte; 32]);
+        let before = [(0, &author.key)];
+        Rotation::new(&key, SpaceId::EVERYONE, 1, before, recipients(), &mut rng).unwrap()
+    };
+    let (mut theirs, other) = (rotation(1), rotation(2));
+    theirs.sealed = other.sealed;
+    let rotations = vec![theirs];
+    let heads = author.heads.clone();
+    let entry = Entry::act(&author.keys, classroom, heads, Action::Rotate { rotations }).unwrap();
+    author.heads = vec![entry.hash()];
+    author.key = EpochKey::from_bytes([1; 32]);
+    let word = author.word("[closed]");
+    let header = Header {
+        epoch: 1,
+        ..author.header()
+    };
+    let closed = author.seal_as(header, &[word]);
+    let answered = script.store_rest(script.submitted.len() - 1).await;
+    script.bring_entry(&entry).await;
+    script.bring(&closed).await;
+    script.store_rest(answered).await;
+    assert_eq!(script.view().kept_aside, 1);
+    let mut entries: Vec<EntryHash> = script.entries().iter().map(Entry::hash).collect();
+    entries.extend([author.admission.hash(), entry.hash()]);
+    let mut segments = script.all_rows();
+    segments.push(closed);
+    let has = script.inventory(entries, &segments);
+    script.disconnect();
+    script.connect().await;
+    script.open_by(9, 20, Some(has)).await;
+    let is_fetch = |frame: &ClientFrame| matches!(frame, ClientFrame::Fetch { .. });
+    assert!(!script.asked.iter().any(is_fetch), "{:?}", script.asked);
+    script.store_rest(0).await;
+    script.live(60).await;
     assert!(!script.is_marked());
 }
 

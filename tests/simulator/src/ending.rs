@@ -6,14 +6,16 @@ use documents::change::Hash;
 use documents::page::Page;
 use documents::page::edit::Block;
 use protocol::inventory::LogState;
+use protocol::key::EpochKey;
 use protocol::roster::{Entry, Role, Roster};
 use protocol::segment::Segment;
-use protocol::{ClassroomId, Refusal, SpaceId};
+use protocol::{ClassroomId, MemberId, Refusal, SpaceId};
 use replica::command::Command;
 use replica::store::Table;
 use replica::view;
 use sync_server::store::{Item, Store as _};
 
+use crate::auditor::keys_of;
 use crate::broken::{Broken, Rule};
 use crate::mischief::Mischief;
 use crate::perform::is_here;
@@ -142,6 +144,7 @@ impl World {
             if spaces.is_empty() {
                 continue;
             }
+            let keys = self.keys_left(&id);
             let mut all = Vec::new();
             let mut is_left = false;
             for relay in &self.relays {
@@ -163,7 +166,10 @@ impl World {
                             // What lies beyond a cut-off nobody brings from one to the other.
                             let may_stay =
                                 roster.is_some_and(|roster| roster.check_segment(&segment.header).is_ok());
-                            if may_stay && spaces.contains(&segment.header.space) {
+                            // Nor what nobody who is left can open.
+                            let mut keys = keys.iter();
+                            let is_open = keys.any(|key| segment.open(&id, key).is_ok());
+                            if may_stay && is_open && spaces.contains(&segment.header.space) {
                                 let next = logs.entry(segment.header.log).or_insert(0);
                                 *next = segment.header.last.max(*next);
                             }
@@ -188,6 +194,24 @@ impl World {
             }
         }
         Ok(None)
+    }
+
+    /// The keys of those who are left in a classroom. Who was alone at a relay that does not know of the others, made a new key
+    /// there and left before they heard of those, took it along: nobody can hand it on, now or ever.
+    pub(crate) fn keys_left(&self, id: &ClassroomId) -> Vec<EpochKey> {
+        let rooms = self.tabs.values().filter_map(|tab| tab.classrooms.get(id));
+        let left = rooms.filter(|room| !self.is_shut_out(room));
+        let mine = left.flat_map(|room| room.members.iter().filter(|member| member.me));
+        let members: BTreeSet<MemberId> = mine.map(|member| member.id).collect();
+        let mut keys = BTreeMap::new();
+        for member in self.auditor.members() {
+            if let Some(roster) = self.auditor.roster(id)
+                && members.contains(&member.id())
+            {
+                keys.extend(keys_of(roster, &member.exchange_key(), member.exchange_secret()));
+            }
+        }
+        keys.into_values().collect()
     }
 
     pub(crate) fn classrooms(&self) -> BTreeSet<ClassroomId> {

@@ -179,8 +179,8 @@ impl World {
         })
     }
 
-    /// Honest devices never fork a log and keys reach everybody, so what waited was applied. Which of what copies of a profile
-    /// wrote at once was carried over when a page was erased they can't tell for sure, and keep it.
+    /// Honest devices never fork a log and keys reach everybody, if any who has them is left, so what waited was applied. Which of
+    /// what copies of a profile wrote at once was carried over when a page was erased they can't tell for sure, and keep it.
     pub(crate) fn check_aside(&self) -> Result<(), Broken> {
         let is_copied = self.copied().next().is_some();
         for (number, device) in self.devices.iter().enumerate() {
@@ -202,6 +202,14 @@ impl World {
                 let is_closed = row.get(1).is_some_and(|reason| closed.contains(reason));
                 is_closed && segment_aside(row).is_some_and(|item| !room.spaces.contains(&item.header.space))
             };
+            let is_nobodys = |room: &view::Classroom, row: &[u8]| {
+                let is_closed = row.get(1) == Some(&(AsideReason::UnknownKey as u8));
+                let opens = |item: &Segment| {
+                    let mut keys = self.keys_left(&room.id).into_iter();
+                    keys.any(|key| item.open(&room.id, &key).is_ok())
+                };
+                is_closed && segment_aside(row).is_some_and(|item| !opens(&item))
+            };
             let is_kept = aside.any(|(key, row)| {
                 let mut rooms = self
                     .tabs_of(number)
@@ -210,7 +218,10 @@ impl World {
                 rooms.all(|tab| {
                     let mut rooms = tab.classrooms.values();
                     rooms.any(|room| {
-                        key.starts_with(&room.id.0) && !self.is_shut_out(room) && !is_others(room, row)
+                        key.starts_with(&room.id.0)
+                            && !self.is_shut_out(room)
+                            && !is_others(room, row)
+                            && !is_nobodys(room, row)
                     })
                 })
             });

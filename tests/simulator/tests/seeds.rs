@@ -14,7 +14,7 @@ use simulator::{
 const SEEDS: Range<u64> = 300..600;
 
 /// Histories that went wrong once. The README says of what.
-const NAMED: [&str; 94] = [
+const NAMED: [&str; 95] = [
     "governed 6",
     "governed 13",
     "apart 5",
@@ -109,6 +109,7 @@ const NAMED: [&str; 94] = [
     "apart 6205179",
     "healed 6102474",
     "anew 7400973",
+    "apart 7400763",
 ];
 
 #[test]
