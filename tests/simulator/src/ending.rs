@@ -354,7 +354,19 @@ impl World {
                     .classrooms
                     .values()
                     .all(|classroom| tab.is_on_relay(&classroom.id) || self.is_shut_out(classroom))
+                && !tab
+                    .classrooms
+                    .values()
+                    .any(|classroom| self.is_leaving(tab, classroom))
         }) && !self.carries_over()
+    }
+
+    /// Whether this person has left, or was removed, by an entry that no relay has heard of: it still ends their logs for all.
+    fn is_leaving(&self, tab: &Tab, classroom: &view::Classroom) -> bool {
+        let me = tab.home.as_ref().and_then(|home| home.me);
+        let is_here = classroom.members.iter().any(|member| member.me);
+        let roster = self.auditor.roster(&classroom.id);
+        !is_here && me.is_some_and(|me| roster.is_some_and(|roster| roster.member(&me).is_some()))
     }
 
     /// Whether a device has something still of a page that was started anew: what is not in the new one is made there again

@@ -110,6 +110,7 @@ const NAMED: [&str; 95] = [
     "healed 6102474",
     "anew 7400973",
     "apart 7400763",
+    "narrow 9103012",
 ];
 
 #[test]
