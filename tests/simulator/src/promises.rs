@@ -73,7 +73,9 @@ impl World {
                 None if self.is_on_a_relay(&classroom, &change)? => true,
                 _ => {
                     // What came to the relay before its author was shut out is everybody's.
-                    !edit.on_relay && self.stays_on(edit.device, &classroom, &change)
+                    !edit.on_relay
+                        && (self.stays_on(edit.device, &classroom, &change)
+                            || self.is_made_again_on(edit.device, &pages, edit.word.as_deref()))
                         || (0..self.devices.len()).any(|device| self.is_aside(device, &classroom, &change))
                 }
             };
@@ -176,6 +178,18 @@ impl World {
                 .roster(classroom)
                 .is_some_and(|roster| !roster.is_in_space(&header.log.member, &header.space));
             (is_out || is_out_of_space) && self.auditor.changes(classroom, &segment).contains(change)
+        })
+    }
+
+    /// Whether a device whose person is shut out of the classroom shows a word in what a page was started anew as: made again
+    /// there, it is another change.
+    fn is_made_again_on(&self, device: usize, pages: &[PageKey], word: Option<&str>) -> bool {
+        let successors = pages.iter().skip(1);
+        let mut here = successors.filter(|(classroom, _)| self.is_device_shut_out(device, classroom));
+        here.any(|page| {
+            let tabs = self.tabs_of(device);
+            let mut texts = tabs.iter().filter_map(|tab| self.tabs.get(tab)?.text(page));
+            texts.any(|text| word.is_none_or(|word| words_in(&text).contains_key(word)))
         })
     }
 

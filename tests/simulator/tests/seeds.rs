@@ -14,7 +14,7 @@ use simulator::{
 const SEEDS: Range<u64> = 300..600;
 
 /// Histories that went wrong once. The README says of what.
-const NAMED: [&str; 95] = [
+const NAMED: [&str; 97] = [
     "governed 6",
     "governed 13",
     "apart 5",
@@ -111,6 +111,7 @@ const NAMED: [&str; 95] = [
     "anew 7400973",
     "apart 7400763",
     "narrow 9103012",
+    "anew 7700713",
 ];
 
 #[test]
