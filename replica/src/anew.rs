@@ -34,7 +34,7 @@ pub(crate) enum Missed {
     /// It can't be made there, for this reason: these changes, as far as they are known.
     Lost(Refusal, BTreeSet<Hash>),
     Changes(Changes),
-    /// The tab that holds this lane has what is not in the page here.
+    /// The tab that holds this lane does it.
     Elsewhere(LaneId),
 }
 
@@ -45,9 +45,9 @@ pub(crate) struct Changes {
     noted: Vec<Hash>,
     /// How much is there with these.
     ends: Ends,
-    /// The tab that holds this lane makes them.
-    lane: LaneId,
-    /// Another one has more, which is not in the page here.
+    /// What other tabs make, as far as it is in the page here.
+    others: BTreeSet<Hash>,
+    /// Other tabs make nothing.
     is_all: bool,
 }
 
@@ -235,23 +235,21 @@ impl<R: CryptoRng> Replica<R> {
             doubtful,
             noted,
             ends,
-            lane,
+            others,
             is_all,
         }) = found
         else {
             return Ok(found);
         };
-        if !self.held.contains(&lane) {
-            self.effects.push(Effect::Adopt(lane));
-            return Ok(Missed::Unclear);
-        }
+        // This tab erases what they have as well.
+        let lost = |reason| Ok(Missed::Lost(reason, missed.union(&others).copied().collect()));
         if let Err(problem) = classroom.check_writer(&me, &successor) {
             let reason = match problem {
                 Problem::Closed => Refusal::ClassroomClosed,
                 Problem::Locked => Refusal::Locked,
                 _ => Refusal::NotAllowed,
             };
-            return Ok(Missed::Lost(reason, missed));
+            return lost(reason);
         }
         let seconds = self.seconds();
         // The tab may be writing in the new one on its own lane.
@@ -274,10 +272,10 @@ impl<R: CryptoRng> Replica<R> {
         let change = match redo::carry_into(&new, &noted, old, &missed, by, redo::note(&ends)) {
             Ok(change) => change,
             Err(documents::Error::Absent) => return Ok(Missed::Unclear),
-            Err(_) => return Ok(Missed::Lost(Refusal::Malformed, missed)),
+            Err(_) => return lost(Refusal::Malformed),
         };
         if !segment::fits([&change]) {
-            return Ok(Missed::Lost(Refusal::TooLarge, missed));
+            return lost(Refusal::TooLarge);
         }
         self.held.insert(log.lane);
         self.effects.push(Effect::HoldLane(log.lane));
@@ -399,8 +397,7 @@ impl Classroom {
         let is_absent = |(_, info): &&(LaneId, ChangeInfo)| !erases && !here.contains(&info.hash);
         let absent = unsent.values().filter(is_absent);
         changes.extend(absent.map(|(_, info)| info.clone()));
-        let (mut missed, mut doubtful) = (BTreeSet::new(), BTreeSet::new());
-        let mut lane: Option<LaneId> = None;
+        let (mut missed, mut others, mut doubtful) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
         let mut elsewhere: Option<LaneId> = None;
         for info in &changes {
             let is_within = |end: &&End| info.sequence <= end.sequence;
@@ -429,7 +426,13 @@ impl Classroom {
                 log.document == document && log.member == *me && log.actor().as_slice() == info.actor
             };
             match logs.iter().find(is_its) {
-                Some(log) => lane = Some(lane.map_or(log.lane, |lane| lane.min(log.lane))),
+                // Of two tabs each may know of something that the other does not: no tab makes what another one does.
+                Some(log) if !erases && !held.contains(&log.lane) => {
+                    others.insert(info.hash);
+                    elsewhere = Some(log.lane);
+                    continue;
+                }
+                Some(_) => {}
                 None if erases => {}
                 // Its author makes it.
                 None => continue,
@@ -437,20 +440,24 @@ impl Classroom {
             missed.insert(info.hash);
             redo::reach(&mut ends, info.actor.clone(), End::of(info));
         }
-        if erases {
-            lane = self.lane_that_erases(me, &document);
+        if erases && !missed.is_empty() {
+            match self.lane_that_erases(me, &document) {
+                Some(lane) if held.contains(&lane) => {}
+                Some(lane) => return Ok(Missed::Elsewhere(lane)),
+                None => return Ok(Missed::Nothing(doubtful)),
+            }
         }
-        Ok(match (lane, elsewhere) {
-            (Some(lane), _) if !missed.is_empty() => Missed::Changes(Changes {
+        Ok(match elsewhere {
+            _ if !missed.is_empty() => Missed::Changes(Changes {
                 missed,
                 doubtful,
                 noted,
                 ends,
-                lane,
+                others,
                 is_all: elsewhere.is_none(),
             }),
-            (_, Some(lane)) => Missed::Elsewhere(lane),
-            _ => Missed::Nothing(doubtful),
+            Some(lane) => Missed::Elsewhere(lane),
+            None => Missed::Nothing(doubtful),
         })
     }
 

@@ -394,6 +394,59 @@ async fn of_two_tabs_that_write_in_the_new_page_one_carries_over() {
     }
 }
 
+/// A tab made again what another one had written as well, which had not heard of what that wrote and so made only its own.
+#[tokio::test]
+async fn each_of_two_tabs_carries_over_what_was_written_there() {
+    // Of two lanes one sorts first.
+    for deaf in 0..2 {
+        let Pair {
+            mut world,
+            amina,
+            ben,
+            page,
+            ..
+        } = Pair::new("each tab its own").await;
+        let home = world.tab(ben).profile;
+        let tabs = [ben, world.open_tab(home)];
+        let (deaf, other) = (tabs[deaf], tabs[1 - deaf]);
+        world.open_page(tabs[1], page).await;
+        world.until_equal(page).await;
+        world.cut(home);
+        world.write_word(deaf, page, "[one]");
+        world.pass(1).await;
+        world.write_word(other, page, "[two]");
+        let later = world.now + 1_000;
+        world.go_on_alone(other, |world| world.now >= later).await;
+        world.tab_mut(deaf).notes.clear();
+        let next = world.start_anew(amina, page).await.unwrap();
+        world.until_on_relay_of(amina).await;
+
+        // Neither hears of what the other makes before it has made its own.
+        world.profiles[home].linked = true;
+        for tab in [deaf, other] {
+            world.handle(tab, Event::NetworkUp);
+            world
+                .go_on_alone(tab, |world| !world.tab(tab).classroom(&page.0).erased.is_empty())
+                .await;
+        }
+        let (classroom, document) = page;
+        for tab in [deaf, other] {
+            world.tab_mut(tab).notes.clear();
+            world.give(tab, Command::ClosePage { classroom, document });
+            let written = world.tab(tab).written;
+            let later = world.now + 2_000;
+            let is_written = |world: &World| world.tab(tab).written > written || world.now >= later;
+            world.go_on_alone(tab, is_written).await;
+        }
+        world.follow(page, next).await;
+        assert_eq!(world.until_equal(next).await, words_of(&["[one]", "[two]"]));
+        for tab in tabs {
+            assert_eq!(world.tab(tab).classroom(&page.0).kept_aside, 0);
+        }
+        world.check_gone(amina, page).await;
+    }
+}
+
 /// What is read behind an invite is stored with the joining: so was what had been erased by then.
 #[tokio::test]
 async fn what_is_erased_while_somebody_looks_behind_an_invite_is_not_stored() {

@@ -14,7 +14,7 @@ use simulator::{
 const SEEDS: Range<u64> = 300..600;
 
 /// Histories that went wrong once. The README says of what.
-const NAMED: [&str; 97] = [
+const NAMED: [&str; 98] = [
     "governed 6",
     "governed 13",
     "apart 5",
@@ -103,6 +103,7 @@ const NAMED: [&str; 97] = [
     "anew 6209631",
     "anew 459",
     "anew 8100422",
+    "anew 7401680",
     "apart 6203675",
     "apart 6206779",
     "mixed 7500038",
