@@ -29,7 +29,7 @@ use crate::{Error, Replica};
 pub(crate) enum Missed {
     /// All is made, or there. Of these changes, which the relay does not have, only a number says that they are.
     Nothing(BTreeSet<Hash>),
-    /// It can't be told yet, or another tab does it.
+    /// It can't be told yet.
     Unclear,
     /// It can't be made there, for this reason: these changes, as far as they are known.
     Lost(Refusal, BTreeSet<Hash>),
@@ -398,7 +398,10 @@ impl Classroom {
         let absent = unsent.values().filter(is_absent);
         changes.extend(absent.map(|(_, info)| info.clone()));
         let (mut missed, mut others, mut doubtful) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
-        let mut elsewhere: Option<LaneId> = None;
+        // What does not open here the tab that wrote it knows as well.
+        let mut elsewhere = self
+            .unopened_on(&document)
+            .find(|lane| !erases && !held.contains(lane));
         for info in &changes {
             let is_within = |end: &&End| info.sequence <= end.sequence;
             let there = has.get(&info.actor).filter(is_within);
@@ -444,7 +447,7 @@ impl Classroom {
             match self.lane_that_erases(me, &document) {
                 Some(lane) if held.contains(&lane) => {}
                 Some(lane) => return Ok(Missed::Elsewhere(lane)),
-                None => return Ok(Missed::Nothing(doubtful)),
+                None => return Ok(Missed::Lost(Refusal::Erased, missed)),
             }
         }
         Ok(match elsewhere {
@@ -504,6 +507,14 @@ impl Classroom {
                 let erasures = self.roster.erasures(document);
                 erasures.iter().any(|entry| entry.author() == *member)
             })
+    }
+
+    /// The lanes on which something of a document is unsent that does not open here: its key has not come yet.
+    fn unopened_on(&self, document: &DocumentId) -> impl Iterator<Item = LaneId> {
+        let unsent = self.outbox.iter().filter(|((log, _), unsent)| {
+            log.document == *document && !unsent.settled && self.open_own(&unsent.segment).is_none()
+        });
+        unsent.map(|((log, _), _)| log.lane)
     }
 
     /// The own changes of a document that the relay does not have, each with its lane.

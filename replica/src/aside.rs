@@ -84,15 +84,17 @@ impl<R: CryptoRng> Replica<R> {
     }
 
     /// Something that may have been kept aside was taken after all.
-    pub(crate) fn let_in(&mut self, id: &ClassroomId, item: &[u8]) {
-        self.no_more_aside(id, store::aside_key(id, item, None));
+    pub(crate) fn let_in(&mut self, id: &ClassroomId, item: &[u8]) -> bool {
+        self.no_more_aside(id, store::aside_key(id, item, None))
     }
 
-    pub(crate) fn no_more_aside(&mut self, id: &ClassroomId, key: Vec<u8>) {
+    pub(crate) fn no_more_aside(&mut self, id: &ClassroomId, key: Vec<u8>) -> bool {
         let classroom = self.classrooms.get_mut(id);
-        if classroom.is_some_and(|classroom| classroom.aside.remove(&key)) {
+        let was_aside = classroom.is_some_and(|classroom| classroom.aside.remove(&key));
+        if was_aside {
             self.batch(id).delete(Table::Aside, key);
         }
+        was_aside
     }
 
     /// Tries again what may be applied now, until nothing of it can.

@@ -53,6 +53,7 @@ impl<R: CryptoRng> Replica<R> {
         if let Some(joining) = classroom.joining.take() {
             self.writes.next().append(joining.kept);
         }
+        let is_unhealed = std::mem::take(&mut classroom.unhealed);
         let asked = Asked {
             request: entry.hash(),
             profile: profile.clone(),
@@ -67,6 +68,10 @@ impl<R: CryptoRng> Replica<R> {
         store_classroom(self.writes.next(), classroom).map_err(|_| Problem::Internal)?;
         self.note_since(&id).map_err(|_| Problem::Internal)?;
         self.keep_entry(&id, &entry).map_err(|_| Problem::Internal)?;
+        if is_unhealed {
+            self.mark_unhealed(&id).map_err(|_| Problem::Internal)?;
+            self.open_channel(&id);
+        }
         self.tell_tabs_of(&id);
         self.writes.then(After::Answer(request, Answer::Classroom(id)));
         Ok(())

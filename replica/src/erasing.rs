@@ -108,7 +108,8 @@ impl<R: CryptoRng> Replica<R> {
                 let unsent = classroom.outbox.get(&(log, last))?;
                 let is_doubtful = |doubtful: &BTreeSet<Hash>| {
                     let names = classroom.names_in(&unsent.segment);
-                    names.into_iter().any(|name| doubtful.contains(&name))
+                    // What does not open may be anything.
+                    names.is_empty() || names.into_iter().any(|name| doubtful.contains(&name))
                 };
                 let is_kept = !unsent.settled && carried.as_ref().ok().is_none_or(is_doubtful);
                 is_kept.then(|| unsent.segment.encode().ok())?

@@ -120,7 +120,7 @@ impl Healing {
         }
         let last = unsent.segment.header.last;
         let is_followed = self.lost.iter().any(|(lost, from)| lost == log && last < *from);
-        !is_followed && self.is_lost(Some(&log.document))
+        !is_followed && self.lost.iter().any(|(lost, _)| lost.document == log.document)
     }
 
     fn state_of(&self, log: &Log) -> Option<&LogState> {

@@ -98,9 +98,8 @@ impl<R: CryptoRng> Replica<R> {
             }
         }
         self.segments_on_relay(id, log, fold.header.first..=fold.header.last);
-        self.let_in(id, &fold.encode()?);
-        if brings_more {
-            // It may have been aside, and nowhere else.
+        if self.let_in(id, &fold.encode()?) && brings_more {
+            // It was nowhere else.
             self.send_own_after_all(id, fold.clone())?;
         }
         Ok(())

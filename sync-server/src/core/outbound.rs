@@ -234,17 +234,24 @@ impl Outbound {
     pub(super) fn following(&mut self) -> Result<Vec<Arc<Placed>>, Read> {
         match self.classroom.following(self.looked, self.until, PAGE) {
             Following::Recent(items) => {
-                self.go_to(self.classroom.last());
+                self.found(items.iter().map(|placed| placed.position), self.classroom.last());
                 Ok(items)
             }
             Following::Older => Err(self.read(What::Page { after: self.looked })),
         }
     }
 
-    /// Items were looked up when the newest had this position: what is not among them any more that one, or one before it, took
-    /// away.
-    pub(super) fn go_to(&mut self, last: u64) {
-        self.goal = self.goal.map(|goal| goal.max(last));
+    /// Items at these positions were found when the newest had the position `last`: what is not among them any more that one, or
+    /// one before it, took away, and nobody has caught up without that.
+    pub(super) fn found(&mut self, mut positions: impl Iterator<Item = u64>, last: u64) {
+        let is_next = positions.next() == Some(self.looked + 1);
+        let is_whole = is_next
+            && positions
+                .zip(self.looked + 2..)
+                .all(|(found, next)| found == next);
+        if !is_whole {
+            self.goal = self.goal.map(|goal| goal.max(last));
+        }
     }
 
     fn read(&self, what: What) -> Read {

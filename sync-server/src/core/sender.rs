@@ -139,12 +139,12 @@ impl Sender {
         match done {
             Done::Page(page, last) if page.is_empty() => {
                 // All that was there is gone by now.
-                outbound.go_to(last);
+                outbound.found(std::iter::empty(), last);
                 outbound.skip(&mut self.frames, &self.inbox);
                 self.end_turn();
             }
             Done::Page(page, last) => {
-                outbound.go_to(last);
+                outbound.found(page.iter().map(|placed| placed.position), last);
                 let page: Vec<_> = page.into_iter().map(Arc::new).collect();
                 self.page = Some(page.into_iter());
             }

@@ -381,7 +381,14 @@ impl World {
             };
             let mut devices = self.devices.iter().enumerate();
             devices.any(|(number, device)| {
-                let mut rows = device.store.table(Table::Segments);
+                let tables = [
+                    Table::Segments,
+                    Table::Outbox,
+                    Table::Logs,
+                    Table::Documents,
+                    Table::Titles,
+                ];
+                let mut rows = tables.into_iter().flat_map(|table| device.store.table(table));
                 !erased.is_empty()
                     && !self.is_device_shut_out(number, id)
                     && rows.any(|(key, _)| is_of_it(key))
