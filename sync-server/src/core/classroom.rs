@@ -31,6 +31,8 @@ pub(crate) struct Classroom {
     id: ClassroomId,
     state: Mutex<State>,
     fits: Mutex<Fits>,
+    /// Held while it is looked what the store took, so that nothing older is put in the place of what came since.
+    settling: Mutex<()>,
     /// When it was founded here, if that was since the relay started.
     founded: AtomicU64,
 }
@@ -143,6 +145,7 @@ impl Classroom {
                 roster,
                 known: HashMap::new(),
             }),
+            settling: Mutex::new(()),
             founded: AtomicU64::new(0),
         })
     }
@@ -320,6 +323,11 @@ impl Classroom {
         Ok(asked)
     }
 
+    /// Whether it is not known what the store holds.
+    pub(crate) fn is_doubtful(&self) -> bool {
+        self.state.lock().is_doubtful
+    }
+
     /// A commit failed: it is not known what the store holds until [`Classroom::settle`] looks.
     pub(crate) fn doubt(&self) {
         self.state.lock().is_doubtful = true;
@@ -328,7 +336,8 @@ impl Classroom {
     /// Makes known what the store took although it said that it failed, so that no position is given twice. Blocks if
     /// there was a doubt.
     pub(crate) fn settle(&self, store: &dyn Store) -> Result<(), Error> {
-        if !self.state.lock().is_doubtful {
+        let _settling = self.settling.lock();
+        if !self.is_doubtful() {
             return Ok(());
         }
         let loaded = AtHand::load(&self.id, store)?;
@@ -549,6 +558,7 @@ impl Classrooms {
 
     fn load_once(&self, id: &ClassroomId) -> Result<Option<Arc<Classroom>>, Error> {
         if let Some(classroom) = self.at_hand(id) {
+            classroom.settle(self.store.as_ref())?;
             return Ok(Some(classroom));
         }
         let loaded = AtHand::load(id, self.store.as_ref())?;

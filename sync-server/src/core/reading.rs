@@ -77,6 +77,8 @@ impl Read {
 
     fn try_run(self, store: &dyn Store) -> Result<Done, Error> {
         let id = self.classroom.id();
+        // Who waits for what is stored, but not known yet, may be the only one who is here.
+        self.classroom.settle(store)?;
         Ok(match self.what {
             What::Page { after } => {
                 let page = store.page(id, after, PAGE)?;

@@ -386,9 +386,10 @@ impl Receiver {
         }
     }
 
-    /// Goes on at once if the classroom is in memory.
+    /// Goes on at once if the classroom is in memory, as it is in the store.
     fn load(&mut self, loading: Loading, now: Moment) -> Result<Taken, Refusal> {
-        match self.shared.classrooms.at_hand(&loading.classroom()) {
+        let at_hand = self.shared.classrooms.at_hand(&loading.classroom());
+        match at_hand.filter(|classroom| !classroom.is_doubtful()) {
             Some(classroom) => self.loaded(loading, Ok(classroom), now),
             None => Ok(Taken::Load(loading)),
         }

@@ -25,6 +25,7 @@ struct State {
     /// What they come to.
     classrooms: BTreeMap<ClassroomId, Classroom>,
     failures: VecDeque<Failure>,
+    is_unreadable: bool,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -60,6 +61,8 @@ pub enum Failure {
     Full,
     /// Everything is stored, but the commit says that it failed.
     Unreported,
+    /// The same, and what is stored can't be read the next time.
+    Unreadable,
 }
 
 impl Memory {
@@ -130,6 +133,9 @@ impl Store for Memory {
     }
 
     fn totals(&self, classroom: &ClassroomId) -> Result<Option<Totals>, Error> {
+        if std::mem::take(&mut self.0.lock().is_unreadable) {
+            return Err(failed("read"));
+        }
         Ok(self.read(classroom, |found| Some(found.totals)))
     }
 
@@ -327,20 +333,17 @@ impl Store for Memory {
     fn commit(&self, changes: &Changes, now: u64) -> Result<(), Error> {
         let mut state = self.0.lock();
         let failure = state.failures.pop_front();
-        let failed = || Error::Io {
-            doing: "commit",
-            source: io::ErrorKind::StorageFull.into(),
-        };
         if failure == Some(Failure::Full) {
-            return Err(failed());
+            return Err(failed("commit"));
         }
         if !state.apply(changes, now) {
             state.replay();
             return Err(Error::Conflict);
         }
         state.batches.push((changes.to_vec(), now));
+        state.is_unreadable = failure == Some(Failure::Unreadable);
         match failure {
-            Some(_) => Err(failed()),
+            Some(_) => Err(failed("commit")),
             None => Ok(()),
         }
     }
@@ -562,6 +565,13 @@ impl Classroom {
         if let Some(kept) = self.items.remove(&position) {
             self.totals.bytes -= kept.bytes;
         }
+    }
+}
+
+fn failed(doing: &'static str) -> Error {
+    Error::Io {
+        doing,
+        source: io::ErrorKind::StorageFull.into(),
     }
 }
 

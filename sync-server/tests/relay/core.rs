@@ -121,20 +121,34 @@ fn a_commit_that_fails_is_refused_and_the_next_one_starts_from_what_is_stored() 
 /// The segments are gone from the store, and the relay was told that they are not.
 #[test]
 fn who_opens_after_an_erasing_that_failed_as_it_was_said_is_told_of_it() {
+    for (failure, is_at_hand, opens_before) in [
+        (Failure::Unreported, false, false),
+        (Failure::Unreadable, true, false),
+        (Failure::Unreadable, false, false),
+        (Failure::Unreadable, false, true),
+    ] {
+        is_told_of_an_erasing_that_failed(failure, is_at_hand, opens_before);
+    }
+}
+
+fn is_told_of_an_erasing_that_failed(failure: Failure, is_at_hand: bool, opens_before: bool) {
     let mut world = World::new();
     let mut lane = world.classroom.lane(&world.classroom.founder, world.heads());
     let one = lane.write("one");
     assert_eq!(world.founder.store(&mut world.relay, &one), Outcome::Stored);
     let (founder, id) = (&world.classroom.founder, world.classroom.id);
-    // All is read from the store then.
-    world.relay = start(&world.store);
+    if !is_at_hand {
+        // All is read from the store then.
+        world.relay = start(&world.store);
+    }
     let mut client = Client::open(&mut world.relay, founder, id);
     client.hear(&mut world.relay);
     let erase = Entry::act(founder, id, world.heads(), ERASE).unwrap();
     client.submit_erase(&mut world.relay, &erase, 2);
-    world.store.fail(Failure::Unreported);
+    let early = opens_before.then(|| Client::open(&mut world.relay, founder, id));
+    world.store.fail(failure);
     assert!(world.relay.commit(NOW).is_err());
-    let mut late = Client::open(&mut world.relay, founder, id);
+    let mut late = early.unwrap_or_else(|| Client::open(&mut world.relay, founder, id));
     assert!(has_caught_up_with(&late.hear(&mut world.relay), &erase));
 }
 
