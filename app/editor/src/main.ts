@@ -88,20 +88,15 @@ function mount(host: HTMLElement, options: Options): Handle {
     return editable && (commandNamed(name, value)?.(view.state, view.dispatch.bind(view), view) ?? false);
   }
 
-  // Whatever is drawn sets the selection to what the editor knows of. What was selected a moment ago, and the browser has not
-  // told of yet, would be undone by that.
-  function readSelection(): void {
-    if (view.hasFocus()) document.dispatchEvent(new Event("selectionchange"));
-  }
-
   const handle: Handle = {
+    catchUp() {
+      if (view.hasFocus() && !composing) document.dispatchEvent(new Event("selectionchange"));
+    },
     apply(edits) {
       if (edits.length === 0) return;
-      readSelection();
       view.dispatch(remoteTransaction(view.state, edits));
     },
     reset(blocks) {
-      readSelection();
       const { doc, selection } = view.state;
       const anchor = pointOf(doc, selection.anchor);
       const head = pointOf(doc, selection.head);
@@ -118,7 +113,6 @@ function mount(host: HTMLElement, options: Options): Handle {
       // Drawing in the paragraph that is being composed would end the composition.
       waitingCursors = composing ? shown : null;
       if (composing) return;
-      readSelection();
       view.dispatch(withCursors(view.state, shown));
     },
     setEditable(now) {

@@ -67,6 +67,8 @@ export type Options = {
 };
 
 export type Handle = {
+  /** Takes in what the browser has not told of yet. Calls onEdits and onSelection. */
+  catchUp(): void;
   /** Shows changes by others as one transaction. Throws a RangeError for a block that does not exist. */
   apply(edits: Edit[]): void;
   /** Replaces everything and forgets the undo history. */

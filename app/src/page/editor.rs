@@ -111,6 +111,12 @@ impl Editor {
         })
     }
 
+    /// Takes in what the browser has not told of yet. Whatever is drawn sets the selection to what the editor knows of, and undoes
+    /// what was selected a moment ago. Called while the editor shows what the page holds: it may tell of edits.
+    pub(crate) fn catch_up(&self) -> Result<(), JsValue> {
+        self.handle.catch_up()
+    }
+
     /// Shows changes of others, as one transaction that leaves the selection where it is.
     pub(crate) fn apply(&self, edits: &[Edit]) -> Result<(), JsValue> {
         self.handle.apply(&to_js(edits)?)
@@ -164,6 +170,8 @@ extern "C" {
 
     #[wasm_bindgen(js_namespace = meridianEditor, catch)]
     fn mount(host: &HtmlElement, options: &Object) -> Result<Handle, JsValue>;
+    #[wasm_bindgen(method, catch, js_name = catchUp)]
+    fn catch_up(this: &Handle) -> Result<(), JsValue>;
     #[wasm_bindgen(method, catch)]
     fn apply(this: &Handle, edits: &JsValue) -> Result<(), JsValue>;
     #[wasm_bindgen(method, catch)]

@@ -218,6 +218,7 @@ impl Session {
             PageUpdate::Presence(people) => {
                 if self.people.with_untracked(|known| *known != people) {
                     self.people.set(people);
+                    self.catch_up();
                     self.show_cursors();
                 }
             }
@@ -243,6 +244,7 @@ impl Session {
 
     /// The replica hands the page over again, to go on with that.
     fn rebuilt(self: &Rc<Self>, saved: &[u8], actor: Actor, upto: Option<u32>) {
+        self.catch_up();
         let shown = self.with_draft(|draft| draft.blocks().to_vec());
         let rebuilt = self.with_draft(|draft| {
             // What is not handed over by now is made again, or goes with the next flush.
@@ -278,6 +280,7 @@ impl Session {
         if self.with_draft(|draft| draft.has_held_back()) != Some(true) {
             return;
         }
+        self.catch_up();
         self.flush_own();
         let begun = milliseconds();
         let taken = self.with_draft(Draft::take_held_back);
@@ -566,6 +569,13 @@ impl Session {
             })
         });
         report(editor.set_cursors(&cursors.unwrap_or_default()));
+    }
+
+    /// Has the editor tell what it shows and the page does not hold yet, before something else is drawn.
+    fn catch_up(&self) {
+        if let Some(editor) = self.editor() {
+            report(editor.catch_up());
+        }
     }
 
     fn show_everything(&self) {
