@@ -134,6 +134,24 @@ impl Relay {
         }
     }
 
+    /// Runs `sync-server bundle` with this act, `export` or `import`, on its data folder and this file.
+    ///
+    /// # Errors
+    /// If the program does not end with success.
+    pub async fn bundle(&self, act: &str, file: &Path) -> Result<()> {
+        let mut command = Command::new(&self.program);
+        command
+            .args(["bundle", act, "--data"])
+            .arg(self.data.path())
+            .arg(file);
+        let output = command.output().await.doing("carry a bundle")?;
+        if output.status.success() {
+            Ok(())
+        } else {
+            Err(not_ready(&String::from_utf8_lossy(&output.stderr)))
+        }
+    }
+
     /// Where it listens: the same port for its whole life.
     pub fn address(&self) -> SocketAddr {
         self.address
