@@ -417,6 +417,10 @@ impl<R: CryptoRng> Replica<R> {
         let (Some(me), Some(classroom)) = (&self.me, self.classrooms.get_mut(id)) else {
             return Ok(());
         };
+        if !classroom.documents.contains_key(&document) {
+            // It was erased meanwhile.
+            return Ok(());
+        }
         let me = me.keys.id();
         if whole.is_some_and(|whole| classroom.goes_beyond(&me, document, whole)) {
             // Somebody was removed meanwhile.

@@ -14,7 +14,7 @@ use simulator::{
 const SEEDS: Range<u64> = 300..600;
 
 /// Histories that went wrong once. The README says of what.
-const NAMED: [&str; 98] = [
+const NAMED: [&str; 100] = [
     "governed 6",
     "governed 13",
     "apart 5",
@@ -113,6 +113,8 @@ const NAMED: [&str; 98] = [
     "apart 7400763",
     "narrow 9103012",
     "anew 7700713",
+    "anew 11003743",
+    "anew 11003895",
 ];
 
 #[test]
