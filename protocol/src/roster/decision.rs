@@ -223,6 +223,7 @@ impl Decisions {
         let Some(by) = self.standing_before(graph, taking) else {
             return false;
         };
+        let author = graph.node(taking).entry.author();
         let is_taken_alone = |at: &At| {
             let node = graph.node(*at);
             if self.void.contains(*at) {
@@ -233,6 +234,10 @@ impl Decisions {
                 (_, Some(admission)) => admission.member,
                 _ => return false,
             };
+            if member == author {
+                // Nobody asks others whether they may leave.
+                return false;
+            }
             let Some(target) = view.standing(&member) else {
                 return false;
             };

@@ -183,6 +183,22 @@ fn the_removed_may_leave_besides() {
     assert_eq!(all.role(3), None);
 }
 
+/// A student who leaves is gone, also if a lead, of whichever school, makes them a teacher without knowing of that.
+#[test]
+fn whoever_is_promoted_apart_has_left_all_the_same() {
+    for school in [NORTH, SOUTH] {
+        let mut class = Class::new();
+        class.join(2, Role::Lead, school);
+        class.join(3, Role::Student, school);
+        let (mut one, mut other) = (class.clone(), class);
+        let leaving = one.act(3, remove(3));
+        other.act(2, change(3, Role::Teacher));
+        let all = met(&[&one, &other]);
+        assert!(all.roster.counts(&leaving));
+        assert_eq!(all.role(3), None);
+    }
+}
+
 /// A teacher who was a lead keeps what a teacher may do.
 #[test]
 fn who_was_given_less_power_keeps_what_that_allows() {

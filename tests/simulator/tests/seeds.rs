@@ -14,7 +14,7 @@ use simulator::{
 const SEEDS: Range<u64> = 300..600;
 
 /// Histories that went wrong once. The README says of what.
-const NAMED: [&str; 100] = [
+const NAMED: [&str; 101] = [
     "governed 6",
     "governed 13",
     "apart 5",
@@ -115,6 +115,7 @@ const NAMED: [&str; 100] = [
     "anew 7700713",
     "anew 11003743",
     "anew 11003895",
+    "governed 10025985",
 ];
 
 #[test]
