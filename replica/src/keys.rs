@@ -64,13 +64,15 @@ impl<R: CryptoRng> Replica<R> {
             .collect();
         let newest = previous.iter().map(|(epoch, _)| *epoch).max();
         previous.retain(|(epoch, _)| Some(*epoch) == newest);
+        let next = current.epoch.checked_add(1).ok_or(Problem::Internal)?;
+        let left = classroom.left_behind(&space).into_iter();
+        previous.extend(left.filter(|(epoch, _)| *epoch < next));
         let mut recipients = roster.recipients_after(&me, action, &space);
         if does(Mischief::RemovedKeptIn) {
             recipients.extend(roster.members().map(|member| member.exchange));
             recipients.sort_unstable();
             recipients.dedup();
         }
-        let next = current.epoch.checked_add(1).ok_or(Problem::Internal)?;
         let key = EpochKey::random(&mut self.rng);
         Rotation::new(&key, space, next, previous, recipients, &mut self.rng).map_err(|_| Problem::TooLarge)
     }
@@ -158,7 +160,7 @@ impl Classroom {
         }
         // Of several keys that an epoch has, the right one may be still to come.
         let is_missing = |name: &KeyName| name.epoch == header.epoch && !self.keys.contains_key(name);
-        if self.roster.keys_in(&header.space).iter().any(is_missing) {
+        if self.roster.keys_stated(&header.space).iter().any(is_missing) {
             reason = AsideReason::UnknownKey;
         }
         Err(reason)
@@ -241,6 +243,14 @@ impl Classroom {
         let mut heads = self.roster.narrowed(author, heads);
         heads.sort_unstable();
         heads
+    }
+
+    /// The keys of `space` that are here, were stated by what is void now and are not carried on, each with its epoch.
+    pub(crate) fn left_behind(&self, space: &SpaceId) -> Vec<(u32, &EpochKey)> {
+        let names = self.roster.keys_left_behind(space).into_iter();
+        names
+            .filter_map(|name| Some((name.epoch, self.keys.get(&name)?)))
+            .collect()
     }
 
     /// Whether `member`, who is here, may make new keys for `space`: those of it who lead or teach and have its key, or

@@ -163,7 +163,10 @@ impl Classroom {
             .roster
             .spaces()
             .into_iter()
-            .filter(|space| self.may_rotate(member, space) && self.roster.needs_rotation(space))
+            .filter(|space| {
+                let is_due = self.roster.needs_rotation(space) || !self.left_behind(space).is_empty();
+                is_due && self.may_rotate(member, space)
+            })
             .collect();
         if self.roster.current_key(&SpaceId::STAFF).is_none() {
             due.push(SpaceId::STAFF);

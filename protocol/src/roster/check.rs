@@ -450,9 +450,10 @@ fn check_order(view: &View<'_>, entry: &Entry, rotation: &Rotation) -> Result<()
         current.epoch.checked_add(1) == Some(rotation.epoch),
         "rotate to another epoch than the next",
     )?;
+    // Also those that do not count: who comes later reads what was sealed with them only if they are carried on.
     let earlier: BTreeSet<(u32, [u8; 32])> = view
-        .keys(&rotation.space)
-        .map(|name| (name.epoch, name.id))
+        .stated(&rotation.space)
+        .map(|(_, name)| (name.epoch, name.id))
         .collect();
     let mut wrapped = BTreeSet::new();
     let are_right = rotation.previous.iter().all(|previous| {

@@ -230,6 +230,28 @@ impl Roster {
         keys
     }
 
+    /// The keys that were stated for a space so far, also by what is void: something may be sealed with them.
+    pub fn keys_stated(&self, space: &SpaceId) -> BTreeSet<KeyName> {
+        self.present().stated(space).map(|(_, name)| name).collect()
+    }
+
+    /// The keys that were stated for a space by what is void now, and that none of its keys carries: whoever comes later could
+    /// not read what was sealed with them.
+    pub fn keys_left_behind(&self, space: &SpaceId) -> Vec<KeyName> {
+        let view = self.present();
+        let stated = self.keys_stated(space);
+        let mut carried: BTreeSet<KeyName> = view.keys(space).collect();
+        if stated.len() > carried.len() {
+            for (by, older) in self.wrapped() {
+                if carried.contains(&by) {
+                    let (epoch, id) = (older.epoch, older.id);
+                    carried.insert(KeyName { epoch, id, ..by });
+                }
+            }
+        }
+        stated.difference(&carried).copied().collect()
+    }
+
     /// The keys that a space had for somebody who knew `heads`: those that they may hand on.
     pub fn keys_at(&self, space: &SpaceId, heads: &[EntryHash]) -> Vec<KeyName> {
         self.at(heads, |view| view.keys(space).collect())

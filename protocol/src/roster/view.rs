@@ -205,13 +205,20 @@ impl<'a> View<'a> {
 
     /// The keys that `space` had so far.
     pub(super) fn keys<'b>(&'b self, space: &SpaceId) -> impl Iterator<Item = KeyName> + use<'a, 'b> {
+        self.stated(space)
+            .filter(|(at, _)| self.counts(*at))
+            .map(|(_, name)| name)
+    }
+
+    /// The keys that were stated for `space` so far, and where; also by what is void, for something may be sealed with them.
+    pub(super) fn stated<'b>(&'b self, space: &SpaceId) -> impl Iterator<Item = (At, KeyName)> + use<'a, 'b> {
         self.graph
             .keys
             .get(space)
             .into_iter()
             .flatten()
-            .filter(|(at, _)| self.counts(*at))
-            .map(|(_, name)| *name)
+            .filter(|(at, _)| self.within.is_none_or(|within| within.contains(*at)))
+            .copied()
     }
 
     /// The key that `space` has now: of the highest epoch, and of several the smallest id.

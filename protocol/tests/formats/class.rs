@@ -225,6 +225,8 @@ impl Class {
             .keys_in(&space)
             .into_iter()
             .filter(|name| name.epoch == current.epoch)
+            .chain(self.roster.keys_left_behind(&space))
+            .filter(|name| name.epoch <= current.epoch)
             .map(|name| (name.epoch, self.keys[&name.id].clone()))
             .collect();
         let old = old.iter().map(|(epoch, key)| (*epoch, key));

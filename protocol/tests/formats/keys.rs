@@ -229,6 +229,31 @@ fn of_two_rotations_apart_one_is_current_and_both_are_carried_on() {
     assert!(opened.iter().all(|(name, key)| key.id() == name.id));
 }
 
+/// Others may have sealed something with it before they knew that it is void.
+#[test]
+fn a_void_key_is_carried_on_for_those_who_come_later() {
+    let mut class = Class::new();
+    class.join(2, Role::Lead, NORTH);
+    let (mut one, mut other) = (class.clone(), class);
+    one.act(FOUNDER, change(2, Role::Student));
+    let action = new_key(&mut other, 2, EVERYONE);
+    other.act(2, action);
+    let void = other.roster.current_key(&EVERYONE).unwrap();
+    let before = one.roster.current_key(&EVERYONE);
+    one.meet(&[&other]);
+    assert_eq!(one.roster.current_key(&EVERYONE), before);
+    assert_eq!(one.roster.keys_left_behind(&EVERYONE), [void]);
+
+    // The next key is of the same epoch, the one after that carries both.
+    for left in [vec![void], Vec::new()] {
+        let action = new_key(&mut one, FOUNDER, EVERYONE);
+        one.act(FOUNDER, action);
+        assert_eq!(one.roster.keys_left_behind(&EVERYONE), left);
+    }
+    one.join(3, Role::Student, SOUTH);
+    assert!(opened(&one, 3).contains_key(&void));
+}
+
 #[test]
 fn a_wrapped_key_opens_where_it_was_wrapped_only() {
     let mut class = Class::new();

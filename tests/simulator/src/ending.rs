@@ -6,7 +6,7 @@ use documents::change::Hash;
 use documents::page::Page;
 use documents::page::edit::Block;
 use protocol::inventory::LogState;
-use protocol::key::EpochKey;
+use protocol::key::{EpochKey, KeyName};
 use protocol::roster::{Entry, Role, Roster};
 use protocol::segment::Segment;
 use protocol::{ClassroomId, MemberId, Refusal, SpaceId};
@@ -341,7 +341,17 @@ impl World {
         let mut rooms = self.tabs.values().flat_map(|tab| tab.classrooms.values());
         rooms.any(|room| {
             let roster = self.auditor.roster(&room.id);
-            let needs = |space: &SpaceId| roster.is_some_and(|roster| roster.needs_rotation(space));
+            let has = |name: &KeyName| {
+                let mut mine = room.members.iter().filter(|member| member.me);
+                let keys = mine.find_map(|me| self.auditor.members().find(|keys| keys.id() == me.id));
+                roster.zip(keys).is_some_and(|(roster, keys)| {
+                    keys_of(roster, &keys.exchange_key(), keys.exchange_secret()).contains_key(name)
+                })
+            };
+            let needs = |space: &SpaceId| {
+                let left = roster.map(|roster| roster.keys_left_behind(space));
+                roster.is_some_and(|roster| roster.needs_rotation(space)) || left.iter().flatten().any(has)
+            };
             room.role.is_staff() && !self.is_shut_out(room) && room.spaces.iter().any(needs)
         })
     }

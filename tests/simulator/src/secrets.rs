@@ -284,7 +284,8 @@ impl Entitled {
                 .map(|member| member.exchange)
                 .chain(invites.map(|invite| invite.exchange))
                 .collect();
-            for key in roster.keys_in(&space) {
+            // What is void now is carried on with the rest.
+            for key in roster.keys_stated(&space) {
                 self.keys.entry(key).or_default().extend(&inside);
             }
             self.spaces.entry(space).or_default().extend(inside);
