@@ -848,6 +848,44 @@ async fn nothing_is_sealed_with_an_own_key_before_the_relay_has_it_though_anothe
 }
 
 #[tokio::test]
+async fn the_key_of_somebody_given_less_apart_is_carried_on() {
+    let (mut script, author) = crate::script::Script::with_member("void key", Role::Teacher).await;
+    let (classroom, member) = (script.classroom, author.keys.id());
+    let before = script.submitted.len();
+    let role = Role::Student;
+    let change = Command::ChangeRole {
+        classroom,
+        member,
+        role,
+    };
+    assert_eq!(script.world.ask(script.tab, change).await, Ok(Answer::Done));
+    script.go().await;
+    let before = script.store_rest(before).await;
+    let founder = script.founder().await;
+    let void = EpochKey::from_bytes([7; 32]);
+    let mut rng = SeededRng::new("void");
+    let recipients = [founder.exchange_key(), author.keys.exchange_key()];
+    let older = [(0, &author.key)];
+    let rotation = Rotation::new(&void, SpaceId::EVERYONE, 1, older, recipients, &mut rng).unwrap();
+    let rotations = vec![rotation];
+    let heads = author.heads.clone();
+    let apart = Entry::act(&author.keys, classroom, heads, Action::Rotate { rotations }).unwrap();
+    script.bring_entry(&apart).await;
+    // The next key is of the same epoch, so that it takes two.
+    let mut stored = before;
+    for _ in 0..4 {
+        script.live(5).await;
+        stored = script.store_rest(stored).await;
+    }
+    let entries = script.entries();
+    let mut made = entries.iter().flat_map(|entry| entry.action().rotations());
+    let carries = |rotation: &Rotation| rotation.previous.iter().any(|older| older.id == void.id());
+    assert!(made.any(carries));
+    script.live(60).await;
+    assert_eq!(script.entries().len(), entries.len(), "it goes on making keys");
+}
+
+#[tokio::test]
 async fn new_keys_are_made_for_every_space_that_one_is_in() {
     let mut script = crate::script::Script::new("all keys").await;
     script.settle().await;
