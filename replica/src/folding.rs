@@ -135,8 +135,9 @@ impl<R: CryptoRng> Replica<R> {
         };
         let mut rows: Vec<&Segment> = Vec::new();
         for unsent in classroom.unsent_of(log) {
-            // What is not written yet other tabs may be told of once it is: then it must be there.
-            if !unsent.sent && unsent.durable {
+            // What is not written yet other tabs may be told of once it is: then it must be there. What a fold stands for of what
+            // the relay has was sent, though the fold was not.
+            if !unsent.sent && unsent.durable && !unsent.settled {
                 rows.push(&unsent.segment);
             }
         }

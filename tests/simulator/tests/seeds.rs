@@ -14,7 +14,7 @@ use simulator::{
 const SEEDS: Range<u64> = 300..600;
 
 /// Histories that went wrong once. The README says of what.
-const NAMED: [&str; 102] = [
+const NAMED: [&str; 103] = [
     "governed 6",
     "governed 13",
     "apart 5",
@@ -117,6 +117,7 @@ const NAMED: [&str; 102] = [
     "anew 11003895",
     "governed 10025985",
     "apart 10026795",
+    "governed 11003201",
 ];
 
 #[test]
