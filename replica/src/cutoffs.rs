@@ -231,6 +231,8 @@ impl<R: CryptoRng> Replica<R> {
         if has_changed {
             self.put_together_again(id, document);
         }
+        // What the relay had refused already, and another tab took out of the store, was none of what was read.
+        self.put_cut_aside(id)?;
         for (log, fold) in across {
             self.look_into_once(id, &log, fold, fold)?;
         }
