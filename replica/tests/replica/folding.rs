@@ -217,6 +217,47 @@ async fn a_fold_that_the_relay_does_not_take_is_given_up() {
 }
 
 #[tokio::test]
+async fn what_was_never_sent_is_not_folded_together_with_a_fold_of_what_the_relay_has() {
+    let mut script = Script::new("both kinds").await;
+    script.settle().await;
+    let answered = script.submitted.len();
+    for word in 1..10 {
+        script.write_word(&format!("[{word}]"));
+        script.go().await;
+    }
+    script.store_rest(answered).await;
+    script.disconnect();
+    script.pass(QUIET).await;
+    script.go().await;
+    assert_eq!(script.spans(None), [(0, 9)]);
+    for word in ["[late]", "[later]"] {
+        script.write_word(word);
+        script.go().await;
+    }
+    // The attempt that was being made fails, and before the next one it folds.
+    script.world.tab_mut(script.tab).connecting = false;
+    script.disconnect();
+    script.connect().await;
+    assert_eq!(script.spans(None), [(0, 9), (10, 11)]);
+    script.open(1).await;
+    let sent = script.page_segments();
+    let spans: Vec<_> = sent
+        .iter()
+        .map(|sent| (sent.header.first, sent.header.last))
+        .collect();
+    assert_eq!(spans, [(0, 9), (10, 11)]);
+    // What the relay has it need not take once more.
+    script.refused(0, protocol::Refusal::FoldMismatch).await;
+    assert_eq!(script.view().work, Work::OnThisDevice);
+    script.store_rest(1).await;
+    assert_eq!(
+        (script.view().work, script.view().refused),
+        (Work::OnTheRelay, None)
+    );
+    assert!(script.world.store(0).table(Table::Outbox).is_empty());
+}
+
+#[tokio::test]
 async fn the_log_of_a_tab_that_is_gone_is_folded_by_the_next() {
     let mut script = Script::new("gone").await;
     script.settle().await;
