@@ -72,8 +72,8 @@ impl World {
                 // Nobody is left who could show it.
                 None if self.is_on_a_relay(&classroom, &change)? => true,
                 _ => {
-                    // What came to the relay before its author was shut out is everybody's.
-                    !edit.on_relay
+                    // What came to the relay before its author was shut out is everybody's, if anybody is left there.
+                    (!edit.on_relay || self.is_left_behind(&classroom, &change)?)
                         && (self.stays_on(edit.device, &classroom, &change)
                             || self.is_made_again_on(edit.device, &pages, edit.word.as_deref()))
                         || (0..self.devices.len()).any(|device| self.is_aside(device, &classroom, &change))

@@ -198,6 +198,12 @@ impl Relay {
         Ok(())
     }
 
+    /// Whether all whom it knew as members of a classroom have left, or were removed: nobody comes by what it has.
+    pub(crate) fn is_left(&self, classroom: &ClassroomId) -> bool {
+        let roster = self.held.get(classroom).and_then(|held| held.roster.as_ref());
+        roster.is_some_and(|roster| roster.members().next().is_none())
+    }
+
     /// Whether a change is stored here.
     pub(crate) fn holds(
         &mut self,

@@ -516,6 +516,21 @@ impl World {
         Ok(is_there)
     }
 
+    /// Whether a change is on relays only that all whom they knew have left: those who are members elsewhere are not let in there
+    /// any more, and whoever wrote it brings them nothing.
+    pub(crate) fn is_left_behind(&mut self, classroom: &ClassroomId, change: &Hash) -> Result<bool, Broken> {
+        let mut is_there = false;
+        for relay in &mut self.relays {
+            if relay.holds(&mut self.auditor, classroom, change)? {
+                if !relay.is_left(classroom) {
+                    return Ok(false);
+                }
+                is_there = true;
+            }
+        }
+        Ok(is_there)
+    }
+
     /// Whether a device keeps a change aside.
     pub(crate) fn is_aside(&mut self, device: usize, classroom: &ClassroomId, change: &Hash) -> bool {
         let rows: Vec<Vec<u8>> = self.devices[device]
