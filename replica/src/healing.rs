@@ -17,6 +17,7 @@ use protocol::{ClassroomId, DocumentId, EntryHash, MemberId, Refusal};
 
 use crate::aside::What as Kept;
 use crate::classroom::{Classroom, Submission, Unsent, UnsentEntry, Way};
+use crate::event::Effect;
 use crate::loading::What;
 use crate::snapshots::Fetching;
 use crate::store::{self, AsideReason, Table};
@@ -433,7 +434,16 @@ impl<R: CryptoRng> Replica<R> {
             _ => drop(rest.pop()),
         }
         let mut frames = Vec::new();
+        let next = classroom.logs.get(&log).map_or(0, |record| record.next);
+        let mut is_unheard = false;
         for segment in rows {
+            if segment.header.last >= next {
+                // Another tab stored it, and this one has not heard of it: what the relay has from here it does not give back.
+                is_unheard = true;
+                // A fold of what is lost is given once it is heard of.
+                healing.again |= segment.header.first < next;
+                continue;
+            }
             // What is in the outbox is sent from there.
             let is_unsent = classroom.outbox.contains_key(&(log, segment.header.last));
             // Of a document that is not listed only its segments say which space it is in.
@@ -452,6 +462,10 @@ impl<R: CryptoRng> Replica<R> {
         }
         for frame in frames {
             self.send(&[frame]);
+        }
+        if is_unheard && me == Some(log.member) && !self.held.contains(&log.lane) {
+            // Its tab may have gone while it wrote, and have told nobody.
+            self.effects.push(Effect::Adopt(log.lane));
         }
         self.submit_next(id);
     }
