@@ -162,9 +162,9 @@ impl<R: CryptoRng> Replica<R> {
         }
     }
 
-    /// This tab took over a lane that its tab left behind; what is unsent on it is what the store says. What this person wrote
-    /// on other lanes is here as well from now on, as far as the store knows more of it: that tab may have carried something over
-    /// on a lane of its own, and have told nobody.
+    /// This tab took over a lane that its tab left behind; what is unsent on it is what the store says. What was written on other
+    /// lanes is here as well from now on, as far as the store knows more of it: that tab may have carried something over on a lane
+    /// of its own, and have told nobody, or have written upon what others wrote in a page that the relay has erased since.
     pub(crate) fn adopted(&mut self, lane: LaneId, records: &Records) {
         self.held.insert(lane);
         self.adopt_entries(records);
@@ -183,7 +183,6 @@ impl<R: CryptoRng> Replica<R> {
         let mut logs: BTreeMap<(ClassroomId, Log), LogRecord> = BTreeMap::new();
         for (key, record) in rows(records, Table::Logs) {
             if let Some((id, log, _)) = store::parse_log_key(key)
-                && is_looked_at(&log)
                 && let Ok(record) = store::decode::<LogRecord>(Table::Logs, record)
             {
                 let furthest = logs.entry((id, log)).or_insert(record);

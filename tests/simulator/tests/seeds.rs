@@ -14,7 +14,7 @@ use simulator::{
 const SEEDS: Range<u64> = 300..600;
 
 /// Histories that went wrong once. The README says of what.
-const NAMED: [&str; 106] = [
+const NAMED: [&str; 107] = [
     "governed 6",
     "governed 13",
     "apart 5",
@@ -121,6 +121,7 @@ const NAMED: [&str; 106] = [
     "governed 11000961",
     "apart 10047627",
     "apart 9500025",
+    "anew 10046319",
 ];
 
 #[test]
