@@ -12,11 +12,11 @@ use documents::change::{self, ChangeInfo, Hash};
 use documents::classroom::Listing;
 use documents::redo::{self, End, Ends};
 use protocol::rand_core::CryptoRng;
-use protocol::roster::{Action, Member, Role};
+use protocol::roster::{Action, Entry, Member, Role};
 use protocol::segment::{self, Log};
 use protocol::{ClassroomId, DocumentId, LaneId, MemberId, Refusal, SpaceId};
 
-use crate::classroom::{Classroom, Content, Copy, Held};
+use crate::classroom::{Classroom, Content, Copy, Held, Way};
 use crate::command::{Answer, Problem};
 use crate::event::Effect;
 use crate::join::random;
@@ -188,6 +188,10 @@ impl<R: CryptoRng> Replica<R> {
         if classroom.everything_upto().is_none() {
             return Ok(Missed::Unclear);
         }
+        // If the relay has taken the erasing, whose it is makes what is missed; if not, this tab goes on.
+        if classroom.sends_erasure_from(&document) {
+            return Ok(Missed::Unclear);
+        }
         // The list says which tab does it.
         let own = classroom.roster.document();
         if classroom.erases(&document)
@@ -308,6 +312,31 @@ impl Classroom {
             && erasures
                 .iter()
                 .all(|entry| self.entries.contains_key(&entry.hash()))
+    }
+
+    /// Whether an own erasing of a document is on its way to the relay, which may have taken it by now.
+    fn sends_erasure(&self, document: &DocumentId) -> bool {
+        let mut hashes = self.roster.erasures(document).into_iter().map(Entry::hash);
+        hashes.any(|hash| {
+            self.entries
+                .get(&hash)
+                .is_some_and(|unsent| unsent.way == Way::Sent)
+        })
+    }
+
+    /// The same of a document or of what stands in its place, however often it was started anew.
+    fn sends_erasure_from(&self, document: &DocumentId) -> bool {
+        let mut seen = BTreeSet::new();
+        let mut next = Some(*document);
+        while let Some(here) = next
+            && seen.insert(here)
+        {
+            if self.sends_erasure(&here) {
+                return true;
+            }
+            next = self.roster.erased(&here);
+        }
+        false
     }
 
     /// Whether a document is gone for good, and not only for this person, who erases it and still carries over what comes.

@@ -14,7 +14,7 @@ use simulator::{
 const SEEDS: Range<u64> = 300..600;
 
 /// Histories that went wrong once. The README says of what.
-const NAMED: [&str; 107] = [
+const NAMED: [&str; 109] = [
     "governed 6",
     "governed 13",
     "apart 5",
@@ -122,6 +122,8 @@ const NAMED: [&str; 107] = [
     "apart 10047627",
     "apart 9500025",
     "anew 10046319",
+    "anew 7710227",
+    "anew 10029799",
 ];
 
 #[test]
