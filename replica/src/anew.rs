@@ -14,7 +14,7 @@ use documents::redo::{self, End, Ends};
 use protocol::rand_core::CryptoRng;
 use protocol::roster::{Action, Entry, Member, Role};
 use protocol::segment::{self, Log};
-use protocol::{ClassroomId, DocumentId, LaneId, MemberId, Refusal, SpaceId};
+use protocol::{ClassroomId, DocumentId, EntryHash, LaneId, MemberId, Refusal, SpaceId};
 
 use crate::classroom::{Classroom, Content, Copy, Held, Way};
 use crate::command::{Answer, Problem};
@@ -337,6 +337,22 @@ impl Classroom {
             next = self.roster.erased(&here);
         }
         false
+    }
+
+    /// Own erasings to be given up, for another one stands: what the relay has had erased by somebody else it does not
+    /// have erased once more, and of several own ones that with the smallest hash is sent. On its way none is given up.
+    pub(crate) fn needless_erasures(&self) -> Vec<EntryHash> {
+        let mut needless = Vec::new();
+        for hash in self.entries.keys() {
+            if let Some(Action::Erase { document, successor }) = self.roster.entry(hash).map(Entry::action)
+                && self.roster.erased(document).is_some()
+                && (!self.erases(document) || self.roster.erased(document) != Some(*successor))
+                && !self.sends_erasure(document)
+            {
+                needless.push(*hash);
+            }
+        }
+        needless
     }
 
     /// Whether a document is gone for good, and not only for this person, who erases it and still carries over what comes.

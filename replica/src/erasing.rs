@@ -17,6 +17,18 @@ use crate::tabs::Note;
 use crate::{Error, Replica};
 
 impl<R: CryptoRng> Replica<R> {
+    /// Gives up own erasings of what is erased without them. What descends from them is done again.
+    pub(crate) fn give_up_erasures(&mut self) -> Result<(), Error> {
+        let ids: Vec<ClassroomId> = self.classrooms.keys().copied().collect();
+        for id in ids {
+            let needless = self.classrooms.get(&id).map(Classroom::needless_erasures);
+            for hash in needless.unwrap_or_default() {
+                self.make_again(&id, hash)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Looks for documents that are gone for good since the roster has grown.
     pub(crate) fn look_for_erased(&mut self, id: &ClassroomId) {
         if let Some(classroom) = self.classrooms.get_mut(id) {

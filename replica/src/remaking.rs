@@ -1,11 +1,12 @@
 //! Own entries whose new keys leave out somebody whom the relay knows by now: they are made again for all who are here, and
-//! so is what was built on them. Nothing else names them, see [`Classroom::sealing`].
+//! so is what was built on them. What was built on an own erasing that is given up is made again as well. Nothing else names
+//! them, see [`Classroom::sealing`].
 
 use std::collections::BTreeSet;
 
 use protocol::rand_core::CryptoRng;
 use protocol::roster::{Action, Entry, Roster};
-use protocol::{ClassroomId, EntryHash, SpaceId};
+use protocol::{ClassroomId, DocumentId, EntryHash, SpaceId};
 
 use crate::classroom::Classroom;
 use crate::command::Problem;
@@ -35,6 +36,11 @@ impl<R: CryptoRng> Replica<R> {
         Ok(())
     }
 
+    fn is_erased(&self, id: &ClassroomId, document: &DocumentId) -> bool {
+        let classroom = self.classrooms.get(id);
+        classroom.is_some_and(|classroom| classroom.roster.erased(document).is_some())
+    }
+
     fn do_again(&mut self, id: &ClassroomId, action: &Action, undone: &[Entry]) -> Result<(), Problem> {
         match action {
             Action::Remove { members, .. } => {
@@ -62,6 +68,8 @@ impl<R: CryptoRng> Replica<R> {
                 let spaces: Vec<SpaceId> = rotations.iter().map(|rotation| rotation.space).collect();
                 self.rotate(id, spaces)
             }
+            // Given up: another one stands, and the relay takes none besides.
+            Action::Erase { document, .. } if self.is_erased(id, document) => Ok(()),
             Action::NewSpace { first, .. } if first.space == SpaceId::STAFF => self.new_staff(id),
             Action::NewSpace { members, first } => {
                 // Its name follows from its key, and may be in the list of documents already.

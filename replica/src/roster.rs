@@ -20,6 +20,7 @@ const ROTATE_AGAIN: u64 = 60_000;
 impl<R: CryptoRng> Replica<R> {
     /// Looks again at what the roster says, wherever it has grown.
     pub(crate) fn settle_rosters(&mut self) -> Result<(), Error> {
+        self.give_up_erasures()?;
         let grown: Vec<ClassroomId> = self
             .classrooms
             .values_mut()

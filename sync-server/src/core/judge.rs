@@ -108,9 +108,14 @@ impl Pending {
         if let (Some(upto), Action::Erase { document, .. }) = (upto, entry.action())
             && roster.may(&entry.author(), entry.action()).is_ok()
             && entry.verify().is_ok()
-            && self.came_behind(document, upto.min(self.last), terms)?
         {
-            return Err(Refusal::NotCovered);
+            // What took its place has all that there ever was of it.
+            if roster.erased(document).is_some() {
+                return Err(Refusal::Erased);
+            }
+            if self.came_behind(document, upto.min(self.last), terms)? {
+                return Err(Refusal::NotCovered);
+            }
         }
         // What a fold stands for that this batch holds shows once it is committed.
         if sets_ends(entry.action()) && self.is_any_unsettled() {

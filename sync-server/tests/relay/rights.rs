@@ -559,6 +559,32 @@ fn nothing_is_erased_that_was_not_carried_over() {
     assert!(world.founder.inventory(&mut world.relay).logs.is_empty());
 }
 
+/// What another one would put in its place could not have all that there ever was of it. What was taken elsewhere counts.
+#[test]
+fn what_was_erased_is_not_erased_once_more() {
+    let mut world = World::new();
+    let [one, other] = [10, 11].map(|successor| {
+        let action = Action::Erase {
+            document: DocumentId([9; 16]),
+            successor: DocumentId([successor; 16]),
+        };
+        let founder = &world.classroom.founder;
+        Entry::act(founder, world.classroom.id, world.heads(), action).unwrap()
+    });
+    assert_eq!(
+        world.founder.store_erase(&mut world.relay, &one, 1),
+        Outcome::Stored
+    );
+    assert_eq!(
+        world.founder.store_erase(&mut world.relay, &other, 2),
+        Outcome::Refused(Refusal::Erased)
+    );
+    assert_eq!(
+        world.founder.store_entry(&mut world.relay, &other),
+        Outcome::Stored
+    );
+}
+
 #[test]
 fn an_invite_that_was_ended_lets_nobody_in() {
     let mut world = World::new();

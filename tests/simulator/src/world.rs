@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use blake3::Hasher;
 use documents::change::{Hash, inspect};
+use protocol::roster::{Action, Entry};
 use protocol::segment::{Log, Segment};
 use protocol::{ClassroomId, LaneId, SegmentHash, next};
 use replica::command::{Answer, Command, Problem};
@@ -54,6 +55,8 @@ pub(crate) struct World {
     indices: BTreeMap<(ClassroomId, Log, u64), SegmentHash>,
     /// Changes that tabs were handed.
     pub(crate) shown: BTreeSet<Hash>,
+    /// What devices ever stored that has a page erased; of several for one page some are given up.
+    pub(crate) erasings: Vec<Entry>,
     /// Pages that tabs are closing.
     closing: Vec<(usize, Command)>,
     /// Hashes of all entries and segments that were ever sent.
@@ -134,6 +137,7 @@ impl World {
             auditor: Auditor::default(),
             indices: BTreeMap::new(),
             shown: BTreeSet::new(),
+            erasings: Vec::new(),
             closing: Vec::new(),
             published: BTreeSet::new(),
             next_tab: 0,
@@ -256,10 +260,17 @@ impl World {
             let is_twice = self.mischief == Some(Mischief::ReplicaAnswersTwice);
             match effect {
                 Effect::Write(batch) => {
-                    for ((_, key), value) in &batch.changes {
+                    for ((table, key), value) in &batch.changes {
                         self.story
                             .update(key)
                             .update(value.as_deref().unwrap_or_default());
+                        let row = value.as_deref().filter(|_| *table == Table::Entries);
+                        if let Some(entry) = row.and_then(entry_stored)
+                            && matches!(entry.action(), Action::Erase { .. })
+                            && !self.erasings.contains(&entry)
+                        {
+                            self.erasings.push(entry);
+                        }
                     }
                     let before = tab.writing.replace(batch);
                     Rule::WritesOnce.holds(before.is_none(), || format!("tab {number}"))?;
@@ -544,6 +555,14 @@ impl World {
                 .is_some_and(|segment| self.auditor.changes(classroom, &segment).contains(change))
         })
     }
+}
+
+/// The entry in a row of those.
+fn entry_stored(row: &[u8]) -> Option<Entry> {
+    // A version and its length before it, and behind it whether a relay has it.
+    let (_, item) = row.get(1..)?.split_last()?;
+    let length = item.iter().take_while(|byte| **byte >= 0x80).count() + 1;
+    Entry::decode(item.get(length..)?).ok()
 }
 
 /// The segment in a row of what is kept aside, if it is one.

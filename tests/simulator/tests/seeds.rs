@@ -14,7 +14,7 @@ use simulator::{
 const SEEDS: Range<u64> = 300..600;
 
 /// Histories that went wrong once. The README says of what.
-const NAMED: [&str; 109] = [
+const NAMED: [&str; 113] = [
     "governed 6",
     "governed 13",
     "apart 5",
@@ -124,6 +124,10 @@ const NAMED: [&str; 109] = [
     "anew 10046319",
     "anew 7710227",
     "anew 10029799",
+    "anew 8100964",
+    "anew 10044479",
+    "anew 10055759",
+    "anew 20000068",
 ];
 
 #[test]
