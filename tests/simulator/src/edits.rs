@@ -38,6 +38,8 @@ pub(crate) struct Edits {
     waiting: BTreeMap<(usize, u32), Hash>,
     words: BTreeSet<String>,
     deleted: BTreeSet<String>,
+    /// The titles that were given, with the device.
+    titles: BTreeMap<String, usize>,
     /// By tab: the changes that no relay was seen to hold.
     unseen: BTreeMap<usize, Vec<Hash>>,
 }
@@ -55,12 +57,17 @@ impl Edits {
         self.deleted.insert(word);
     }
 
+    /// Somebody gives a page a title, which may come to stand in the text.
+    pub(crate) fn titled(&mut self, title: String, device: usize) {
+        self.titles.insert(title, device);
+    }
+
     /// The device on which a word was put in.
     pub(crate) fn device_of(&self, word: &str) -> Option<usize> {
         let mut edits = self.edits.values();
-        edits
-            .find(|edit| edit.word.as_deref() == Some(word))
-            .map(|edit| edit.device)
+        let put_in = edits.find(|edit| edit.word.as_deref() == Some(word));
+        let title = self.titles.get(word).copied();
+        put_in.map(|edit| edit.device).or(title)
     }
 
     pub(crate) fn is_deleted(&self, word: &str) -> bool {

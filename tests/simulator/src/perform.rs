@@ -446,12 +446,13 @@ impl World {
     }
 
     fn retitle(&mut self, number: usize, key: PageKey, title: &str) -> Result<(), Broken> {
-        let retitled = self
-            .tabs
-            .get_mut(&number)
-            .and_then(|tab| tab.pages.get_mut(&key))
-            .is_some_and(|page| page.set_title(title).is_ok());
-        if retitled {
+        let Some(tab) = self.tabs.get_mut(&number) else {
+            return Ok(());
+        };
+        let device = tab.device;
+        let page = tab.pages.get_mut(&key);
+        if page.is_some_and(|page| page.set_title(title).is_ok()) {
+            self.edits.titled(title.to_owned(), device);
             self.change(number, key, &[], None)?;
         }
         Ok(())
