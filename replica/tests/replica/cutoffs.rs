@@ -657,6 +657,47 @@ async fn what_another_tab_has_put_aside_stays_there_until_this_one_has_taken_it_
     assert_eq!(world.store(3).table(Table::Aside).len(), 1);
 }
 
+/// One tab is refused what is beyond while its log says still that this is here, and another has taken it out of the store by then.
+#[tokio::test]
+async fn what_another_tab_has_put_aside_before_the_relay_refused_it_is_not_unsent_here() {
+    let Schools {
+        mut world,
+        amina,
+        ben,
+        chao,
+        dora,
+        classroom,
+        page,
+    } = Schools::new("refused").await;
+    let second = world.open_tab(3);
+    world.open_page(second, page).await;
+    world.write_word(amina, page, "[in time]");
+    until_same(&mut world, &[amina, ben, chao, dora, second], page, "[in time]").await;
+    world.drain().await;
+    world.cut(3);
+    world.write_word(dora, page, "[late]");
+    world.drain().await;
+    let change = Command::ChangeRole {
+        classroom,
+        member: me(&world, dora),
+        role: Role::Guest,
+    };
+    assert_eq!(world.ask(amina, change).await, Ok(Answer::Done));
+    world.until_on_relay_of(amina).await;
+    world.link(3);
+    // What was refused before she knew why is sent once more after five seconds, and then is not.
+    let refused_for_good = world.now + 6_000;
+    until_without(&mut world, &[Step::Read(dora)], |world| {
+        let is_aside = !world.store(3).table(Table::Aside).is_empty();
+        is_aside && world.now > refused_for_good && !world.tab(dora).reading.is_empty()
+    })
+    .await;
+    assert!(world.store(3).table(Table::Outbox).is_empty());
+    until_shown(&mut world, &[dora, second], page, &["[in time]"], 1).await;
+    world.until_on_relay().await;
+    assert_eq!(world.store(3).table(Table::Aside).len(), 1);
+}
+
 /// What was asked for to be folded comes as it was before it was taken out.
 #[tokio::test]
 async fn what_is_taken_out_while_it_is_read_to_be_folded_stays_out() {
