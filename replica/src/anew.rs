@@ -355,6 +355,19 @@ impl Classroom {
         needless
     }
 
+    /// Whether somebody else erased what this entry erases, though what was done here since may undo that: the relay does not
+    /// know of it yet, for it waits for this one.
+    pub(crate) fn is_erased_besides(&self, hash: &EntryHash) -> bool {
+        let Some(Action::Erase { document, .. }) = self.roster.entry(hash).map(Entry::action) else {
+            return false;
+        };
+        let is_other = |entry: &&Entry| !self.entries.contains_key(&entry.hash());
+        let entries = self.roster.entries_in_order();
+        entries.into_iter().filter(is_other).any(
+            |other| matches!(other.action(), Action::Erase { document: erased, .. } if erased == document),
+        )
+    }
+
     /// Whether a document is gone for good, and not only for this person, who erases it and still carries over what comes.
     pub(crate) fn is_gone(&self, document: &DocumentId) -> bool {
         self.roster.erased(document).is_some() && !self.erases(document)

@@ -439,9 +439,9 @@ impl<R: CryptoRng> Replica<R> {
         for segment in rows {
             if segment.header.last >= next {
                 // Another tab stored it, and this one has not heard of it: what the relay has from here it does not give back.
+                // Once it is heard of it is given at the next look.
                 is_unheard = true;
-                // A fold of what is lost is given once it is heard of.
-                healing.again |= segment.header.first < next;
+                healing.again = true;
                 continue;
             }
             // What is in the outbox is sent from there.

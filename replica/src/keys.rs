@@ -276,7 +276,7 @@ impl Classroom {
                             && was_handed(&other.id)
                     })
                 };
-                self.has_key(*space, current.epoch)
+                self.keys.contains_key(&current)
                     || (0..current.epoch).any(|epoch| self.has_key(*space, epoch))
                         && (was_handed(member) || !others_could())
             })

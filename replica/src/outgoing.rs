@@ -319,7 +319,12 @@ impl<R: CryptoRng> Replica<R> {
             Submission::Verdict => {}
             Submission::Receipt if may_pass => self.give_again(id),
             Submission::Receipt => return self.receipt_answered(id),
-            Submission::Entry(hash) if reason == Refusal::LeavesOut => return self.make_again(id, hash),
+            Submission::Entry(hash)
+                if reason == Refusal::LeavesOut
+                    || reason == Refusal::Erased && classroom.is_erased_besides(&hash) =>
+            {
+                return self.make_again(id, hash);
+            }
             Submission::Entry(hash) => {
                 if let Some(unsent) = classroom.entries.get_mut(&hash) {
                     unsent.way = refused;

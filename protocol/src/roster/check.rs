@@ -7,6 +7,7 @@ use super::graph::{Admission, At, Facts, House};
 use super::rights::allow;
 use super::view::{Answer, Standing, View};
 use super::{Action, Entry, Removal, Role, Rotation, entry as proofs};
+use crate::key::KeyName;
 use crate::mischief::{Mischief, does};
 use crate::{ClassroomId, DocumentId, EntryHash, Error, ExchangeKey, MemberId, SchoolId, SpaceId};
 
@@ -451,21 +452,19 @@ fn check_order(view: &View<'_>, entry: &Entry, rotation: &Rotation) -> Result<()
         "rotate to another epoch than the next",
     )?;
     // Also those that do not count: who comes later reads what was sealed with them only if they are carried on.
-    let earlier: BTreeSet<(u32, [u8; 32])> = view
-        .stated(&rotation.space)
-        .map(|(_, name)| (name.epoch, name.id))
-        .collect();
+    let stated: BTreeSet<KeyName> = view.stated(&rotation.space).map(|(_, name)| name).collect();
     let mut wrapped = BTreeSet::new();
     let are_right = rotation.previous.iter().all(|previous| {
-        let name = (previous.epoch, previous.id);
-        earlier.contains(&name) && wrapped.insert(name)
+        let (epoch, id, space) = (previous.epoch, previous.id, rotation.space);
+        let name = KeyName { space, epoch, id };
+        epoch < rotation.epoch && stated.contains(&name) && wrapped.insert(name)
     });
     allow(
-        are_right && !wrapped.is_empty(),
+        are_right && view.keys(&rotation.space).any(|name| wrapped.contains(&name)),
         "rotate without a key of an earlier epoch",
     )?;
     allow(
-        earlier.iter().all(|(_, id)| *id != rotation.id),
+        stated.iter().all(|name| name.id != rotation.id),
         "rotate to the key of an earlier epoch",
     )
 }

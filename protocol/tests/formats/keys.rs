@@ -246,6 +246,16 @@ fn a_void_key_is_carried_on_for_those_who_come_later() {
 
     // The next key is of the same epoch, the one after that carries both.
     for left in [vec![void], Vec::new()] {
+        let Action::Rotate { mut rotations } = new_key(&mut one, FOUNDER, EVERYONE) else {
+            panic!("no rotation");
+        };
+        let wrapped = &mut rotations[0].previous;
+        wrapped.truncate(1);
+        (wrapped[0].epoch, wrapped[0].id) = (void.epoch, void.id);
+        assert_eq!(
+            one.try_act(FOUNDER, Action::Rotate { rotations }),
+            not_allowed("rotate without a key of an earlier epoch")
+        );
         let action = new_key(&mut one, FOUNDER, EVERYONE);
         one.act(FOUNDER, action);
         assert_eq!(one.roster.keys_left_behind(&EVERYONE), left);

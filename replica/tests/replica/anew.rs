@@ -1090,6 +1090,55 @@ async fn what_came_in_is_carried_past_a_page_that_is_gone_as_well() {
     }
 }
 
+/// By the roster of who removes them it is void what the removed one did meanwhile. The relay knows only that the page is erased.
+#[tokio::test]
+async fn a_removal_does_not_wait_for_an_erasing_that_the_relay_refuses() {
+    let Pair {
+        mut world,
+        amina,
+        page,
+        classroom,
+        ..
+    } = Pair::new("refused").await;
+    let link = world.invite(amina, classroom, Role::Student).await;
+    world.until_on_relay().await;
+    let profile = world.profile();
+    let dina = world.open_tab(profile);
+    let dina_of_it = person("Dina", "Kilimo School", "KE");
+    world.join(dina, &link, dina_of_it).await;
+    world.until_on_relay().await;
+    let members = &world.tab(dina).classroom(&classroom).members;
+    let member = members.iter().find(|member| member.me).unwrap().id;
+    let role = Role::Lead;
+    let change = Command::ChangeRole {
+        classroom,
+        member,
+        role,
+    };
+    assert_eq!(world.ask(amina, change).await, Ok(Answer::Done));
+    world.until_on_relay().await;
+
+    let home = world.tab(amina).profile;
+    world.cut(home);
+    world.start_anew(amina, page).await.unwrap();
+    world.close_page(amina, page).await;
+    assert_eq!(
+        world.ask(amina, Command::Remove { classroom, member }).await,
+        Ok(Answer::Done)
+    );
+    world.start_anew(dina, page).await.unwrap();
+    world.until_on_relay_of(dina).await;
+    assert_eq!(world.tab(dina).classroom(&classroom).erased.len(), 1);
+    world.link(home);
+    world.until_on_relay_of(amina).await;
+    world
+        .until("they are removed", |world| {
+            let members = &world.tab(dina).classroom(&classroom).members;
+            members.iter().all(|member| !member.me)
+        })
+        .await;
+}
+
 /// A page was erased when its own successor was on the relay, and what had come in was not: that goes into the last one.
 #[tokio::test]
 async fn nothing_is_erased_before_what_is_carried_past_another_page_is_safe() {

@@ -195,11 +195,11 @@ impl<'a> Batch<'a> {
             is_founding,
         } in self.answers
         {
-            let answer = match answer {
-                Answer::Stored { .. } | Answer::Held if not_stored.contains(&classroom) => {
-                    Answer::Refused(Refusal::Storage)
-                }
-                answer => answer,
+            // What was refused may have been for the sake of what is not stored.
+            let answer = if not_stored.contains(&classroom) {
+                Answer::Refused(Refusal::Storage)
+            } else {
+                answer
             };
             from.inbox.leave(from.note(answer));
             if is_founding && let Answer::Refused(reason) = answer {

@@ -284,8 +284,11 @@ impl Entitled {
                 .map(|member| member.exchange)
                 .chain(invites.map(|invite| invite.exchange))
                 .collect();
-            // What is void now is carried on with the rest.
-            for key in roster.keys_stated(&space) {
+            // What is void now is carried on with the rest, sooner or later.
+            let left_behind = roster.keys_left_behind(&space);
+            let mut keys = roster.keys_stated(&space);
+            keys.retain(|key| !left_behind.contains(key));
+            for key in keys {
                 self.keys.entry(key).or_default().extend(&inside);
             }
             self.spaces.entry(space).or_default().extend(inside);
