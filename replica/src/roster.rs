@@ -3,7 +3,7 @@
 
 use protocol::frame::ClientFrame;
 use protocol::rand_core::CryptoRng;
-use protocol::roster::{Role, Unfit};
+use protocol::roster::{MAX_PREVIOUS, Role, Unfit};
 use protocol::{ClassroomId, MemberId, SpaceId};
 
 use crate::classroom::{Classroom, Way};
@@ -165,7 +165,9 @@ impl Classroom {
             .spaces()
             .into_iter()
             .filter(|space| {
-                let is_due = self.roster.needs_rotation(space) || !self.left_behind(space).is_empty();
+                // More than one rotation carries somebody has made on purpose: each would take another.
+                let is_carried = (1..=MAX_PREVIOUS).contains(&self.left_behind(space).len());
+                let is_due = is_carried || self.roster.needs_rotation(space);
                 is_due && self.may_rotate(member, space)
             })
             .collect();
