@@ -402,7 +402,10 @@ impl<R: CryptoRng> Replica<R> {
         }
         match taken {
             Taken::Known if source == Source::File => {}
-            Taken::Known => self.segments_on_relay(id, log, segment.header.first..=segment.header.last),
+            Taken::Known => {
+                self.segments_on_relay(id, log, segment.header.first..=segment.header.last);
+                self.known_came(id, &segment.header);
+            }
             Taken::Overlapping => return Ok(self.compare(id, segment)),
             Taken::Changes(changes) => self.keep_segment(id, segment, changes)?,
             Taken::Aside(reason) => return Ok(Some(reason)),

@@ -32,8 +32,8 @@ const MOST_BYTES: usize = 64 * 1024 * 1024;
 pub(crate) struct Disputes {
     /// What others dispute, by document and hash, until it was looked at.
     pub(crate) due: BTreeSet<(DocumentId, SegmentHash)>,
-    /// The same, looked at on this connection, where not all was that it takes.
-    later: BTreeSet<(DocumentId, SegmentHash)>,
+    /// The same, looked at on this connection, where not all was that it takes; each with what it stands for.
+    later: BTreeMap<(DocumentId, SegmentHash), LogRange>,
     under_way: Option<Disputed>,
     /// The folds that were looked into on this connection, each with what led to that, and how far its log went then.
     looked: BTreeMap<(SegmentHash, SegmentHash), LogRecord>,
@@ -49,8 +49,18 @@ impl Disputes {
         self.said.clear();
         self.looked.clear();
         self.under_way = None;
-        self.due.append(&mut self.later);
+        self.due.extend(std::mem::take(&mut self.later).into_keys());
         self.is_new = true;
+    }
+
+    /// The one looked at that a segment is a part of by its place.
+    fn later_with(&self, part: &Header) -> Option<(DocumentId, SegmentHash)> {
+        let is_around = |whole: &LogRange| {
+            let is_whole = whole.from == part.first && part.last + 1 == whole.to;
+            whole.log == part.log && whole.from <= part.first && part.last < whole.to && !is_whole
+        };
+        let mut around = self.later.iter().filter(|(_, whole)| is_around(whole));
+        around.next().map(|(name, _)| *name)
     }
 }
 
@@ -227,13 +237,8 @@ impl<R: CryptoRng> Replica<R> {
             }
             return self.settled(id);
         };
-        let range = LogRange {
-            log: header.log,
-            from: header.first,
-            to: header.last + 1,
-        };
         let wanted = Wanted {
-            logs: vec![range],
+            logs: vec![whole_of(header)],
             ..Wanted::default()
         };
         self.fetch(id, wanted, Fetching::Parts);
@@ -288,10 +293,21 @@ impl<R: CryptoRng> Replica<R> {
         if let Some(classroom) = self.classrooms.get_mut(id) {
             classroom.disputes.under_way = None;
             classroom.disputes.due.remove(&name);
-            classroom.disputes.later.insert(name);
+            classroom.disputes.later.insert(name, whole_of(&fold.header));
         }
         self.look_at_disputes(id);
         Ok(())
+    }
+
+    /// The relay gives what is here already: if that is a part of a fold that could not give way, it has taken that apart since.
+    pub(crate) fn known_came(&mut self, id: &ClassroomId, part: &Header) {
+        if let Some(classroom) = self.classrooms.get_mut(id)
+            && let Some(name) = classroom.disputes.later_with(part)
+        {
+            classroom.disputes.later.remove(&name);
+            classroom.disputes.due.insert(name);
+            self.look_at_disputes(id);
+        }
     }
 
     /// Compares a fold with what the relay has in its place, which takes it if need be; says whether that is settled.
@@ -436,5 +452,14 @@ impl<R: CryptoRng> Replica<R> {
         }
         self.look_at_disputes(id);
         Ok(())
+    }
+}
+
+/// All that a fold stands for.
+fn whole_of(fold: &Header) -> LogRange {
+    LogRange {
+        log: fold.log,
+        from: fold.first,
+        to: fold.last + 1,
     }
 }

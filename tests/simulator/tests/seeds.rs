@@ -14,7 +14,7 @@ use simulator::{
 const SEEDS: Range<u64> = 300..600;
 
 /// Histories that went wrong once. The README says of what.
-const NAMED: [&str; 114] = [
+const NAMED: [&str; 115] = [
     "governed 6",
     "governed 13",
     "apart 5",
@@ -129,6 +129,7 @@ const NAMED: [&str; 114] = [
     "anew 10055759",
     "anew 20000068",
     "anew 7700042",
+    "apart 11006371",
 ];
 
 #[test]
