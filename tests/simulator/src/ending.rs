@@ -12,7 +12,7 @@ use protocol::segment::Segment;
 use protocol::{ClassroomId, MemberId, Refusal, SpaceId};
 use replica::command::Command;
 use replica::store::Table;
-use replica::view;
+use replica::view::{self, Work};
 use sync_server::store::{Item, Store as _};
 
 use crate::auditor::keys_of;
@@ -474,7 +474,7 @@ impl World {
     }
 
     /// What this person has does not come to the others any more, and is shown as that: they were removed, may not write any
-    /// more, or the invite that they came by does not let them in.
+    /// more, the invite that they came by does not let them in, or nobody can unlock what they wrote in.
     pub(crate) fn is_shut_out(&self, classroom: &view::Classroom) -> bool {
         let is_refused = matches!(
             classroom.refused,
@@ -494,7 +494,17 @@ impl World {
         let known = me.and_then(|me| roster?.member(&me.id));
         // Whoever the roster lets write has no excuse.
         let may_write = known.is_some_and(|member| member.role.may_write());
-        classroom.removed || is_refused && !may_write
+        classroom.removed || is_refused && !may_write || self.is_locked_for_good(classroom)
+    }
+
+    /// Whether something unsent waits for its page to be unlocked, and nobody is left who may do that: the last who led the classroom
+    /// locked it, and left, at a relay that did not know of the others.
+    fn is_locked_for_good(&self, classroom: &view::Classroom) -> bool {
+        self.auditor.roster(&classroom.id).is_some_and(|roster| {
+            let is_run = roster.members().any(|member| member.role.is_staff());
+            let mut documents = classroom.documents.iter();
+            !is_run && documents.any(|page| page.work != Work::OnTheRelay && roster.locked(&page.id))
+        })
     }
 
     fn describe(&self) -> String {

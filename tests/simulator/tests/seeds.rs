@@ -14,7 +14,7 @@ use simulator::{
 const SEEDS: Range<u64> = 300..600;
 
 /// Histories that went wrong once. The README says of what.
-const NAMED: [&str; 115] = [
+const NAMED: [&str; 116] = [
     "governed 6",
     "governed 13",
     "apart 5",
@@ -130,6 +130,7 @@ const NAMED: [&str; 115] = [
     "anew 20000068",
     "anew 7700042",
     "apart 11006371",
+    "apart 12500768",
 ];
 
 #[test]
