@@ -207,7 +207,9 @@ impl<R: CryptoRng> Replica<R> {
             return Ok(());
         }
         for ((table, key), row) in found {
-            if table == Table::Outbox {
+            // A fold of what the relay had is nothing more to send, whichever tab made it.
+            let is_settled = |key| store::parse_outbox_key(key).is_some_and(|(.., is_settled)| is_settled);
+            if table == Table::Outbox && !is_settled(&key) {
                 continue;
             }
             if let (Table::Segments, Some(row)) = (table, row)

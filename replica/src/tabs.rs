@@ -111,7 +111,12 @@ impl<R: CryptoRng> Replica<R> {
                 log,
                 index,
             } => {
-                if let Some(classroom) = self.classrooms.get_mut(&classroom) {
+                let is_held = self.held.contains(&log.lane);
+                // What this tab folded meanwhile ends there as well: the other one speaks of what that stands for.
+                let is_its_fold = |unsent: &Unsent| is_held && unsent.settled;
+                if let Some(classroom) = self.classrooms.get_mut(&classroom)
+                    && !classroom.outbox.get(&(log, index)).is_some_and(is_its_fold)
+                {
                     classroom.outbox.remove(&(log, index));
                 }
                 Ok(())

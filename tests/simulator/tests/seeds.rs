@@ -14,7 +14,7 @@ use simulator::{
 const SEEDS: Range<u64> = 300..600;
 
 /// Histories that went wrong once. The README says of what.
-const NAMED: [&str; 116] = [
+const NAMED: [&str; 117] = [
     "governed 6",
     "governed 13",
     "apart 5",
@@ -131,6 +131,7 @@ const NAMED: [&str; 116] = [
     "anew 7700042",
     "apart 11006371",
     "apart 12500768",
+    "anew 20000345",
 ];
 
 #[test]
