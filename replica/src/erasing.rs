@@ -39,6 +39,22 @@ impl<R: CryptoRng> Replica<R> {
         self.settle_erased(id);
     }
 
+    /// What a tab stored that had not heard of an erasing, and of which it left nothing else, goes at the next start.
+    pub(crate) fn read_left_of_erased(&mut self) {
+        let mut left = Vec::new();
+        for classroom in self.classrooms.values_mut() {
+            classroom.note_erased();
+            for (document, _) in classroom.roster.erased_documents() {
+                if !classroom.erased_due.contains(&document) && !classroom.erases(&document) {
+                    left.push((classroom.id, document));
+                }
+            }
+        }
+        for (id, document) in left {
+            self.read_erased(&id, document, BTreeSet::new());
+        }
+    }
+
     pub(crate) fn tick_erased(&mut self) {
         let mut due = Vec::new();
         for classroom in self.classrooms.values() {

@@ -193,6 +193,16 @@ async fn the_text_stays_and_the_history_goes() {
     );
     world.check_stores(next).await;
     world.check_nothing_to_send().await;
+
+    // A tab that had not heard of it stored the page whole in its last moment.
+    let profile = 1;
+    let key = [&page.0.0[..], &page.1.0[..]].concat();
+    let store = &mut world.profiles[profile].store;
+    store.put(Table::Documents, key, b"whole".to_vec());
+    world.open_tab(profile);
+    world
+        .until("it is gone", |world| world.rows_of(profile, page).is_empty())
+        .await;
 }
 
 #[tokio::test]
