@@ -14,7 +14,7 @@ use simulator::{
 const SEEDS: Range<u64> = 300..600;
 
 /// Histories that went wrong once. The README says of what.
-const NAMED: [&str; 117] = [
+const NAMED: [&str; 118] = [
     "governed 6",
     "governed 13",
     "apart 5",
@@ -132,6 +132,7 @@ const NAMED: [&str; 117] = [
     "apart 11006371",
     "apart 12500768",
     "anew 20000345",
+    "governed 15016945",
 ];
 
 #[test]
