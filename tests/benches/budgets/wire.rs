@@ -21,8 +21,8 @@ use crate::{Result, app, classroom};
 
 const KEYSTROKES: usize = 40;
 const BUDGET: f64 = 260.0;
-/// After so much silence nothing more comes of what was typed.
-const SILENCE: Duration = Duration::from_secs(3);
+/// After so much silence nothing more comes of what was typed, nor a new key for who joined: that may wait for five seconds.
+const SILENCE: Duration = Duration::from_secs(7);
 
 /// Bytes of each, with its share of the WebSocket's headers.
 #[derive(Default)]
