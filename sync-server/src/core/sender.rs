@@ -137,14 +137,12 @@ impl Sender {
             return;
         };
         match done {
-            Done::Page(page, last) if page.is_empty() => {
-                // All that was there is gone by now.
-                outbound.found(std::iter::empty(), last);
-                outbound.skip(&mut self.frames, &self.inbox);
-                self.end_turn();
-            }
             Done::Page(page, last) => {
                 outbound.found(page.iter().map(|placed| placed.position), last);
+                if page.is_empty() {
+                    // All that was there is gone by now.
+                    outbound.skip(&mut self.frames, &self.inbox);
+                }
                 let page: Vec<_> = page.into_iter().map(Arc::new).collect();
                 self.page = Some(page.into_iter());
             }
@@ -196,12 +194,10 @@ impl Sender {
             return None;
         }
         match outbound.following() {
-            Ok(items) if items.is_empty() => {
-                outbound.skip(&mut self.frames, &self.inbox);
-                self.end_turn();
-                None
-            }
             Ok(items) => {
+                if items.is_empty() {
+                    outbound.skip(&mut self.frames, &self.inbox);
+                }
                 self.page = Some(items.into_iter());
                 None
             }
