@@ -20,7 +20,7 @@ use crate::store::{self, Table};
 use crate::writes::After;
 use crate::{Error, Me, Replica};
 
-pub(crate) use disputes::Disputes;
+pub(crate) use disputes::{Disputes, whole_of};
 
 /// How long a log is left alone before it is folded, in milliseconds.
 const QUIET: u64 = 30_000;

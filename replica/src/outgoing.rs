@@ -7,7 +7,7 @@ use std::ops::RangeInclusive;
 use documents::change;
 use protocol::bounded::Bytes;
 use protocol::frame::{self, ClientFrame, MAX_MESSAGE};
-use protocol::inventory::{LogRange, Wanted};
+use protocol::inventory::Wanted;
 use protocol::mischief::{Mischief, does};
 use protocol::rand_core::CryptoRng;
 use protocol::roster::{Action, Entry};
@@ -17,6 +17,7 @@ use protocol::{ClassroomId, EntryHash, LaneId, Refusal};
 use crate::classroom::{Classroom, Submission, Unsent, UnsentEntry, Way};
 use crate::command::{Answer, Problem};
 use crate::event::Effect;
+use crate::folding::whole_of;
 use crate::late::is_in_its_space;
 use crate::snapshots::Fetching;
 use crate::store::{self, EntryRecord, LogRecord, Table};
@@ -346,7 +347,7 @@ impl<R: CryptoRng> Replica<R> {
                     self.segment_on_relay(id, log, index);
                     return Ok(());
                 }
-                let first = unsent.segment.header.first;
+                let whole = whole_of(&unsent.segment.header);
                 // It came behind one that was refused, and follows when that one is taken, or before it was known what is lost.
                 let is_behind = reason == Refusal::IndexGap && (is_looking || !is_first);
                 unsent.way = if is_behind { Way::READY } else { refused };
@@ -358,13 +359,8 @@ impl<R: CryptoRng> Replica<R> {
                 }
                 if reason == Refusal::FoldMismatch && self.held.contains(&log.lane) {
                     // What the relay has there may be a fold of a copy of this profile: see `fold_behind`.
-                    let range = LogRange {
-                        log,
-                        from: first,
-                        to: index + 1,
-                    };
                     let wanted = Wanted {
-                        logs: vec![range],
+                        logs: vec![whole],
                         ..Wanted::default()
                     };
                     self.fetch(id, wanted, Fetching::Segments);

@@ -455,11 +455,11 @@ impl<R: CryptoRng> Replica<R> {
     }
 }
 
-/// All that a fold stands for.
-fn whole_of(fold: &Header) -> LogRange {
+/// All that a segment stands for.
+pub(crate) fn whole_of(header: &Header) -> LogRange {
     LogRange {
-        log: fold.log,
-        from: fold.first,
-        to: fold.last + 1,
+        log: header.log,
+        from: header.first,
+        to: header.last + 1,
     }
 }
