@@ -341,8 +341,8 @@ impl<R: CryptoRng> Replica<R> {
                 let Some(unsent) = classroom.outbox.get_mut(&(log, index)) else {
                     return Ok(());
                 };
-                let counts = classroom.roster.check_segment(&unsent.segment.header).is_ok();
-                if unsent.settled && !(may_pass && counts) {
+                let counts = || classroom.roster.check_segment(&unsent.segment.header).is_ok();
+                if unsent.settled && !(may_pass && counts()) {
                     // The relay has all that it holds, in other segments.
                     self.segment_on_relay(id, log, index);
                     return Ok(());
