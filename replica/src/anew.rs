@@ -442,7 +442,7 @@ impl Classroom {
         }
         let (_, mut ends) = self.ends_noted(me, &document)?;
         let logs: Vec<Log> = self.logs.keys().copied().collect();
-        let unsent = self.unsent_changes(&document);
+        let (unsent, unopened) = self.unsent_changes(&document);
         let Some(old) = self.page_mut(&document) else {
             return Ok(Missed::Nothing(BTreeSet::new()));
         };
@@ -457,9 +457,7 @@ impl Classroom {
         changes.extend(absent.map(|(_, info)| info.clone()));
         let (mut missed, mut others, mut doubtful) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
         // What does not open here the tab that wrote it knows as well.
-        let mut elsewhere = self
-            .unopened_on(&document)
-            .find(|lane| !erases && !held.contains(lane));
+        let mut elsewhere = unopened.into_iter().find(|lane| !erases && !held.contains(lane));
         for info in &changes {
             let is_within = |end: &&End| info.sequence <= end.sequence;
             let there = has.get(&info.actor).filter(is_within);
@@ -567,26 +565,24 @@ impl Classroom {
             })
     }
 
-    /// The lanes on which something of a document is unsent that does not open here: its key has not come yet.
-    fn unopened_on(&self, document: &DocumentId) -> impl Iterator<Item = LaneId> {
-        let unsent = self.outbox.iter().filter(|((log, _), unsent)| {
-            log.document == *document && !unsent.settled && self.open_own(&unsent.segment).is_none()
-        });
-        unsent.map(|((log, _), _)| log.lane)
-    }
-
-    /// The own changes of a document that the relay does not have, each with its lane.
-    fn unsent_changes(&self, document: &DocumentId) -> BTreeMap<Hash, (LaneId, ChangeInfo)> {
-        let mut changes = BTreeMap::new();
+    /// The own changes of a document that the relay does not have, each with its lane; and the lanes on which something is unsent
+    /// that does not open here: its key has not come yet.
+    fn unsent_changes(&self, document: &DocumentId) -> (BTreeMap<Hash, (LaneId, ChangeInfo)>, Vec<LaneId>) {
+        let (mut changes, mut unopened) = (BTreeMap::new(), Vec::new());
         for ((log, _), unsent) in &self.outbox {
-            if log.document == *document && !unsent.settled {
-                for bytes in self.open_own(&unsent.segment).unwrap_or_default() {
-                    if let Ok(info) = change::inspect(&bytes) {
-                        changes.insert(info.hash, (log.lane, info));
-                    }
+            if log.document != *document || unsent.settled {
+                continue;
+            }
+            let Some(opened) = self.open_own(&unsent.segment) else {
+                unopened.push(log.lane);
+                continue;
+            };
+            for bytes in opened {
+                if let Ok(info) = change::inspect(&bytes) {
+                    changes.insert(info.hash, (log.lane, info));
                 }
             }
         }
-        changes
+        (changes, unopened)
     }
 }
