@@ -25,7 +25,7 @@ use crate::store::{self, Table};
 use crate::writes::After;
 use crate::{Error, Replica};
 
-/// What of an erased document is to be made again in the one that took its place.
+/// What became of what of an erased document is to be made again in the one that took its place.
 pub(crate) enum Missed {
     /// All is made, or there. Of these changes, which the relay does not have, only a number says that they are.
     Nothing(BTreeSet<Hash>),
@@ -33,12 +33,18 @@ pub(crate) enum Missed {
     Unclear,
     /// It can't be made there, for this reason: these changes, as far as they are known.
     Lost(Refusal, BTreeSet<Hash>),
-    Changes(Changes),
-    /// The tab that holds this lane does it.
-    Elsewhere(LaneId),
 }
 
-pub(crate) struct Changes {
+/// What of it there is to do.
+enum Left {
+    /// Nothing: that became of it.
+    Settled(Missed),
+    /// The tab that holds this lane does it.
+    Elsewhere(LaneId),
+    Changes(Changes),
+}
+
+struct Changes {
     missed: BTreeSet<Hash>,
     doubtful: BTreeSet<Hash>,
     /// The changes that say how much is there.
@@ -229,21 +235,20 @@ impl<R: CryptoRng> Replica<R> {
         if classroom.erases(&document) && classroom.is_short_of(&document) {
             return Ok(Missed::Lost(Refusal::NotCovered, BTreeSet::new()));
         }
-        let found = classroom.missed(&me, document, &between, successor, &self.held)?;
-        if let Missed::Elsewhere(lane) = found {
-            self.effects.push(Effect::Adopt(lane));
-            return Ok(Missed::Unclear);
-        }
-        let Missed::Changes(Changes {
+        let Changes {
             missed,
             doubtful,
             noted,
             ends,
             others,
             is_all,
-        }) = found
-        else {
-            return Ok(found);
+        } = match classroom.missed(&me, document, &between, successor, &self.held)? {
+            Left::Changes(changes) => changes,
+            Left::Elsewhere(lane) => {
+                self.effects.push(Effect::Adopt(lane));
+                return Ok(Missed::Unclear);
+            }
+            Left::Settled(missed) => return Ok(missed),
         };
         // This tab erases what they have as well.
         let lost = |reason| Ok(Missed::Lost(reason, missed.union(&others).copied().collect()));
@@ -431,7 +436,7 @@ impl Classroom {
         between: &[DocumentId],
         successor: DocumentId,
         held: &BTreeSet<LaneId>,
-    ) -> Result<Missed, Error> {
+    ) -> Result<Left, Error> {
         let erases = self.erases(&document);
         let (noted, has) = self.ends_noted(me, &successor)?;
         let mut carried = Ends::new();
@@ -444,7 +449,7 @@ impl Classroom {
         let logs: Vec<Log> = self.logs.keys().copied().collect();
         let (unsent, unopened) = self.unsent_changes(&document);
         let Some(old) = self.page_mut(&document) else {
-            return Ok(Missed::Nothing(BTreeSet::new()));
+            return Ok(Left::Settled(Missed::Nothing(BTreeSet::new())));
         };
         let mut changes = Vec::new();
         for bytes in old.changes_since(&[])? {
@@ -502,12 +507,12 @@ impl Classroom {
         if erases && !missed.is_empty() {
             match self.lane_that_erases(me, &document) {
                 Some(lane) if held.contains(&lane) => {}
-                Some(lane) => return Ok(Missed::Elsewhere(lane)),
-                None => return Ok(Missed::Lost(Refusal::Erased, missed)),
+                Some(lane) => return Ok(Left::Elsewhere(lane)),
+                None => return Ok(Left::Settled(Missed::Lost(Refusal::Erased, missed))),
             }
         }
         Ok(match elsewhere {
-            _ if !missed.is_empty() => Missed::Changes(Changes {
+            _ if !missed.is_empty() => Left::Changes(Changes {
                 missed,
                 doubtful,
                 noted,
@@ -515,8 +520,8 @@ impl Classroom {
                 others,
                 is_all: elsewhere.is_none(),
             }),
-            Some(lane) => Missed::Elsewhere(lane),
-            None => Missed::Nothing(doubtful),
+            Some(lane) => Left::Elsewhere(lane),
+            None => Left::Settled(Missed::Nothing(doubtful)),
         })
     }
 

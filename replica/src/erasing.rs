@@ -91,7 +91,7 @@ impl<R: CryptoRng> Replica<R> {
                 continue;
             }
             let missed = match self.carry_over(id, document) {
-                Ok(Missed::Unclear | Missed::Elsewhere(_) | Missed::Changes(_)) => continue,
+                Ok(Missed::Unclear) => continue,
                 Ok(Missed::Lost(reason, missed)) => Err((reason, missed)),
                 Ok(Missed::Nothing(doubtful)) => Ok(doubtful),
                 // It may yet be told.
