@@ -202,9 +202,11 @@ impl<R: CryptoRng> Replica<R> {
         missed: &BTreeSet<Hash>,
         found: Changes,
     ) -> Result<(), Error> {
+        // A fold of what the relay had is nothing more to send, whichever tab made it.
+        let is_settled = |key: &[u8]| store::parse_outbox_key(key).map(|(.., is_settled)| is_settled);
         let is_unsent = |((table, key), row): (&(Table, Vec<u8>), &Option<Vec<u8>>)| {
             *table == Table::Outbox
-                && store::parse_outbox_key(key).is_some_and(|(.., is_settled)| !is_settled)
+                && is_settled(key) == Some(false)
                 && row.as_ref().is_some_and(|row| Segment::decode(row).is_ok())
         };
         let is_due = |classroom: &Classroom| classroom.erased_due.contains(document);
@@ -223,9 +225,7 @@ impl<R: CryptoRng> Replica<R> {
             return Ok(());
         }
         for ((table, key), row) in found {
-            // A fold of what the relay had is nothing more to send, whichever tab made it.
-            let is_settled = |key| store::parse_outbox_key(key).is_some_and(|(.., is_settled)| is_settled);
-            if table == Table::Outbox && !is_settled(&key) {
+            if table == Table::Outbox && is_settled(&key) != Some(true) {
                 continue;
             }
             if let (Table::Segments, Some(row)) = (table, row)
