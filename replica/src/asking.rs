@@ -49,11 +49,6 @@ impl<R: CryptoRng> Replica<R> {
             .roster
             .add(entry.clone())
             .map_err(|_| Problem::NotAllowed)?;
-        classroom.roster_grew();
-        if let Some(joining) = classroom.joining.take() {
-            self.writes.next().append(joining.kept);
-        }
-        let is_unhealed = std::mem::take(&mut classroom.unhealed);
         let asked = Asked {
             request: entry.hash(),
             profile: profile.clone(),
@@ -64,15 +59,9 @@ impl<R: CryptoRng> Replica<R> {
             .map_err(|_| Problem::Internal)?;
         classroom.asked = Some(asked);
         classroom.since = None;
-        classroom.record.invite = Some(link.to_fragment());
-        store_classroom(self.writes.next(), classroom).map_err(|_| Problem::Internal)?;
-        self.note_since(&id).map_err(|_| Problem::Internal)?;
-        self.keep_entry(&id, &entry).map_err(|_| Problem::Internal)?;
-        if is_unhealed {
-            self.mark_unhealed(&id).map_err(|_| Problem::Internal)?;
-            self.open_channel(&id);
-        }
-        self.tell_tabs_of(&id);
+        self.come_in(link, &entry)
+            .and_then(|()| self.note_since(&id))
+            .map_err(|_| Problem::Internal)?;
         self.writes.then(After::Answer(request, Answer::Classroom(id)));
         Ok(())
     }

@@ -416,23 +416,10 @@ impl<R: CryptoRng> Replica<R> {
             None
         };
 
-        if let Some(joining) = classroom.joining.take() {
-            self.writes.next().append(joining.kept);
-        }
-        // What a file brought the relay may lack.
-        let is_unhealed = std::mem::take(&mut classroom.unhealed);
         // Everyone's documents came while this person looked behind the invite.
         classroom.since_spaces = vec![SpaceId::EVERYONE];
-        classroom.record.invite = Some(link.to_fragment());
-        classroom.roster_grew();
-        store_classroom(self.writes.next(), classroom).map_err(|_| Problem::Internal)?;
-        self.keep_entry(&id, &entry).map_err(|_| Problem::Internal)?;
-        if is_unhealed {
-            self.mark_unhealed(&id).map_err(|_| Problem::Internal)?;
-            self.open_channel(&id);
-        }
+        self.come_in(&link, &entry).map_err(|_| Problem::Internal)?;
         self.read_imported(&id);
-        self.tell_tabs_of(&id);
         let joined = (request, Answer::Classroom(id));
         match change {
             Some(change) => {
@@ -444,6 +431,29 @@ impl<R: CryptoRng> Replica<R> {
                 Ok(())
             }
         }
+    }
+
+    /// Keeps the classroom that somebody has looked into, with the entry by which they join it, or ask to.
+    pub(crate) fn come_in(&mut self, link: &InviteLink, entry: &Entry) -> Result<(), Error> {
+        let id = &link.classroom;
+        let Some(classroom) = self.classrooms.get_mut(id) else {
+            return Ok(());
+        };
+        if let Some(joining) = classroom.joining.take() {
+            self.writes.next().append(joining.kept);
+        }
+        // What a file brought the relay may lack.
+        let is_unhealed = std::mem::take(&mut classroom.unhealed);
+        classroom.record.invite = Some(link.to_fragment());
+        classroom.roster_grew();
+        store_classroom(self.writes.next(), classroom)?;
+        self.keep_entry(id, entry)?;
+        if is_unhealed {
+            self.mark_unhealed(id)?;
+            self.open_channel(id);
+        }
+        self.tell_tabs_of(id);
+        Ok(())
     }
 
     /// Opens the classroom with the invite that somebody joins by, if they have looked behind another one since: the relay
