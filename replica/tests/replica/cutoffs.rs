@@ -46,6 +46,30 @@ fn made_guest(founder: &MemberKeys, author: &Author, (classroom, document): Page
     Entry::act(founder, classroom, author.heads.clone(), to_guest).unwrap()
 }
 
+fn change_role(world: &World, tab: usize, (classroom, _): PageKey, role: Role) -> Command {
+    Command::ChangeRole {
+        classroom,
+        member: me(world, tab),
+        role,
+    }
+}
+
+async fn give_role(world: &mut World, lead: usize, tab: usize, page: PageKey, role: Role) {
+    let change = change_role(world, tab, page, role);
+    assert_eq!(world.ask(lead, change).await, Ok(Answer::Done));
+}
+
+/// Somebody writes with no connection, and is a guest when they come back.
+async fn write_as_a_guest_to_be(world: &mut World, lead: usize, tab: usize, page: PageKey) {
+    let profile = world.tab(tab).profile;
+    world.cut(profile);
+    world.write_word(tab, page, "[late]");
+    world.drain().await;
+    give_role(world, lead, tab, page, Role::Guest).await;
+    world.until_on_relay_of(lead).await;
+    world.link(profile);
+}
+
 async fn restart_all(world: &mut World, tabs: &mut [usize], page: PageKey) {
     for tab in tabs {
         *tab = world.restart_tab(*tab);
@@ -100,14 +124,8 @@ async fn who_may_write_again_goes_on_on_a_new_lane() {
     let all = [amina, ben, chao, dora];
     world.write_word(dora, page, "[before]");
     until_same(&mut world, &all, page, "[before]").await;
-    let member = me(&world, dora);
     for role in [Role::Guest, Role::Student] {
-        let change = Command::ChangeRole {
-            classroom,
-            member,
-            role,
-        };
-        assert_eq!(world.ask(amina, change).await, Ok(Answer::Done));
+        give_role(&mut world, amina, dora, page, role).await;
         world
             .until("it is known", |world| {
                 world.tab(dora).classroom(&classroom).role == role
@@ -278,8 +296,8 @@ async fn a_fold_from_beyond_that_others_built_on_stays_where_it_is_when_it_comes
         ben,
         chao,
         dora,
-        classroom,
         page,
+        ..
     } = Schools::new("a fold comes again").await;
     world.cut(0);
     for word in ["[1]", "[2]", "[3]", "[4]"] {
@@ -295,12 +313,7 @@ async fn a_fold_from_beyond_that_others_built_on_stays_where_it_is_when_it_comes
             (1..4).all(|profile| spans(world, profile, page, lane) == [(0, 3)])
         })
         .await;
-    let change = Command::ChangeRole {
-        classroom,
-        member: me(&world, dora),
-        role: Role::Guest,
-    };
-    assert_eq!(world.ask(amina, change).await, Ok(Answer::Done));
+    give_role(&mut world, amina, dora, page, Role::Guest).await;
     world.link(0);
     let mut all = [amina, ben, chao, dora];
     let words = ["[1]", "[2]", "[3]", "[4]", "[on it]"];
@@ -322,23 +335,12 @@ async fn who_may_only_read_now_keeps_their_late_work_aside_themselves() {
         ben,
         chao,
         dora,
-        classroom,
         page,
+        ..
     } = Schools::new("reads now").await;
     world.write_word(dora, page, "[in time]");
     until_same(&mut world, &[amina, ben, chao], page, "[in time]").await;
-    world.cut(3);
-    world.write_word(dora, page, "[late]");
-    world.drain().await;
-    let (member, role) = (me(&world, dora), Role::Guest);
-    let change = Command::ChangeRole {
-        classroom,
-        member,
-        role,
-    };
-    assert_eq!(world.ask(amina, change).await, Ok(Answer::Done));
-    world.until_on_relay_of(amina).await;
-    world.link(3);
+    write_as_a_guest_to_be(&mut world, amina, dora, page).await;
     until_shown(&mut world, &[dora], page, &["[in time]"], 1).await;
     assert!(world.store(3).table(Table::Outbox).is_empty());
     // Whether the relay took it before it could know better or not, the others do not show it.
@@ -347,11 +349,15 @@ async fn who_may_only_read_now_keeps_their_late_work_aside_themselves() {
     }
 }
 
-/// Lets everything happen but these steps, until something is so.
-async fn until_without(world: &mut World, held: &[Step], is_so: impl Fn(&World) -> bool) {
+/// Lets everything happen but some steps, until something is so.
+async fn until_but(
+    world: &mut World,
+    is_held: impl Fn(&World, Step) -> bool,
+    is_so: impl Fn(&World) -> bool,
+) {
     for _ in 0..10_000 {
         for step in world.steps() {
-            if !held.contains(&step) && world.steps().contains(&step) {
+            if !is_held(world, step) && world.steps().contains(&step) {
                 world.step(step).await;
             }
         }
@@ -362,6 +368,11 @@ async fn until_without(world: &mut World, held: &[Step], is_so: impl Fn(&World) 
         world.tick(20);
     }
     panic!("it does not come to that");
+}
+
+/// The same of all but these steps.
+async fn until_without(world: &mut World, held: &[Step], is_so: impl Fn(&World) -> bool) {
+    until_but(world, |_, step| held.contains(&step), is_so).await;
 }
 
 /// Lets everything happen but these steps, until a tab has asked its store for something.
@@ -378,18 +389,13 @@ async fn what_is_folded_while_it_is_looked_for_beyond_the_end_of_its_log_is_take
         ben,
         chao,
         dora,
-        classroom,
         page,
+        ..
     } = Schools::new("folded meanwhile").await;
     world.write_word(dora, page, "[in time]");
     until_same(&mut world, &[amina, ben, chao, dora], page, "[in time]").await;
     world.drain().await;
-    let (member, role) = (me(&world, dora), Role::Guest);
-    let change = Command::ChangeRole {
-        classroom,
-        member,
-        role,
-    };
+    let change = change_role(&world, dora, page, Role::Guest);
     world.give(amina, change);
     // She hears of it before her disk is done, so that nothing of this was ever sent.
     world.write_word(dora, page, "[late]");
@@ -421,8 +427,8 @@ async fn what_one_tab_takes_in_again_before_another_puts_it_aside_is_not_lost() 
         ben,
         chao,
         dora,
-        classroom,
         page,
+        ..
     } = Schools::new("in and out").await;
     // Of a lane that was never heard of all counts once its member may write again.
     let (dora, second) = (world.restart_tab(dora), world.open_tab(3));
@@ -431,22 +437,12 @@ async fn what_one_tab_takes_in_again_before_another_puts_it_aside_is_not_lost() 
     world.write_word(amina, page, "[in time]");
     until_same(&mut world, &[amina, ben, chao, dora, second], page, "[in time]").await;
     world.drain().await;
-    world.cut(3);
-    world.write_word(dora, page, "[late]");
-    world.drain().await;
-    let member = me(&world, dora);
-    let change = |role| Command::ChangeRole {
-        classroom,
-        member,
-        role,
-    };
-    assert_eq!(world.ask(amina, change(Role::Guest)).await, Ok(Answer::Done));
-    world.until_on_relay_of(amina).await;
-    world.link(3);
+    write_as_a_guest_to_be(&mut world, amina, dora, page).await;
     let both_put_aside = |world: &World| puts_aside(world, dora) && puts_aside(world, second);
     until_but_putting_aside(&mut world, &[dora, second], both_put_aside).await;
     world.step(Step::Write(second)).await;
-    world.give(amina, change(Role::Student));
+    let change = change_role(&world, dora, page, Role::Student);
+    world.give(amina, change);
     let is_in_again = |world: &World| world.store(3).table(Table::Aside).is_empty();
     until_but_putting_aside(&mut world, &[dora], is_in_again).await;
     world.cut(3);
@@ -481,8 +477,8 @@ async fn what_another_tab_puts_aside_that_others_built_on_is_not_sent_again() {
         ben,
         chao,
         dora,
-        classroom,
         page,
+        ..
     } = Schools::new("put aside and built on").await;
     let second = world.open_tab(3);
     world.open_page(second, page).await;
@@ -493,12 +489,7 @@ async fn what_another_tab_puts_aside_that_others_built_on_is_not_sent_again() {
     world.cut(1);
     world.write_word(ben, page, "[on it]");
     world.drain().await;
-    let change = Command::ChangeRole {
-        classroom,
-        member: me(&world, dora),
-        role: Role::Guest,
-    };
-    assert_eq!(world.ask(amina, change).await, Ok(Answer::Done));
+    give_role(&mut world, amina, dora, page, Role::Guest).await;
     world.link(0);
     let both_put_aside = |world: &World| puts_aside(world, dora) && puts_aside(world, second);
     until_but_putting_aside(&mut world, &[dora, second], both_put_aside).await;
@@ -538,8 +529,8 @@ async fn what_a_copy_of_the_profile_built_on_is_sent_once_its_member_may_write_a
             ben,
             chao,
             dora,
-            classroom,
             page,
+            ..
         } = Schools::new(&format!("a copy {seed}")).await;
         world.cut(3);
         world.write_word(dora, page, "[late]");
@@ -552,19 +543,13 @@ async fn what_a_copy_of_the_profile_built_on_is_sent_once_its_member_may_write_a
             world.write_word(dora, page, word);
             world.drain().await;
         }
-        let member = me(&world, dora);
-        let change = |role| Command::ChangeRole {
-            classroom,
-            member,
-            role,
-        };
-        assert_eq!(world.ask(amina, change(Role::Guest)).await, Ok(Answer::Done));
+        give_role(&mut world, amina, dora, page, Role::Guest).await;
         world.until_on_relay_of(amina).await;
         world.link(3);
         world.link(copy);
         until_shown(&mut world, &[dora], page, &[], 1).await;
         until_shown(&mut world, &[other], page, &[], 2).await;
-        assert_eq!(world.ask(amina, change(Role::Student)).await, Ok(Answer::Done));
+        give_role(&mut world, amina, dora, page, Role::Student).await;
         let all = [amina, ben, chao, dora, other];
         let words = [&["[late]", "[on it]"], more].concat();
         until_shown(&mut world, &all, page, &words, 0).await;
@@ -585,20 +570,11 @@ fn puts_aside(world: &World, tab: usize) -> bool {
 
 /// Lets everything happen but that these tabs put something aside.
 async fn until_but_putting_aside(world: &mut World, tabs: &[usize], is_so: impl Fn(&World) -> bool) {
-    for _ in 0..10_000 {
-        for step in world.steps() {
-            let is_held = matches!(step, Step::Write(tab) if tabs.contains(&tab) && puts_aside(world, tab));
-            if !is_held && world.steps().contains(&step) {
-                world.step(step).await;
-            }
-            if is_so(world) {
-                return;
-            }
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
-        world.tick(20);
-    }
-    panic!("it does not come to that");
+    let is_held = |world: &World, step| match step {
+        Step::Write(tab) => tabs.contains(&tab) && puts_aside(world, tab),
+        _ => false,
+    };
+    until_but(world, is_held, is_so).await;
 }
 
 /// One tab finds that another has taken out what it has in its log, and tries what is kept aside again before it has taken it out
@@ -619,17 +595,7 @@ async fn what_another_tab_has_put_aside_stays_there_until_this_one_has_taken_it_
     world.write_word(amina, page, "[in time]");
     until_same(&mut world, &[amina, ben, chao, dora, second], page, "[in time]").await;
     world.drain().await;
-    world.cut(3);
-    world.write_word(dora, page, "[late]");
-    world.drain().await;
-    let change = Command::ChangeRole {
-        classroom,
-        member: me(&world, dora),
-        role: Role::Guest,
-    };
-    assert_eq!(world.ask(amina, change).await, Ok(Answer::Done));
-    world.until_on_relay_of(amina).await;
-    world.link(3);
+    write_as_a_guest_to_be(&mut world, amina, dora, page).await;
     let reads = [Step::Read(dora)];
     until_without(&mut world, &reads, |world| {
         let is_aside = !world.store(3).table(Table::Aside).is_empty();
@@ -666,25 +632,15 @@ async fn what_another_tab_has_put_aside_before_the_relay_refused_it_is_not_unsen
         ben,
         chao,
         dora,
-        classroom,
         page,
+        ..
     } = Schools::new("refused").await;
     let second = world.open_tab(3);
     world.open_page(second, page).await;
     world.write_word(amina, page, "[in time]");
     until_same(&mut world, &[amina, ben, chao, dora, second], page, "[in time]").await;
     world.drain().await;
-    world.cut(3);
-    world.write_word(dora, page, "[late]");
-    world.drain().await;
-    let change = Command::ChangeRole {
-        classroom,
-        member: me(&world, dora),
-        role: Role::Guest,
-    };
-    assert_eq!(world.ask(amina, change).await, Ok(Answer::Done));
-    world.until_on_relay_of(amina).await;
-    world.link(3);
+    write_as_a_guest_to_be(&mut world, amina, dora, page).await;
     // What was refused before she knew why is sent once more after five seconds, and then is not.
     let refused_for_good = world.now + 6_000;
     until_without(&mut world, &[Step::Read(dora)], |world| {
@@ -707,8 +663,8 @@ async fn what_is_taken_out_while_it_is_read_to_be_folded_stays_out() {
         ben,
         chao,
         dora,
-        classroom,
         page,
+        ..
     } = Schools::new("taken out meanwhile").await;
     world.write_word(dora, page, "[seen]");
     until_same(&mut world, &[amina, ben, chao, dora], page, "[seen]").await;
@@ -719,12 +675,7 @@ async fn what_is_taken_out_while_it_is_read_to_be_folded_stays_out() {
         world.write_word(dora, page, word);
         until_same(&mut world, &[ben, chao, dora], page, word).await;
     }
-    let change = Command::ChangeRole {
-        classroom,
-        member,
-        role: Role::Guest,
-    };
-    assert_eq!(world.ask(amina, change).await, Ok(Answer::Done));
+    give_role(&mut world, amina, dora, page, Role::Guest).await;
     world.link(0);
     until_reading(&mut world, dora, &[Step::Read(dora)]).await;
     // By now it is quiet.

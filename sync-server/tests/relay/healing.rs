@@ -260,20 +260,22 @@ fn a_backup_is_noticed_wherever_its_positions_have_come_to() {
     }
 }
 
+/// The founder, who says that they have come to a position that this relay never gave out, and what they wrote meanwhile.
+fn open_with_words(world: &mut World, incarnation: u64, index: u64) -> (Client, Segment) {
+    let heads = world.heads();
+    let (founder, id) = (&world.classroom.founder, world.classroom.id);
+    let words = world.classroom.lane(founder, heads).write("words");
+    let since = Position { incarnation, index };
+    (
+        Client::open_since(&mut world.relay, founder, id, Some(since)),
+        words,
+    )
+}
+
 #[test]
 fn who_heals_in_the_flight_that_opens_is_answered() {
     let mut world = World::new();
-    let heads = world.heads();
-    let words = world
-        .classroom
-        .lane(&world.classroom.founder, heads)
-        .write("words");
-    let unknown = Position {
-        incarnation: 0,
-        index: 0,
-    };
-    let (founder, id) = (&world.classroom.founder, world.classroom.id);
-    let mut client = Client::open_since(&mut world.relay, founder, id, Some(unknown));
+    let (mut client, words) = open_with_words(&mut world, 0, 0);
     client.submit(&mut world.relay, &words);
     // It is stored before the client was told how far the relay has come.
     world.relay.commit(NOW).unwrap();
@@ -293,17 +295,7 @@ fn who_heals_in_the_flight_that_opens_is_answered() {
 #[test]
 fn who_does_not_know_that_something_is_lost_brings_no_segments_before_they_ask() {
     let mut world = World::new();
-    let heads = world.heads();
-    let words = world
-        .classroom
-        .lane(&world.classroom.founder, heads)
-        .write("words");
-    let lost = Position {
-        incarnation: 7,
-        index: 5,
-    };
-    let (founder, id) = (&world.classroom.founder, world.classroom.id);
-    let mut client = Client::open_since(&mut world.relay, founder, id, Some(lost));
+    let (mut client, words) = open_with_words(&mut world, 7, 5);
     let refused = Outcome::Refused(Refusal::IndexGap);
     assert_eq!(client.store(&mut world.relay, &words), refused);
     client.inventory(&mut world.relay);
