@@ -32,7 +32,8 @@ enum Command {
 
 #[derive(Subcommand)]
 enum Bundle {
-    /// Writes what a data folder holds to a file. A relay may run on the folder meanwhile.
+    /// Writes what a data folder holds to a file. A relay may run on the folder meanwhile. Of a damaged store everything that
+    /// is whole is written, and what is not is told.
     Export {
         /// The relay's data folder.
         #[arg(long, value_name = "FOLDER", default_value = "data")]
@@ -263,7 +264,7 @@ async fn main() -> ExitCode {
     }
 }
 
-/// What a script is told about a file that was read, but is not whole.
+/// What a script is told about a file or a store that was read, but is not whole.
 const NOT_WHOLE: u8 = 3;
 
 fn carry(command: Bundle) -> Result<ExitCode, Error> {
@@ -272,7 +273,10 @@ fn carry(command: Bundle) -> Result<ExitCode, Error> {
             data,
             classroom,
             file,
-        } => (bundle::export(&data, &classroom, &file)?.to_string(), true),
+        } => {
+            let exported = bundle::export(&data, &classroom, &file)?;
+            (exported.to_string(), exported.damaged == 0)
+        }
         Bundle::Import { data, file, limits } => {
             let imported = bundle::import(&data, limits.limits(), &file)?;
             (imported.to_string(), imported.complete)

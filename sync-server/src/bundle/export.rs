@@ -1,16 +1,19 @@
 //! What a data folder holds, into a file.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-use protocol::ClassroomId;
 use protocol::bundle::{Kind, Writer};
-use protocol::snapshot::Snapshot;
+use protocol::snapshot::{Piece, Snapshot};
+use protocol::{ClassroomId, PieceHash};
 
 use crate::Error;
-use crate::store::{Item, Sqlite, Store};
+use crate::core::batch::Candidate;
+use crate::core::candidate;
+use crate::store::{Item, Placed, Sqlite, Store};
 
 /// How much is read of a classroom at a time.
 const PAGE: usize = 256 * 1024;
@@ -21,18 +24,20 @@ pub struct Exported {
     pub classrooms: u64,
     pub items: u64,
     pub bytes: u64,
+    /// What is damaged in the store, and so not in the file: each is named in the log.
+    pub damaged: u64,
 }
 
 /// Writes the classrooms that are named, or all, from the data folder to a file. Nothing is changed in the folder, and a
-/// relay may run on it. The file is there once it is whole.
+/// relay may run on it. Of a damaged store all that is whole is written. The file is there once it is whole.
 ///
 /// # Errors
 /// If there is no store, or not one of these classrooms in it, or a file cannot be written.
 pub fn export(data: &Path, classrooms: &[ClassroomId], file: &Path) -> Result<Exported, Error> {
     let io = |doing| move |source| Error::Io { doing, source };
     let store = Sqlite::open_read_only(&data.join("relay.sqlite"))?;
-    let there = store.classrooms()?;
-    if let Some(unknown) = classrooms.iter().find(|classroom| !there.contains(classroom)) {
+    let there = store.all_classrooms()?;
+    if let Some(unknown) = classrooms.iter().find(|id| !there.whole.contains(id)) {
         return Err(Error::UnknownClassroom(*unknown));
     }
     let mut name = file.as_os_str().to_owned();
@@ -43,10 +48,13 @@ pub fn export(data: &Path, classrooms: &[ClassroomId], file: &Path) -> Result<Ex
         store: &store,
         output: BufWriter::new(output),
         writer,
-        exported: Exported::default(),
+        exported: Exported {
+            damaged: there.damaged.len() as u64,
+            ..Exported::default()
+        },
     };
     exporting.write(&begin)?;
-    for classroom in &there {
+    for classroom in &there.whole {
         if classrooms.is_empty() || classrooms.contains(classroom) {
             exporting.classroom(classroom)?;
         }
@@ -68,45 +76,65 @@ impl Exporting<'_> {
     fn classroom(&mut self, classroom: &ClassroomId) -> Result<(), Error> {
         self.exported.classrooms += 1;
         let mut after = 0;
+        let mut damaged = BTreeSet::new();
         loop {
-            let page = self.store.page(classroom, after, PAGE)?;
-            let Some(last) = page.last() else {
+            let page = self.store.read_page(classroom, after, PAGE)?;
+            damaged.extend(page.damaged);
+            let Some(last) = page.whole.last() else {
+                self.exported.damaged += damaged.len() as u64;
                 return Ok(());
             };
             after = last.position;
-            for placed in &page {
-                self.item(classroom, &placed.item)?;
+            for placed in &page.whole {
+                self.item(classroom, placed)?;
             }
         }
     }
 
-    fn item(&mut self, classroom: &ClassroomId, item: &Item) -> Result<(), Error> {
-        let kind = match item {
+    fn item(&mut self, classroom: &ClassroomId, placed: &Placed) -> Result<(), Error> {
+        let kind = match placed.item {
             Item::Entry { .. } => Kind::Entry,
             Item::Segment { .. } => Kind::Segment,
-            Item::Snapshot { bytes, .. } => {
-                let Ok(snapshot) = Snapshot::decode(bytes) else {
-                    // Nobody takes it in, and nothing names its pieces: the rest is as good as before.
-                    tracing::error!(
-                        classroom = classroom.to_hex(),
-                        "a snapshot is damaged and passed over"
-                    );
-                    return Ok(());
-                };
-                self.pieces(classroom, &snapshot)?;
-                Kind::Snapshot
-            }
+            Item::Snapshot { .. } => Kind::Snapshot,
             Item::Verdict { .. } => Kind::Verdict,
             Item::Receipt { .. } => Kind::Receipt,
         };
-        self.record(classroom, kind, &item.bytes()?)
+        let bytes = placed.item.bytes()?;
+        let is_whole = match candidate::of_record(kind, bytes.to_vec(), classroom) {
+            Ok(Candidate::Entry { entry, .. }) => entry.verify().is_ok(),
+            Ok(Candidate::Snapshot { snapshot, .. }) => {
+                self.pieces(classroom, placed.position, &snapshot)?;
+                true
+            }
+            read => read.is_ok(),
+        };
+        if !is_whole {
+            self.exported.damaged += 1;
+            tracing::error!(
+                classroom = classroom.to_hex(),
+                position = placed.position,
+                "an item is damaged and passed over"
+            );
+            return Ok(());
+        }
+        self.record(classroom, kind, &bytes)
     }
 
     /// The pieces of a snapshot, which come before it.
-    fn pieces(&mut self, classroom: &ClassroomId, snapshot: &Snapshot) -> Result<(), Error> {
+    fn pieces(&mut self, classroom: &ClassroomId, position: u64, snapshot: &Snapshot) -> Result<(), Error> {
         for hash in snapshot.pieces() {
-            if let Some(piece) = self.store.piece(classroom, hash)? {
-                self.record(classroom, Kind::Piece, &piece)?;
+            match self.store.piece(classroom, hash)? {
+                Some(piece) if is_piece(&piece, hash) => self.record(classroom, Kind::Piece, &piece)?,
+                // A relay that runs may have let the snapshot go since.
+                None if self.store.at(classroom, position)?.is_none() => {}
+                _ => {
+                    self.exported.damaged += 1;
+                    tracing::error!(
+                        classroom = classroom.to_hex(),
+                        position,
+                        "a piece of a snapshot is damaged and passed over"
+                    );
+                }
             }
         }
         Ok(())
@@ -146,13 +174,21 @@ impl Exporting<'_> {
     }
 }
 
+fn is_piece(bytes: &[u8], hash: &PieceHash) -> bool {
+    Piece::decode(bytes.to_vec()).is_ok_and(|piece| piece.hash() == *hash)
+}
+
 impl fmt::Display for Exported {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             classrooms,
             items,
             bytes,
+            damaged,
         } = self;
-        write!(f, "classrooms: {classrooms}\nitems: {items}\nbytes: {bytes}")
+        write!(
+            f,
+            "classrooms: {classrooms}\nitems: {items}\nbytes: {bytes}\ndamaged and not in the file: {damaged}"
+        )
     }
 }

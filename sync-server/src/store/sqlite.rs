@@ -13,6 +13,8 @@ use protocol::segment::Log;
 use protocol::{ClassroomId, DocumentId, PieceHash, SegmentHash, SpaceId};
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 
+use reading::Rows;
+
 use super::{Changes, Held, HeldPiece, Named, Placed, Store, Tail, Totals};
 use crate::Error;
 
@@ -62,6 +64,21 @@ impl Sqlite {
         })
     }
 
+    /// The same as [`Store::classrooms`], and which rows can't be read.
+    pub(crate) fn all_classrooms(&self) -> Result<Rows<ClassroomId>, Error> {
+        reading::classrooms(&self.reader())
+    }
+
+    /// The same as [`Store::page`], and which rows were passed over on the way: of those behind the last item the next page tells again.
+    pub(crate) fn read_page(
+        &self,
+        classroom: &ClassroomId,
+        after: u64,
+        bytes: usize,
+    ) -> Result<Rows<Placed>, Error> {
+        reading::page(&self.reader(), classroom, after, bytes)
+    }
+
     /// Draws a new incarnation, so that no position of before means anything to anybody.
     pub fn renew_incarnation(&mut self) -> Result<(), Error> {
         let incarnation = schema::random_incarnation()?;
@@ -87,7 +104,7 @@ impl Store for Sqlite {
     }
 
     fn classrooms(&self) -> Result<Vec<ClassroomId>, Error> {
-        reading::classrooms(&self.reader())
+        Ok(self.all_classrooms()?.whole)
     }
 
     fn leaps(&self, classroom: &ClassroomId) -> Result<Vec<(u64, u64)>, Error> {
@@ -111,7 +128,7 @@ impl Store for Sqlite {
     }
 
     fn page(&self, classroom: &ClassroomId, after: u64, bytes: usize) -> Result<Vec<Placed>, Error> {
-        reading::page(&self.reader(), classroom, after, bytes)
+        Ok(self.read_page(classroom, after, bytes)?.whole)
     }
 
     fn at(&self, classroom: &ClassroomId, position: u64) -> Result<Option<Placed>, Error> {

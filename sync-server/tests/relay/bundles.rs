@@ -318,6 +318,32 @@ async fn of_a_damaged_file_all_that_is_whole_is_taken() {
     assert_eq!(run(&["inspect"], None, Path::new("/nowhere")).code, Some(1));
 }
 
+/// A script hears that a backup lacks something, and whoever reads what is said, what that is.
+#[tokio::test]
+async fn of_a_damaged_store_all_that_is_whole_is_exported() {
+    let (folder, [here, there]) = folders();
+    let file = folder.path().join("file");
+    Class::new().put(&here, 6, 6, false).await;
+    let whole = export(&here, &file);
+    let store = rusqlite::Connection::open(here.join("relay.sqlite")).unwrap();
+    let damage =
+        "UPDATE items SET bytes = substr(bytes, 1, 40) WHERE position = (SELECT max(position) FROM items)";
+    assert_eq!(store.execute(damage, []).unwrap(), 1);
+    drop(store);
+    let ran = run(&["export"], Some(&here), &file);
+    assert_eq!(ran.code, Some(3), "{}", ran.said);
+    for said in [
+        "damaged and not in the file: 1\n",
+        "a row is damaged and passed over",
+    ] {
+        assert!(ran.said.contains(said), "{said}: {}", ran.said);
+    }
+    let left: BTreeSet<Record> = records(&file).into_iter().collect();
+    assert!(left.is_subset(&whole) && left.len() == whole.len() - 1);
+    // The file is as whole as the store.
+    assert_eq!(import(&there, &file, 0), left.len() as u64);
+}
+
 /// A log goes on behind a snapshot. What that holds, and was damaged in the file, is taken nevertheless when it comes whole.
 #[tokio::test]
 async fn what_was_damaged_in_front_of_a_snapshot_comes_in_another_file() {

@@ -35,9 +35,16 @@ const LOG: &str = "(SELECT number FROM logs
                     WHERE classroom = (SELECT number FROM classrooms WHERE id = ?1)
                       AND document = ?2 AND member = ?3 AND lane = ?4)";
 
-pub(super) fn classrooms(connection: &Connection) -> Result<Vec<ClassroomId>, Error> {
+/// Rows that were read, and the numbers of those that were passed over, for they are damaged.
+#[derive(Debug)]
+pub(crate) struct Rows<T> {
+    pub(crate) whole: Vec<T>,
+    pub(crate) damaged: Vec<i64>,
+}
+
+pub(super) fn classrooms(connection: &Connection) -> Result<Rows<ClassroomId>, Error> {
     let mut statement = connection.prepare_cached("SELECT number, id FROM classrooms ORDER BY id")?;
-    all_whole("classrooms", statement.query([])?, |row| {
+    all("classrooms", statement.query([])?, |row| {
         Ok(ClassroomId(row.get(1)?))
     })
 }
@@ -104,7 +111,7 @@ pub(super) fn page(
     classroom: &ClassroomId,
     after: u64,
     bytes: usize,
-) -> Result<Vec<Placed>, Error> {
+) -> Result<Rows<Placed>, Error> {
     // A row stands where the index and itself say. If they differ one of them is damaged: by the smaller a reader who goes on
     // behind it misses nothing.
     let mut statement = connection.prepare_cached(&format!(
@@ -190,9 +197,10 @@ pub(super) fn log(
     let rows = statement.query(params![key.0, key.1, key.2, key.3, from])?;
     // Not a condition of the query: it would look at all that lies behind.
     let last = |placed: &Placed| placed.item.held().map(|held| held.last);
-    up_to(bytes, rows, wanted.start, last, |placed| {
+    let page = up_to(bytes, rows, wanted.start, last, |placed| {
         placed.item.held().is_none_or(|held| held.first < wanted.end)
-    })
+    })?;
+    Ok(page.whole)
 }
 
 pub(super) fn named(
@@ -409,14 +417,16 @@ fn up_to(
     mut next: u64,
     place: impl Fn(&Placed) -> Option<u64>,
     is_wanted: impl Fn(&Placed) -> bool,
-) -> Result<Vec<Placed>, Error> {
-    let (mut page, mut size) = (Vec::new(), 0);
+) -> Result<Rows<Placed>, Error> {
+    let (mut whole, mut damaged, mut size) = (Vec::new(), Vec::new(), 0);
     while let Some(row) = rows.next()? {
         let Some(placed) = item(row)? else {
+            damaged.push(row.get(7)?);
             continue;
         };
         let Some(place) = place(&placed).filter(|place| *place >= next) else {
             say_once("items", row.get(7)?, &Error::Damaged("index"));
+            damaged.push(row.get(7)?);
             continue;
         };
         next = place.saturating_add(1);
@@ -424,25 +434,36 @@ fn up_to(
             break;
         }
         size += placed.item.size();
-        page.push(placed);
-        if size >= bytes || page.len() >= PAGE_ROWS {
+        whole.push(placed);
+        if size >= bytes || whole.len() >= PAGE_ROWS {
             break;
         }
     }
-    Ok(page)
+    Ok(Rows { whole, damaged })
 }
 
 /// All rows of a table that are whole. Each begins with its number.
 fn all_whole<T>(
     table: &'static str,
-    mut rows: rusqlite::Rows<'_>,
+    rows: rusqlite::Rows<'_>,
     read: impl Fn(&Row<'_>) -> Result<T, Error>,
 ) -> Result<Vec<T>, Error> {
-    let mut all = Vec::new();
+    Ok(all(table, rows, read)?.whole)
+}
+
+fn all<T>(
+    table: &'static str,
+    mut rows: rusqlite::Rows<'_>,
+    read: impl Fn(&Row<'_>) -> Result<T, Error>,
+) -> Result<Rows<T>, Error> {
+    let (mut whole, mut damaged) = (Vec::new(), Vec::new());
     while let Some(row) = rows.next()? {
-        all.extend(unless_damaged(read(row), table, row.get(0)?)?);
+        match unless_damaged(read(row), table, row.get(0)?)? {
+            Some(read) => whole.push(read),
+            None => damaged.push(row.get(0)?),
+        }
     }
-    Ok(all)
+    Ok(Rows { whole, damaged })
 }
 
 /// Reads [`ITEM`].
