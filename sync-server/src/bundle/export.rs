@@ -9,14 +9,19 @@ use std::path::Path;
 use protocol::bundle::{Kind, Writer};
 use protocol::snapshot::{Piece, Snapshot};
 use protocol::{ClassroomId, PieceHash};
+use rusqlite::ErrorCode;
 
 use crate::Error;
 use crate::core::batch::Candidate;
 use crate::core::candidate;
+use crate::store::sqlite::Rows;
 use crate::store::{Item, Placed, Sqlite, Store};
 
 /// How much is read of a classroom at a time.
 const PAGE: usize = 256 * 1024;
+
+/// How many positions further something is looked for that can be read.
+const FURTHEST: u64 = 100_000;
 
 /// What was exported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -24,7 +29,8 @@ pub struct Exported {
     pub classrooms: u64,
     pub items: u64,
     pub bytes: u64,
-    /// What is damaged in the store, and so not in the file: each is named in the log.
+    /// What is damaged in the store, and so not in the file: each is named in the log. Where the store's file itself is damaged, what
+    /// stands side by side there counts once.
     pub damaged: u64,
 }
 
@@ -78,7 +84,7 @@ impl Exporting<'_> {
         let mut after = 0;
         let mut damaged = BTreeSet::new();
         loop {
-            let page = self.store.read_page(classroom, after, PAGE)?;
+            let page = self.page(classroom, after)?;
             damaged.extend(page.damaged);
             let Some(last) = page.whole.last() else {
                 self.exported.damaged += damaged.len() as u64;
@@ -89,6 +95,32 @@ impl Exporting<'_> {
                 self.item(classroom, placed)?;
             }
         }
+    }
+
+    /// What stands behind a position. Up to where the file itself is damaged the items come one by one, then the next that can be
+    /// read.
+    fn page(&mut self, classroom: &ClassroomId, after: u64) -> Result<Rows<Placed>, Error> {
+        let read = |after, bytes| unless_corrupt(self.store.read_page(classroom, after, bytes));
+        if let Some(page) = read(after, PAGE)? {
+            return Ok(page);
+        }
+        for position in after..after + FURTHEST {
+            if let Some(page) = read(position, 1)? {
+                return Ok(page);
+            }
+            if position == after {
+                self.exported.damaged += 1;
+                tracing::error!(
+                    classroom = classroom.to_hex(),
+                    position,
+                    "what stands behind this position can't be read and is passed over"
+                );
+            }
+        }
+        Ok(Rows {
+            whole: Vec::new(),
+            damaged: Vec::new(),
+        })
     }
 
     fn item(&mut self, classroom: &ClassroomId, placed: &Placed) -> Result<(), Error> {
@@ -123,7 +155,7 @@ impl Exporting<'_> {
     /// The pieces of a snapshot, which come before it.
     fn pieces(&mut self, classroom: &ClassroomId, position: u64, snapshot: &Snapshot) -> Result<(), Error> {
         for hash in snapshot.pieces() {
-            match self.store.piece(classroom, hash)? {
+            match unless_corrupt(self.store.piece(classroom, hash))?.flatten() {
                 Some(piece) if is_piece(&piece, hash) => self.record(classroom, Kind::Piece, &piece)?,
                 // A relay that runs may have let the snapshot go since.
                 None if self.store.at(classroom, position)?.is_none() => {}
@@ -171,6 +203,14 @@ impl Exporting<'_> {
             bytes: self.exported.bytes + end.len() as u64,
             ..self.exported
         })
+    }
+}
+
+/// What was read; nothing if the file of the store is damaged there.
+fn unless_corrupt<T>(read: Result<T, Error>) -> Result<Option<T>, Error> {
+    match read {
+        Err(Error::Store(error)) if error.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt) => Ok(None),
+        read => read.map(Some),
     }
 }
 

@@ -13,10 +13,10 @@ use protocol::segment::Log;
 use protocol::{ClassroomId, DocumentId, PieceHash, SegmentHash, SpaceId};
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 
-use reading::Rows;
-
 use super::{Changes, Held, HeldPiece, Named, Placed, Store, Tail, Totals};
 use crate::Error;
+
+pub(crate) use reading::Rows;
 
 /// How many threads can read at once.
 const READERS: usize = 2;

@@ -497,6 +497,40 @@ fn what_is_whole_is_exported_whatever_else_is_damaged() {
     }
 }
 
+/// The same where the file itself is damaged: all that is not on that page of it.
+#[test]
+fn what_is_whole_is_exported_whatever_page_of_the_file_is_damaged() {
+    let sample = Sample::new();
+    let data = sample.folder.path();
+    let file = data.join("file");
+    let connection = Connection::open(sample.copy()).unwrap();
+    let number = |query: &str| -> i64 { connection.query_row(query, [], |row| row.get(0)).unwrap() };
+    let size = number("PRAGMA page_size") as usize;
+    let root = number("SELECT rootpage FROM sqlite_schema WHERE name = 'items'") as usize;
+    drop(connection);
+    let whole = export(data, &[], &file).unwrap();
+    let bytes = fs::read(data.join("whole")).unwrap();
+    // The root names the other pages: one in each cell, and the last in its head.
+    let page = &bytes[(root - 1) * size..root * size];
+    assert_eq!(page[0], 5);
+    let cells = page[12..]
+        .chunks(2)
+        .take(usize::from(u16::from_be_bytes([page[3], page[4]])));
+    let places = cells.map(|cell| usize::from(u16::from_be_bytes([cell[0], cell[1]])));
+    let mut lost = 0;
+    for place in places.chain([8]) {
+        let leaf = u32::from_be_bytes(page[place..place + 4].try_into().unwrap()) as usize;
+        let mut damaged = bytes.clone();
+        damaged[(leaf - 1) * size..leaf * size].fill(0);
+        fs::write(sample.copy(), damaged).unwrap();
+        let exported = export(data, &[], &file).unwrap();
+        assert!(exported.damaged > 0, "{leaf}");
+        lost += whole.items - exported.items;
+    }
+    // Each of them once.
+    assert_eq!(lost, whole.items);
+}
+
 /// A row that stands behind the end of its classroom is passed over, whichever of the two is damaged.
 #[test]
 fn what_stands_behind_the_end_is_passed_over() {
