@@ -153,7 +153,7 @@ impl<R: CryptoRng> Replica<R> {
             .me
             .as_ref()
             .is_some_and(|me| me.keys.id() == segment.header.log.member);
-        let may_be_unsent = is_own && matches!(reason, AsideReason::BeyondCutoff | AsideReason::OutOfOrder);
+        let may_be_unsent = is_own && reason.may_follow_cutoff();
         let source = if may_be_unsent {
             Source::File
         } else {

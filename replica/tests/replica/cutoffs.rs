@@ -349,6 +349,60 @@ async fn who_may_only_read_now_keeps_their_late_work_aside_themselves() {
     }
 }
 
+/// They wrote on a lane that nobody knew when they were made a guest: it counts once they may write again.
+#[tokio::test]
+async fn what_was_cut_off_and_then_shut_is_sent_once_it_counts() {
+    for is_closed in [false, true] {
+        let Schools {
+            mut world,
+            amina,
+            ben,
+            chao,
+            dora,
+            classroom,
+            page,
+        } = Schools::new(&format!("shut {is_closed}")).await;
+        world.cut(3);
+        let dora = world.restart_tab(dora);
+        world.open_page(dora, page).await;
+        world.write_word(dora, page, "[late]");
+        world.drain().await;
+        let member = me(&world, dora);
+        let change = |role| Command::ChangeRole {
+            classroom,
+            member,
+            role,
+        };
+        let shut = |shut| match is_closed {
+            true => Command::Close {
+                classroom,
+                closed: shut,
+            },
+            false => Command::Lock {
+                classroom,
+                document: page.1,
+                locked: shut,
+            },
+        };
+        assert_eq!(world.ask(amina, change(Role::Guest)).await, Ok(Answer::Done));
+        assert_eq!(world.ask(amina, shut(true)).await, Ok(Answer::Done));
+        world.until_on_relay_of(amina).await;
+        world.link(3);
+        until_shown(&mut world, &[dora], page, &[], 1).await;
+        assert_eq!(world.ask(amina, change(Role::Student)).await, Ok(Answer::Done));
+        world
+            .until("they may write again", |world| {
+                world.tab(dora).classroom(&classroom).role == Role::Student
+            })
+            .await;
+        until_shown(&mut world, &[dora], page, &[], 1).await;
+        assert_eq!(world.ask(amina, shut(false)).await, Ok(Answer::Done));
+        until_shown(&mut world, &[amina, ben, chao, dora], page, &["[late]"], 0).await;
+        world.until_on_relay().await;
+        world.check_nothing_to_send().await;
+    }
+}
+
 /// Lets everything happen but some steps, until something is so.
 async fn until_but(
     world: &mut World,

@@ -14,7 +14,7 @@ use simulator::{
 const SEEDS: Range<u64> = 300..600;
 
 /// Histories that went wrong once. The README says of what.
-const NAMED: [&str; 118] = [
+const NAMED: [&str; 119] = [
     "governed 6",
     "governed 13",
     "apart 5",
@@ -133,6 +133,7 @@ const NAMED: [&str; 118] = [
     "apart 12500768",
     "anew 20000345",
     "governed 15016945",
+    "governed 15098105",
 ];
 
 #[test]
