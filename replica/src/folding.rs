@@ -7,12 +7,14 @@
 mod disputes;
 mod others;
 
+use std::collections::BTreeSet;
+
 use documents::change;
 use documents::fold::fold;
 use protocol::mischief::{Mischief, does};
 use protocol::rand_core::CryptoRng;
 use protocol::segment::{self, Header, Kind, Log, Segment};
-use protocol::{ClassroomId, SegmentHash};
+use protocol::{ClassroomId, LaneId, SegmentHash};
 
 use crate::classroom::{Classroom, Unsent, Way};
 use crate::loading::What;
@@ -222,6 +224,16 @@ impl Classroom {
     fn unsent_of(&self, log: &Log) -> impl Iterator<Item = &Unsent> {
         let range = (*log, 0)..=(*log, u64::MAX);
         self.outbox.range(range).map(|(_, unsent)| unsent)
+    }
+
+    /// Up to where another tab may fold what it has not sent of a log with what it wrote since, and this one has not heard of.
+    pub(crate) fn may_be_folded_upto(&self, log: &Log, held: &BTreeSet<LaneId>) -> u64 {
+        if held.contains(&log.lane) {
+            return 0;
+        }
+        let mut unsent = self.unsent_of(log).filter(|unsent| !unsent.settled);
+        let first = unsent.next().map(|unsent| unsent.segment.header.first);
+        first.map_or(0, |first| first.saturating_add(segment::MAX_COVERED))
     }
 
     /// Folds rows that follow each other into as few as will do. A row that can't be folded stays.

@@ -1,9 +1,11 @@
 //! What people ask for that changes the roster: who comes, who goes, who may do what, and which keys there are.
 
+use std::collections::BTreeSet;
+
 use protocol::invite::InviteLink;
 use protocol::rand_core::CryptoRng;
 use protocol::roster::{Action, Cutoff, Entry, MAX_CUTOFFS, MAX_HEADS, Member, Removal, Role, Rotation};
-use protocol::{ClassroomId, DocumentId, EntryHash, MemberId, SpaceId};
+use protocol::{ClassroomId, DocumentId, EntryHash, LaneId, MemberId, SpaceId};
 
 use crate::Replica;
 use crate::classroom::Classroom;
@@ -207,7 +209,7 @@ impl<R: CryptoRng> Replica<R> {
         let (cutoffs, more) = if role.may_write() {
             (Vec::new(), Vec::new())
         } else {
-            classroom.cutoffs(&member, &mut room)
+            classroom.cutoffs(&member, &self.held, &mut room)
         };
         let heads = roster.heads_for(&me);
         let keys = classroom.hand_on(&heads, gained, &target.exchange, &mut self.rng)?;
@@ -257,7 +259,7 @@ impl<R: CryptoRng> Replica<R> {
         let (mut removals, mut more) = (Vec::new(), Vec::new());
         let mut room = CUTOFFS_AT_ONCE;
         for member in members {
-            let (cutoffs, beyond) = classroom.cutoffs(member, &mut room);
+            let (cutoffs, beyond) = classroom.cutoffs(member, &self.held, &mut room);
             removals.push(Removal {
                 member: *member,
                 cutoffs,
@@ -469,8 +471,14 @@ pub(crate) fn invited_into(role: Role) -> impl Fn(&SpaceId) -> bool {
 }
 
 impl Classroom {
-    /// How far each log of `member` is here: as many as there is `room` for in one entry, and what says it of the others.
-    fn cutoffs(&self, member: &MemberId, room: &mut usize) -> (Vec<Cutoff>, Vec<Action>) {
+    /// How far each log of `member` is here: as many as there is `room` for in one entry, and what says it of the others. None ends
+    /// within a fold that another tab may make of its log: nobody could take that apart.
+    fn cutoffs(
+        &self,
+        member: &MemberId,
+        held: &BTreeSet<LaneId>,
+        room: &mut usize,
+    ) -> (Vec<Cutoff>, Vec<Action>) {
         let mut first = Vec::new();
         let mut parts: Vec<Vec<Cutoff>> = Vec::new();
         for (log, record) in &self.logs {
@@ -480,7 +488,7 @@ impl Classroom {
             let cutoff = Cutoff {
                 document: log.document,
                 lane: log.lane,
-                next: record.next,
+                next: record.next.max(self.may_be_folded_upto(log, held)),
             };
             if *room > 0 {
                 *room -= 1;
@@ -520,7 +528,7 @@ mod tests {
     use protocol::identity::{MemberKeys, Seed};
     use protocol::roster::Roster;
     use protocol::segment::Log;
-    use protocol::{LaneId, SchoolId, SegmentHash};
+    use protocol::{SchoolId, SegmentHash};
 
     use super::*;
     use crate::store::LogRecord;
@@ -568,7 +576,7 @@ mod tests {
             classroom.logs.insert(*log, record);
         }
         let mut room = CUTOFFS_AT_ONCE;
-        let (cutoffs, more) = classroom.cutoffs(&member, &mut room);
+        let (cutoffs, more) = classroom.cutoffs(&member, &BTreeSet::new(), &mut room);
         assert_eq!((cutoffs.len(), more.len(), room), (CUTOFFS_AT_ONCE, 2, 0));
         let removal = Action::Remove {
             members: vec![Removal { member, cutoffs }],

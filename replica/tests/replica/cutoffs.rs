@@ -434,6 +434,54 @@ async fn until_reading(world: &mut World, tab: usize, held: &[Step]) {
     until_without(world, held, |world| !world.tab(tab).reading.is_empty()).await;
 }
 
+/// One tab leaves while another folds what that has heard of with what it has not: nobody could take the two apart.
+#[tokio::test]
+async fn who_leaves_ends_no_log_within_what_another_tab_folds() {
+    let Schools {
+        mut world,
+        amina,
+        ben,
+        chao,
+        dora,
+        classroom,
+        page,
+    } = Schools::new("leaves beside").await;
+    let member = me(&world, dora);
+    let other = world.open_tab(3);
+    world.open_page(other, page).await;
+    world.cut(3);
+    world.write_word(other, page, "[heard of]");
+    world.drain().await;
+    let lane = lane_of(&world, 3, page, member);
+    world.write_word(other, page, "[not heard of]");
+    let leave = Command::Leave {
+        classroom,
+        school: false,
+    };
+    world.give(dora, leave);
+    let apart = [Step::Hear(dora), Step::Hear(other)];
+    until_without(&mut world, &apart, |world| {
+        world.tab(dora).classroom(&classroom).removed && spans(world, 3, page, lane) == [(0, 0), (1, 1)]
+    })
+    .await;
+    world.link(3);
+    let held = [&apart[..], &[Step::Connect(dora)]].concat();
+    until_without(&mut world, &held, |world| spans(world, 0, page, lane) == [(0, 1)]).await;
+    world
+        .until("it is known that they have left", |world| {
+            [amina, ben, chao].iter().all(|tab| {
+                let members = &world.tab(*tab).classroom(&classroom).members;
+                members.iter().all(|shown| shown.id != member)
+            })
+        })
+        .await;
+    world.crash_tab(dora);
+    world.crash_tab(other);
+    let words = ["[heard of]", "[not heard of]"];
+    until_shown(&mut world, &[amina, ben, chao], page, &words, 0).await;
+    world.check_nothing_to_send().await;
+}
+
 /// What was asked for of what lies beyond comes as it was before it was folded.
 #[tokio::test]
 async fn what_is_folded_while_it_is_looked_for_beyond_the_end_of_its_log_is_taken_out() {

@@ -14,7 +14,7 @@ use simulator::{
 const SEEDS: Range<u64> = 300..600;
 
 /// Histories that went wrong once. The README says of what.
-const NAMED: [&str; 119] = [
+const NAMED: [&str; 120] = [
     "governed 6",
     "governed 13",
     "apart 5",
@@ -134,6 +134,7 @@ const NAMED: [&str; 119] = [
     "anew 20000345",
     "governed 15016945",
     "governed 15098105",
+    "governed 15025529",
 ];
 
 #[test]
