@@ -112,12 +112,21 @@ impl<R: CryptoRng> Replica<R> {
                 index,
             } => {
                 let is_held = self.held.contains(&log.lane);
-                // What this tab folded meanwhile ends there as well: the other one speaks of what that stands for.
-                let is_its_fold = |unsent: &Unsent| is_held && unsent.settled;
-                if let Some(classroom) = self.classrooms.get_mut(&classroom)
-                    && !classroom.outbox.get(&(log, index)).is_some_and(is_its_fold)
-                {
-                    classroom.outbox.remove(&(log, index));
+                let Some(classroom) = self.classrooms.get_mut(&classroom) else {
+                    return Ok(());
+                };
+                // So it is with what lies before it in its log: what the other one folded, and saw to before that was written,
+                // is known here as what the fold stands for. What this tab folded meanwhile of what the relay has ends there as
+                // well: the other one speaks of what that stands for.
+                let is_seen_to = |last: u64, unsent: &Unsent| !unsent.settled || last == index && !is_held;
+                let mut seen_to = Vec::new();
+                for (at, unsent) in classroom.outbox.range((log, 0)..=(log, index)) {
+                    if is_seen_to(at.1, unsent) {
+                        seen_to.push(*at);
+                    }
+                }
+                for at in seen_to {
+                    classroom.outbox.remove(&at);
                 }
                 Ok(())
             }

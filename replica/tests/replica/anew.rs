@@ -271,6 +271,44 @@ async fn what_was_given_up_before_it_was_written_no_tab_sends() {
     world.check_gone(amina, page).await;
 }
 
+/// A tab told the others of what it had folded, and gave the fold up with the page before that was written: they waited for what
+/// it stands for.
+#[tokio::test]
+async fn what_was_folded_and_given_up_before_that_was_written_no_tab_waits_for() {
+    let Pair {
+        mut world,
+        amina,
+        ben,
+        page,
+        ..
+    } = Pair::new("folded and given up").await;
+    let home = world.tab(ben).profile;
+    let second = world.open_tab(home);
+    world.open_page(second, page).await;
+    world.until_equal(page).await;
+    world.cut(home);
+    world.write_word(ben, page, "[one]");
+    world.write_word(ben, page, "[two]");
+    let told = words_of(&["[one]", "[two]"]);
+    world
+        .until("the other tab is told", |world| {
+            words(&world.tab(second).text(&page)) == told
+        })
+        .await;
+    world.profiles[home].store.failing = true;
+    world.pass(3).await;
+    world.write_word(ben, page, "[unwritten]");
+    let next = world.start_anew(amina, page).await.unwrap();
+    world.link(home);
+    world.follow(page, next).await;
+    world.pass(3).await;
+    world.profiles[home].store.failing = false;
+    world.until_on_relay().await;
+    let all = words_of(&["[one]", "[two]", "[unwritten]"]);
+    assert_eq!(world.until_equal(next).await, all);
+    world.check_gone(amina, page).await;
+}
+
 #[tokio::test]
 async fn the_lead_erases_nothing_that_came_in_meanwhile() {
     let Pair {

@@ -14,7 +14,7 @@ use simulator::{
 const SEEDS: Range<u64> = 300..600;
 
 /// Histories that went wrong once. The README says of what.
-const NAMED: [&str; 120] = [
+const NAMED: [&str; 121] = [
     "governed 6",
     "governed 13",
     "apart 5",
@@ -135,6 +135,7 @@ const NAMED: [&str; 120] = [
     "governed 15016945",
     "governed 15098105",
     "governed 15025529",
+    "anew 15049623",
 ];
 
 #[test]
