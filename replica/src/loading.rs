@@ -616,12 +616,20 @@ impl Classroom {
                 }
                 Ok(segment) => match self.open_own(&segment) {
                     Some(opened) => changes.extend(opened),
+                    None if self.is_ahead(&segment) => {}
                     None => closed.push(encoded.clone()),
                 },
                 Err(_) => closed.push(encoded.clone()),
             }
         }
         (changes, closed, beyond)
+    }
+
+    /// Whether another tab has stored a segment, and heard of its key, before this one, to which both are still to come.
+    fn is_ahead(&self, segment: &Segment) -> bool {
+        let header = &segment.header;
+        let here = self.logs.get(&header.log).map_or(0, |record| record.next);
+        here <= header.first && self.changes_of(segment) == Err(AsideReason::UnknownKey)
     }
 
     /// Moves logs of others on to where folds end that another tab has stored and that begin before that: all of these is here
