@@ -205,6 +205,12 @@ impl<R: CryptoRng> Replica<R> {
         {
             return Ok(Missed::Unclear);
         }
+        // The relay has it before it erases the other one.
+        if !classroom.documents.contains_key(&successor) {
+            let is_clear = !self.may_be_behind(id, &document);
+            let lost = Missed::Lost(Refusal::Erased, BTreeSet::new());
+            return Ok(if is_clear { lost } else { Missed::Unclear });
+        }
         for page in [document, successor].iter().chain(&between).copied() {
             if self.arrived.contains_key(&(*id, page)) {
                 return Ok(Missed::Unclear);
@@ -215,7 +221,6 @@ impl<R: CryptoRng> Replica<R> {
                     self.load(id, page);
                     return Ok(Missed::Unclear);
                 }
-                // The relay has it before it erases the other one.
                 None => return Ok(Missed::Lost(Refusal::Erased, BTreeSet::new())),
             }
         }
@@ -296,6 +301,24 @@ impl<R: CryptoRng> Replica<R> {
         } else {
             Missed::Unclear
         })
+    }
+
+    /// Whether what took the place of a document, of which nothing is here, may be erased as well by now: whoever is behind hears
+    /// of one after the other, and gets nothing any more of what was between. On opening the relay tells of both before it has
+    /// told all.
+    fn may_be_behind(&mut self, id: &ClassroomId, document: &DocumentId) -> bool {
+        let channel = self
+            .classrooms
+            .get(id)
+            .and_then(|classroom| classroom.channel.as_ref());
+        let Some(channel) = channel.filter(|channel| !channel.erased.contains(document)) else {
+            return false;
+        };
+        // Each exchange opens it again.
+        if channel.has_told_all && self.connection.exchange.is_none() {
+            self.open_channel(id);
+        }
+        true
     }
 }
 

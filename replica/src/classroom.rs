@@ -324,6 +324,8 @@ pub(crate) struct Channel {
     pub(crate) has_told_all: bool,
     /// Whether the relay has sent everything that it had.
     pub(crate) caught_up: bool,
+    /// The documents that were erased by then.
+    pub(crate) erased: BTreeSet<DocumentId>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -355,6 +357,7 @@ impl Channel {
             posted: None,
             has_told_all: false,
             caught_up: false,
+            erased: BTreeSet::new(),
         }
     }
 

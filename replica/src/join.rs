@@ -251,11 +251,11 @@ impl<R: CryptoRng> Replica<R> {
             joining.arrived = true;
             self.answer_previews(id);
         }
-        if let Some(channel) = self
-            .classrooms
-            .get_mut(id)
-            .and_then(|classroom| classroom.channel.as_mut())
+        if let Some(classroom) = self.classrooms.get_mut(id)
+            && let Some(channel) = classroom.channel.as_mut()
         {
+            let erased = classroom.roster.erased_documents();
+            channel.erased = erased.iter().map(|(document, _)| *document).collect();
             channel.caught_up = true;
             channel.has_told_all = true;
         }

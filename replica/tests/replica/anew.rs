@@ -964,6 +964,49 @@ async fn what_only_a_number_says_to_be_in_the_new_page_is_kept_aside() {
     assert_eq!(script.view().kept_aside, 1);
 }
 
+/// Of a page that was started anew, and what took its place as well, whoever is behind hears of the first time when there is
+/// nothing of what was between any more: they ask once whether there is more to come.
+#[tokio::test]
+async fn what_took_the_place_of_a_page_may_be_gone_by_the_time_that_it_is_heard_of() {
+    for is_more in [true, false] {
+        let (mut script, mut author) = Script::with_member("behind on two", Role::Lead).await;
+        script.write_word("[unsent]");
+        script.go().await;
+        let (classroom, document) = script.page;
+        let [between, last] = [6, 7].map(|byte| DocumentId([byte; 16]));
+        let erase = |heads, document, successor| {
+            let action = Action::Erase { document, successor };
+            Entry::act(&author.keys, classroom, heads, action).unwrap()
+        };
+        let first = erase(author.heads.clone(), document, between);
+        let second = erase(vec![first.hash()], between, last);
+        let opened = script.opened;
+        script.bring_entry(&first).await;
+        let close = Command::ClosePage { classroom, document };
+        script.world.give(script.tab, close);
+        script.pass(1_000).await;
+        assert_eq!((script.opened, script.view().kept_aside), (opened + 1, 0));
+
+        script.begin_open(0);
+        if is_more {
+            author.turn_to(last);
+            author.page = Page::new(author.log.actor()).unwrap();
+            author.page.apply(&[word_at((0, 0), "[anew]")]).unwrap();
+            let note = redo::note(&redo::Ends::new());
+            let change = author.page.commit_with_note(0, note).unwrap();
+            let segment = author.seal(&[change]);
+            script.bring(&segment).await;
+            script.bring_entry(&second).await;
+        }
+        script.caught_up().await;
+        script.pass(1_000).await;
+        let is_made_again = script.segments().iter().any(|(_, log, _)| log.document == last);
+        assert_eq!(is_made_again, is_more);
+        assert_eq!(script.view().kept_aside, u32::from(!is_more));
+        assert_eq!(script.opened, opened + 1);
+    }
+}
+
 /// A lead who starts a page anew makes what came in from others as their own: only what counts.
 #[tokio::test]
 async fn what_lies_beyond_a_cutoff_is_not_made_again_by_whoever_erases() {

@@ -14,7 +14,7 @@ use simulator::{
 const SEEDS: Range<u64> = 300..600;
 
 /// Histories that went wrong once. The README says of what.
-const NAMED: [&str; 122] = [
+const NAMED: [&str; 123] = [
     "governed 6",
     "governed 13",
     "apart 5",
@@ -137,6 +137,7 @@ const NAMED: [&str; 122] = [
     "governed 15025529",
     "anew 15049623",
     "anew 15005047",
+    "anew 13002223",
 ];
 
 #[test]
