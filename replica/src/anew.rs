@@ -200,9 +200,12 @@ impl<R: CryptoRng> Replica<R> {
         }
         // The list says which tab does it.
         let own = classroom.roster.document();
-        if classroom.erases(&document)
-            && (classroom.own_document().is_none() || self.arrived.contains_key(&(*id, own)))
-        {
+        let is_listed = || {
+            classroom.own_document().is_some()
+                && !self.arrived.contains_key(&(*id, own))
+                && !classroom.lacks_of_list()
+        };
+        if classroom.erases(&document) && !is_listed() {
             return Ok(Missed::Unclear);
         }
         // The relay has it before it erases the other one.
@@ -546,6 +549,14 @@ impl Classroom {
             Some(lane) => Left::Elsewhere(lane),
             None => Left::Settled(Missed::Nothing(doubtful)),
         })
+    }
+
+    /// Whether another tab told of something in the list, and what it builds on has not come: the list does not have it yet.
+    fn lacks_of_list(&self) -> bool {
+        let own = self.roster.document();
+        let is_ahead = |log: &Log, last: u64| self.logs.get(log).is_none_or(|record| record.next <= last);
+        let mut unsent = self.outbox.keys();
+        unsent.any(|(log, last)| log.document == own && is_ahead(log, *last))
     }
 
     /// The lane whose tab sees to all of what is missed of a document that this person erases: all tabs know it alike, whatever

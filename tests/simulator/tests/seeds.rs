@@ -14,7 +14,7 @@ use simulator::{
 const SEEDS: Range<u64> = 300..600;
 
 /// Histories that went wrong once. The README says of what.
-const NAMED: [&str; 123] = [
+const NAMED: [&str; 124] = [
     "governed 6",
     "governed 13",
     "apart 5",
@@ -138,6 +138,7 @@ const NAMED: [&str; 123] = [
     "anew 15049623",
     "anew 15005047",
     "anew 13002223",
+    "anew 15085535",
 ];
 
 #[test]
