@@ -209,7 +209,19 @@ impl<R: CryptoRng> Replica<R> {
             classroom.outbox.retain(|(log, _), _| log.lane != lane);
             // From where on what is unsent is taken from the store.
             let mut unheard: BTreeMap<Log, u64> = BTreeMap::new();
+            let unsent = outbox.get(&id);
+            let is_unsent = |document: &DocumentId| {
+                let mut unsent = unsent.into_iter().flat_map(BTreeMap::keys);
+                unsent.any(|(log, _)| log.document == *document)
+            };
             for ((_, log), record) in logs.iter().filter(|((other, _), _)| *other == id) {
+                // What is erased here, with nothing unsent of it, goes from the store as well.
+                if classroom.is_gone(&log.document)
+                    && !classroom.documents.contains_key(&log.document)
+                    && !is_unsent(&log.document)
+                {
+                    continue;
+                }
                 let known = classroom.logs.get(log).copied();
                 let next = known.map_or(0, |known| known.next);
                 let is_further = if log.lane == lane {

@@ -14,7 +14,7 @@ use simulator::{
 const SEEDS: Range<u64> = 300..600;
 
 /// Histories that went wrong once. The README says of what.
-const NAMED: [&str; 124] = [
+const NAMED: [&str; 125] = [
     "governed 6",
     "governed 13",
     "apart 5",
@@ -139,6 +139,7 @@ const NAMED: [&str; 124] = [
     "anew 15005047",
     "anew 13002223",
     "anew 15085535",
+    "anew 41000919",
 ];
 
 #[test]
