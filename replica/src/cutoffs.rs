@@ -24,6 +24,12 @@ const ROWS: u32 = 32;
 /// What is not in the store of a log, from an index to before another, though it should be.
 pub(crate) type Gap = (Log, u64, u64);
 
+/// Whether a fold has as many changes as indices: none of the segments that it stands for had more than one, so it shows which
+/// change is whose.
+pub(crate) fn has_one_each(fold: &Header, changes: &[Vec<u8>]) -> bool {
+    changes.len() as u64 == fold.last - fold.first + 1
+}
+
 /// A log that goes on beyond its end, and where that is.
 struct Cut {
     log: Log,
@@ -165,11 +171,22 @@ impl<R: CryptoRng> Replica<R> {
             let next = cut.next;
             of_log(cut).filter(move |row| row.header.first >= next)
         };
-        let candidates: BTreeSet<Hash> = cuts
+        // Of what it stands for some counts and some does not.
+        let fold_across = |cut: &Cut| {
+            let next = cut.next;
+            of_log(cut).find(move |row| row.header.first < next && next <= row.header.last)
+        };
+        let rest_of = |cut: &Cut| {
+            let fold =
+                fold_across(cut).filter(|fold| classroom.end_within(&fold.header) == Some(cut.next))?;
+            classroom.names_from(fold, cut.next)
+        };
+        let mut candidates: BTreeSet<Hash> = cuts
             .iter()
             .flat_map(beyond)
             .flat_map(|row| classroom.names_in(row))
             .collect();
+        candidates.extend(cuts.iter().filter_map(rest_of).flatten());
         let needed = held.content.document().needed(&candidates);
         // What another tab had taken out while this one read, and took in again since.
         let missing = held.content.document().missing_dependencies();
@@ -177,10 +194,12 @@ impl<R: CryptoRng> Replica<R> {
         let mut taken_out = Vec::new();
         let mut across = Vec::new();
         for cut in &cuts {
-            // Of what it stands for some counts and some does not: the relay may have that apart.
-            let is_across = |row: &&Segment| row.header.first < cut.next && cut.next <= row.header.last;
-            if let Some(fold) = of_log(cut).find(is_across) {
+            let mut counts_in_part = None;
+            if let Some(fold) = fold_across(cut) {
+                // The relay may have what it stands for apart.
                 across.push((cut.log, fold.hash(id)?));
+                let rest = rest_of(cut).filter(|rest| !rest.iter().any(|name| needed.contains(name)));
+                counts_in_part = rest.map(|_| fold.clone());
             }
             let is_needed = |row: &&Segment| classroom.names_in(row).iter().any(|name| needed.contains(name));
             // What another builds on has all before it in its log behind it.
@@ -189,10 +208,13 @@ impl<R: CryptoRng> Replica<R> {
                 .map(|row| row.header.last + 1)
                 .max()
                 .unwrap_or(cut.next);
+            counts_in_part = counts_in_part.filter(|_| kept == cut.next);
             let last = of_log(cut)
                 .filter(|row| row.header.first < kept)
                 .max_by_key(|row| row.header.last);
             let (next, hash) = match last {
+                // What stands before its end in the fold has a hash that nothing here shows.
+                _ if counts_in_part.is_some() => (cut.next, SegmentHash::NONE),
                 Some(row) => (row.header.last + 1, row.chain_hash(id)?),
                 None => classroom
                     .snapshots
@@ -203,9 +225,9 @@ impl<R: CryptoRng> Replica<R> {
                 .filter(|row| row.header.first >= next)
                 .cloned()
                 .collect();
-            taken_out.push((cut.log, next, hash, dead));
+            taken_out.push((cut.log, next, hash, dead, counts_in_part));
         }
-        for (log, next, hash, dead) in taken_out {
+        for (log, next, hash, dead, counts_in_part) in taken_out {
             let Some(record) = self.classrooms.get_mut(id).and_then(|c| c.logs.get_mut(&log)) else {
                 continue;
             };
@@ -226,6 +248,10 @@ impl<R: CryptoRng> Replica<R> {
                     .delete(Table::Segments, store::segment_key(id, header));
                 self.not_sent(id, &log, header.last);
                 self.keep_aside(id, AsideReason::BeyondCutoff, segment.encode()?)?;
+            }
+            if let Some(fold) = counts_in_part {
+                self.not_sent(id, &log, fold.header.last);
+                self.keep_aside(id, AsideReason::BeyondCutoff, fold.encode()?)?;
             }
         }
         if has_changed {
@@ -449,6 +475,28 @@ impl Classroom {
         end.is_some_and(|end| end <= header.first)
     }
 
+    /// Where a log ends within a fold of it.
+    pub(crate) fn end_within(&self, fold: &Header) -> Option<u64> {
+        let end = (fold.first < fold.last).then(|| self.roster.cutoff(&fold.log))??;
+        (fold.first < end && end <= fold.last).then_some(end)
+    }
+
+    /// How many of the changes of a segment are here by what its log says, which may end within.
+    pub(crate) fn counted(&self, header: &Header, changes: &[Vec<u8>]) -> usize {
+        let end = self.end_within(header).filter(|_| has_one_each(header, changes));
+        let next = self.logs.get(&header.log).map(|record| record.next);
+        match end.filter(|end| next == Some(*end)) {
+            Some(end) => (end - header.first) as usize,
+            None => changes.len(),
+        }
+    }
+
+    /// Whether a log ends within a fold, and all that counts of that is here.
+    pub(crate) fn counts_in_part(&self, fold: &Segment) -> bool {
+        let changes = self.changes_of(fold);
+        changes.is_ok_and(|changes| self.counted(&fold.header, &changes) < changes.len())
+    }
+
     /// Where a log ends that goes on beyond that here.
     pub(crate) fn cut(&self, log: &Log) -> Option<u64> {
         let end = self.roster.cutoff(log)?;
@@ -586,6 +634,35 @@ impl Classroom {
             .iter()
             .filter_map(|bytes| Some(change::inspect(bytes).ok()?.hash))
             .collect()
+    }
+
+    /// The names of the changes in a fold from an index on, if it shows which these are.
+    fn names_from(&self, fold: &Segment, index: u64) -> Option<Vec<Hash>> {
+        let header = &fold.header;
+        let changes = self.changes_of(fold).ok()?;
+        let before = usize::try_from(index.checked_sub(header.first)?).ok()?;
+        let behind = changes.get(before..).filter(|_| has_one_each(header, &changes))?;
+        let names = behind.iter();
+        Some(
+            names
+                .filter_map(|bytes| Some(change::inspect(bytes).ok()?.hash))
+                .collect(),
+        )
+    }
+
+    /// The fold, if it is at hand, that a segment is a part of and that its log ends within: its rest is kept aside.
+    pub(crate) fn counted_in_part(&self, part: &Header) -> Option<Segment> {
+        let next = self.logs.get(&part.log)?.next;
+        if self.roster.cutoff(&part.log) != Some(next) {
+            return None;
+        }
+        let is_around = |fold: &Segment| {
+            let Header { log, first, last, .. } = &fold.header;
+            *log == part.log && *first <= part.first && (*first..=*last).contains(&next)
+        };
+        self.beyond_at_hand(&part.log.document)
+            .into_iter()
+            .find(is_around)
     }
 
     /// Notes that a document waits for what may be kept aside as beyond.

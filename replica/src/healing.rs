@@ -13,7 +13,7 @@ use protocol::rand_core::CryptoRng;
 use protocol::roster::Action;
 use protocol::segment::{Log, Segment};
 use protocol::snapshot::CoveredLane;
-use protocol::{ClassroomId, DocumentId, EntryHash, MemberId, Refusal};
+use protocol::{ClassroomId, DocumentId, EntryHash, MemberId, Refusal, SegmentHash};
 
 use crate::aside::What as Kept;
 use crate::classroom::{Classroom, Submission, Unsent, UnsentEntry, Way};
@@ -435,9 +435,11 @@ impl<R: CryptoRng> Replica<R> {
         }
         let mut frames = Vec::new();
         let next = classroom.logs.get(&log).map_or(0, |record| record.next);
+        // Of a fold that its log ends within no more is here.
+        let is_cut = classroom.roster.cutoff(&log) == Some(next);
         let mut is_unheard = false;
         for segment in rows {
-            if segment.header.last >= next {
+            if segment.header.last >= next && !(is_cut && segment.header.first < next) {
                 // Another tab stored it, and this one has not heard of it: what the relay has from here it does not give back.
                 // Once it is heard of it is given at the next look.
                 is_unheard = true;
@@ -607,6 +609,8 @@ impl Classroom {
             if from < record.next {
                 missing.push((*log, from));
             } else if there == record.next
+                // Within a fold there is no telling.
+                && record.hash != SegmentHash::NONE
                 && state.is_some_and(|state| state.hash != record.hash)
                 && me == Some(&log.member)
             {

@@ -10,10 +10,11 @@ use protocol::mischief::{Mischief, does};
 use protocol::rand_core::CryptoRng;
 use protocol::roster::{Added, Entry, Unfit};
 use protocol::segment::{Header, Segment};
-use protocol::{ClassroomId, DocumentId};
+use protocol::{ClassroomId, DocumentId, SegmentHash};
 
 use crate::Replica;
 use crate::classroom::{Classroom, Content, Copy, Held, Reopen, Submission, Unsent};
+use crate::cutoffs::has_one_each;
 use crate::event::Effect;
 use crate::folding;
 use crate::store::{self, AsideReason, EntryRecord, LogRecord, SinceRecord, Table};
@@ -404,10 +405,18 @@ impl<R: CryptoRng> Replica<R> {
             Taken::Known if source == Source::File => {}
             Taken::Known => {
                 self.segments_on_relay(id, log, segment.header.first..=segment.header.last);
-                self.known_came(id, &segment.header);
+                self.known_came(id, &segment.header)?;
             }
             Taken::Overlapping => return Ok(self.compare(id, segment)),
-            Taken::Changes(changes) => self.keep_segment(id, segment, changes)?,
+            Taken::Changes(changes) => {
+                self.keep_segment(id, segment, changes)?;
+                let classroom = self.classrooms.get(id);
+                let next = classroom.and_then(|classroom| Some(classroom.logs.get(&log)?.next));
+                if next.is_some_and(|next| next <= segment.header.last) {
+                    // Its log ends within it: the rest is kept aside.
+                    return Ok(Some(AsideReason::BeyondCutoff));
+                }
+            }
             Taken::Aside(reason) => return Ok(Some(reason)),
             Taken::Foreign => return Ok(Some(AsideReason::OutOfOrder)),
         }
@@ -657,7 +666,14 @@ impl Classroom {
         if let Err(error) = segment.verify(&self.id) {
             return Ok(Taken::Aside(reason_of(&error, AsideReason::BadSignature)));
         }
-        match self.roster.check_segment(header) {
+        // Of a fold that its log ends within the first changes may count.
+        let is_unneeded = matches!(source, Source::Relay | Source::File);
+        let end = self.end_within(header).filter(|_| is_unneeded);
+        let counted = end.map(|end| Header {
+            last: end - 1,
+            ..header.clone()
+        });
+        match self.roster.check_segment(counted.as_ref().unwrap_or(header)) {
             Ok(()) => {}
             Err(Unfit::BeyondCutoff) if source == Source::Needed => {}
             // Others have built on something in its place, and how far that goes within a fold nothing shows.
@@ -673,10 +689,13 @@ impl Classroom {
         {
             return Ok(Taken::Aside(AsideReason::WrongSpace));
         }
-        let changes = match self.changes_of(segment) {
+        let mut changes = match self.changes_of(segment) {
             Ok(changes) => changes,
             Err(reason) => return Ok(Taken::Aside(reason)),
         };
+        if end.is_some_and(|end| end <= record.next || !has_one_each(header, &changes)) {
+            return Ok(Taken::Aside(AsideReason::BeyondCutoff));
+        }
         if is_here && !header.kind.is_run() {
             return Ok(Taken::Overlapping);
         }
@@ -696,14 +715,14 @@ impl Classroom {
             });
         }
         self.spaces.entry(log.document).or_insert(header.space);
-        self.logs.insert(
-            log,
-            LogRecord {
-                next: header.last + 1,
-                hash: segment.chain_hash(&self.id)?,
-                ..record
-            },
-        );
+        let (next, hash) = match end {
+            Some(end) => {
+                changes.truncate((end - header.first) as usize);
+                (end, SegmentHash::NONE)
+            }
+            None => (header.last + 1, segment.chain_hash(&self.id)?),
+        };
+        self.logs.insert(log, LogRecord { next, hash, ..record });
         Ok(Taken::Changes(changes))
     }
 }

@@ -89,6 +89,16 @@ pub(crate) enum What {
     Behind(Box<Snapshot>),
 }
 
+/// What stored segments hold.
+#[derive(Default)]
+struct Opened {
+    changes: Vec<Vec<u8>>,
+    /// Those that do not open.
+    closed: Vec<Vec<u8>>,
+    /// Those that another tab alone has taken from beyond the end of their log, and folds that it lies within.
+    beyond: Vec<Segment>,
+}
+
 impl Reading {
     pub(crate) fn is_folding(&self) -> bool {
         matches!(self.what, What::Own(_))
@@ -439,7 +449,11 @@ impl<R: CryptoRng> Replica<R> {
         let followed = classroom.follow_folds(&me, found)?;
         let segments = found.iter().filter(|((table, _), _)| *table == Table::Segments);
         let segments = segments.filter_map(|(_, value)| value.as_ref());
-        let (mut changes, mut aside, beyond) = classroom.open_all(&me, segments);
+        let Opened {
+            mut changes,
+            closed: mut aside,
+            beyond,
+        } = classroom.open_all(&me, segments);
         let unheard = classroom.unheard(&me, whole, found);
         let misses_ends = classroom.misses_ends(&document, whole, found);
         if let Some(Copy::Loading { later, .. }) = classroom.documents.get_mut(&document) {
@@ -601,28 +615,32 @@ impl<R: CryptoRng> Replica<R> {
 }
 
 impl Classroom {
-    /// Opens stored segments: their changes, those segments that do not open, and those that another tab alone has taken from
-    /// beyond the end of their log.
-    fn open_all<'a>(
-        &self,
-        me: &MemberId,
-        encoded: impl Iterator<Item = &'a Vec<u8>>,
-    ) -> (Vec<Vec<u8>>, Vec<Vec<u8>>, Vec<Segment>) {
-        let (mut changes, mut closed, mut beyond) = (Vec::new(), Vec::new(), Vec::new());
+    /// Opens stored segments.
+    fn open_all<'a>(&self, me: &MemberId, encoded: impl Iterator<Item = &'a Vec<u8>>) -> Opened {
+        let mut all = Opened::default();
         for encoded in encoded {
-            match Segment::decode(encoded) {
-                Ok(segment) if self.is_beyond_unheard(me, &segment.header.log, segment.header.first) => {
-                    beyond.push(segment);
-                }
-                Ok(segment) => match self.open_own(&segment) {
-                    Some(opened) => changes.extend(opened),
-                    None if self.is_ahead(&segment) => {}
-                    None => closed.push(encoded.clone()),
-                },
-                Err(_) => closed.push(encoded.clone()),
+            let Ok(segment) = Segment::decode(encoded) else {
+                all.closed.push(encoded.clone());
+                continue;
+            };
+            if self.is_beyond_unheard(me, &segment.header.log, segment.header.first) {
+                all.beyond.push(segment);
+                continue;
             }
+            let Ok(mut changes) = self.changes_of(&segment) else {
+                if !self.is_ahead(&segment) {
+                    all.closed.push(encoded.clone());
+                }
+                continue;
+            };
+            let counted = self.counted(&segment.header, &changes);
+            if counted < changes.len() {
+                changes.truncate(counted);
+                all.beyond.push(segment.clone());
+            }
+            all.changes.extend(own_of(&segment.header.log, changes));
         }
-        (changes, closed, beyond)
+        all
     }
 
     /// Whether another tab has stored a segment, and heard of its key, before this one, to which both are still to come.
@@ -642,13 +660,18 @@ impl Classroom {
                 continue;
             };
             if log.member != *me
-                && let Some(record) = self.logs.get_mut(&log)
+                && let Some(record) = self.logs.get(&log).copied()
                 && record.next <= last
                 && let Some(Ok(segment)) = row.as_deref().map(Segment::decode)
                 && segment.header.first < record.next
+                && !self.counts_in_part(&segment)
             {
-                record.next = last.saturating_add(1);
-                record.hash = segment.chain_hash(&self.id)?;
+                let record = LogRecord {
+                    next: last.saturating_add(1),
+                    hash: segment.chain_hash(&self.id)?,
+                    ..record
+                };
+                self.logs.insert(log, record);
                 followed.insert(log);
             }
         }
@@ -712,13 +735,8 @@ impl Classroom {
 
     /// A segment's changes, without those that are not of its lane's actor.
     pub(crate) fn open_own(&self, segment: &Segment) -> Option<Vec<Vec<u8>>> {
-        let actor = segment.header.log.actor();
-        let mut changes = self.changes_of(segment).ok()?;
-        changes.retain(|change| {
-            let is_its = documents::change::inspect(change).is_ok_and(|info| info.actor == actor);
-            is_its || does(Mischief::ActorIgnored)
-        });
-        Some(changes)
+        let changes = self.changes_of(segment).ok()?;
+        Some(own_of(&segment.header.log, changes))
     }
 
     fn covers(&self, document: DocumentId) -> Vec<Covered> {
@@ -751,6 +769,15 @@ impl Classroom {
                 generation_of(log) == record.generation && covered(whole, log) >= below
             })
     }
+}
+
+fn own_of(log: &Log, mut changes: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
+    let actor = log.actor();
+    changes.retain(|change| {
+        let is_its = documents::change::inspect(change).is_ok_and(|info| info.actor == actor);
+        is_its || does(Mischief::ActorIgnored)
+    });
+    changes
 }
 
 fn covered(whole: &DocumentRecord, log: &Log) -> u64 {

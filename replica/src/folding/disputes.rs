@@ -289,6 +289,11 @@ impl<R: CryptoRng> Replica<R> {
         if is_as_read && self.give_way(id, &fold, &behind, &parts)? {
             return self.settled(id);
         }
+        let classroom = self.classrooms.get(id);
+        if classroom.is_some_and(|classroom| classroom.counts_in_part(&fold)) {
+            // What counts of it is here. If the relay takes it apart, that shows.
+            return self.settled(id);
+        }
         // There may be more another time.
         if let Some(classroom) = self.classrooms.get_mut(id) {
             classroom.disputes.under_way = None;
@@ -300,14 +305,19 @@ impl<R: CryptoRng> Replica<R> {
     }
 
     /// The relay gives what is here already: if that is a part of a fold that could not give way, it has taken that apart since.
-    pub(crate) fn known_came(&mut self, id: &ClassroomId, part: &Header) {
-        if let Some(classroom) = self.classrooms.get_mut(id)
-            && let Some(name) = classroom.disputes.later_with(part)
-        {
+    pub(crate) fn known_came(&mut self, id: &ClassroomId, part: &Header) -> Result<(), Error> {
+        let Some(classroom) = self.classrooms.get_mut(id) else {
+            return Ok(());
+        };
+        if let Some(name) = classroom.disputes.later_with(part) {
             classroom.disputes.later.remove(&name);
             classroom.disputes.due.insert(name);
             self.look_at_disputes(id);
+        } else if let Some(fold) = classroom.counted_in_part(part) {
+            let hash = fold.hash(id)?;
+            self.look_into_once(id, &part.log, hash, hash)?;
         }
+        Ok(())
     }
 
     /// Compares a fold with what the relay has in its place, which takes it if need be; says whether that is settled.
@@ -412,8 +422,12 @@ impl<R: CryptoRng> Replica<R> {
         let Some(record) = self.classrooms.get_mut(id).and_then(|c| c.logs.get_mut(&log)) else {
             return Ok(());
         };
-        // Where the log ends is the same, and what is before it is not.
+        // Where the log ends is the same, unless that was within the fold, and what is before it is not.
         record.generation += 1;
+        if record.next <= fold.header.last {
+            record.next = fold.header.last + 1;
+            record.hash = fold.chain_hash(id)?;
+        }
         self.note_log(id, &log)?;
         let batch = self.batch(id);
         batch.delete(Table::Segments, store::segment_key(id, &fold.header));
@@ -431,7 +445,9 @@ impl<R: CryptoRng> Replica<R> {
         }
         self.not_sent(id, &log, fold.header.last);
         self.read_beyond_anew(id, log.document);
-        if !is_same {
+        if is_same {
+            self.let_in(id, &fold.encode()?);
+        } else {
             self.keep_aside(id, AsideReason::FoldDiffers, fold.encode()?)?;
         }
         self.put_together_again(id, log.document);

@@ -95,6 +95,12 @@ impl<R: CryptoRng> Replica<R> {
                 }
                 self.read_beyond_anew(id, log.document);
                 self.keep_segment(id, fold, new)?;
+                if let Some(classroom) = self.classrooms.get_mut(id)
+                    && classroom.cut(&log).is_some()
+                {
+                    // Its log may end within it.
+                    classroom.cuts_due.insert(log.document);
+                }
             }
         }
         self.segments_on_relay(id, log, fold.header.first..=fold.header.last);

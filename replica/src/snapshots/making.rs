@@ -13,7 +13,7 @@ use protocol::{ClassroomId, DocumentId, Refusal, SegmentHash};
 use crate::aside::What as Aside;
 use crate::classroom::{Classroom, Copy, Submission};
 use crate::loading::What;
-use crate::store::{self, AsideReason, Changes, Table};
+use crate::store::{self, AsideReason, Changes, LogRecord, Table};
 use crate::{Error, Me, Replica};
 
 /// How many pieces may be unanswered at once.
@@ -251,6 +251,13 @@ impl Classroom {
             || self.roster.erased(document).is_some()
             || self.joining.is_some()
         {
+            return Ready::Never;
+        }
+        // A snapshot names the hash that stands where each log ends, and within a fold there is none.
+        let is_within = |(log, record): (&Log, &LogRecord)| {
+            log.document == *document && record.next > 0 && record.hash == SegmentHash::NONE
+        };
+        if self.logs.iter().any(is_within) {
             return Ready::Never;
         }
         let has_caught_up = self.channel.as_ref().is_some_and(|channel| channel.caught_up);

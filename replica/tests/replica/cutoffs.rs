@@ -907,8 +907,7 @@ async fn what_another_tab_took_from_beyond_the_end_of_a_log_is_taken_like_that()
     assert_eq!(of_author.lanes[0].next, 2);
 }
 
-/// What of it counts is not known to a tab that slept while another took it: it is taken apart like any fold that its log ends
-/// within.
+/// It came to a tab that slept from another one, and counts up to its end; when the relay has taken it apart, so does the tab.
 #[tokio::test]
 async fn a_fold_that_another_tab_took_and_a_log_ends_within_is_taken_apart() {
     let (mut script, mut author) = Script::with_member("another tab's fold", Role::Student).await;
@@ -930,12 +929,16 @@ async fn a_fold_that_another_tab_took_and_a_log_ends_within_is_taken_apart() {
     script.bring_entry(&entry).await;
     script.world.open_page(script.tab, script.page).await;
     script.pass(1_000).await;
+    let within = BTreeSet::from(["[0]", "[1]"].map(str::to_owned));
+    assert_eq!(words(&script.text()), within);
+    assert_eq!(script.view().kept_aside, 1);
+
+    script.bring(&parts[1]).await;
     for part in &parts[1..] {
         script.bring_by(part, 0).await;
     }
     script.fetched().await;
     script.pass(1_000).await;
-    let within = BTreeSet::from(["[0]", "[1]"].map(str::to_owned));
     assert_eq!(words(&script.text()), within);
     assert_eq!(script.view().kept_aside, 2);
     assert_eq!(
@@ -971,5 +974,57 @@ async fn a_fold_from_beyond_is_taken_in_the_place_of_what_others_built_on() {
         assert_eq!(words(&script.text()), all);
         assert_eq!(script.view().kept_aside, 0);
         assert_eq!(spans(&script.world, 0, script.page, author.log.lane), [(0, 2)]);
+    }
+}
+
+/// What stands behind the end nobody has but in the fold, as if one tab of its author had folded what another had sent for it with
+/// what it wrote next.
+#[tokio::test]
+async fn of_a_fold_that_its_log_ends_within_what_comes_before_counts() {
+    for comes_first in [true, false] {
+        let seed = format!("the first of it {comes_first}");
+        let (mut script, mut author) = Script::with_member(&seed, Role::Student).await;
+        let founder = script.founder().await;
+        let mut device = script.double().await;
+        device.log.lane = LaneId([7; 16]);
+        (device.next, device.previous) = (0, SegmentHash::NONE);
+        device.page = Page::load(&device.page.save().unwrap(), device.log.actor()).unwrap();
+        let (changes, _, hashes) = author.count_up(4);
+        let fold = author.fold((0, 3), (hashes[0], hashes[4]), &changes);
+        let entry = made_guest(&founder, &author, script.page, 2);
+        if comes_first {
+            script.bring(&fold).await;
+        }
+        script.bring_entry(&entry).await;
+        script.pass(1_000).await;
+        if comes_first {
+            // The relay does not have it apart.
+            script.fetched().await;
+        } else {
+            script.bring(&fold).await;
+        }
+        script.pass(1_000).await;
+        let within = BTreeSet::from(["[0]", "[1]"].map(str::to_owned));
+        assert_eq!(words(&script.text()), within, "{seed}");
+        assert_eq!(script.view().kept_aside, 1, "{seed}");
+
+        let slept = fall_asleep(&mut script).await;
+        wake(&mut script, slept);
+        script.connect().await;
+        script.open(1).await;
+        script.world.open_page(script.tab, script.page).await;
+        script.live(10).await;
+        assert_eq!(words(&script.text()), within, "{seed}");
+        assert_eq!(script.view().kept_aside, 1, "{seed}");
+
+        // How far what somebody has built on goes within it nothing shows.
+        device.page.apply_changes(&changes).unwrap();
+        let on_it = device.word("[on it]");
+        let on_it = device.seal(&[on_it]);
+        script.bring(&on_it).await;
+        script.live(10).await;
+        let all = BTreeSet::from(["[0]", "[1]", "[2]", "[3]", "[on it]"].map(str::to_owned));
+        assert_eq!(words(&script.text()), all, "{seed}");
+        assert_eq!(script.view().kept_aside, 0, "{seed}");
     }
 }

@@ -163,15 +163,20 @@ impl World {
                         }
                         Item::Segment { segment, .. } => {
                             let roster = self.auditor.roster(&id);
-                            // What lies beyond a cut-off nobody brings from one to the other.
-                            let may_stay =
-                                roster.is_some_and(|roster| roster.check_segment(&segment.header).is_ok());
+                            // What lies beyond a cut-off nobody brings from one to the other, and of a fold that it lies within the rest
+                            // counts.
+                            let mut header = segment.header.clone();
+                            let end = roster.and_then(|roster| roster.cutoff(&header.log));
+                            if let Some(end) = end.filter(|end| header.first < *end) {
+                                header.last = header.last.min(end - 1);
+                            }
+                            let may_stay = roster.is_some_and(|roster| roster.check_segment(&header).is_ok());
                             // Nor what nobody who is left can open.
                             let mut keys = keys.iter();
                             let is_open = keys.any(|key| segment.open(&id, key).is_ok());
                             if may_stay && is_open && spaces.contains(&segment.header.space) {
-                                let next = logs.entry(segment.header.log).or_insert(0);
-                                *next = segment.header.last.max(*next);
+                                let next = logs.entry(header.log).or_insert(0);
+                                *next = header.last.max(*next);
                             }
                         }
                         _ => {}

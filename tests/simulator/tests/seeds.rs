@@ -14,7 +14,7 @@ use simulator::{
 const SEEDS: Range<u64> = 300..600;
 
 /// Histories that went wrong once. The README says of what.
-const NAMED: [&str; 125] = [
+const NAMED: [&str; 127] = [
     "governed 6",
     "governed 13",
     "apart 5",
@@ -140,6 +140,8 @@ const NAMED: [&str; 125] = [
     "anew 13002223",
     "anew 15085535",
     "anew 41000919",
+    "narrow 10045180",
+    "apart 88000003",
 ];
 
 #[test]
