@@ -167,6 +167,10 @@ impl<R: CryptoRng> Replica<R> {
         match self.take_segment(id, &segment, source)? {
             None => {
                 self.no_more_aside(id, key);
+                if reason == AsideReason::UnknownKey && segment.header.last < before {
+                    // It was in the store before its key came, and so its document was put together without it.
+                    self.put_together_again(id, segment.header.log.document);
+                }
                 if may_be_unsent && segment.header.last >= before {
                     self.send_after_all(id, segment)?;
                 }

@@ -7,7 +7,7 @@ use documents::document::Document;
 use protocol::bounded::Bytes;
 use protocol::mischief::{Mischief, does};
 use protocol::rand_core::CryptoRng;
-use protocol::segment::{Log, Segment};
+use protocol::segment::{Header, Log, Segment};
 use protocol::snapshot::Snapshot;
 use protocol::{ClassroomId, DocumentId, LaneId, MemberId, SegmentHash, SnapshotHash};
 
@@ -93,8 +93,8 @@ pub(crate) enum What {
 #[derive(Default)]
 struct Opened {
     changes: Vec<Vec<u8>>,
-    /// Those that do not open.
-    closed: Vec<Vec<u8>>,
+    /// Those that do not open, and why.
+    closed: Vec<(AsideReason, Vec<u8>)>,
     /// Those that another tab alone has taken from beyond the end of their log, and folds that it lies within.
     beyond: Vec<Segment>,
 }
@@ -461,7 +461,7 @@ impl<R: CryptoRng> Replica<R> {
         }
         let applied = content.apply_changes(&changes)?;
         for (at, _) in applied.refused {
-            aside.push(changes[at].clone());
+            aside.push((AsideReason::BadChange, changes[at].clone()));
         }
         // A tab that went while it wrote has told nobody what it left unsent.
         for lane in unheard {
@@ -473,8 +473,8 @@ impl<R: CryptoRng> Replica<R> {
         held.unsaved = u32::try_from(changes.len()).unwrap_or(u32::MAX);
         held.changed_at = self.now;
         classroom.documents.insert(document, Copy::Here(held));
-        for item in aside {
-            self.keep_aside(id, AsideReason::BadChange, item)?;
+        for (reason, item) in aside {
+            self.keep_aside(id, reason, item)?;
         }
         // Of what another tab has taken from beyond the end of a log that counts on which the rest builds: it is taken in again.
         for segment in beyond {
@@ -620,18 +620,20 @@ impl Classroom {
         let mut all = Opened::default();
         for encoded in encoded {
             let Ok(segment) = Segment::decode(encoded) else {
-                all.closed.push(encoded.clone());
+                all.closed.push((AsideReason::BadChange, encoded.clone()));
                 continue;
             };
             if self.is_beyond_unheard(me, &segment.header.log, segment.header.first) {
                 all.beyond.push(segment);
                 continue;
             }
-            let Ok(mut changes) = self.changes_of(&segment) else {
-                if !self.is_ahead(&segment) {
-                    all.closed.push(encoded.clone());
+            let mut changes = match self.changes_of(&segment) {
+                Ok(changes) => changes,
+                Err(AsideReason::UnknownKey) if self.is_ahead(&segment.header) => continue,
+                Err(reason) => {
+                    all.closed.push((reason, encoded.clone()));
+                    continue;
                 }
-                continue;
             };
             let counted = self.counted(&segment.header, &changes);
             if counted < changes.len() {
@@ -643,11 +645,9 @@ impl Classroom {
         all
     }
 
-    /// Whether another tab has stored a segment, and heard of its key, before this one, to which both are still to come.
-    fn is_ahead(&self, segment: &Segment) -> bool {
-        let header = &segment.header;
-        let here = self.logs.get(&header.log).map_or(0, |record| record.next);
-        here <= header.first && self.changes_of(segment) == Err(AsideReason::UnknownKey)
+    /// Whether another tab has stored a segment before this one, to which it is still to come, as its key is.
+    fn is_ahead(&self, header: &Header) -> bool {
+        self.logs.get(&header.log).map_or(0, |record| record.next) <= header.first
     }
 
     /// Moves logs of others on to where folds end that another tab has stored and that begin before that: all of these is here

@@ -73,6 +73,15 @@ impl Note {
     }
 }
 
+/// Where another tab has an entry from that is in the store.
+fn source_of(record: &EntryRecord) -> EntrySource {
+    if record.on_relay {
+        EntrySource::Relay
+    } else {
+        EntrySource::Tab
+    }
+}
+
 impl<R: CryptoRng> Replica<R> {
     /// Tells the other tabs, once what was noted before is durable.
     pub(crate) fn tell_tabs(&mut self, note: &Note) {
@@ -157,18 +166,18 @@ impl<R: CryptoRng> Replica<R> {
         }
     }
 
-    /// What is unsent may name roster entries of which nobody told: takes those that the relay does not have.
+    /// What is left may name roster entries of which nobody told, or be sealed with keys that they hand over. Those that the relay
+    /// has it may not have given this tab yet.
     fn adopt_entries(&mut self, records: &Records) {
         for (key, value) in rows(records, Table::Entries) {
             if let Some(id) = store::parse_classroom(key)
                 && let Ok(record) = store::decode::<EntryRecord>(Table::Entries, value)
-                && !record.on_relay
                 && let Ok(entry) = Entry::decode(&record.entry)
                 && self
                     .classrooms
                     .get(&id)
                     .is_some_and(|known| known.roster.entry(&entry.hash()).is_none())
-                && self.take_entry(&id, &record.entry, EntrySource::Tab).is_err()
+                && self.take_entry(&id, &record.entry, source_of(&record)).is_err()
             {
                 // It is in the store, and comes with the next start.
                 self.shown_home = None;
