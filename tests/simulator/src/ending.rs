@@ -497,8 +497,9 @@ impl World {
         let me = classroom.members.iter().find(|member| member.me);
         let roster = self.auditor.roster(&classroom.id);
         let known = me.and_then(|me| roster?.member(&me.id));
-        // Whoever the roster lets write has no excuse.
+        // Whoever the roster lets write has no excuse, if anybody is left there who could bring the relay that they belong.
         let may_write = known.is_some_and(|member| member.role.may_write());
+        let may_write = may_write && !self.relays[HOME].is_left(&classroom.id);
         classroom.removed || is_refused && !may_write || self.is_locked_for_good(classroom)
     }
 

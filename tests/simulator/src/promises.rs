@@ -396,6 +396,10 @@ impl World {
             let Some(roster) = self.auditor.roster(&id) else {
                 continue;
             };
+            if self.relays[HOME].is_left(&id) {
+                // It knows none of those who joined elsewhere, and serves nobody.
+                continue;
+            }
             let mut readers = self.auditor.members();
             let Some(reader) = readers.find(|keys| roster.member(&keys.id()).is_some()) else {
                 continue;

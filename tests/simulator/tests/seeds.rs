@@ -14,7 +14,7 @@ use simulator::{
 const SEEDS: Range<u64> = 300..600;
 
 /// Histories that went wrong once. The README says of what.
-const NAMED: [&str; 128] = [
+const NAMED: [&str; 129] = [
     "governed 6",
     "governed 13",
     "apart 5",
@@ -143,6 +143,7 @@ const NAMED: [&str; 128] = [
     "narrow 10045180",
     "apart 88000003",
     "narrow 88000431",
+    "apart 13003427",
 ];
 
 #[test]
