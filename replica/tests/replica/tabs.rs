@@ -1,5 +1,6 @@
 //! Two tabs of one profile: one store, two lanes, two connections.
 
+use protocol::SpaceId;
 use replica::command::{Answer, Command};
 use replica::event::Event;
 use replica::store::Table;
@@ -396,6 +397,47 @@ async fn what_is_heard_late_of_a_tab_takes_nothing_from_what_it_left() {
     world.check_nothing_to_send().await;
 }
 
+/// Who took over what a tab had left, and had not been given the key by the relay yet, kept that aside as broken.
+#[tokio::test]
+async fn what_a_tab_left_is_taken_over_with_the_keys_that_it_is_sealed_with() {
+    let Pair {
+        mut world,
+        amina,
+        classroom,
+        page,
+        ..
+    } = Pair::new("with the keys").await;
+    let second = world.open_tab(0);
+    world.open_page(second, page).await;
+    world.until_equal(page).await;
+    // From here on the first tab is told nothing but what the other wrote last.
+    let space = Some(SpaceId::EVERYONE);
+    world.give(second, Command::RotateKeys { classroom, space });
+    assert_eq!(world.tab(second).classroom(&classroom).work, Work::Saving);
+    while world.tab(second).classroom(&classroom).work != Work::OnTheRelay {
+        only(&mut world, second).await;
+    }
+    write_all(&mut world, second).await;
+    world.tab_mut(amina).notes.clear();
+    world.write_word(second, page, "[sealed]");
+    write_all(&mut world, second).await;
+    assert_eq!(world.tab(amina).notes.len(), 1);
+    world.crash_tab(second);
+    while !world.steps().contains(&Step::Adopt(amina)) {
+        world.tick(1_000);
+        without_receiving(&mut world, amina).await;
+    }
+    world.step(Step::Adopt(amina)).await;
+    for _ in 0..10 {
+        without_receiving(&mut world, amina).await;
+    }
+    assert_eq!(words(&world.tab(amina).text(&page)).len(), 1);
+    assert_eq!(world.tab(amina).classroom(&classroom).kept_aside, 0);
+    assert_eq!(world.until_equal(page).await.len(), 1);
+    world.check_stores(page).await;
+    world.check_nothing_to_send().await;
+}
+
 /// Others got what builds on something of another tab without that, and could not read it when the device was lost.
 #[tokio::test]
 async fn what_builds_on_what_another_tab_has_not_sent_leaves_with_that() {
@@ -446,6 +488,15 @@ async fn only(world: &mut World, tab: usize) {
     tokio::time::sleep(std::time::Duration::from_millis(1)).await;
     for step in world.steps() {
         if step.tab() == tab {
+            world.step(step).await;
+        }
+    }
+}
+
+/// Everything happens that can in one tab, but that it takes what the relay says, or takes over what another left.
+async fn without_receiving(world: &mut World, tab: usize) {
+    for step in world.steps() {
+        if step.tab() == tab && !matches!(step, Step::Receive(_) | Step::Adopt(_)) {
             world.step(step).await;
         }
     }
