@@ -277,7 +277,7 @@ impl Classroom {
             || !roster.is_in_space(member, &space)
             || self.sealing(member, &space).is_none()
             // A tab that still has it open hands over what it has, to be carried over; and what is erased here only is still there.
-            || roster.erased(document).is_some() && !self.open.contains(document) && !self.erases(document)
+            || self.is_gone(document) && !self.open.contains(document)
         {
             return Err(Problem::NotAllowed);
         }

@@ -269,11 +269,8 @@ impl Classroom {
     /// What a row is exported as, if it is.
     fn kind_to_export(&self, table: Table, key: &[u8], row: &[u8]) -> Option<Kind> {
         if table == Table::Segments {
-            let is_erased = |segment: Segment| {
-                let document = segment.header.log.document;
-                self.roster.erased(&document).is_some() && !self.erases(&document)
-            };
-            return (!Segment::decode(row).is_ok_and(is_erased)).then_some(Kind::Segment);
+            let is_gone = |segment: Segment| self.is_gone(&segment.header.log.document);
+            return (!Segment::decode(row).is_ok_and(is_gone)).then_some(Kind::Segment);
         }
         match store::said(key)? {
             Said::SeenAt => None,
