@@ -148,12 +148,19 @@ impl<R: CryptoRng> Replica<R> {
             self.look_whether_here(id, segment.header.log);
             return Ok(());
         }
-        // Own work that was cut off before it was sent is nowhere else.
+        // Own work that was cut off before it was sent is nowhere else, also if it was shut out by a lock since.
         let is_own = self
             .me
             .as_ref()
             .is_some_and(|me| me.keys.id() == segment.header.log.member);
-        let may_be_unsent = is_own && reason.may_follow_cutoff();
+        let may_be_unsent = is_own
+            && matches!(
+                reason,
+                AsideReason::BeyondCutoff
+                    | AsideReason::OutOfOrder
+                    | AsideReason::Locked
+                    | AsideReason::Closed
+            );
         let source = if may_be_unsent {
             Source::File
         } else {

@@ -594,7 +594,7 @@ impl Classroom {
     fn is_said_to_be_here(&self, reason: AsideReason, log: &Log, last: u64) -> bool {
         let below = self.snapshots.covered(log).map_or(0, |lane| lane.next);
         let next = self.logs.get(log).map_or(0, |record| record.next);
-        reason.may_follow_cutoff() && (below..next).contains(&last)
+        matches!(reason, AsideReason::BeyondCutoff | AsideReason::OutOfOrder) && (below..next).contains(&last)
     }
 
     /// The logs of which something is kept aside that is here by what they say.

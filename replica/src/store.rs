@@ -336,17 +336,6 @@ pub enum AsideReason {
     SnapshotDiffers,
 }
 
-impl AsideReason {
-    /// Whether this may be said by now of what was put aside as beyond a cut-off, or behind such: the roster may have lifted that, and
-    /// shut the page or the classroom.
-    pub(crate) fn may_follow_cutoff(self) -> bool {
-        matches!(
-            self,
-            Self::BeyondCutoff | Self::OutOfOrder | Self::Locked | Self::Closed
-        )
-    }
-}
-
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct AsideRecord {
     pub(crate) reason: AsideReason,
