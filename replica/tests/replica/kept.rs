@@ -281,6 +281,9 @@ async fn nothing_of_an_erased_page_stays_but_own_work_that_was_not_sent() {
         .give(script.tab, Command::ClosePage { classroom, document });
     script.world.tick(1_000);
     script.go().await;
+    // There is no more to come of what takes its place.
+    script.open(0).await;
+    script.pass(1_000).await;
     let rows_of_page = |script: &Script, table| {
         let rows = script.world.store(0).table(table).into_iter();
         rows.filter(|(key, _)| key[32..48] == script.page.1.0).count()
@@ -635,6 +638,9 @@ async fn of_an_erased_page_nothing_stays_aside_however_much_there_is() {
         .give(script.tab, Command::ClosePage { classroom, document });
     script.world.tick(1_000);
     script.go().await;
+    // There is no more to come of what takes its place.
+    script.open(0).await;
+    script.pass(1_000).await;
     assert_eq!(script.view().kept_aside, 0);
     assert!(script.world.store(0).table(Table::Aside).is_empty());
 }
@@ -828,6 +834,9 @@ impl Case {
                 let erase = Entry::act(&founder, classroom, heads, action).unwrap();
                 self.script.bring_entry(&erase).await;
                 self.ask(Command::ClosePage { classroom, document }).await;
+                self.script.pass(1_000).await;
+                // There is no more to come of what takes its place.
+                self.script.open(0).await;
                 self.script.pass(1_000).await;
             }
             AsideReason::MissingDependency => {
