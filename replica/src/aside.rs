@@ -161,21 +161,29 @@ impl<R: CryptoRng> Replica<R> {
                     | AsideReason::Locked
                     | AsideReason::Closed
             );
-        let source = if may_be_unsent {
-            Source::File
-        } else {
-            Source::Relay
-        };
         let next = |classroom: &Classroom| {
             let record = classroom.logs.get(&segment.header.log);
             record.map_or(0, |record| record.next)
         };
         let before = self.classrooms.get(id).map_or(0, next);
+        // What is in the store, and did not open, its document was put together without. Whether the relay has it is not said by that.
+        let was_left_out = segment.header.last < before
+            && matches!(
+                reason,
+                AsideReason::UnknownKey
+                    | AsideReason::NewerVersion
+                    | AsideReason::CannotOpen
+                    | AsideReason::BadChange
+            );
+        let source = if may_be_unsent || (is_own && was_left_out) {
+            Source::File
+        } else {
+            Source::Relay
+        };
         match self.take_segment(id, &segment, source)? {
             None => {
                 self.no_more_aside(id, key);
-                if reason == AsideReason::UnknownKey && segment.header.last < before {
-                    // It was in the store before its key came, and so its document was put together without it.
+                if was_left_out {
                     self.put_together_again(id, segment.header.log.document);
                 }
                 if may_be_unsent && segment.header.last >= before {
