@@ -650,10 +650,10 @@ impl Classroom {
         )
     }
 
-    /// The fold, if it is at hand, that a segment is a part of and that its log ends within: its rest is kept aside.
+    /// The fold, if it is at hand, that goes on beyond the end of its log, where a segment ends: its rest is kept aside.
     pub(crate) fn counted_in_part(&self, part: &Header) -> Option<Segment> {
         let next = self.logs.get(&part.log)?.next;
-        if self.roster.cutoff(&part.log) != Some(next) {
+        if part.last + 1 != next || self.roster.cutoff(&part.log) != Some(next) {
             return None;
         }
         let is_around = |fold: &Segment| {

@@ -18,7 +18,7 @@ use protocol::segment::{Header, Log, Segment};
 use protocol::{ClassroomId, DocumentId, SegmentHash, SnapshotHash};
 
 use super::{in_a_row, names, place_of};
-use crate::classroom::{Copy, Submission};
+use crate::classroom::{Classroom, Copy, Submission};
 use crate::loading::What;
 use crate::snapshots::Fetching;
 use crate::store::{self, AsideReason, LogRecord, Table};
@@ -289,8 +289,8 @@ impl<R: CryptoRng> Replica<R> {
         if is_as_read && self.give_way(id, &fold, &behind, &parts)? {
             return self.settled(id);
         }
-        let classroom = self.classrooms.get(id);
-        if classroom.is_some_and(|classroom| classroom.counts_in_part(&fold)) {
+        let counts_in_part = |classroom: &Classroom| classroom.counts_in_part(&fold);
+        if is_as_read && self.classrooms.get(id).is_some_and(counts_in_part) {
             // What counts of it is here. If the relay takes it apart, that shows.
             return self.settled(id);
         }
