@@ -8,7 +8,7 @@ use std::path::Path;
 
 use protocol::bundle::{Kind, Writer};
 use protocol::snapshot::{Piece, Snapshot};
-use protocol::{ClassroomId, PieceHash};
+use protocol::{ClassroomId, PieceHash, Refusal};
 use rusqlite::ErrorCode;
 
 use crate::Error;
@@ -20,7 +20,7 @@ use crate::store::{Item, Placed, Sqlite, Store};
 /// How much is read of a classroom at a time.
 const PAGE: usize = 256 * 1024;
 
-/// How many positions further something is looked for that can be read.
+/// How many row numbers further something is looked for that can be read.
 const FURTHEST: u64 = 100_000;
 
 /// What was exported.
@@ -30,7 +30,7 @@ pub struct Exported {
     pub items: u64,
     pub bytes: u64,
     /// What is damaged in the store, and so not in the file: each is named in the log. Where the store's file itself is damaged, what
-    /// stands side by side there counts once.
+    /// stands side by side there counts once, and so does the index, by which nothing need be missing.
     pub damaged: u64,
 }
 
@@ -84,30 +84,40 @@ impl Exporting<'_> {
         let mut after = 0;
         let mut damaged = BTreeSet::new();
         loop {
-            let page = self.page(classroom, after)?;
+            let Some(page) = self.page(classroom, after)? else {
+                self.rows(classroom, after, &mut damaged)?;
+                break;
+            };
             damaged.extend(page.damaged);
             let Some(last) = page.whole.last() else {
-                self.exported.damaged += damaged.len() as u64;
-                return Ok(());
+                break;
             };
             after = last.position;
             for placed in &page.whole {
                 self.item(classroom, placed)?;
             }
         }
+        self.exported.damaged += damaged.len() as u64;
+        Ok(())
     }
 
     /// What stands behind a position. Up to where the file itself is damaged the items come one by one, then the next that can be
-    /// read.
-    fn page(&mut self, classroom: &ClassroomId, after: u64) -> Result<Rows<Placed>, Error> {
+    /// read. `None` if the index of positions does not tell which is next.
+    fn page(&mut self, classroom: &ClassroomId, after: u64) -> Result<Option<Rows<Placed>>, Error> {
         let read = |after, bytes| unless_corrupt(self.store.read_page(classroom, after, bytes));
         if let Some(page) = read(after, PAGE)? {
-            return Ok(page);
+            return Ok(Some(page));
         }
-        for position in after..after + FURTHEST {
+        let mut position = after;
+        loop {
             if let Some(page) = read(position, 1)? {
-                return Ok(page);
+                return Ok(Some(page));
             }
+            // Positions leap, and far: only the index knows the next.
+            let next = unless_corrupt(self.store.next_position(classroom, position))?.flatten();
+            let Some(next) = next.filter(|next| *next > position) else {
+                return Ok(None);
+            };
             if position == after {
                 self.exported.damaged += 1;
                 tracing::error!(
@@ -116,11 +126,72 @@ impl Exporting<'_> {
                     "what stands behind this position can't be read and is passed over"
                 );
             }
+            position = next;
         }
-        Ok(Rows {
-            whole: Vec::new(),
-            damaged: Vec::new(),
-        })
+    }
+
+    /// What stands behind a position whose next the index does not tell: in the order of the rows of all classrooms, which within
+    /// one is that of positions.
+    fn rows(
+        &mut self,
+        classroom: &ClassroomId,
+        after: u64,
+        damaged: &mut BTreeSet<i64>,
+    ) -> Result<(), Error> {
+        self.exported.damaged += 1;
+        tracing::error!(
+            classroom = classroom.to_hex(),
+            position = after,
+            "the index is damaged behind this position: all rows are looked through"
+        );
+        let last = unless_corrupt(self.store.number_at(classroom, after))?.flatten();
+        // The first that it may be.
+        let mut number = last.unwrap_or(0).saturating_add(1);
+        let mut passed_over = 0;
+        loop {
+            match unless_corrupt(self.store.next_row(classroom, after, number))? {
+                Some(None) => return Ok(()),
+                Some(Some((next, is_wanted))) => {
+                    number = next.saturating_add(1);
+                    passed_over = 0;
+                    if !is_wanted {
+                        continue;
+                    }
+                    match unless_corrupt(self.store.row(next))? {
+                        Some(row) => {
+                            damaged.extend(row.damaged);
+                            for placed in &row.whole {
+                                self.item(classroom, placed)?;
+                            }
+                        }
+                        None => {
+                            damaged.insert(next);
+                            tracing::error!(number = next, "a row can't be read and is passed over");
+                        }
+                    }
+                }
+                None if passed_over == FURTHEST => {
+                    tracing::error!(
+                        classroom = classroom.to_hex(),
+                        number,
+                        "no row can be read for long: what may stand from this number on is given up"
+                    );
+                    return Ok(());
+                }
+                None => {
+                    if passed_over == 0 {
+                        // Of whichever classroom: that can't be told.
+                        self.exported.damaged += 1;
+                        tracing::error!(
+                            number,
+                            "the rows from this number on can't be read and are passed over"
+                        );
+                    }
+                    number = number.saturating_add(1);
+                    passed_over += 1;
+                }
+            }
+        }
     }
 
     fn item(&mut self, classroom: &ClassroomId, placed: &Placed) -> Result<(), Error> {
@@ -136,6 +207,15 @@ impl Exporting<'_> {
             Ok(Candidate::Entry { entry, .. }) => entry.verify().is_ok(),
             Ok(Candidate::Snapshot { snapshot, .. }) => {
                 self.pieces(classroom, placed.position, &snapshot)?;
+                true
+            }
+            // Of a newer relay that was here before. Of a snapshot it can't be told which pieces are its own.
+            Err(Refusal::UnsupportedVersion) if kind != Kind::Snapshot => {
+                tracing::warn!(
+                    classroom = classroom.to_hex(),
+                    position = placed.position,
+                    "an item is of a newer version and is written as it is"
+                );
                 true
             }
             read => read.is_ok(),
@@ -158,7 +238,7 @@ impl Exporting<'_> {
             match unless_corrupt(self.store.piece(classroom, hash))?.flatten() {
                 Some(piece) if is_piece(&piece, hash) => self.record(classroom, Kind::Piece, &piece)?,
                 // A relay that runs may have let the snapshot go since.
-                None if self.store.at(classroom, position)?.is_none() => {}
+                None if unless_corrupt(self.store.at(classroom, position))? == Some(None) => {}
                 _ => {
                     self.exported.damaged += 1;
                     tracing::error!(

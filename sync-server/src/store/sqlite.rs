@@ -79,6 +79,32 @@ impl Sqlite {
         reading::page(&self.reader(), classroom, after, bytes)
     }
 
+    /// The next position behind one, by nothing but the index of positions: also that of a row that can't be read.
+    pub(crate) fn next_position(&self, classroom: &ClassroomId, after: u64) -> Result<Option<u64>, Error> {
+        reading::next_position(&self.reader(), classroom, after)
+    }
+
+    /// The number of the row with a position.
+    pub(crate) fn number_at(&self, classroom: &ClassroomId, position: u64) -> Result<Option<i64>, Error> {
+        reading::number_at(&self.reader(), classroom, position)
+    }
+
+    /// The number of the next row of the items from one on, by no index, and whether it is of this classroom and behind position
+    /// `after`.
+    pub(crate) fn next_row(
+        &self,
+        classroom: &ClassroomId,
+        after: u64,
+        from: i64,
+    ) -> Result<Option<(i64, bool)>, Error> {
+        reading::next_row(&self.reader(), classroom, after, from)
+    }
+
+    /// The item in the row with a number.
+    pub(crate) fn row(&self, number: i64) -> Result<Rows<Placed>, Error> {
+        reading::row(&self.reader(), number)
+    }
+
     /// Draws a new incarnation, so that no position of before means anything to anybody.
     pub fn renew_incarnation(&mut self) -> Result<(), Error> {
         let incarnation = schema::random_incarnation()?;

@@ -1,6 +1,7 @@
 //! A store whose file was damaged: never a panic, what is whole is told, what is not is named and stops nothing else.
 
 use std::fs;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -497,38 +498,131 @@ fn what_is_whole_is_exported_whatever_else_is_damaged() {
     }
 }
 
-/// The same where the file itself is damaged: all that is not on that page of it.
-#[test]
-fn what_is_whole_is_exported_whatever_page_of_the_file_is_damaged() {
-    let sample = Sample::new();
-    let data = sample.folder.path();
-    let file = data.join("file");
-    let connection = Connection::open(sample.copy()).unwrap();
+/// The pages of a table or an index that its root names: one in each cell, and the last in its head.
+fn leaves(path: &Path, name: &str) -> (Vec<u8>, Vec<Range<usize>>) {
+    let connection = Connection::open(path).unwrap();
     let number = |query: &str| -> i64 { connection.query_row(query, [], |row| row.get(0)).unwrap() };
     let size = number("PRAGMA page_size") as usize;
-    let root = number("SELECT rootpage FROM sqlite_schema WHERE name = 'items'") as usize;
+    let query = format!("SELECT rootpage FROM sqlite_schema WHERE name = '{name}'");
+    let root = number(&query) as usize;
     drop(connection);
-    let whole = export(data, &[], &file).unwrap();
-    let bytes = fs::read(data.join("whole")).unwrap();
-    // The root names the other pages: one in each cell, and the last in its head.
+    let bytes = fs::read(path).unwrap();
     let page = &bytes[(root - 1) * size..root * size];
-    assert_eq!(page[0], 5);
+    assert!(matches!(page[0], 2 | 5), "{name} has but one page");
     let cells = page[12..]
         .chunks(2)
         .take(usize::from(u16::from_be_bytes([page[3], page[4]])));
     let places = cells.map(|cell| usize::from(u16::from_be_bytes([cell[0], cell[1]])));
-    let mut lost = 0;
-    for place in places.chain([8]) {
-        let leaf = u32::from_be_bytes(page[place..place + 4].try_into().unwrap()) as usize;
+    let leaves: Vec<_> = places
+        .chain([8])
+        .map(|place| u32::from_be_bytes(page[place..place + 4].try_into().unwrap()) as usize)
+        .map(|leaf| (leaf - 1) * size..leaf * size)
+        .collect();
+    // Nothing but leaves is named.
+    assert!(leaves.iter().all(|leaf| bytes[leaf.start] == page[0] + 8));
+    (bytes, leaves)
+}
+
+/// The same where the file itself is damaged: all that is not on that page of it, also behind positions that were passed over.
+#[test]
+fn what_is_whole_is_exported_whatever_page_of_the_file_is_damaged() {
+    for leap in [1, 1_i64 << 41] {
+        let sample = Sample::new();
+        let data = sample.folder.path();
+        let file = data.join("file");
+        let connection = Connection::open(sample.copy()).unwrap();
+        connection
+            .execute("UPDATE items SET position = position * ?1", [leap])
+            .unwrap();
+        connection
+            .execute("UPDATE classrooms SET last = last * ?1", [leap])
+            .unwrap();
+        drop(connection);
+        let whole = export(data, &[], &file).unwrap();
+        assert_eq!(whole.damaged, 0);
+        let (bytes, leaves) = leaves(&data.join("relay.sqlite"), "items");
+        let mut lost = 0;
+        for leaf in leaves {
+            let mut damaged = bytes.clone();
+            damaged[leaf.clone()].fill(0);
+            fs::write(sample.copy(), damaged).unwrap();
+            let exported = export(data, &[], &file).unwrap();
+            assert!(exported.damaged > 0, "{leaf:?}");
+            lost += whole.items - exported.items;
+        }
+        // Each of them once.
+        assert_eq!(lost, whole.items);
+    }
+}
+
+/// Nor is anything lost with a page of the index of positions, but what is on a page of the items that is damaged as well.
+#[test]
+fn what_is_whole_is_exported_whatever_page_of_the_index_is_damaged() {
+    let sample = Sample::new();
+    let data = sample.folder.path();
+    let file = data.join("file");
+    let connection = Connection::open(sample.copy()).unwrap();
+    // So many receipts that both have some pages; the other classroom's stand among them.
+    connection
+        .execute(
+            "WITH RECURSIVE counted (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM counted WHERE n < 600)
+             INSERT INTO items (classroom, position, kind, hash, space, bytes)
+             SELECT classroom, (1 << 41) + n * (1 << 33), kind, hash, space, bytes FROM counted, items WHERE kind = 4",
+            [],
+        )
+        .unwrap();
+    connection
+        .execute(
+            "UPDATE items SET number = number + 5000 WHERE classroom = (SELECT number FROM classrooms WHERE id = ?1)",
+            [sample.other.id.0],
+        )
+        .unwrap();
+    drop(connection);
+    let path = data.join("relay.sqlite");
+    let whole = export(data, &[], &file).unwrap();
+    assert_eq!(whole.damaged, 0);
+    let (bytes, of_index) = leaves(&path, "sqlite_autoindex_items_1");
+    let (_, of_items) = leaves(&path, "items");
+    assert!(of_index.len() > 2 && of_items.len() > 8);
+    let lost = |pages: &[&Range<usize>]| {
         let mut damaged = bytes.clone();
-        damaged[(leaf - 1) * size..leaf * size].fill(0);
+        for page in pages {
+            damaged[(*page).clone()].fill(0);
+        }
         fs::write(sample.copy(), damaged).unwrap();
         let exported = export(data, &[], &file).unwrap();
-        assert!(exported.damaged > 0, "{leaf}");
-        lost += whole.items - exported.items;
+        assert!(exported.damaged > 0, "{pages:?}");
+        whole.items - exported.items
+    };
+    for index in &of_index {
+        assert_eq!(lost(&[index]), 0);
     }
-    // Each of them once.
-    assert_eq!(lost, whole.items);
+    let every: Vec<_> = of_index.iter().collect();
+    assert_eq!(lost(&every), 0);
+    for items in of_items.iter().step_by(8).chain(of_items.last()) {
+        let alone = lost(&[items]);
+        assert!(alone > 0);
+        assert_eq!(lost(&[items, &of_index[1]]), alone);
+    }
+}
+
+/// What a newer relay stored that was here before goes into the file as it is.
+#[test]
+fn what_is_of_a_newer_version_is_exported_as_it_is() {
+    let sample = Sample::new();
+    let data = sample.folder.path();
+    let file = data.join("file");
+    for (kind, missing, damaged) in [(0, 0, 0), (2, 3, 1), (3, 0, 0), (4, 0, 0)] {
+        let connection = Connection::open(sample.copy()).unwrap();
+        let whole = export(data, &[], &file).unwrap();
+        let newer = "UPDATE items SET bytes = CAST(x'63' || substr(bytes, 2) AS BLOB)
+                     WHERE number = (SELECT max(number) FROM items WHERE kind = ?1)";
+        assert_eq!(connection.execute(newer, [kind]).unwrap(), 1);
+        drop(connection);
+        let exported = export(data, &[], &file).unwrap();
+        let said = (whole.items - exported.items, exported.damaged);
+        assert_eq!(said, (missing, damaged), "{kind}");
+    }
 }
 
 /// A row that stands behind the end of its classroom is passed over, whichever of the two is damaged.

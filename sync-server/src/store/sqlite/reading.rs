@@ -125,6 +125,56 @@ pub(super) fn page(
     up_to(bytes, rows, after.saturating_add(1), position, |_| true)
 }
 
+pub(super) fn next_position(
+    connection: &Connection,
+    classroom: &ClassroomId,
+    after: u64,
+) -> Result<Option<u64>, Error> {
+    let next: Option<i64> = connection
+        .prepare_cached(&format!(
+            "SELECT position FROM items WHERE classroom = {CLASSROOM} AND position > ?2 ORDER BY position LIMIT 1"
+        ))?
+        .query_row(params![classroom.0, signed(after)?], |row| row.get(0))
+        .optional()?;
+    next.map(unsigned).transpose()
+}
+
+pub(super) fn number_at(
+    connection: &Connection,
+    classroom: &ClassroomId,
+    position: u64,
+) -> Result<Option<i64>, Error> {
+    Ok(connection
+        .prepare_cached(&format!(
+            "SELECT number FROM items WHERE classroom = {CLASSROOM} AND position = ?2"
+        ))?
+        .query_row(params![classroom.0, signed(position)?], |row| row.get(0))
+        .optional()?)
+}
+
+pub(super) fn next_row(
+    connection: &Connection,
+    classroom: &ClassroomId,
+    after: u64,
+    from: i64,
+) -> Result<Option<(i64, bool)>, Error> {
+    Ok(connection
+        .prepare_cached(&format!(
+            "SELECT number, classroom = {CLASSROOM} AND position > ?2 FROM items NOT INDEXED
+             WHERE number >= ?3 ORDER BY number LIMIT 1"
+        ))?
+        .query_row(params![classroom.0, signed(after)?, from], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
+        .optional()?)
+}
+
+pub(super) fn row(connection: &Connection, number: i64) -> Result<Rows<Placed>, Error> {
+    let mut statement = connection.prepare_cached(&format!("SELECT {ITEM} FROM items WHERE number = ?1"))?;
+    let position = |placed: &Placed| Some(placed.position);
+    up_to(1, statement.query([number])?, 0, position, |_| true)
+}
+
 pub(super) fn at(
     connection: &Connection,
     classroom: &ClassroomId,
