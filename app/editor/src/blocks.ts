@@ -1,6 +1,6 @@
 // Between ProseMirror's tree and the flat list of blocks. Every block is one textblock, in order, so that a block's
 // number and an offset name the same place on both sides, whatever a merge left behind: nothing here throws.
-import { Fragment, Mark, type Node, type NodeType } from "prosemirror-model";
+import { Fragment, Mark, type MarkType, type Node, type NodeType } from "prosemirror-model";
 import { schema } from "./schema.ts";
 import type { Block, Edit, Marks, MarkValue, Run, Shape } from "./types.ts";
 
@@ -119,6 +119,7 @@ function textblock(shape: Shape, nested: boolean, first: boolean, content: Fragm
     if (shape.type === "paragraph") return schema.nodes.paragraph.create({ data, explicit: first }, content);
     if (shape.type === "heading") return schema.nodes.heading.create({ data }, content);
     if (shape.type === "code-block") return schema.nodes.code_block.create({ data }, content);
+    if (shape.type === "divider") return schema.nodes.divider.create({ data }, content);
   }
   return schema.nodes.foreign.create({ shape: nested ? { ...shape, parents: [] } : shape, nested }, content);
 }
@@ -175,8 +176,8 @@ export function markEntry(mark: Mark): [string, MarkValue] {
 
 /** The mark that shows a name and value. */
 export function proseMark(name: string, value: MarkValue): Mark {
-  if (name === "strong" || name === "em" || name === "link") return schema.marks[name].create({ value });
-  return schema.marks.foreign_mark.create({ name, value });
+  const type = name === schema.marks.foreign_mark.name ? undefined : (schema.marks as Partial<Record<string, MarkType>>)[name];
+  return type?.create({ value }) ?? schema.marks.foreign_mark.create({ name, value });
 }
 
 function marksOf(marks: readonly Mark[]): Marks {

@@ -3,14 +3,18 @@ import { history } from "prosemirror-history";
 import { EditorState, TextSelection, type Transaction } from "prosemirror-state";
 import { EditorView } from "prosemirror-view";
 import { documentOf, flatten } from "./blocks.ts";
-import { canonicalForm, commandNamed, formattingOf, keyboard } from "./commands.ts";
+import { canonicalForm } from "./canonical.ts";
+import { checkboxes } from "./checkboxes.ts";
+import { commandNamed, formattingOf } from "./commands.ts";
 import { composition } from "./composition.ts";
 import { cursors, withCursors } from "./cursors.ts";
 import { editsOf } from "./edits.ts";
+import { keyboard } from "./keyboard.ts";
 import { readable } from "./paste.ts";
 import { pointOf, positionOf } from "./points.ts";
 import { remoteMeta, remoteTransaction } from "./remote.ts";
-import type { Block, Cursor, Formatting, Handle, Options } from "./types.ts";
+import type { Block, Cursor, Handle, Options } from "./types.ts";
+import { typing } from "./typing.ts";
 
 function mount(host: HTMLElement, options: Options): Handle {
   let { editable } = options;
@@ -18,9 +22,11 @@ function mount(host: HTMLElement, options: Options): Handle {
   let waitingCursors: Cursor[] | null = null;
 
   const plugins = [
+    typing(),
     ...keyboard(),
     history(),
     canonicalForm(),
+    checkboxes(options.done, () => editable),
     cursors(),
     composition((active) => {
       composing = active;
@@ -57,7 +63,7 @@ function mount(host: HTMLElement, options: Options): Handle {
     },
   });
 
-  let told: Formatting | null = null;
+  let told: string | null = null;
   tellState();
 
   function dispatch(tr: Transaction): void {
@@ -78,9 +84,9 @@ function mount(host: HTMLElement, options: Options): Handle {
 
   function tellState(): void {
     const state = formattingOf(view.state);
-    const keys = Object.keys(state) as (keyof Formatting)[];
-    if (told !== null && keys.every((key) => told?.[key] === state[key])) return;
-    told = state;
+    const telling = JSON.stringify(state);
+    if (told === telling) return;
+    told = telling;
     options.onState(state);
   }
 

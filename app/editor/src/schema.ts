@@ -1,6 +1,6 @@
 // The nodes and marks the editor can show. A textblock keeps its marker's attributes whole in `data`, so that attributes
 // this version does not know survive; what has no node of its own is shown as a plain `foreign` textblock.
-import { type Attrs, type DOMOutputSpec, type Mark, type MarkSpec, type Node, type NodeSpec, Schema } from "prosemirror-model";
+import { type Attrs, type DOMOutputSpec, type Mark, type MarkSpec, type Node, type NodeSpec, Schema, type TagParseRule } from "prosemirror-model";
 import { byStyle } from "./paste.ts";
 import type { AttributeValue, MarkValue, Shape } from "./types.ts";
 
@@ -48,6 +48,15 @@ const nodes = {
     toDOM: () => ["pre", { dir: "auto" }, ["code", 0]],
   },
 
+  // A rule, and the line of text under it: a place for whatever a merge leaves there.
+  divider: {
+    ...textblock,
+    attrs: { data: { default: noData } },
+    defining: true,
+    parseDOM: [{ tag: "div.divider", contentElement: ".under" }, { tag: "hr" }],
+    toDOM: () => ["div", { class: "divider" }, ["hr", { contenteditable: "false" }], ["div", { class: "under", dir: "auto" }, 0]],
+  },
+
   // `nested`: its parents are those it stands in, and the shape names none. Otherwise the shape's own parents are kept,
   // because some are unknown.
   foreign: {
@@ -82,21 +91,20 @@ const marks = {
     parseDOM: [{ tag: "a[href]", getAttrs: linkAttributes }],
     toDOM: (mark) => linkElement(mark),
   },
-  em: {
-    attrs: { value: { default: true } },
-    parseDOM: [{ tag: "i" }, { tag: "em" }, byStyle(/font-style:\s*italic/i)],
-    toDOM: (mark) => [mark.attrs.value === false ? "span" : "em", 0],
-  },
-  strong: {
-    attrs: { value: { default: true } },
-    parseDOM: [
-      { tag: "strong" },
-      // Google Docs wraps everything it copies in a `b` of normal weight.
-      { tag: "b", getAttrs: (element) => !/font-weight:\s*normal/i.test(element.dataset.style ?? "") && null },
-      byStyle(/font-weight:\s*(bold|[6-9]\d\d)/i),
-    ],
-    toDOM: (mark) => [mark.attrs.value === false ? "span" : "strong", 0],
-  },
+  em: onOrOff("em", [{ tag: "i" }, { tag: "em" }, byStyle(/font-style:\s*italic/i)]),
+  strong: onOrOff("strong", [
+    { tag: "strong" },
+    // Google Docs wraps everything it copies in a `b` of normal weight.
+    { tag: "b", getAttrs: (element) => !/font-weight:\s*normal/i.test(element.dataset.style ?? "") && null },
+    byStyle(/font-weight:\s*(bold|[6-9]\d\d)/i),
+  ]),
+  underline: onOrOff("u", [{ tag: "u" }, { tag: "ins" }, byStyle(/text-decoration(-line)?:[^;]*underline/i)]),
+  strikethrough: onOrOff("s", [{ tag: "s" }, { tag: "del" }, { tag: "strike" }, byStyle(/text-decoration(-line)?:[^;]*line-through/i)]),
+  code: { ...onOrOff("code", [{ tag: "code" }]), code: true },
+  highlight: onOrOff("mark", [{ tag: "mark" }]),
+  // Text can be both, if two people made it so at once: which one it was meant to be is theirs to say.
+  subscript: onOrOff("sub", [{ tag: "sub" }, byStyle(/vertical-align:\s*sub/i)]),
+  superscript: onOrOff("sup", [{ tag: "sup" }, byStyle(/vertical-align:\s*super/i)]),
   // A mark this version does not know. Several of them may cover the same text.
   foreign_mark: {
     attrs: { name: {}, value: {} },
@@ -107,6 +115,15 @@ const marks = {
   },
 } satisfies Record<string, MarkSpec>;
 
+/** A mark without more to it. Some programs write one that is not set as `false`. */
+function onOrOff(tag: string, parseDOM: TagParseRule[]) {
+  return {
+    attrs: { value: { default: true } },
+    parseDOM,
+    toDOM: (mark: Mark): DOMOutputSpec => [mark.attrs.value === false ? "span" : tag, 0],
+  } satisfies MarkSpec;
+}
+
 export const schema = new Schema<keyof typeof nodes, keyof typeof marks>({ nodes, marks });
 
 /** Only addresses that lead somewhere harmless are made clickable. */
@@ -114,7 +131,8 @@ function harmless(address: string): boolean {
   return /^(https?:|mailto:|tel:)/i.test(address.trim());
 }
 
-function linkElement(mark: Mark): DOMOutputSpec {
+/** Where a link leads, as far as its value says so. */
+export function linkTarget(mark: Mark): { href: string; title: string } {
   let target: unknown;
   try {
     target = JSON.parse(String(mark.attrs.value));
@@ -122,8 +140,13 @@ function linkElement(mark: Mark): DOMOutputSpec {
     target = null;
   }
   const { href, title } = (target ?? {}) as { href?: unknown; title?: unknown };
-  if (typeof href !== "string" || !harmless(href)) return ["span", { class: "link" }, 0];
-  return ["a", { href, rel: "noopener noreferrer", ...(typeof title === "string" && title !== "" ? { title } : {}) }, 0];
+  return { href: typeof href === "string" ? href : "", title: typeof title === "string" ? title : "" };
+}
+
+function linkElement(mark: Mark): DOMOutputSpec {
+  const { href, title } = linkTarget(mark);
+  if (!harmless(href)) return ["span", { class: "link" }, 0];
+  return ["a", { href, rel: "noopener noreferrer", ...(title !== "" ? { title } : {}) }, 0];
 }
 
 function linkAttributes(element: HTMLElement): Attrs | false {

@@ -41,13 +41,19 @@ export type Edit =
 /** Where another member is. `color` is an index into the palette, 0 to 11. */
 export type Cursor = { id: string; name: string; color: number; anchor: Point; head: Point };
 
-/** What the toolbar shows. `block` is the type of the block the caret is in, as in `Shape`, with list items as paragraphs. */
+export type ListKind = "bulleted" | "numbered" | "check";
+
+/** What the toolbar shows. */
 export type Formatting = {
-  strong: boolean;
-  em: boolean;
+  /** The marks that all of the selection has, or the next letter will have, by the names of their commands. */
+  marks: string[];
+  /** The type of the block the caret is in, as in `Shape`, with list items as paragraphs; `callout` for a paragraph in one. */
   block: string;
   level: number | null;
-  list: "bulleted" | "numbered" | null;
+  list: ListKind | null;
+  quote: boolean;
+  /** The address of the link the caret is in. */
+  link: string | null;
   canUndo: boolean;
   canRedo: boolean;
 };
@@ -55,6 +61,8 @@ export type Formatting = {
 export type Options = {
   /** The accessible name of the text box. */
   label: string;
+  /** The accessible name of the box that says that an item is done. */
+  done: string;
   blocks: Block[];
   editable: boolean;
   /** Called once for each local transaction that changes the document, synchronously. */
@@ -76,7 +84,9 @@ export type Handle = {
   setCursors(cursors: Cursor[]): void;
   /** Whether the person may change something; the undo history stays. */
   setEditable(editable: boolean): void;
-  /** strong, em, bulleted, numbered, paragraph, heading (value: level), undo, redo, indent, outdent. */
+  /** strong, em, underline, strikethrough, code, highlight, subscript, superscript, bulleted, numbered, check, quote, paragraph,
+   * heading (value: level), code-block, callout, divider, link (value: the address, or nothing to remove it), undo, redo, indent,
+   * outdent. */
   command(name: string, value?: string | number): void;
   focus(): void;
   blocks(): Block[];

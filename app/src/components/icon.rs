@@ -100,6 +100,60 @@ pub(crate) fn NumberedListIcon() -> impl IntoView {
 }
 
 #[component]
+pub(crate) fn CheckListIcon() -> impl IntoView {
+    view! {
+        <svg class="icon" viewBox="0 0 24 24" aria-hidden="true">
+            <path d="M11.5 6.5h8 M11.5 12h8 M11.5 17.5h8 M4 6.5l1.5 1.5L8.5 5 M4 12l1.5 1.5 3-3 M4 17.5 5.5 19l3-3" />
+        </svg>
+    }
+}
+
+#[component]
+pub(crate) fn QuoteIcon() -> impl IntoView {
+    view! {
+        <svg class="icon" viewBox="0 0 24 24" aria-hidden="true">
+            <path d="M5 6v12 M9.5 7.5h10 M9.5 12h10 M9.5 16.5h6.5" />
+        </svg>
+    }
+}
+
+#[component]
+pub(crate) fn CodeIcon() -> impl IntoView {
+    view! {
+        <svg class="icon" viewBox="0 0 24 24" aria-hidden="true">
+            <path d="M8.5 7.5 4 12l4.5 4.5 M15.5 7.5 20 12l-4.5 4.5" />
+        </svg>
+    }
+}
+
+#[component]
+pub(crate) fn HighlightIcon() -> impl IntoView {
+    view! {
+        <svg class="icon" viewBox="0 0 24 24" aria-hidden="true">
+            <path d="M4.5 19.5h15 M8 15.5l8.5-9 3 3-8.5 7.5z M8 15.5l-1.5 2h3l1.5-.5" />
+        </svg>
+    }
+}
+
+#[component]
+pub(crate) fn DividerIcon() -> impl IntoView {
+    view! {
+        <svg class="icon" viewBox="0 0 24 24" aria-hidden="true">
+            <path d="M4 12h16 M7 7h10 M7 17h10" />
+        </svg>
+    }
+}
+
+#[component]
+pub(crate) fn LinkIcon() -> impl IntoView {
+    view! {
+        <svg class="icon" viewBox="0 0 24 24" aria-hidden="true">
+            <path d="M10 14a4 4 0 0 0 5.7 0l3-3a4 4 0 0 0-5.7-5.7l-1 1 M14 10a4 4 0 0 0-5.7 0l-3 3a4 4 0 0 0 5.7 5.7l1-1" />
+        </svg>
+    }
+}
+
+#[component]
 pub(crate) fn UndoIcon() -> impl IntoView {
     view! {
         <svg class="icon icon-directed" viewBox="0 0 24 24" aria-hidden="true">

@@ -40,20 +40,47 @@ pub(crate) struct Selection {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Formatting {
-    pub(crate) strong: bool,
-    pub(crate) em: bool,
+    pub(crate) marks: Vec<TextMark>,
+    /// The type of the block, as in a shape; `callout` for a paragraph in one.
     pub(crate) block: String,
     pub(crate) level: Option<u8>,
     pub(crate) list: Option<List>,
+    pub(crate) quote: bool,
+    /// Where the link leads that the caret is in.
+    pub(crate) link: Option<String>,
     pub(crate) can_undo: bool,
     pub(crate) can_redo: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+/// A mark that text has or not. Its name in documents, in lower case, is its name here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum TextMark {
+    Strong,
+    Em,
+    Underline,
+    Strikethrough,
+    Code,
+    Highlight,
+    Subscript,
+    Superscript,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum List {
     Bulleted,
     Numbered,
+    Check,
+}
+
+/// What a block can be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Style {
+    Paragraph,
+    Heading(u8),
+    CodeBlock,
+    Callout,
 }
 
 /// Where somebody else is.
@@ -68,23 +95,24 @@ pub(crate) struct RemoteCursor {
 }
 
 /// What the toolbar asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum EditorCommand {
-    Bold,
-    Italic,
-    BulletedList,
-    NumberedList,
-    Paragraph,
-    Heading(u8),
+    Mark(TextMark),
+    List(List),
+    Style(Style),
+    Quote,
+    Divider,
+    /// Leads to an address; nowhere any more, if that is empty.
+    Link(String),
     Undo,
     Redo,
 }
 
 impl Editor {
-    /// Puts an editor into `host`.
+    /// Puts an editor into `host`. `label` is its accessible name, `done` that of the box of an item of a check list.
     pub(crate) fn mount<L: Listener + 'static>(
         host: &HtmlElement,
-        label: &str,
+        (label, done): (&str, &str),
         blocks: &[Block],
         editable: bool,
         listener: &Rc<L>,
@@ -97,6 +125,7 @@ impl Editor {
         ];
         let options = Object::new();
         Reflect::set(&options, &"label".into(), &label.into())?;
+        Reflect::set(&options, &"done".into(), &done.into())?;
         Reflect::set(&options, &"blocks".into(), &to_js(blocks)?)?;
         Reflect::set(&options, &"editable".into(), &editable.into())?;
         for (name, closure) in ["onEdits", "onSelection", "onState", "onComposition"]
@@ -138,17 +167,19 @@ impl Editor {
 
     pub(crate) fn command(&self, command: EditorCommand) -> Result<(), JsValue> {
         let (name, value) = match command {
-            EditorCommand::Bold => ("strong", None),
-            EditorCommand::Italic => ("em", None),
-            EditorCommand::BulletedList => ("bulleted", None),
-            EditorCommand::NumberedList => ("numbered", None),
-            EditorCommand::Paragraph => ("paragraph", None),
-            EditorCommand::Heading(level) => ("heading", Some(level)),
-            EditorCommand::Undo => ("undo", None),
-            EditorCommand::Redo => ("redo", None),
+            EditorCommand::Mark(mark) => (to_js(&mark)?, JsValue::UNDEFINED),
+            EditorCommand::List(list) => (to_js(&list)?, JsValue::UNDEFINED),
+            EditorCommand::Style(Style::Paragraph) => ("paragraph".into(), JsValue::UNDEFINED),
+            EditorCommand::Style(Style::Heading(level)) => ("heading".into(), level.into()),
+            EditorCommand::Style(Style::CodeBlock) => ("code-block".into(), JsValue::UNDEFINED),
+            EditorCommand::Style(Style::Callout) => ("callout".into(), JsValue::UNDEFINED),
+            EditorCommand::Quote => ("quote".into(), JsValue::UNDEFINED),
+            EditorCommand::Divider => ("divider".into(), JsValue::UNDEFINED),
+            EditorCommand::Link(address) => ("link".into(), address.into()),
+            EditorCommand::Undo => ("undo".into(), JsValue::UNDEFINED),
+            EditorCommand::Redo => ("redo".into(), JsValue::UNDEFINED),
         };
-        self.handle
-            .command(name, &value.map_or(JsValue::UNDEFINED, JsValue::from))
+        self.handle.command(&name, &value)
     }
 
     pub(crate) fn focus(&self) -> Result<(), JsValue> {
@@ -181,7 +212,7 @@ extern "C" {
     #[wasm_bindgen(method, catch, js_name = setEditable)]
     fn set_editable(this: &Handle, editable: bool) -> Result<(), JsValue>;
     #[wasm_bindgen(method, catch)]
-    fn command(this: &Handle, name: &str, value: &JsValue) -> Result<(), JsValue>;
+    fn command(this: &Handle, name: &JsValue, value: &JsValue) -> Result<(), JsValue>;
     #[wasm_bindgen(method, catch)]
     fn focus(this: &Handle) -> Result<(), JsValue>;
     #[wasm_bindgen(method, catch)]

@@ -139,7 +139,7 @@ impl Session {
         let Some(blocks) = self.with_draft(|draft| draft.blocks().to_vec()) else {
             return Ok(());
         };
-        let editor = Editor::mount(host, say().page(), &blocks, editable, self)?;
+        let editor = Editor::mount(host, (say().page(), say().item_done()), &blocks, editable, self)?;
         self.editor.replace(Some(Rc::new(editor)));
         self.show_cursors();
         Ok(())

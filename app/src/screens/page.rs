@@ -1,6 +1,7 @@
 //! A page: its title, its text, and who is on it.
 
 mod document_menu;
+mod link_dialog;
 mod people;
 mod title_field;
 mod toolbar;

@@ -6,11 +6,13 @@ use wasm_bindgen::JsCast;
 use web_sys::{HtmlElement, KeyboardEvent, MouseEvent};
 
 use super::Open;
-use crate::components::icon::{BulletedListIcon, NumberedListIcon, RedoIcon, UndoIcon};
+use super::link_dialog::LinkDialog;
+use crate::components::icon::{
+    BulletedListIcon, CheckListIcon, CodeIcon, DividerIcon, HighlightIcon, LinkIcon, NumberedListIcon, QuoteIcon,
+    RedoIcon, UndoIcon,
+};
 use crate::messages::say;
-use crate::page::editor::{EditorCommand, List};
-
-const HEADING_LEVELS: [u8; 3] = [1, 2, 3];
+use crate::page::editor::{EditorCommand, Formatting, List, Style, TextMark};
 
 #[component]
 pub(super) fn Toolbar(open: Open) -> impl IntoView {
@@ -24,91 +26,170 @@ pub(super) fn Toolbar(open: Open) -> impl IntoView {
             event.prevent_default();
         }
     };
-    let is =
-        move |read: fn(&crate::page::editor::Formatting) -> bool| Memo::new(move |_| formatting.with(read));
-    let cannot_undo = is(|formatting| !formatting.can_undo);
-    let cannot_redo = is(|formatting| !formatting.can_redo);
+    let is = move |read: fn(&Formatting) -> bool| Memo::new(move |_| formatting.with(read));
+    let mark = move |mark: TextMark| Memo::new(move |_| formatting.with(|now| now.marks.contains(&mark)));
+    let list = move |list: List| Memo::new(move |_| formatting.with(|now| now.list == Some(list)));
+    let linking = RwSignal::new(None::<String>);
+    let letters = [
+        (say().bold(), TextMark::Strong, "B", "letter letter-bold"),
+        (say().italic(), TextMark::Em, "I", "letter letter-italic"),
+        (say().underline(), TextMark::Underline, "U", "letter letter-underline"),
+        (say().strikethrough(), TextMark::Strikethrough, "S", "letter letter-strike"),
+        (say().subscript(), TextMark::Subscript, "x₂", "letter"),
+        (say().superscript(), TextMark::Superscript, "x²", "letter"),
+    ]
+    .map(|(name, text, letter, class)| {
+        view! {
+            <Toggle open name command=EditorCommand::Mark(text) pressed=mark(text)>
+                <span class=class aria-hidden="true">
+                    {letter}
+                </span>
+            </Toggle>
+        }
+    });
     view! {
         <div class="toolbar" role="toolbar" aria-label=say().formatting() node_ref=toolbar on:keydown=on_key>
             <StyleSelect open />
-            <span class="toolbar-gap" aria-hidden="true"></span>
-            <Toggle open name=say().bold() command=EditorCommand::Bold pressed=is(|formatting| formatting.strong)>
-                <span class="letter letter-bold" aria-hidden="true">
-                    "B"
-                </span>
+            <Gap />
+            {letters.into_iter().collect_view()}
+            <Toggle open name=say().code() command=EditorCommand::Mark(TextMark::Code) pressed=mark(TextMark::Code)>
+                <CodeIcon />
             </Toggle>
-            <Toggle open name=say().italic() command=EditorCommand::Italic pressed=is(|formatting| formatting.em)>
-                <span class="letter letter-italic" aria-hidden="true">
-                    "I"
-                </span>
+            <Toggle
+                open
+                name=say().highlight()
+                command=EditorCommand::Mark(TextMark::Highlight)
+                pressed=mark(TextMark::Highlight)
+            >
+                <HighlightIcon />
             </Toggle>
-            <span class="toolbar-gap" aria-hidden="true"></span>
+            <LinkButton open linking />
+            <Gap />
             <Toggle
                 open
                 name=say().bulleted_list()
-                command=EditorCommand::BulletedList
-                pressed=is(|formatting| formatting.list == Some(List::Bulleted))
+                command=EditorCommand::List(List::Bulleted)
+                pressed=list(List::Bulleted)
             >
                 <BulletedListIcon />
             </Toggle>
             <Toggle
                 open
                 name=say().numbered_list()
-                command=EditorCommand::NumberedList
-                pressed=is(|formatting| formatting.list == Some(List::Numbered))
+                command=EditorCommand::List(List::Numbered)
+                pressed=list(List::Numbered)
             >
                 <NumberedListIcon />
             </Toggle>
-            <span class="toolbar-gap" aria-hidden="true"></span>
-            <Action open name=say().undo() command=EditorCommand::Undo disabled=cannot_undo>
+            <Toggle open name=say().check_list() command=EditorCommand::List(List::Check) pressed=list(List::Check)>
+                <CheckListIcon />
+            </Toggle>
+            <Toggle open name=say().quote() command=EditorCommand::Quote pressed=is(|now| now.quote)>
+                <QuoteIcon />
+            </Toggle>
+            <Action open name=say().divider() command=EditorCommand::Divider disabled=Memo::new(|_| false)>
+                <DividerIcon />
+            </Action>
+            <Gap />
+            <Action open name=say().undo() command=EditorCommand::Undo disabled=is(|now| !now.can_undo)>
                 <UndoIcon />
             </Action>
-            <Action open name=say().redo() command=EditorCommand::Redo disabled=cannot_redo>
+            <Action open name=say().redo() command=EditorCommand::Redo disabled=is(|now| !now.can_redo)>
                 <RedoIcon />
             </Action>
         </div>
+        {move || linking.get().map(|address| view! { <LinkDialog open linking address /> })}
     }
 }
 
-/// Paragraph or heading.
+#[component]
+fn Gap() -> impl IntoView {
+    view! { <span class="toolbar-gap" aria-hidden="true"></span> }
+}
+
+/// What a block is.
 #[component]
 fn StyleSelect(open: Open) -> impl IntoView {
     let formatting = RwSignal::from(open.with_value(|session| session.formatting.clone()));
+    let styles = [
+        (Style::Paragraph, say().style_paragraph()),
+        (Style::Heading(1), say().style_heading_1()),
+        (Style::Heading(2), say().style_heading_2()),
+        (Style::Heading(3), say().style_heading_3()),
+        (Style::CodeBlock, say().style_code_block()),
+        (Style::Callout, say().style_callout()),
+    ];
+    // An option's value must be text: it is the style's place, and one more is for what is none of them.
     let value = Memo::new(move |_| {
-        formatting.with(|formatting| match (formatting.block.as_str(), formatting.level) {
-            ("heading", Some(level)) if HEADING_LEVELS.contains(&level) => format!("heading-{level}"),
-            ("paragraph" | "", _) => "paragraph".to_owned(),
-            _ => "other".to_owned(),
-        })
+        let style = formatting.with(|now| style_of(&now.block, now.level));
+        styles
+            .iter()
+            .position(|(other, _)| Some(*other) == style)
+            .unwrap_or(styles.len())
     });
     let choose = move |event: leptos::ev::Event| {
-        let chosen = event_target_value(&event);
-        let level = HEADING_LEVELS
-            .into_iter()
-            .find(|level| chosen == format!("heading-{level}"));
-        let session = open.get_value();
-        session.command(level.map_or(EditorCommand::Paragraph, EditorCommand::Heading));
-        session.focus();
+        let chosen = event_target_value(&event).parse::<usize>();
+        if let Some((style, _)) = chosen.ok().and_then(|at| styles.get(at)) {
+            let session = open.get_value();
+            session.command(EditorCommand::Style(*style));
+            session.focus();
+        }
     };
-    let names = [
-        say().style_heading_1(),
-        say().style_heading_2(),
-        say().style_heading_3(),
-    ];
-    let headings = HEADING_LEVELS
-        .into_iter()
-        .zip(names)
-        .map(|(level, name)| view! { <option value=format!("heading-{level}")>{name}</option> })
+    let options = (0..)
+        .zip(styles)
+        .map(|(at, (_, name)): (usize, _)| view! { <option value=at.to_string()>{name}</option> })
         .collect_view();
     let other = move || {
-        (value.get() == "other").then(|| view! { <option value="other">{say().style_other()}</option> })
+        (value.get() == styles.len())
+            .then(|| view! { <option value=styles.len().to_string()>{say().style_other()}</option> })
     };
     view! {
-        <select class="toolbar-select" aria-label=say().style() prop:value=move || value.get() on:change=choose>
-            <option value="paragraph">{say().style_paragraph()}</option>
-            {headings}
+        <select
+            class="toolbar-select"
+            aria-label=say().style()
+            prop:value=move || value.get().to_string()
+            on:change=choose
+        >
+            {options}
             {other}
         </select>
+    }
+}
+
+/// The style that a block has; none if it is of another kind.
+fn style_of(block: &str, level: Option<u8>) -> Option<Style> {
+    match (block, level) {
+        ("paragraph" | "", _) => Some(Style::Paragraph),
+        ("heading", Some(level)) => Some(Style::Heading(level)),
+        ("code-block", _) => Some(Style::CodeBlock),
+        ("callout", _) => Some(Style::Callout),
+        _ => None,
+    }
+}
+
+/// Opens the dialog for the link that is selected, or is to be.
+#[component]
+fn LinkButton(open: Open, linking: RwSignal<Option<String>>) -> impl IntoView {
+    let formatting = RwSignal::from(open.with_value(|session| session.formatting.clone()));
+    let pressed = move || formatting.with(|now| now.link.is_some().to_string());
+    let ask = move |_| {
+        let address = formatting.with_untracked(|now| now.link.clone());
+        linking.set(Some(address.unwrap_or_default()));
+    };
+    view! {
+        <button
+            type="button"
+            class="tool"
+            tabindex="-1"
+            aria-label=say().link()
+            title=say().link()
+            aria-haspopup="dialog"
+            aria-pressed=pressed
+            on:mousedown=keep_focus
+            on:click=ask
+        >
+            <LinkIcon />
+        </button>
     }
 }
 
@@ -130,7 +211,7 @@ fn Toggle(
             title=name
             aria-pressed=move || pressed.get().to_string()
             on:mousedown=keep_focus
-            on:click=move |_| open.get_value().command(command)
+            on:click=move |_| open.get_value().command(command.clone())
         >
             {children()}
         </button>
@@ -155,7 +236,7 @@ fn Action(
             title=name
             aria-disabled=move || disabled.get().to_string()
             on:mousedown=keep_focus
-            on:click=move |_| open.get_value().command(command)
+            on:click=move |_| open.get_value().command(command.clone())
         >
             {children()}
         </button>

@@ -1,0 +1,92 @@
+// What keys do. Escape lets the next Tab leave the editor even from within a list.
+import { baseKeymap, chainCommands, createParagraphNear, liftEmptyBlock, newlineInCode, setBlockType, splitBlock } from "prosemirror-commands";
+import { redo, undo } from "prosemirror-history";
+import { undoInputRule } from "prosemirror-inputrules";
+import { keymap } from "prosemirror-keymap";
+import { liftListItem } from "prosemirror-schema-list";
+import { type Command, Plugin } from "prosemirror-state";
+import { commandNamed, outOf } from "./commands.ts";
+import { indent, inList, outdent, splitItem, toggleChecked } from "./lists.ts";
+import { schema } from "./schema.ts";
+
+const { list_item, paragraph, heading, divider, code_block, blockquote, aside } = schema.nodes;
+
+const lineBreak: Command = (state, dispatch) => {
+  dispatch?.(state.tr.insertText("\n").scrollIntoView());
+  return true;
+};
+
+/** At its beginning, Backspace first makes an ordinary paragraph of what is more than that, and then joins it. */
+const plainAtStart: Command = (state, dispatch, view) => {
+  const { $from, empty } = state.selection;
+  if (!empty || $from.parentOffset > 0) return false;
+  const container = $from.depth > 1 && $from.index(-1) === 0 ? $from.node(-1).type : null;
+  if (container === list_item) return liftListItem(list_item)(state, dispatch);
+  if (container === blockquote || container === aside) return outOf(container)(state, dispatch, view);
+  const special = [heading, divider, code_block].includes($from.parent.type);
+  return special && setBlockType(paragraph)(state, dispatch);
+};
+
+/** Enter at the end of an empty last line leaves a code block. */
+const leaveCode: Command = (state, dispatch) => {
+  const { $from, empty } = state.selection;
+  const text = $from.parent.textContent;
+  if (!empty || $from.parent.type !== code_block || $from.parentOffset < text.length || !text.endsWith("\n")) return false;
+  const tr = state.tr.delete($from.pos - 1, $from.pos);
+  dispatch?.(tr.split(tr.selection.from, 1, [{ type: paragraph }]).scrollIntoView());
+  return true;
+};
+
+/** What Enter does. */
+export const enter = chainCommands(leaveCode, newlineInCode, splitItem, createParagraphNear, liftEmptyBlock, splitBlock);
+
+/** What Backspace does before it deletes. */
+export const backspace = chainCommands(undoInputRule, plainAtStart);
+
+export function keyboard(): Plugin[] {
+  let leaving = false;
+  const tab = (command: Command): Command => (state, dispatch, view) => !leaving && inList(command)(state, dispatch, view);
+  const named = (name: string, value?: number) => commandNamed(name, value) as Command;
+  const escape = new Plugin({
+    props: {
+      handleDOMEvents: {
+        keydown: (_, event) => {
+          if (event.key === "Escape") leaving = true;
+          else if (event.key !== "Tab" && event.key !== "Shift") leaving = false;
+          return false;
+        },
+        focus: () => {
+          leaving = false;
+          return false;
+        },
+      },
+    },
+  });
+  const bindings = keymap({
+    "Mod-b": named("strong"),
+    "Mod-i": named("em"),
+    "Mod-u": named("underline"),
+    "Mod-Shift-x": named("strikethrough"),
+    "Mod-e": named("code"),
+    "Mod-Shift-h": named("highlight"),
+    "Mod-,": named("subscript"),
+    "Mod-.": named("superscript"),
+    "Mod-z": undo,
+    "Mod-y": redo,
+    "Shift-Mod-z": redo,
+    Enter: enter,
+    "Mod-Enter": toggleChecked,
+    "Shift-Enter": lineBreak,
+    Backspace: backspace,
+    Tab: tab(indent),
+    "Shift-Tab": tab(outdent),
+    "Mod-Alt-0": named("paragraph"),
+    "Mod-Alt-1": named("heading", 1),
+    "Mod-Alt-2": named("heading", 2),
+    "Mod-Alt-3": named("heading", 3),
+    "Mod-Shift-7": named("numbered"),
+    "Mod-Shift-8": named("bulleted"),
+    "Mod-Shift-9": named("check"),
+  });
+  return [escape, bindings, keymap(baseKeymap)];
+}

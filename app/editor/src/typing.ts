@@ -1,0 +1,70 @@
+// Markdown as it is typed becomes formatting. Backspace right after that gives the characters back.
+import { InputRule, inputRules } from "prosemirror-inputrules";
+import type { MarkType, ResolvedPos } from "prosemirror-model";
+import type { Command, Plugin } from "prosemirror-state";
+import { commandNamed } from "./commands.ts";
+import { append } from "./in_turn.ts";
+import { schema } from "./schema.ts";
+
+const { strong, em, code, strikethrough, highlight } = schema.marks;
+
+export function typing(): Plugin {
+  return inputRules({
+    rules: [
+      atStart(/^(#{1,3}) $/, ([, hashes = ""]) => commandNamed("heading", hashes.length)),
+      atStart(/^[-*+] $/, () => commandNamed("bulleted")),
+      atStart(/^1[.)] $/, () => commandNamed("numbered")),
+      atStart(/^\[ ?\] $/, () => commandNamed("check")),
+      atStart(/^> $/, () => commandNamed("quote")),
+      atStart(/^```$/, () => commandNamed("code-block")),
+      atStart(/^(?:---|—-)$/, () => commandNamed("divider")),
+      around(/(?<![*\w])\*\*([^*\s](?:[^*]*[^*\s])?)\*\*$/, strong),
+      around(/(?<![_\w])__([^_\s](?:[^_]*[^_\s])?)__$/, strong),
+      around(/(?<![*\w])\*([^*\s](?:[^*]*[^*\s])?)\*$/, em),
+      around(/(?<![_\w])_([^_\s](?:[^_]*[^_\s])?)_$/, em),
+      around(/(?<!`)`([^`]+)`$/, code),
+      around(/~~([^~\s](?:[^~]*[^~\s])?)~~$/, strikethrough),
+      around(/==([^=\s](?:[^=]*[^=\s])?)==$/, highlight),
+    ],
+  });
+}
+
+/** What is typed at the beginning of an ordinary paragraph, and the command that it stands for. */
+function atStart(pattern: RegExp, command: (match: RegExpMatchArray) => Command | null): InputRule {
+  return new InputRule(
+    pattern,
+    (state, match, start, end) => {
+      if (state.doc.resolve(start).parent.type !== schema.nodes.paragraph) return null;
+      const tr = state.tr.delete(start, end);
+      const found = command(match);
+      return found !== null && append(tr, found) ? tr : null;
+    },
+    { inCode: false },
+  );
+}
+
+/** Characters around text that stand for a mark. */
+function around(pattern: RegExp, type: MarkType): InputRule {
+  return new InputRule(
+    pattern,
+    (state, match, start, end) => {
+      if (type !== code && inUnclosedCode(state.doc.resolve(start))) return null;
+      const text = match[1] ?? "";
+      const from = start + match[0].indexOf(text);
+      // The closing character that was typed last is not in the document yet.
+      const to = from + text.length;
+      const tr = state.tr;
+      if (to < end) tr.delete(to, end);
+      if (start < from) tr.delete(start, from);
+      tr.addMark(start, start + text.length, type.create());
+      return tr.removeStoredMark(type);
+    },
+    { inCodeMark: false },
+  );
+}
+
+/** Whether what is typed here is in code that is still to be closed. */
+function inUnclosedCode($position: ResolvedPos): boolean {
+  const before = $position.parent.textBetween(0, $position.parentOffset);
+  return before.split("`").length % 2 === 0;
+}

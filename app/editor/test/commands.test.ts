@@ -1,0 +1,192 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { baseKeymap, chainCommands } from "prosemirror-commands";
+import { history } from "prosemirror-history";
+import { type Command, EditorState, TextSelection } from "prosemirror-state";
+import type { EditorView } from "prosemirror-view";
+import { documentOf, flatten } from "../src/blocks.ts";
+import { canonicalForm } from "../src/canonical.ts";
+import { commandNamed, formattingOf } from "../src/commands.ts";
+import { editsOf, replacements } from "../src/edits.ts";
+import { backspace, enter } from "../src/keyboard.ts";
+import { toggleChecked } from "../src/lists.ts";
+import { positionOf } from "../src/points.ts";
+import { typing } from "../src/typing.ts";
+import type { Block, Edit, Marks } from "../src/types.ts";
+
+/** A page with the caret at the end of a block, on which a person types, presses keys and uses the toolbar. */
+class Desk {
+  edits: Edit[] = [];
+  state: EditorState;
+
+  constructor(blocks: Block[], block = 0) {
+    const state = EditorState.create({ doc: documentOf(blocks), plugins: [typing(), history(), canonicalForm()] });
+    this.state = state.apply(state.tr.setSelection(TextSelection.create(state.doc, positionOf(state.doc, { block, offset: 999 }))));
+  }
+
+  /** As the view does it: a rule may take the letter, and it is inserted otherwise. */
+  type(text: string): this {
+    for (const letter of text) {
+      const { from, to } = this.state.selection;
+      const view = { state: this.state, composing: false, dispatch: this.dispatch } as unknown as EditorView;
+      const taken = this.state.plugins.some((plugin) => plugin.props.handleTextInput?.call(plugin, view, from, to, letter, () => this.state.tr));
+      if (!taken) this.dispatch(this.state.tr.insertText(letter));
+    }
+    return this;
+  }
+
+  run(command: Command | null): this {
+    assert(command?.(this.state, this.dispatch), "the command applies");
+    return this;
+  }
+
+  select(from: [number, number], to: [number, number]): this {
+    const at = ([block, offset]: [number, number]) => positionOf(this.state.doc, { block, offset });
+    this.state = this.state.apply(this.state.tr.setSelection(TextSelection.create(this.state.doc, at(from), at(to))));
+    return this;
+  }
+
+  private dispatch = (tr: EditorState["tr"]) => {
+    const { state, transactions } = this.state.applyTransaction(tr);
+    this.edits.push(...transactions.flatMap(editsOf));
+    this.state = state;
+    state.doc.check();
+  };
+
+  /** Each block as its parents, its type, its attributes and its text with marks. */
+  get shown(): string[] {
+    return flatten(this.state.doc.content).map(({ shape, runs }) => {
+      const attrs = Object.entries(shape.attrs).map(([name, value]) => `${name}=${value}`);
+      const marked = ({ text, marks }: { text: string; marks: Marks }) => Object.keys(marks).reduce((inner, name) => `<${name}>${inner}</>`, text);
+      return `${[...shape.parents, shape.type].join("/")}${attrs.length > 0 ? `[${attrs}]` : ""}: ${runs.map(marked).join("")}`;
+    });
+  }
+}
+
+const shape = (type: string, parents: string[] = [], attrs = {}) => ({ type, parents, attrs, isEmbed: false });
+const block = (text: string, type = "paragraph", parents: string[] = [], attrs = {}): Block => ({
+  shape: shape(type, parents, attrs),
+  runs: text === "" ? [] : [{ text, marks: {} }],
+});
+const back = chainCommands(backspace, baseKeymap.Backspace as Command);
+
+test("Markdown typed at the beginning becomes a block", () => {
+  const after = (text: string) => new Desk([block("")]).type(text).shown;
+  assert.deepEqual(after("# One"), ["heading[level=1]: One"]);
+  assert.deepEqual(after("### Three"), ["heading[level=3]: Three"]);
+  assert.deepEqual(after("#### four"), ["paragraph: #### four"]);
+  assert.deepEqual(after("- item"), ["unordered-list-item: item"]);
+  assert.deepEqual(after("1. item"), ["ordered-list-item: item"]);
+  assert.deepEqual(after("[] item"), ["unordered-list-item[checked=false]: item"]);
+  assert.deepEqual(after("> words"), ["blockquote: words"]);
+  assert.deepEqual(after("```x"), ["code-block: x"]);
+  assert.deepEqual(after("---below"), ["divider: below"]);
+  assert.deepEqual(after("a # b"), ["paragraph: a # b"]);
+});
+
+test("Markdown typed around text becomes a mark, and what follows is plain", () => {
+  const after = (text: string) => new Desk([block("")]).type(text).shown[0];
+  assert.equal(after("a **b c** d"), "paragraph: a <strong>b c</> d");
+  assert.equal(after("a *b* c"), "paragraph: a <em>b</> c");
+  assert.equal(after("_b_ c"), "paragraph: <em>b</> c");
+  assert.equal(after("`let x` y"), "paragraph: <code>let x</> y");
+  assert.equal(after("~~no~~ yes"), "paragraph: <strikethrough>no</> yes");
+  assert.equal(after("==see== this"), "paragraph: <highlight>see</> this");
+  assert.equal(after("snake_case_name 2*3*4 `a *b* c`"), "paragraph: snake_case_name 2*3*4 <code>a *b* c</>");
+});
+
+test("nothing becomes formatting in code", () => {
+  assert.deepEqual(new Desk([block("", "code-block")]).type("# **a** - b").shown, ["code-block: # **a** - b"]);
+});
+
+test("Backspace right after gives the characters back", () => {
+  assert.deepEqual(new Desk([block("")]).type("- ").run(back).shown, ["paragraph: - "]);
+  assert.deepEqual(new Desk([block("")]).type("**b**").run(back).shown, ["paragraph: **b**"]);
+});
+
+test("Enter goes on with a list, and leaves it from an empty item", () => {
+  const desk = new Desk([block("")]).type("[] milk").run(toggleChecked).run(enter).type("bread");
+  assert.deepEqual(desk.shown, ["unordered-list-item[checked=true]: milk", "unordered-list-item[checked=false]: bread"]);
+  desk.run(enter).run(enter).type("text");
+  assert.deepEqual(desk.shown.at(-1), "paragraph: text");
+  assert.deepEqual(new Desk([block("ab", "unordered-list-item", [], { checked: true })]).select([0, 1], [0, 1]).run(enter).shown, [
+    "unordered-list-item[checked=true]: a",
+    "unordered-list-item[checked=false]: b",
+  ]);
+});
+
+test("Enter on an empty last line leaves a code block", () => {
+  const desk = new Desk([block("", "code-block")]).type("x").run(enter).run(enter).type("text");
+  assert.deepEqual(desk.shown, ["code-block: x", "paragraph: text"]);
+});
+
+test("one kind of list becomes another, and a check list loses its boxes", () => {
+  const desk = new Desk([block("a"), block("b")]).select([0, 0], [1, 1]).run(commandNamed("check"));
+  assert.deepEqual(desk.shown, ["unordered-list-item[checked=false]: a", "unordered-list-item[checked=false]: b"]);
+  assert.equal(formattingOf(desk.state).list, "check");
+  desk.run(commandNamed("numbered"));
+  assert.deepEqual(desk.shown, ["ordered-list-item: a", "ordered-list-item: b"]);
+  desk.run(commandNamed("check")).run(commandNamed("bulleted"));
+  assert.deepEqual(desk.shown, ["unordered-list-item: a", "unordered-list-item: b"]);
+  desk.run(commandNamed("check")).run(commandNamed("check"));
+  assert.deepEqual(desk.shown, ["paragraph: a", "paragraph: b"]);
+});
+
+test("quotes and callouts go around what is selected, lists whole, and away again", () => {
+  const desk = new Desk([block("a"), block("b", "unordered-list-item"), block("c", "unordered-list-item")]).select([0, 0], [1, 0]);
+  desk.run(commandNamed("quote"));
+  assert.deepEqual(desk.shown, ["blockquote: a", "blockquote/unordered-list-item: b", "blockquote/unordered-list-item: c"]);
+  assert.equal(formattingOf(desk.state).quote, true);
+  desk.run(commandNamed("quote"));
+  assert.deepEqual(desk.shown, ["paragraph: a", "unordered-list-item: b", "unordered-list-item: c"]);
+
+  const callout = new Desk([block("a")]).run(commandNamed("callout"));
+  assert.deepEqual(callout.shown, ["aside: a"]);
+  assert.equal(formattingOf(callout.state).block, "callout");
+  assert.deepEqual(callout.run(commandNamed("heading", 2)).shown, ["heading[level=2]: a"]);
+});
+
+test("Backspace at the beginning makes an ordinary paragraph first", () => {
+  for (const type of ["heading", "divider", "code-block", "blockquote", "aside", "unordered-list-item"]) {
+    const desk = new Desk([block("before"), block("a", type)]).select([1, 0], [1, 0]).run(back);
+    assert.deepEqual(desk.shown, ["paragraph: before", "paragraph: a"], type);
+    assert.deepEqual(desk.run(back).shown, ["paragraph: beforea"], type);
+  }
+});
+
+test("text is written low or high, not both", () => {
+  const desk = new Desk([block("H2O")]).select([0, 1], [0, 2]).run(commandNamed("superscript")).run(commandNamed("subscript"));
+  assert.deepEqual(desk.shown, ["paragraph: H<subscript>2</>O"]);
+  assert.deepEqual(formattingOf(desk.state).marks, ["subscript"]);
+});
+
+test("a mark is on only if all of the selection has it, and pressing it again completes it", () => {
+  const desk = new Desk([block("abcd")]).select([0, 0], [0, 2]).run(commandNamed("underline")).select([0, 0], [0, 4]);
+  assert.deepEqual(formattingOf(desk.state).marks, []);
+  assert.deepEqual(desk.run(commandNamed("underline")).shown, ["paragraph: <underline>abcd</>"]);
+  assert.deepEqual(desk.run(commandNamed("underline")).shown, ["paragraph: abcd"]);
+});
+
+test("a link is set, changed where the caret is in it, and removed", () => {
+  const desk = new Desk([block("see here now")]).select([0, 4], [0, 8]).run(commandNamed("link", "https://a.example/"));
+  assert.deepEqual(desk.shown, ["paragraph: see <link>here</> now"]);
+  desk.select([0, 6], [0, 6]);
+  assert.equal(formattingOf(desk.state).link, "https://a.example/");
+  desk.run(commandNamed("link", "https://b.example/"));
+  assert.equal(formattingOf(desk.state).link, "https://b.example/");
+  assert.deepEqual(desk.run(commandNamed("link", "")).shown, ["paragraph: see here now"]);
+  assert.deepEqual(new Desk([block("")]).run(commandNamed("link", "https://a.example/")).shown, ["paragraph: <link>https://a.example/</>"]);
+});
+
+test("no command replaces blocks whole", () => {
+  const before = replacements;
+  const page = () => [block("one"), block("two"), block("three", "unordered-list-item"), block("four", "heading", [], { level: 1 })];
+  const names = ["strong", "code", "bulleted", "numbered", "check", "quote", "callout", "code-block", "paragraph", "heading", "divider"];
+  for (const name of names) {
+    for (const [from, to] of [[0, 0], [0, 1], [1, 3], [2, 2], [3, 3]] as const) {
+      const desk = new Desk(page()).select([from, 0], [to, 2]).run(commandNamed(name, 2));
+      assert(desk.edits.every((edit) => edit.op !== "blocks"), `${name} from ${from} to ${to}: ${JSON.stringify(desk.edits)}`);
+    }
+  }
+  assert.equal(replacements, before);
+});
