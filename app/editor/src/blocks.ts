@@ -10,12 +10,17 @@ const containers = {
   "ordered-list-item": schema.nodes.list_item,
   blockquote: schema.nodes.blockquote,
   aside: schema.nodes.aside,
+  // A row's marker begins its first cell, too.
+  "table-row": schema.nodes.table_row,
+  "table-cell": schema.nodes.table_cell,
 } as const;
 type ContainerName = keyof typeof containers;
 
-const lists = new Map<string, NodeType>([
+/** What items of a kind that are neighbours have around them. */
+const groups = new Map<string, NodeType>([
   ["unordered-list-item", schema.nodes.bullet_list],
   ["ordered-list-item", schema.nodes.ordered_list],
+  ["table-row", schema.nodes.table],
 ]);
 
 /** Deeper nesting than this is kept, but shown flat: a hostile document must not exhaust the stack. */
@@ -38,9 +43,18 @@ function flattenInto(blocks: Block[], nodes: Fragment, path: string[], marked: b
     } else if (node.type === schema.nodes.bullet_list || node.type === schema.nodes.ordered_list) {
       const name = node.type === schema.nodes.bullet_list ? "unordered-list-item" : "ordered-list-item";
       node.forEach((item) => flattenInto(blocks, item.content, [...path, name], true));
+    } else if (node.type === schema.nodes.table) {
+      node.forEach((row) => flattenRow(blocks, row, [...path, "table-row"]));
     } else {
       flattenInto(blocks, node.content, [...path, node.type.name], true);
     }
+  });
+}
+
+function flattenRow(blocks: Block[], row: Node, path: string[]): void {
+  row.forEach((cell, _, index) => {
+    if (cell.attrs.implicit === true) flattenInto(blocks, cell.content, path, index === 0);
+    else flattenInto(blocks, cell.content, [...path, "table-cell"], true);
   });
 }
 
@@ -86,7 +100,7 @@ export function build(blocks: Block[]): Node[] {
   const top: (Node | Item)[] = [];
   const open: Item[] = [];
   for (const { shape, runs } of blocks) {
-    const nested = shape.parents.length <= deepest && shape.parents.every(isContainer);
+    const nested = shape.parents.length <= deepest && shape.parents.every((name, depth) => holds(name, shape.parents[depth - 1]));
     const path = nested ? shape.parents.filter(isContainer) : [];
     let shared = 0;
     while (shared < path.length && open[shared]?.name === path[shared]) shared++;
@@ -98,7 +112,7 @@ export function build(blocks: Block[]): Node[] {
     };
     for (const name of path.slice(shared)) enter(name);
     const content = inline(runs);
-    if (nested && !shape.isEmbed && isContainer(shape.type) && path.length < deepest) {
+    if (nested && !shape.isEmbed && holds(shape.type, path.at(-1)) && path.length < deepest) {
       enter(shape.type);
       open.at(-1)?.content.push(schema.nodes.paragraph.create({ data: shape.attrs }, content));
     } else {
@@ -113,6 +127,11 @@ function isContainer(name: string): name is ContainerName {
   return Object.hasOwn(containers, name);
 }
 
+/** Whether a block of this name can hold others where it stands: a cell only does in a row. */
+function holds(name: string, parent: string | undefined): name is ContainerName {
+  return isContainer(name) && (name !== "table-cell" || parent === "table-row");
+}
+
 function textblock(shape: Shape, nested: boolean, first: boolean, content: Fragment): Node {
   const data = shape.attrs;
   if (nested && !shape.isEmbed) {
@@ -124,28 +143,52 @@ function textblock(shape: Shape, nested: boolean, first: boolean, content: Fragm
   return schema.nodes.foreign.create({ shape: nested ? { ...shape, parents: [] } : shape, nested }, content);
 }
 
-/** Makes nodes of items; neighbours that are items of the same kind of list share one. */
+/** Makes nodes of items; neighbours that are items of the same kind of list, or rows, share one. */
 function close(content: (Node | Item)[]): Node[] {
   const nodes: Node[] = [];
-  let list: { type: NodeType; items: Node[] } | null = null;
-  const closeList = () => {
-    if (list !== null) nodes.push(list.type.create(null, list.items));
-    list = null;
+  let group: { type: NodeType; items: Node[] } | null = null;
+  const closeGroup = () => {
+    if (group !== null) nodes.push(group.type.create(null, group.items));
+    group = null;
   };
   for (const child of content) {
-    const listType = "name" in child ? lists.get(child.name) : undefined;
-    const node = "name" in child ? containers[child.name].create(null, close(child.content)) : child;
-    if (listType === undefined) {
-      closeList();
+    const groupType = "name" in child ? groups.get(child.name) : undefined;
+    const node = "name" in child ? closeItem(child) : child;
+    if (groupType === undefined) {
+      closeGroup();
       nodes.push(node);
     } else {
-      if ((list as { type: NodeType } | null)?.type !== listType) closeList();
-      list ??= { type: listType, items: [] };
-      list.items.push(node);
+      if ((group as { type: NodeType } | null)?.type !== groupType) closeGroup();
+      group ??= { type: groupType, items: [] };
+      group.items.push(node);
     }
   }
-  closeList();
+  closeGroup();
   return nodes;
+}
+
+function closeItem({ name, content }: Item): Node {
+  return containers[name].create(null, name === "table-row" ? cellsOf(content) : close(content));
+}
+
+/** What stands in a row but in no cell is shown in cells of its own. */
+function cellsOf(content: (Node | Item)[]): Node[] {
+  const cells: Node[] = [];
+  let loose: (Node | Item)[] = [];
+  const closeLoose = () => {
+    if (loose.length > 0) cells.push(schema.nodes.table_cell.create({ implicit: true }, close(loose)));
+    loose = [];
+  };
+  for (const child of content) {
+    if ("name" in child && child.name === "table-cell") {
+      closeLoose();
+      cells.push(closeItem(child));
+    } else {
+      loose.push(child);
+    }
+  }
+  closeLoose();
+  return cells;
 }
 
 /** A whole document, which is never without a block. */

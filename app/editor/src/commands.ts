@@ -8,6 +8,7 @@ import { textblockName } from "./blocks.ts";
 import { inTurn } from "./in_turn.ts";
 import { indent, isList, listKind, outdent, outOfLists, toggleList } from "./lists.ts";
 import { headingLevel, linkTarget, schema } from "./schema.ts";
+import { inTable, insertTable, tableCommands } from "./tables.ts";
 import type { Formatting } from "./types.ts";
 
 const { paragraph, heading, code_block, divider, blockquote, aside, list_item } = schema.nodes;
@@ -20,13 +21,14 @@ type Toggle = (typeof toggles)[number];
 /** The command of a name, or null if there is none. */
 export function commandNamed(name: string, value?: string | number): Command | null {
   if (isToggle(name)) return toggle(name);
+  if (isOfTable(name)) return tableCommands[name];
   switch (name) {
     case "bulleted":
     case "numbered":
     case "check":
-      return toggleList(name);
+      return outsideTables(toggleList(name));
     case "quote":
-      return toggleAround(blockquote);
+      return outsideTables(toggleAround(blockquote));
     case "paragraph":
       return plainAs(paragraph, {});
     case "heading":
@@ -34,9 +36,11 @@ export function commandNamed(name: string, value?: string | number): Command | n
     case "code-block":
       return plainAs(code_block, {});
     case "callout":
-      return inTurn([plainAs(paragraph, {}), around(aside)]);
+      return outsideTables(inTurn([plainAs(paragraph, {}), around(aside)]));
     case "divider":
-      return ruled;
+      return outsideTables(ruled);
+    case "table":
+      return insertTable;
     case "link":
       return linkTo(String(value ?? ""));
     case "undo":
@@ -63,6 +67,7 @@ export function formattingOf(state: EditorState): Formatting {
     level: block.type === heading ? headingLevel(block) : null,
     list: listKind(state),
     quote: within($head, blockquote),
+    table: inTable(state),
     link: linkAround(state)?.address ?? null,
     canUndo: undoDepth(state) > 0,
     canRedo: redoDepth(state) > 0,
@@ -73,6 +78,10 @@ export function formattingOf(state: EditorState): Formatting {
 
 function isToggle(name: string): name is Toggle {
   return toggles.includes(name as Toggle);
+}
+
+function isOfTable(name: string): name is keyof typeof tableCommands {
+  return Object.hasOwn(tableCommands, name);
 }
 
 function toggle(name: Toggle): Command {
@@ -147,7 +156,12 @@ function linkTo(address: string): Command {
 
 /** Out of lists and callouts, and a block of this type. */
 function plainAs(type: NodeType, data: { level?: number }): Command {
-  return inTurn([outOfLists, outOf(aside), setBlockType(type, { data })]);
+  return outsideTables(inTurn([outOfLists, outOf(aside), setBlockType(type, { data })]));
+}
+
+/** A cell begins with a paragraph, which carries its marker: text in it is not made another block. */
+function outsideTables(command: Command): Command {
+  return (state, dispatch, view) => !inTable(state) && command(state, dispatch, view);
 }
 
 function within($position: ResolvedPos, type: NodeType): boolean {

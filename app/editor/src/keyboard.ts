@@ -1,4 +1,4 @@
-// What keys do. Escape lets the next Tab leave the editor even from within a list.
+// What keys do. Escape lets the next Tab leave the editor even from within a list or a table.
 import { baseKeymap, chainCommands, createParagraphNear, liftEmptyBlock, newlineInCode, setBlockType, splitBlock } from "prosemirror-commands";
 import { redo, undo } from "prosemirror-history";
 import { undoInputRule } from "prosemirror-inputrules";
@@ -8,6 +8,7 @@ import { type Command, Plugin } from "prosemirror-state";
 import { commandNamed, outOf } from "./commands.ts";
 import { indent, inList, outdent, splitItem, toggleChecked } from "./lists.ts";
 import { schema } from "./schema.ts";
+import { belowTable, emptyCells, goToCell } from "./tables.ts";
 
 const { list_item, paragraph, heading, divider, code_block, blockquote, aside } = schema.nodes;
 
@@ -41,11 +42,11 @@ const leaveCode: Command = (state, dispatch) => {
 export const enter = chainCommands(leaveCode, newlineInCode, splitItem, createParagraphNear, liftEmptyBlock, splitBlock);
 
 /** What Backspace does before it deletes. */
-export const backspace = chainCommands(undoInputRule, plainAtStart);
+export const backspace = chainCommands(undoInputRule, emptyCells, plainAtStart);
 
 export function keyboard(): Plugin[] {
   let leaving = false;
-  const tab = (command: Command): Command => (state, dispatch, view) => !leaving && inList(command)(state, dispatch, view);
+  const tab = (...commands: Command[]): Command => (state, dispatch, view) => !leaving && chainCommands(...commands)(state, dispatch, view);
   const named = (name: string, value?: number) => commandNamed(name, value) as Command;
   const escape = new Plugin({
     props: {
@@ -78,8 +79,10 @@ export function keyboard(): Plugin[] {
     "Mod-Enter": toggleChecked,
     "Shift-Enter": lineBreak,
     Backspace: backspace,
-    Tab: tab(indent),
-    "Shift-Tab": tab(outdent),
+    Tab: tab(inList(indent), goToCell(1)),
+    "Shift-Tab": tab(inList(outdent), goToCell(-1)),
+    ArrowDown: belowTable,
+    Delete: emptyCells,
     "Mod-Alt-0": named("paragraph"),
     "Mod-Alt-1": named("heading", 1),
     "Mod-Alt-2": named("heading", 2),

@@ -14,6 +14,7 @@ import { readable } from "./paste.ts";
 import { pointOf, positionOf } from "./points.ts";
 import { remoteMeta, remoteTransaction } from "./remote.ts";
 import type { Block, Cursor, Handle, Options } from "./types.ts";
+import { tableHeadings } from "./tables.ts";
 import { typing } from "./typing.ts";
 
 function mount(host: HTMLElement, options: Options): Handle {
@@ -26,6 +27,7 @@ function mount(host: HTMLElement, options: Options): Handle {
     ...keyboard(),
     history(),
     canonicalForm(),
+    tableHeadings(),
     checkboxes(options.done, () => editable),
     cursors(),
     composition((active) => {

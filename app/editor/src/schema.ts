@@ -79,6 +79,23 @@ const nodes = {
   blockquote: { content: "block+", group: "block", defining: true, parseDOM: [{ tag: "blockquote" }], toDOM: () => ["blockquote", 0] },
   aside: { content: "block+", group: "block", defining: true, parseDOM: [{ tag: "aside" }], toDOM: () => ["aside", 0] },
 
+  table: {
+    content: "table_row+",
+    group: "block",
+    isolating: true,
+    parseDOM: [{ tag: "table" }],
+    toDOM: () => ["div", { class: "table-scroll" }, ["table", ["tbody", 0]]],
+  },
+  table_row: { content: "table_cell+", parseDOM: [{ tag: "tr" }], toDOM: () => ["tr", 0] },
+  // `implicit`: a cell without a marker of its own. The first one in a row is, for the row's marker begins it, too.
+  table_cell: {
+    content: "block+",
+    attrs: { implicit: { default: false } },
+    isolating: true,
+    parseDOM: [{ tag: "td" }, { tag: "th" }],
+    toDOM: () => ["td", 0],
+  },
+
   text: {},
 } satisfies Record<string, NodeSpec>;
 

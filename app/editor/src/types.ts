@@ -52,6 +52,8 @@ export type Formatting = {
   level: number | null;
   list: ListKind | null;
   quote: boolean;
+  /** Whether the selection begins in a table. */
+  table: boolean;
   /** The address of the link the caret is in. */
   link: string | null;
   canUndo: boolean;
@@ -85,7 +87,8 @@ export type Handle = {
   /** Whether the person may change something; the undo history stays. */
   setEditable(editable: boolean): void;
   /** strong, em, underline, strikethrough, code, highlight, subscript, superscript, bulleted, numbered, check, quote, paragraph,
-   * heading (value: level), code-block, callout, divider, link (value: the address, or nothing to remove it), undo, redo, indent,
+   * heading (value: level), code-block, callout, divider, table, row-above, row-below, column-before,
+   * column-after, delete-row, delete-column, delete-table, header-row, link (value: the address, or nothing to remove it), undo, redo, indent,
    * outdent. */
   command(name: string, value?: string | number): void;
   focus(): void;

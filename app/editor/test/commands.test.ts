@@ -11,6 +11,7 @@ import { editsOf, replacements } from "../src/edits.ts";
 import { backspace, enter } from "../src/keyboard.ts";
 import { toggleChecked } from "../src/lists.ts";
 import { positionOf } from "../src/points.ts";
+import { emptyCells, goToCell } from "../src/tables.ts";
 import { typing } from "../src/typing.ts";
 import type { Block, Edit, Marks } from "../src/types.ts";
 
@@ -178,6 +179,68 @@ test("a link is set, changed where the caret is in it, and removed", () => {
   assert.deepEqual(new Desk([block("")]).run(commandNamed("link", "https://a.example/")).shown, ["paragraph: <link>https://a.example/</>"]);
 });
 
+/** A table as text: rows under each other, the headings' row with a star. */
+function tableOf(desk: Desk): string {
+  const table = desk.state.doc.content.content.find((node) => node.type.name === "table");
+  const rows = (table?.content.content ?? []).map((row) => {
+    const cells = row.content.content.map((cell) => cell.textBetween(0, cell.content.size, "+"));
+    const header = (row.firstChild?.firstChild?.attrs.data as { header?: boolean }).header === true;
+    return `${header ? "*" : ""}${cells.join("|")}`;
+  });
+  return rows.join(" / ");
+}
+
+/** A page with a table of letters, row by row, and the caret at the end of a cell. */
+function tableDesk(rows: string[][], block: number): Desk {
+  const blocks = rows.flatMap((row, r) =>
+    row.map((text, column): Block => ({
+      shape: column > 0 ? shape("table-cell", ["table-row"]) : shape("table-row", [], r === 0 ? { header: true } : {}),
+      runs: [{ text, marks: {} }],
+    })),
+  );
+  return new Desk([...blocks, ...[{ shape: shape("paragraph"), runs: [{ text: "after", marks: {} }] }]], block);
+}
+
+const abcd = [["a", "b"], ["c", "d"]];
+
+test("a table takes an empty line's place, with a line below it, and Tab leads through it", () => {
+  const desk = new Desk([block("")]).run(commandNamed("table")).type("name").run(goToCell(1)).type("age");
+  assert.equal(tableOf(desk), "*name|age| / || / ||");
+  assert.equal(desk.shown.at(-1), "paragraph: ");
+  assert.equal(formattingOf(desk.state).table, true);
+  for (let i = 0; i < 8; i++) desk.run(goToCell(1));
+  assert.equal(tableOf(desk.type("new")), "*name|age| / || / || / new||");
+  assert.equal(tableOf(desk.run(goToCell(-1)).type("old")), "*name|age| / || / ||old / new||");
+});
+
+test("rows and columns come and go, and the headings stay", () => {
+  const after = (at: number, ...names: string[]) => tableOf(names.reduce((desk, name) => desk.run(commandNamed(name)), tableDesk(abcd, at)));
+  assert.equal(after(0, "row-above"), "| / *a|b / c|d");
+  assert.equal(after(0, "row-below"), "*a|b / | / c|d");
+  assert.equal(after(0, "column-before"), "*|a|b / |c|d");
+  assert.equal(after(0, "column-after"), "*a||b / c||d");
+  assert.equal(after(3, "column-after"), "*a|b| / c|d|");
+  assert.equal(after(0, "delete-row"), "c|d");
+  assert.equal(after(2, "delete-row"), "*a|b");
+  assert.equal(after(2, "delete-column"), "*b / d");
+  assert.equal(after(3, "delete-column"), "*a / c");
+  assert.equal(after(3, "delete-column", "delete-row"), "*a");
+  assert.equal(after(3, "delete-column", "delete-column"), "");
+  assert.equal(after(3, "header-row"), "a|b / c|d");
+  assert.equal(after(3, "header-row", "header-row"), "*a|b / c|d");
+  assert.equal(after(3, "delete-table"), "");
+});
+
+test("what is deleted over several cells leaves the table", () => {
+  assert.equal(tableOf(tableDesk(abcd, 0).select([0, 0], [3, 0]).run(emptyCells)), "*| / |d");
+  assert.equal(tableOf(tableDesk(abcd, 3).select([3, 1], [1, 1]).run(back)), "*a|b / |");
+});
+
+test("Backspace at the beginning of a cell does not join it with the one before", () => {
+  const desk = tableDesk(abcd, 0).select([1, 0], [1, 0]);
+  back(desk.state, () => assert.fail("nothing is deleted"));
+});
+
 test("no command replaces blocks whole", () => {
   const before = replacements;
   const page = () => [block("one"), block("two"), block("three", "unordered-list-item"), block("four", "heading", [], { level: 1 })];
@@ -187,6 +250,9 @@ test("no command replaces blocks whole", () => {
       const desk = new Desk(page()).select([from, 0], [to, 2]).run(commandNamed(name, 2));
       assert(desk.edits.every((edit) => edit.op !== "blocks"), `${name} from ${from} to ${to}: ${JSON.stringify(desk.edits)}`);
     }
+  }
+  for (const name of ["row-above", "row-below", "column-before", "column-after", "delete-row", "delete-column"]) {
+    for (const at of [1, 2, 3]) tableDesk(abcd, at).run(commandNamed(name));
   }
   assert.equal(replacements, before);
 });

@@ -13,6 +13,7 @@ import { backspace, enter } from "../src/keyboard.ts";
 import { toggleChecked } from "../src/lists.ts";
 import { countBlocks, positionOf } from "../src/points.ts";
 import { schema } from "../src/schema.ts";
+import { belowTable, emptyCells, goToCell } from "../src/tables.ts";
 import type { Block, Edit } from "../src/types.ts";
 import { applyToUnits, blocksOf, type Random, random, randomBlocks, unitsOf } from "./random.ts";
 
@@ -140,6 +141,9 @@ const commands: ((r: Random) => Command)[] = [
   (r) => commandNamed("heading", 1 + r.below(3)) as Command,
   (r) => commandNamed(r.pick(["check", "check", "quote", "callout", "code-block", "divider"])) as Command,
   () => toggleChecked,
+  (r) => commandNamed(r.pick(["table", "row-above", "row-below", "delete-row", "delete-table", "header-row"])) as Command,
+  (r) => commandNamed(r.pick(["column-before", "column-after", "delete-column"])) as Command,
+  (r) => chainCommands(goToCell(1), belowTable, emptyCells, typing(r.pick(["c", "d"]))),
   () => commandNamed("strong") as Command,
   (r) => commandNamed(r.pick(["underline", "strikethrough", "code", "highlight", "subscript", "superscript"])) as Command,
   (r) => commandNamed("link", r.pick(["https://example.org/", ""])) as Command,

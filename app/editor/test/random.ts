@@ -16,9 +16,9 @@ export function random(seed: number): Random {
 }
 
 const types = ["paragraph", "paragraph", "unordered-list-item", "ordered-list-item", "unordered-list-item", "heading"];
-const hostileTypes = [...types, "code-block", "blockquote", "aside", "image", "callout", "toString", ""];
+const hostileTypes = [...types, "table-row", "table-cell", "table-cell", "divider", "code-block", "blockquote", "aside", "image", "callout", "toString", ""];
 const parentNames = ["unordered-list-item", "unordered-list-item", "ordered-list-item"];
-const hostileParents = [...parentNames, "blockquote", "aside", "paragraph", "callout"];
+const hostileParents = [...parentNames, "table-row", "table-cell", "blockquote", "aside", "paragraph", "callout"];
 const hostileAttributes = [{}, { id: "x" }, { level: 2 }, { level: 9 }, { level: "two" }, { level: null, id: 7 }, { a: true, b: null }];
 
 export function randomShape(r: Random, hostile: boolean): Shape {
@@ -59,7 +59,17 @@ function key(marks: Marks): string {
 }
 
 export function randomBlocks(r: Random, hostile: boolean): Block[] {
+  if (r.below(4) === 0) return randomTable(r, hostile);
   return Array.from({ length: 1 + r.below(8) }, () => ({ shape: randomShape(r, hostile), runs: randomRuns(r, hostile) }));
+}
+
+function randomTable(r: Random, hostile: boolean): Block[] {
+  const columns = 1 + r.below(3);
+  const cell = (column: number): Shape => ({ type: column > 0 ? "table-cell" : "table-row", parents: column > 0 ? ["table-row"] : [], attrs: {}, isEmbed: false });
+  return Array.from({ length: columns * (1 + r.below(3)) }, (_, i): Block => {
+    const torn = hostile && r.below(6) === 0;
+    return { shape: torn ? randomShape(r, true) : cell(i % columns), runs: randomRuns(r, hostile) };
+  });
 }
 
 export type Unit = { shape: Shape } | { letter: string; marks: Marks };

@@ -154,6 +154,15 @@ pub(crate) fn LinkIcon() -> impl IntoView {
 }
 
 #[component]
+pub(crate) fn TableIcon() -> impl IntoView {
+    view! {
+        <svg class="icon" viewBox="0 0 24 24" aria-hidden="true">
+            <path d="M4 5.5h16v13H4z M4 10h16 M4 14.5h16 M12 5.5v13" />
+        </svg>
+    }
+}
+
+#[component]
 pub(crate) fn UndoIcon() -> impl IntoView {
     view! {
         <svg class="icon icon-directed" viewBox="0 0 24 24" aria-hidden="true">

@@ -46,6 +46,8 @@ pub(crate) struct Formatting {
     pub(crate) level: Option<u8>,
     pub(crate) list: Option<List>,
     pub(crate) quote: bool,
+    /// Whether the selection begins in a table.
+    pub(crate) table: bool,
     /// Where the link leads that the caret is in.
     pub(crate) link: Option<String>,
     pub(crate) can_undo: bool,
@@ -94,6 +96,20 @@ pub(crate) struct RemoteCursor {
     pub(crate) head: Point,
 }
 
+/// What is done with the table around the caret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum TableCommand {
+    RowAbove,
+    RowBelow,
+    ColumnBefore,
+    ColumnAfter,
+    HeaderRow,
+    DeleteRow,
+    DeleteColumn,
+    DeleteTable,
+}
+
 /// What the toolbar asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum EditorCommand {
@@ -102,6 +118,9 @@ pub(crate) enum EditorCommand {
     Style(Style),
     Quote,
     Divider,
+    /// A new one.
+    Table,
+    InTable(TableCommand),
     /// Leads to an address; nowhere any more, if that is empty.
     Link(String),
     Undo,
@@ -175,6 +194,8 @@ impl Editor {
             EditorCommand::Style(Style::Callout) => ("callout".into(), JsValue::UNDEFINED),
             EditorCommand::Quote => ("quote".into(), JsValue::UNDEFINED),
             EditorCommand::Divider => ("divider".into(), JsValue::UNDEFINED),
+            EditorCommand::Table => ("table".into(), JsValue::UNDEFINED),
+            EditorCommand::InTable(command) => (to_js(&command)?, JsValue::UNDEFINED),
             EditorCommand::Link(address) => ("link".into(), address.into()),
             EditorCommand::Undo => ("undo".into(), JsValue::UNDEFINED),
             EditorCommand::Redo => ("redo".into(), JsValue::UNDEFINED),

@@ -21,7 +21,10 @@ pub(super) fn LinkDialog(open: Open, linking: RwSignal<Option<String>>, address:
     };
     let set = move |event: SubmitEvent| {
         event.prevent_default();
-        let typed = field.get_untracked().map(|field| field.value()).unwrap_or_default();
+        let typed = field
+            .get_untracked()
+            .map(|field| field.value())
+            .unwrap_or_default();
         match address_of(&typed) {
             Some(address) => lead_to(address),
             None => is_none.set(true),
@@ -87,7 +90,9 @@ fn address_of(typed: &str) -> Option<String> {
         !scheme.is_empty() && scheme.chars().all(letters)
     });
     match scheme {
-        Some((scheme, rest)) if ["http", "https", "mailto", "tel"].contains(&scheme.to_ascii_lowercase().as_str()) => {
+        Some((scheme, rest))
+            if ["http", "https", "mailto", "tel"].contains(&scheme.to_ascii_lowercase().as_str()) =>
+        {
             (!rest.trim_matches('/').is_empty()).then(|| typed.to_owned())
         }
         // A port, as in `localhost:8080`.
@@ -115,7 +120,15 @@ mod tests {
 
     #[wasm_bindgen_test(unsupported = test)]
     fn what_would_run_or_leads_nowhere_is_no_address() {
-        for typed in ["", "  ", "javascript:alert(1)", "data:text/html,x", "two words", "https://", "file:///etc"] {
+        for typed in [
+            "",
+            "  ",
+            "javascript:alert(1)",
+            "data:text/html,x",
+            "two words",
+            "https://",
+            "file:///etc",
+        ] {
             assert_eq!(address_of(typed), None, "{typed}");
         }
     }

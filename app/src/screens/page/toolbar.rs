@@ -1,6 +1,5 @@
 //! The toolbar `Formatting`. One stop for the Tab key; arrow keys go from button to button.
 
-use leptos::html::Div;
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 use web_sys::{HtmlElement, KeyboardEvent, MouseEvent};
@@ -8,33 +7,35 @@ use web_sys::{HtmlElement, KeyboardEvent, MouseEvent};
 use super::Open;
 use super::link_dialog::LinkDialog;
 use crate::components::icon::{
-    BulletedListIcon, CheckListIcon, CodeIcon, DividerIcon, HighlightIcon, LinkIcon, NumberedListIcon, QuoteIcon,
-    RedoIcon, UndoIcon,
+    BulletedListIcon, CheckListIcon, CodeIcon, DividerIcon, HighlightIcon, LinkIcon, NumberedListIcon,
+    QuoteIcon, RedoIcon, TableIcon, UndoIcon,
 };
 use crate::messages::say;
-use crate::page::editor::{EditorCommand, Formatting, List, Style, TextMark};
+use crate::page::editor::{EditorCommand, Formatting, List, Style, TableCommand, TextMark};
 
 #[component]
 pub(super) fn Toolbar(open: Open) -> impl IntoView {
     let formatting = RwSignal::from(open.with_value(|session| session.formatting.clone()));
-    let toolbar = NodeRef::<Div>::new();
-    let on_key = move |event: KeyboardEvent| {
-        if let Some(toolbar) = toolbar.get_untracked()
-            && let Some(step) = step_of(&event.key())
-            && go(&toolbar, step)
-        {
-            event.prevent_default();
-        }
-    };
     let is = move |read: fn(&Formatting) -> bool| Memo::new(move |_| formatting.with(read));
     let mark = move |mark: TextMark| Memo::new(move |_| formatting.with(|now| now.marks.contains(&mark)));
     let list = move |list: List| Memo::new(move |_| formatting.with(|now| now.list == Some(list)));
+    let in_table = is(|now| now.table);
     let linking = RwSignal::new(None::<String>);
     let letters = [
         (say().bold(), TextMark::Strong, "B", "letter letter-bold"),
         (say().italic(), TextMark::Em, "I", "letter letter-italic"),
-        (say().underline(), TextMark::Underline, "U", "letter letter-underline"),
-        (say().strikethrough(), TextMark::Strikethrough, "S", "letter letter-strike"),
+        (
+            say().underline(),
+            TextMark::Underline,
+            "U",
+            "letter letter-underline",
+        ),
+        (
+            say().strikethrough(),
+            TextMark::Strikethrough,
+            "S",
+            "letter letter-strike",
+        ),
         (say().subscript(), TextMark::Subscript, "x₂", "letter"),
         (say().superscript(), TextMark::Superscript, "x²", "letter"),
     ]
@@ -48,7 +49,7 @@ pub(super) fn Toolbar(open: Open) -> impl IntoView {
         }
     });
     view! {
-        <div class="toolbar" role="toolbar" aria-label=say().formatting() node_ref=toolbar on:keydown=on_key>
+        <div class="toolbar" role="toolbar" aria-label=say().formatting() on:keydown=step_along>
             <StyleSelect open />
             <Gap />
             {letters.into_iter().collect_view()}
@@ -87,8 +88,11 @@ pub(super) fn Toolbar(open: Open) -> impl IntoView {
             <Toggle open name=say().quote() command=EditorCommand::Quote pressed=is(|now| now.quote)>
                 <QuoteIcon />
             </Toggle>
-            <Action open name=say().divider() command=EditorCommand::Divider disabled=Memo::new(|_| false)>
+            <Action open name=say().divider() command=EditorCommand::Divider disabled=in_table>
                 <DividerIcon />
+            </Action>
+            <Action open name=say().table() command=EditorCommand::Table disabled=in_table>
+                <TableIcon />
             </Action>
             <Gap />
             <Action open name=say().undo() command=EditorCommand::Undo disabled=is(|now| !now.can_undo)>
@@ -98,7 +102,41 @@ pub(super) fn Toolbar(open: Open) -> impl IntoView {
                 <RedoIcon />
             </Action>
         </div>
+        {move || in_table.get().then(|| view! { <TableTools open /> })}
         {move || linking.get().map(|address| view! { <LinkDialog open linking address /> })}
+    }
+}
+
+/// What there is to do with a table while the caret is in it.
+#[component]
+fn TableTools(open: Open) -> impl IntoView {
+    let tools = [
+        (TableCommand::RowAbove, say().row_above()),
+        (TableCommand::RowBelow, say().row_below()),
+        (TableCommand::ColumnBefore, say().column_before()),
+        (TableCommand::ColumnAfter, say().column_after()),
+        (TableCommand::HeaderRow, say().header_row()),
+        (TableCommand::DeleteRow, say().delete_row()),
+        (TableCommand::DeleteColumn, say().delete_column()),
+        (TableCommand::DeleteTable, say().delete_table()),
+    ]
+    .map(|(command, name)| {
+        view! {
+            <button
+                type="button"
+                class="tool tool-worded"
+                tabindex=if command == TableCommand::RowAbove { "0" } else { "-1" }
+                on:mousedown=keep_focus
+                on:click=move |_| open.get_value().command(EditorCommand::InTable(command))
+            >
+                {name}
+            </button>
+        }
+    });
+    view! {
+        <div class="toolbar toolbar-table" role="toolbar" aria-label=say().table_tools() on:keydown=step_along>
+            {tools.into_iter().collect_view()}
+        </div>
     }
 }
 
@@ -246,6 +284,19 @@ fn Action(
 /// The text stays selected while its formatting is changed by mouse.
 fn keep_focus(event: MouseEvent) {
     event.prevent_default();
+}
+
+/// Arrow keys go from tool to tool.
+fn step_along(event: KeyboardEvent) {
+    let toolbar = event
+        .current_target()
+        .and_then(|target| target.dyn_into::<HtmlElement>().ok());
+    if let Some(toolbar) = toolbar
+        && let Some(step) = step_of(&event.key())
+        && go(&toolbar, step)
+    {
+        event.prevent_default();
+    }
 }
 
 /// Where an arrow key leads.

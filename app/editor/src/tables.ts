@@ -1,0 +1,254 @@
+// Tables. A row's first cell is the row's own: what begins it is the row's marker, so deleting the first column gives each row
+// the cell that was its second.
+import type { Node, ResolvedPos } from "prosemirror-model";
+import { type Command, type EditorState, Plugin, PluginKey, Selection, TextSelection, type Transaction } from "prosemirror-state";
+import { Decoration, DecorationSet } from "prosemirror-view";
+import { beginsItem } from "./blocks.ts";
+import { changedChildren, childStart } from "./edits.ts";
+import { schema } from "./schema.ts";
+
+const { paragraph, table, table_row, table_cell, list_item } = schema.nodes;
+
+/** What a new table has, its row of headings included. */
+const newRows = 3;
+const newColumns = 3;
+
+/** Where in a table a place is. `start` is before the table. */
+type Cell = { table: Node; start: number; row: number; column: number };
+
+/** The cell of the innermost table around a place. */
+function cellAround($position: ResolvedPos): Cell | null {
+  for (let depth = $position.depth; depth > 1; depth--) {
+    if ($position.node(depth).type !== table_cell) continue;
+    return { table: $position.node(depth - 2), start: $position.before(depth - 2), row: $position.index(depth - 2), column: $position.index(depth - 1) };
+  }
+  return null;
+}
+
+export function inTable({ selection }: EditorState): boolean {
+  return cellAround(selection.$from) !== null;
+}
+
+/** The position before a row, or before the end of the table. */
+function rowStart({ table, start }: Cell, row: number): number {
+  return start + 1 + childStart(table, row);
+}
+
+function cellStart(cell: Cell, row: number, column: number): number {
+  return rowStart(cell, row) + 1 + childStart(cell.table.child(row), column);
+}
+
+function newCell(first: boolean, header = false): Node {
+  return table_cell.create({ implicit: first }, paragraph.create({ data: first && header ? { header: true } : {} }));
+}
+
+function newRow(columns: number, header = false): Node {
+  return table_row.create(null, Array.from({ length: columns }, (_, column) => newCell(column === 0, header)));
+}
+
+/** Whether a row is one of headings, as the paragraph says that carries its marker. */
+function isHeader(row: Node): boolean {
+  const first = row.child(0);
+  const begin = first.child(0);
+  return first.attrs.implicit === true && beginsItem(begin) && (begin.attrs.data as { header?: unknown }).header === true;
+}
+
+/** A new table under the block the caret is in, or in its place if that is empty. */
+export const insertTable: Command = (state, dispatch) => {
+  const { $from } = state.selection;
+  for (let depth = $from.depth; depth > 0; depth--) if ([list_item, table_cell].includes($from.node(depth).type)) return false;
+  const made = table.create(null, Array.from({ length: newRows }, (_, row) => newRow(newColumns, row === 0)));
+  const empty = $from.parent.type === paragraph && $from.parent.content.size === 0;
+  const [from, to] = empty ? [$from.before(), $from.after()] : [$from.after(), $from.after()];
+  const tr = state.tr;
+  // Below a table there is a place to go on writing, and two tables are not one.
+  const next = state.doc.resolve(to).nodeAfter;
+  tr.replaceWith(from, to, next === null || next.type === table ? [made, paragraph.create()] : [made]);
+  if (tr.doc.resolve(from).nodeBefore?.type === table) tr.insert(from, paragraph.create());
+  const first = tr.doc.resolve(tr.mapping.map(from, -1));
+  dispatch?.(tr.setSelection(Selection.near(first, 1)).scrollIntoView());
+  return true;
+};
+
+/** What the menu of a table can do, by the names of its commands. */
+export const tableCommands = {
+  "row-above": inCell((tr, cell) => {
+    // Above the headings comes a row that is none.
+    tr.insert(rowStart(cell, cell.row), newRow(columns(cell)));
+  }),
+  "row-below": inCell((tr, cell) => {
+    tr.insert(rowStart(cell, cell.row + 1), newRow(columns(cell)));
+  }),
+  "column-before": inCell((tr, cell) => eachRow(cell, (row) => addCell(tr, cell, row, cell.column))),
+  "column-after": inCell((tr, cell) => eachRow(cell, (row) => addCell(tr, cell, row, cell.column + 1))),
+  "delete-row": inCell((tr, cell) => {
+    if (cell.table.childCount === 1) removeTable(tr, cell);
+    else tr.delete(rowStart(cell, cell.row), rowStart(cell, cell.row + 1));
+  }),
+  "delete-column": inCell((tr, cell) => {
+    if (columns(cell) === 1) removeTable(tr, cell);
+    else eachRow(cell, (row) => removeCell(tr, cell, row));
+  }),
+  "delete-table": inCell(removeTable),
+  "header-row": inCell((tr, cell) => {
+    const first = cell.table.child(0);
+    const begin = first.child(0).child(0);
+    const { header: _, ...others } = begin.attrs.data as Record<string, unknown>;
+    const data = isHeader(first) ? others : { ...others, header: true };
+    if (begin.type === paragraph) tr.setNodeMarkup(cellStart(cell, 0, 0) + 1, null, { ...begin.attrs, data });
+  }),
+} satisfies Record<string, Command>;
+
+function inCell(change: (tr: Transaction, cell: Cell) => void): Command {
+  return (state, dispatch) => {
+    const cell = cellAround(state.selection.$from);
+    if (cell === null) return false;
+    if (dispatch !== undefined) {
+      const tr = state.tr;
+      change(tr, cell);
+      stay(tr, cell);
+      dispatch(tr.scrollIntoView());
+    }
+    return true;
+  };
+}
+
+/** Whoever was in a cell that went is in the one that took its place. */
+function stay(tr: Transaction, { start, row, column }: Cell): void {
+  const left = tr.doc.nodeAt(start);
+  if (left?.type !== table || cellAround(tr.selection.$from)?.start === start) return;
+  const cell = { table: left, start, row: Math.min(row, left.childCount - 1), column };
+  const last = left.child(cell.row).childCount - 1;
+  tr.setSelection(Selection.near(tr.doc.resolve(cellStart(cell, cell.row, Math.min(column, last)) + 1), 1));
+}
+
+/** As many as the longest row has: a merge can leave shorter ones. */
+function columns({ table }: Cell): number {
+  let most = 0;
+  table.forEach((row) => void (most = Math.max(most, row.childCount)));
+  return most;
+}
+
+/** The last first, so that the places of those before stay. */
+function eachRow({ table }: Cell, change: (row: number) => void): void {
+  for (let row = table.childCount - 1; row >= 0; row--) change(row);
+}
+
+function addCell(tr: Transaction, cell: Cell, row: number, column: number): void {
+  const node = cell.table.child(row);
+  const at = Math.min(column, node.childCount);
+  if (at > 0) {
+    tr.insert(cellStart(cell, row, at), newCell(false));
+    return;
+  }
+  // The row's marker stays where it is, at the beginning; what was in its cell goes on as the second.
+  const start = cellStart(cell, row, 0);
+  const header = isHeader(node);
+  if (node.child(0).attrs.implicit === true) tr.setNodeMarkup(start, null, { implicit: false });
+  if (header) tr.setNodeMarkup(start + 1, null, { data: {}, explicit: false });
+  tr.insert(start, newCell(true, header));
+}
+
+function removeCell(tr: Transaction, cell: Cell, row: number): void {
+  const node = cell.table.child(row);
+  if (cell.column >= node.childCount) return;
+  const start = cellStart(cell, row, cell.column);
+  if (node.childCount === 1) {
+    tr.replaceWith(start + 1, start + node.nodeSize - 3, paragraph.create({ data: node.child(0).child(0).attrs.data }));
+    return;
+  }
+  const header = isHeader(node);
+  tr.delete(start, start + node.child(cell.column).nodeSize);
+  if (cell.column > 0) return;
+  const begin = tr.doc.nodeAt(start + 1);
+  tr.setNodeMarkup(start, null, { implicit: true });
+  if (header && begin !== null && begin.type === paragraph) tr.setNodeMarkup(start + 1, null, { ...begin.attrs, data: { header: true } });
+}
+
+function removeTable(tr: Transaction, { start, table }: Cell): void {
+  tr.replaceWith(start, start + table.nodeSize, paragraph.create());
+  tr.setSelection(TextSelection.create(tr.doc, start + 1));
+}
+
+/** Goes to another cell, in the order in which one reads. Behind the last there is a new row. */
+export function goToCell(step: 1 | -1): Command {
+  return (state, dispatch, view) => {
+    const cell = cellAround(state.selection.$from);
+    if (cell === null) return false;
+    let { row, column } = cell;
+    column += step;
+    if (column < 0) column = (cell.table.maybeChild(--row)?.childCount ?? 0) - 1;
+    else if (column >= cell.table.child(row).childCount) (row++, (column = 0));
+    if (row < 0) return true;
+    if (row < cell.table.childCount) {
+      const inside = state.doc.resolve(cellStart(cell, row, column) + 1);
+      dispatch?.(state.tr.setSelection(Selection.near(inside, 1)).scrollIntoView());
+      return true;
+    }
+    return tableCommands["row-below"](state, dispatch && ((tr) => {
+      dispatch(tr.setSelection(Selection.near(tr.doc.resolve(rowStart(cell, row)), 1)));
+    }), view);
+  };
+}
+
+/** From a table that ends the page, down leads to a new line. */
+export const belowTable: Command = (state, dispatch, view) => {
+  const { $head, empty } = state.selection;
+  const cell = cellAround($head);
+  if (!empty || cell === null || cell.row < cell.table.childCount - 1) return false;
+  const end = cell.start + cell.table.nodeSize;
+  if (state.doc.resolve(end).nodeAfter !== null || view?.endOfTextblock("down") === false) return false;
+  const tr = state.tr.insert(end, paragraph.create());
+  dispatch?.(tr.setSelection(TextSelection.create(tr.doc, end + 1)).scrollIntoView());
+  return true;
+};
+
+/** Deleting a selection over several cells empties them, and leaves the table. */
+export const emptyCells: Command = (state, dispatch) => {
+  const { $from, $to, from, to } = state.selection;
+  const depth = $from.sharedDepth(to);
+  const shared = $from.node(depth).type;
+  if (shared !== table && shared !== table_row) return false;
+  const tr = state.tr;
+  const texts: [number, number][] = [];
+  state.doc.nodesBetween(from, to, (node, position) => {
+    if (node.isTextblock) texts.push([Math.max(from, position + 1), Math.min(to, position + 1 + node.content.size)]);
+    return !node.isTextblock;
+  });
+  for (const [start, end] of texts.reverse()) if (start < end) tr.delete(start, end);
+  dispatch?.(tr.setSelection(TextSelection.create(tr.doc, $from.pos <= $to.pos ? from : to)).scrollIntoView());
+  return true;
+};
+
+const key = new PluginKey<DecorationSet>("headings");
+
+/** Says of the cells of a row of headings what they are, to the eye and to a screen reader. */
+export function tableHeadings(): Plugin<DecorationSet> {
+  const headings = (doc: Node, from: number, to: number) => {
+    const found: Decoration[] = [];
+    doc.nodesBetween(from, to, (node, position) => {
+      if (node.type === table_row && isHeader(node)) {
+        node.forEach((cell, offset) => {
+          const start = position + 1 + offset;
+          found.push(Decoration.node(start, start + cell.nodeSize, { role: "columnheader", class: "heading" }));
+        });
+      }
+      return !node.isTextblock;
+    });
+    return found;
+  };
+  return new Plugin<DecorationSet>({
+    key,
+    state: {
+      init: (_, { doc }) => DecorationSet.create(doc, headings(doc, 0, doc.content.size)),
+      apply(tr, shown, _, { doc }) {
+        if (!tr.docChanged) return shown;
+        const changed = changedChildren(tr.before, doc);
+        const [from, to] = [childStart(doc, changed.from), childStart(doc, changed.afterTo)];
+        const mapped = shown.map(tr.mapping, doc);
+        return mapped.remove(mapped.find(from, to)).add(doc, headings(doc, from, to));
+      },
+    },
+    props: { decorations: (state) => key.getState(state) },
+  });
+}
