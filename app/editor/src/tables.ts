@@ -93,9 +93,10 @@ export const tableCommands = {
   "header-row": inCell((tr, cell) => {
     const first = cell.table.child(0);
     const begin = first.child(0).child(0);
+    if (begin.type !== paragraph) return;
     const { header: _, ...others } = begin.attrs.data as Record<string, unknown>;
     const data = isHeader(first) ? others : { ...others, header: true };
-    if (begin.type === paragraph) tr.setNodeMarkup(cellStart(cell, 0, 0) + 1, null, { ...begin.attrs, data });
+    tr.setNodeMarkup(cellStart(cell, 0, 0) + 1, null, { ...begin.attrs, data });
   }),
 } satisfies Record<string, Command>;
 
