@@ -323,7 +323,7 @@ impl Browser {
                while (texts.nextNode()) if (texts.currentNode.data.includes(part)) return texts.currentNode;
                throw new Error('the page has no ' + part);
              }};
-             const blockOf = (part) => textWith(part).parentElement.closest('p, h1, h2, h3, h4, h5, h6, li');
+             const blockOf = (part) => textWith(part).parentElement.closest('p, h1, h2, h3, h4, h5, h6, pre, .under, li');
              page.focus();
              {script}
              getSelection().removeAllRanges();
@@ -337,7 +337,8 @@ impl Browser {
         Ok(())
     }
 
-    /// What stands on the page, as plain elements: `<h1>…</h1><p>… <strong>…</strong></p>`. Others' carets are left out.
+    /// What stands on the page, as plain elements: `<h1>…</h1><p>… <strong>…</strong></p>`. Others' carets are left out; a box of a
+    /// check list is `☑` or `☐`.
     ///
     /// # Errors
     /// If there is no page.
@@ -346,6 +347,7 @@ impl Browser {
             const plain = (node) => {
               if (node.nodeType === Node.TEXT_NODE) return node.data;
               const inside = [...node.childNodes].map(plain).join('');
+              if (node.tagName === 'INPUT') return node.checked ? '☑' : '☐';
               if (node.ariaHidden === 'true' || ['BR', 'IMG'].includes(node.tagName)) return '';
               const tag = node.tagName.toLowerCase();
               return tag === 'span' ? inside : `<${tag}>${inside}</${tag}>`;

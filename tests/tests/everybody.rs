@@ -181,6 +181,25 @@ async fn every_screen_serves_everybody() -> Result<()> {
     jonas.wait_for_status("On the relay").await?;
 
     amina.press(&format!("Back to {CLASSROOM}")).await?;
+    amina.new_page("What we found").await?;
+    amina
+        .write("## Words\n**bold** *slanted* `code` ~~gone~~ ==seen== \n[] measure\ndraw\n\n> Rivers join.\n\n```depth = 4\n\n\n---Below the rule\n")
+        .await?;
+    amina.choose("Style", "Callout").await?;
+    amina.keys("Bring boots.").await?;
+    amina.go_behind("Below the rule").await?;
+    amina.press("Table").await?;
+    amina
+        .keys("Place\tDepth in metres\tWidth in metres at the place where we stood")
+        .await?;
+    amina.find("toolbar", "Table tools").await?;
+    look_at(&amina, "page-of-every-kind", found).await?;
+    amina.press("Link").await?;
+    amina.find("textbox", "Address").await?;
+    look_at(&amina, "page-link", found).await?;
+    amina.press("Cancel").await?;
+
+    amina.press(&format!("Back to {CLASSROOM}")).await?;
     amina.new_page("مياه النيل").await?;
     amina.write("يجري النهر من الجنوب إلى الشمال.").await?;
     amina.run("document.documentElement.dir = 'rtl'").await?;

@@ -1,0 +1,183 @@
+//! What a page is written with: every kind of block and mark, by mouse, by keys and as Markdown, and by two people at once.
+
+use tests::{Pair, Result, same_page, wait_until};
+use thirtyfour::Key;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn markdown_that_is_typed_becomes_formatting() -> Result<()> {
+    let pair = Pair::meet().await?;
+    let (amina, jonas) = (&pair.amina, &pair.jonas);
+    amina
+        .write(
+            "# Rivers\n**Long** and *wide*, `4 m`, ~~dry~~ ==full==\n- Tana\nAthi\n\n1. Weser\nElbe\n\n[] measure\ndraw\n\n\
+             > Panta rhei\n\n```let depth = 4;\n\n---Below",
+        )
+        .await?;
+    let expected = "<h1>Rivers</h1>\
+                    <p><strong>Long</strong> and <em>wide</em>, <code>4 m</code>, <s>dry</s> <mark>full</mark></p>\
+                    <ul><li><p>Tana</p></li><li><p>Athi</p></li></ul>\
+                    <ol><li><p>Weser</p></li><li><p>Elbe</p></li></ol>\
+                    <ul><li><p>☐measure</p></li><li><p>☐draw</p></li></ul>\
+                    <blockquote><p>Panta rhei</p></blockquote>\
+                    <pre><code>let depth = 4;</code></pre>\
+                    <div><hr></hr><div>Below</div></div>";
+    jonas.wait_for_page(expected).await?;
+    assert_eq!(same_page(&[amina, jonas]).await?, expected);
+
+    // It is there without a connection, too.
+    amina.wait_for_status("On the relay").await?;
+    pair.journey.link(0).cut();
+    amina.reload().await?;
+    amina.wait_for_page(expected).await?;
+    pair.part().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_toolbar_makes_and_unmakes_every_kind() -> Result<()> {
+    let pair = Pair::meet().await?;
+    let (amina, jonas) = (&pair.amina, &pair.jonas);
+    amina.write("one two").await?;
+    for (name, tag) in [
+        ("Bold", "strong"),
+        ("Italic", "em"),
+        ("Underline", "u"),
+        ("Strikethrough", "s"),
+        ("Code", "code"),
+        ("Highlight", "mark"),
+        ("Subscript", "sub"),
+        ("Superscript", "sup"),
+    ] {
+        amina.select("two").await?;
+        amina.press(name).await?;
+        jonas
+            .wait_for_page(&format!("<p>one <{tag}>two</{tag}></p>"))
+            .await?;
+        amina.press(name).await?;
+        jonas.wait_for_page("<p>one two</p>").await?;
+    }
+    for (name, whole) in [
+        ("Bulleted list", "<ul><li><p>one two</p></li></ul>"),
+        ("Numbered list", "<ol><li><p>one two</p></li></ol>"),
+        ("Check list", "<ul><li><p>☐one two</p></li></ul>"),
+        ("Quote", "<blockquote><p>one two</p></blockquote>"),
+    ] {
+        amina.go_behind("one two").await?;
+        amina.press(name).await?;
+        jonas.wait_for_page(whole).await?;
+        amina.press(name).await?;
+        wait_until("it is a paragraph again", async || {
+            Ok(jonas.page().await? == "<p>one two</p>")
+        })
+        .await?;
+    }
+    for (style, whole) in [
+        ("Heading 1", "<h1>one two</h1>"),
+        ("Heading 3", "<h3>one two</h3>"),
+        ("Code block", "<pre><code>one two</code></pre>"),
+        ("Callout", "<aside><p>one two</p></aside>"),
+        ("Paragraph", "<p>one two</p>"),
+    ] {
+        amina.choose("Style", style).await?;
+        jonas.wait_for_page(whole).await?;
+        same_page(&[amina, jonas]).await?;
+    }
+    pair.part().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn items_are_ticked_by_mouse_and_by_keys_and_both_see_it() -> Result<()> {
+    let pair = Pair::meet().await?;
+    let (amina, jonas) = (&pair.amina, &pair.jonas);
+    amina.write("[] measure\ndraw").await?;
+    jonas.wait_for_page("☐draw").await?;
+    jonas
+        .run("document.querySelector('[aria-label=Page] input[aria-label=Done]').click()")
+        .await?;
+    amina.wait_for_page("<p>☑measure</p>").await?;
+    amina.control(Key::Enter.value()).await?;
+    jonas
+        .wait_for_page("<p>☑measure</p></li><li><p>☑draw</p>")
+        .await?;
+    amina.control(Key::Enter.value()).await?;
+    jonas
+        .wait_for_page("<p>☑measure</p></li><li><p>☐draw</p>")
+        .await?;
+    pair.part().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_is_whole_after_two_changed_it_apart() -> Result<()> {
+    let pair = Pair::meet().await?;
+    let (amina, jonas) = (&pair.amina, &pair.jonas);
+    amina.go_to_end().await?;
+    amina.press("Table").await?;
+    amina
+        .keys("Place\tDepth\tWidth\tGarissa\t4\t90\tHola\t3\t80")
+        .await?;
+    jonas.wait_for_page("<td><p>80</p></td>").await?;
+    assert_eq!(
+        jonas
+            .run("return document.querySelectorAll('[role=columnheader]').length")
+            .await?,
+        3
+    );
+
+    pair.journey.link(0).cut();
+    pair.journey.link(1).cut();
+    amina.go_behind("Garissa").await?;
+    amina.press("Row below").await?;
+    amina.press("Column before").await?;
+    jonas.go_behind("Depth").await?;
+    jonas.press("Column after").await?;
+    jonas.go_behind("Hola").await?;
+    jonas.keys(" bridge").await?;
+    jonas.press("Row below").await?;
+    pair.journey.link(0).restore();
+    pair.journey.link(1).restore();
+
+    let mut page = String::new();
+    wait_until("both see what both did", async || {
+        page = same_page(&[amina, jonas]).await?;
+        Ok(page.contains("Hola bridge") && page.matches("<tr>").count() == 5)
+    })
+    .await?;
+    for word in ["Place", "Depth", "Width", "Garissa", "90", "80"] {
+        assert_eq!(page.matches(word).count(), 1, "{word} in {page}");
+    }
+    assert_eq!(page.matches("<table>").count(), 1, "{page}");
+    let rows: Vec<usize> = page
+        .split("<tr>")
+        .skip(1)
+        .map(|row| row.matches("<td>").count())
+        .collect();
+    // The rows that both had before have both new columns; a row that one added has that one's.
+    assert_eq!(rows.iter().filter(|cells| **cells == 5).count(), 3, "{page}");
+    assert!(rows.iter().all(|cells| (3..=5).contains(cells)), "{page}");
+    pair.part().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_leads_only_where_a_link_may() -> Result<()> {
+    let pair = Pair::meet().await?;
+    let (amina, jonas) = (&pair.amina, &pair.jonas);
+    amina.write("see here").await?;
+    amina.select("here").await?;
+    amina.press("Link").await?;
+    amina.fill("Address", "javascript:alert(1)").await?;
+    amina.press("Set link").await?;
+    amina.wait_for_words("This is no address").await?;
+    amina.fill("Address", "example.org/tana").await?;
+    amina.press("Set link").await?;
+    jonas.wait_for_page("<p>see <a>here</a></p>").await?;
+    assert_eq!(
+        jonas
+            .run("return document.querySelector('[aria-label=Page] a').href")
+            .await?,
+        "https://example.org/tana"
+    );
+    amina.select("here").await?;
+    amina.press("Link").await?;
+    amina.press("Remove link").await?;
+    jonas.wait_for_page("<p>see here</p>").await?;
+    pair.part().await
+}
