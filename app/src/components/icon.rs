@@ -163,6 +163,24 @@ pub(crate) fn TableIcon() -> impl IntoView {
 }
 
 #[component]
+pub(crate) fn SubscriptIcon() -> impl IntoView {
+    view! {
+        <svg class="icon" viewBox="0 0 24 24" aria-hidden="true">
+            <path d="M4.5 6l8 9 M12.5 6l-8 9 M16 16c.5-1.4 3-1.2 2.8.4-.1 1-1.6 1.8-2.8 3.1h3" />
+        </svg>
+    }
+}
+
+#[component]
+pub(crate) fn SuperscriptIcon() -> impl IntoView {
+    view! {
+        <svg class="icon" viewBox="0 0 24 24" aria-hidden="true">
+            <path d="M4.5 9l8 9 M12.5 9l-8 9 M16 5.5c.5-1.4 3-1.2 2.8.4-.1 1-1.6 1.8-2.8 3.1h3" />
+        </svg>
+    }
+}
+
+#[component]
 pub(crate) fn UndoIcon() -> impl IntoView {
     view! {
         <svg class="icon icon-directed" viewBox="0 0 24 24" aria-hidden="true">

@@ -8,7 +8,7 @@ use super::Open;
 use super::link_dialog::LinkDialog;
 use crate::components::icon::{
     BulletedListIcon, CheckListIcon, CodeIcon, DividerIcon, HighlightIcon, LinkIcon, NumberedListIcon,
-    QuoteIcon, RedoIcon, TableIcon, UndoIcon,
+    QuoteIcon, RedoIcon, SubscriptIcon, SuperscriptIcon, TableIcon, UndoIcon,
 };
 use crate::messages::say;
 use crate::page::editor::{EditorCommand, Formatting, List, Style, TableCommand, TextMark};
@@ -36,8 +36,6 @@ pub(super) fn Toolbar(open: Open) -> impl IntoView {
             "S",
             "letter letter-strike",
         ),
-        (say().subscript(), TextMark::Subscript, "x₂", "letter"),
-        (say().superscript(), TextMark::Superscript, "x²", "letter"),
     ]
     .map(|(name, text, letter, class)| {
         view! {
@@ -63,6 +61,22 @@ pub(super) fn Toolbar(open: Open) -> impl IntoView {
                 pressed=mark(TextMark::Highlight)
             >
                 <HighlightIcon />
+            </Toggle>
+            <Toggle
+                open
+                name=say().subscript()
+                command=EditorCommand::Mark(TextMark::Subscript)
+                pressed=mark(TextMark::Subscript)
+            >
+                <SubscriptIcon />
+            </Toggle>
+            <Toggle
+                open
+                name=say().superscript()
+                command=EditorCommand::Mark(TextMark::Superscript)
+                pressed=mark(TextMark::Superscript)
+            >
+                <SuperscriptIcon />
             </Toggle>
             <LinkButton open linking />
             <Gap />
