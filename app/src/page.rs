@@ -2,6 +2,7 @@
 
 pub(crate) mod draft;
 pub(crate) mod editor;
+mod math;
 pub(crate) mod pace;
 pub(crate) mod pieces;
 pub(crate) mod rebuild;

@@ -90,7 +90,7 @@ export function settled(node: Node): Node {
 /** The block type a textblock stands for outside of lists. */
 export function textblockName(node: Node): string {
   if (node.type === schema.nodes.foreign) return (node.attrs.shape as Shape).type;
-  return node.type === schema.nodes.code_block ? "code-block" : node.type.name;
+  return node.type.name.replace("_", "-");
 }
 
 type Item = { name: ContainerName; content: (Node | Item)[] };
@@ -138,6 +138,7 @@ function textblock(shape: Shape, nested: boolean, first: boolean, content: Fragm
     if (shape.type === "paragraph") return schema.nodes.paragraph.create({ data, explicit: first }, content);
     if (shape.type === "heading") return schema.nodes.heading.create({ data }, content);
     if (shape.type === "code-block") return schema.nodes.code_block.create({ data }, content);
+    if (shape.type === "math-block") return schema.nodes.math_block.create({ data }, content);
     if (shape.type === "divider") return schema.nodes.divider.create({ data }, content);
   }
   return schema.nodes.foreign.create({ shape: nested ? { ...shape, parents: [] } : shape, nested }, content);

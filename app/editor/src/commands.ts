@@ -7,11 +7,12 @@ import { liftTarget } from "prosemirror-transform";
 import { textblockName } from "./blocks.ts";
 import { inTurn } from "./in_turn.ts";
 import { indent, isList, listKind, outdent, outOfLists, toggleList } from "./lists.ts";
+import { toggleMath } from "./math.ts";
 import { headingLevel, linkTarget, schema } from "./schema.ts";
 import { inTable, insertTable, tableCommands } from "./tables.ts";
 import type { Formatting } from "./types.ts";
 
-const { paragraph, heading, code_block, divider, blockquote, aside, list_item } = schema.nodes;
+const { paragraph, heading, code_block, math_block, divider, blockquote, aside, list_item } = schema.nodes;
 const { link, subscript, superscript } = schema.marks;
 
 /** The marks that are there or not, by the names of their commands. */
@@ -39,6 +40,10 @@ export function commandNamed(name: string, value?: string | number): Command | n
       return outsideTables(inTurn([plainAs(paragraph, {}), around(aside)]));
     case "divider":
       return outsideTables(ruled);
+    case "math":
+      return toggleMath;
+    case "math-block":
+      return plainAs(math_block, {});
     case "table":
       return insertTable;
     case "link":
@@ -62,7 +67,7 @@ export function formattingOf(state: EditorState): Formatting {
   const block = $head.parent;
   const inCallout = block.type === paragraph && within($head, aside);
   return {
-    marks: toggles.filter((name) => markActive(state, schema.marks[name])),
+    marks: [...toggles, "math" as const].filter((name) => markActive(state, schema.marks[name])),
     block: inCallout ? "callout" : block.isTextblock ? textblockName(block) : paragraph.name,
     level: block.type === heading ? headingLevel(block) : null,
     list: listKind(state),

@@ -7,10 +7,11 @@ import { liftListItem } from "prosemirror-schema-list";
 import { type Command, Plugin } from "prosemirror-state";
 import { commandNamed, outOf } from "./commands.ts";
 import { indent, inList, outdent, splitItem, toggleChecked } from "./lists.ts";
+import { leaveMath } from "./math.ts";
 import { schema } from "./schema.ts";
 import { belowTable, emptyCells, goToCell } from "./tables.ts";
 
-const { list_item, paragraph, heading, divider, code_block, blockquote, aside } = schema.nodes;
+const { list_item, paragraph, heading, divider, code_block, math_block, blockquote, aside } = schema.nodes;
 
 const lineBreak: Command = (state, dispatch) => {
   dispatch?.(state.tr.insertText("\n").scrollIntoView());
@@ -24,22 +25,22 @@ const plainAtStart: Command = (state, dispatch, view) => {
   const container = $from.depth > 1 && $from.index(-1) === 0 ? $from.node(-1).type : null;
   if (container === list_item) return liftListItem(list_item)(state, dispatch);
   if (container === blockquote || container === aside) return outOf(container)(state, dispatch, view);
-  const special = [heading, divider, code_block].includes($from.parent.type);
+  const special = [heading, divider, code_block, math_block].includes($from.parent.type);
   return special && setBlockType(paragraph)(state, dispatch);
 };
 
-/** Enter at the end of an empty last line leaves a code block. */
+/** Enter at the end of an empty last line leaves code, or a formula. */
 const leaveCode: Command = (state, dispatch) => {
   const { $from, empty } = state.selection;
   const text = $from.parent.textContent;
-  if (!empty || $from.parent.type !== code_block || $from.parentOffset < text.length || !text.endsWith("\n")) return false;
+  if (!empty || !$from.parent.type.spec.code || $from.parentOffset < text.length || !text.endsWith("\n")) return false;
   const tr = state.tr.delete($from.pos - 1, $from.pos);
   dispatch?.(tr.split(tr.selection.from, 1, [{ type: paragraph }]).scrollIntoView());
   return true;
 };
 
 /** What Enter does. */
-export const enter = chainCommands(leaveCode, newlineInCode, splitItem, createParagraphNear, liftEmptyBlock, splitBlock);
+export const enter = chainCommands(leaveMath, leaveCode, newlineInCode, splitItem, createParagraphNear, liftEmptyBlock, splitBlock);
 
 /** What Backspace does before it deletes. */
 export const backspace = chainCommands(undoInputRule, emptyCells, plainAtStart);
@@ -72,6 +73,7 @@ export function keyboard(): Plugin[] {
     "Mod-Shift-h": named("highlight"),
     "Mod-,": named("subscript"),
     "Mod-.": named("superscript"),
+    "Mod-Shift-m": named("math"),
     "Mod-z": undo,
     "Mod-y": redo,
     "Shift-Mod-z": redo,

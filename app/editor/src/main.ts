@@ -11,6 +11,7 @@ import { cursors, withCursors } from "./cursors.ts";
 import { editsOf } from "./edits.ts";
 import { keyboard } from "./keyboard.ts";
 import { readable } from "./paste.ts";
+import { mathematics } from "./math.ts";
 import { pointOf, positionOf } from "./points.ts";
 import { remoteMeta, remoteTransaction } from "./remote.ts";
 import type { Block, Cursor, Handle, Options } from "./types.ts";
@@ -24,6 +25,7 @@ function mount(host: HTMLElement, options: Options): Handle {
 
   const plugins = [
     typing(),
+    mathematics(options.math),
     ...keyboard(),
     history(),
     canonicalForm(),

@@ -48,6 +48,16 @@ const nodes = {
     toDOM: () => ["pre", { dir: "auto" }, ["code", 0]],
   },
 
+  // LaTeX, shown as a formula on a line of its own.
+  math_block: {
+    ...textblock,
+    attrs: { data: { default: noData } },
+    code: true,
+    defining: true,
+    parseDOM: [{ tag: "pre.math-source", preserveWhitespace: "full", priority: 60 }],
+    toDOM: () => ["pre", { class: "math-source", dir: "ltr" }, ["code", 0]],
+  },
+
   // A rule, and the line of text under it: a place for whatever a merge leaves there.
   divider: {
     ...textblock,
@@ -122,6 +132,8 @@ const marks = {
   // Text can be both, if two people made it so at once: which one it was meant to be is theirs to say.
   subscript: onOrOff("sub", [{ tag: "sub" }, byStyle(/vertical-align:\s*sub/i)]),
   superscript: onOrOff("sup", [{ tag: "sup" }, byStyle(/vertical-align:\s*super/i)]),
+  // LaTeX, shown as a formula in the text.
+  math: { ...onOrOff("code", [{ tag: "code.math-source", priority: 60 }], { class: "math-source", dir: "ltr" }), code: true },
   // A mark this version does not know. Several of them may cover the same text.
   foreign_mark: {
     attrs: { name: {}, value: {} },
@@ -133,11 +145,11 @@ const marks = {
 } satisfies Record<string, MarkSpec>;
 
 /** A mark without more to it. Some programs write one that is not set as `false`. */
-function onOrOff(tag: string, parseDOM: TagParseRule[]) {
+function onOrOff(tag: string, parseDOM: TagParseRule[], attributes: Record<string, string> = {}) {
   return {
     attrs: { value: { default: true } },
     parseDOM,
-    toDOM: (mark: Mark): DOMOutputSpec => [mark.attrs.value === false ? "span" : tag, 0],
+    toDOM: (mark: Mark): DOMOutputSpec => mark.attrs.value === false ? ["span", 0] : [tag, attributes, 0],
   } satisfies MarkSpec;
 }
 

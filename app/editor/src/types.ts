@@ -67,6 +67,8 @@ export type Options = {
   done: string;
   blocks: Block[];
   editable: boolean;
+  /** Makes MathML of LaTeX, in the text or on a line of its own; null if it has no meaning. */
+  math(latex: string, block: boolean): string | null;
   /** Called once for each local transaction that changes the document, synchronously. */
   onEdits(edits: Edit[]): void;
   /** Null when the editor loses the focus. */
@@ -87,7 +89,7 @@ export type Handle = {
   /** Whether the person may change something; the undo history stays. */
   setEditable(editable: boolean): void;
   /** strong, em, underline, strikethrough, code, highlight, subscript, superscript, bulleted, numbered, check, quote, paragraph,
-   * heading (value: level), code-block, callout, divider, table, row-above, row-below, column-before,
+   * heading (value: level), code-block, math, math-block, callout, divider, table, row-above, row-below, column-before,
    * column-after, delete-row, delete-column, delete-table, header-row, link (value: the address, or nothing to remove it), undo, redo, indent,
    * outdent. */
   command(name: string, value?: string | number): void;

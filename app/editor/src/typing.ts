@@ -6,7 +6,7 @@ import { commandNamed } from "./commands.ts";
 import { append } from "./in_turn.ts";
 import { schema } from "./schema.ts";
 
-const { strong, em, code, strikethrough, highlight } = schema.marks;
+const { strong, em, code, math, strikethrough, highlight } = schema.marks;
 
 export function typing(): Plugin {
   return inputRules({
@@ -17,12 +17,14 @@ export function typing(): Plugin {
       atStart(/^\[ ?\] $/, () => commandNamed("check")),
       atStart(/^> $/, () => commandNamed("quote")),
       atStart(/^```$/, () => commandNamed("code-block")),
+      atStart(/^\$\$ $/, () => commandNamed("math-block")),
       atStart(/^(?:---|—-)$/, () => commandNamed("divider")),
       around(/(?<![*\w])\*\*([^*\s](?:[^*]*[^*\s])?)\*\*$/, strong),
       around(/(?<![_\w])__([^_\s](?:[^_]*[^_\s])?)__$/, strong),
       around(/(?<![*\w])\*([^*\s](?:[^*]*[^*\s])?)\*$/, em),
       around(/(?<![_\w])_([^_\s](?:[^_]*[^_\s])?)_$/, em),
       around(/(?<!`)`([^`]+)`$/, code),
+      around(/(?<![$\w\\])\$([^$\s](?:[^$]*[^$\s\\])?)\$$/, math),
       around(/~~([^~\s](?:[^~]*[^~\s])?)~~$/, strikethrough),
       around(/==([^=\s](?:[^=]*[^=\s])?)==$/, highlight),
     ],

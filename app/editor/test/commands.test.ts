@@ -81,6 +81,7 @@ test("Markdown typed at the beginning becomes a block", () => {
   assert.deepEqual(after("[] item"), ["unordered-list-item[checked=false]: item"]);
   assert.deepEqual(after("> words"), ["blockquote: words"]);
   assert.deepEqual(after("```x"), ["code-block: x"]);
+  assert.deepEqual(after("$$ x^2"), ["math-block: x^2"]);
   assert.deepEqual(after("---below"), ["divider: below"]);
   assert.deepEqual(after("a # b"), ["paragraph: a # b"]);
 });
@@ -92,6 +93,8 @@ test("Markdown typed around text becomes a mark, and what follows is plain", () 
   assert.equal(after("_b_ c"), "paragraph: <em>b</> c");
   assert.equal(after("`let x` y"), "paragraph: <code>let x</> y");
   assert.equal(after("~~no~~ yes"), "paragraph: <strikethrough>no</> yes");
+  assert.equal(after("so $x^2$ is"), "paragraph: so <math>x^2</> is");
+  assert.equal(after("costs $5 or $6"), "paragraph: costs $5 or $6");
   assert.equal(after("==see== this"), "paragraph: <highlight>see</> this");
   assert.equal(after("snake_case_name 2*3*4 `a *b* c`"), "paragraph: snake_case_name 2*3*4 <code>a *b* c</>");
 });

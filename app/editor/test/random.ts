@@ -16,7 +16,7 @@ export function random(seed: number): Random {
 }
 
 const types = ["paragraph", "paragraph", "unordered-list-item", "ordered-list-item", "unordered-list-item", "heading"];
-const hostileTypes = [...types, "table-row", "table-cell", "table-cell", "divider", "code-block", "blockquote", "aside", "image", "callout", "toString", ""];
+const hostileTypes = [...types, "table-row", "table-cell", "table-cell", "divider", "math-block", "code-block", "blockquote", "aside", "image", "callout", "toString", ""];
 const parentNames = ["unordered-list-item", "unordered-list-item", "ordered-list-item"];
 const hostileParents = [...parentNames, "table-row", "table-cell", "blockquote", "aside", "paragraph", "callout"];
 const hostileAttributes = [{}, { id: "x" }, { level: 2 }, { level: 9 }, { level: "two" }, { level: null, id: 7 }, { a: true, b: null }];

@@ -15,7 +15,11 @@ pub(crate) struct Editor {
     handle: Handle,
     /// What the editor calls; it must not outlive them.
     _listeners: [Closure<dyn Fn(JsValue)>; 4],
+    _math: Closure<Render>,
 }
+
+/// Makes MathML of LaTeX, or nothing.
+type Render = dyn Fn(String, bool) -> Option<String>;
 
 /// What the editor reports.
 pub(crate) trait Listener {
@@ -64,6 +68,7 @@ pub(crate) enum TextMark {
     Strikethrough,
     Code,
     Highlight,
+    Math,
     Subscript,
     Superscript,
 }
@@ -82,6 +87,7 @@ pub(crate) enum Style {
     Paragraph,
     Heading(u8),
     CodeBlock,
+    Formula,
     Callout,
 }
 
@@ -153,9 +159,12 @@ impl Editor {
         {
             Reflect::set(&options, &(*name).into(), closure.as_ref())?;
         }
+        let math: Closure<Render> = Closure::new(|latex: String, block| super::math::mathml(&latex, block));
+        Reflect::set(&options, &"math".into(), math.as_ref())?;
         Ok(Self {
             handle: mount(host, &options)?,
             _listeners: listeners,
+            _math: math,
         })
     }
 
@@ -191,6 +200,7 @@ impl Editor {
             EditorCommand::Style(Style::Paragraph) => ("paragraph".into(), JsValue::UNDEFINED),
             EditorCommand::Style(Style::Heading(level)) => ("heading".into(), level.into()),
             EditorCommand::Style(Style::CodeBlock) => ("code-block".into(), JsValue::UNDEFINED),
+            EditorCommand::Style(Style::Formula) => ("math-block".into(), JsValue::UNDEFINED),
             EditorCommand::Style(Style::Callout) => ("callout".into(), JsValue::UNDEFINED),
             EditorCommand::Quote => ("quote".into(), JsValue::UNDEFINED),
             EditorCommand::Divider => ("divider".into(), JsValue::UNDEFINED),

@@ -108,6 +108,11 @@ pub(super) fn Toolbar(open: Open) -> impl IntoView {
             <Action open name=say().table() command=EditorCommand::Table disabled=in_table>
                 <TableIcon />
             </Action>
+            <Toggle open name=say().math() command=EditorCommand::Mark(TextMark::Math) pressed=mark(TextMark::Math)>
+                <span class="letter" aria-hidden="true">
+                    "∑"
+                </span>
+            </Toggle>
             <Gap />
             <Action open name=say().undo() command=EditorCommand::Undo disabled=is(|now| !now.can_undo)>
                 <UndoIcon />
@@ -169,6 +174,7 @@ fn StyleSelect(open: Open) -> impl IntoView {
         (Style::Heading(2), say().style_heading_2()),
         (Style::Heading(3), say().style_heading_3()),
         (Style::CodeBlock, say().style_code_block()),
+        (Style::Formula, say().style_formula()),
         (Style::Callout, say().style_callout()),
     ];
     // An option's value must be text: it is the style's place, and one more is for what is none of them.
@@ -214,6 +220,7 @@ fn style_of(block: &str, level: Option<u8>) -> Option<Style> {
         ("paragraph" | "", _) => Some(Style::Paragraph),
         ("heading", Some(level)) => Some(Style::Heading(level)),
         ("code-block", _) => Some(Style::CodeBlock),
+        ("math-block", _) => Some(Style::Formula),
         ("callout", _) => Some(Style::Callout),
         _ => None,
     }
