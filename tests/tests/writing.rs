@@ -157,6 +157,42 @@ async fn a_table_is_whole_after_two_changed_it_apart() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn latex_is_shown_as_a_formula_while_nobody_is_in_it() -> Result<()> {
+    let pair = Pair::meet().await?;
+    let (amina, jonas) = (&pair.amina, &pair.jonas);
+    amina
+        .write("so $a^2$ is\n$$ \\frac{1}{2}\n\nand \\nosuch$")
+        .await?;
+    let shown = "[...document.querySelectorAll('[aria-label=Page] math')].map((math) => [
+                   math.getAttribute('display') ?? 'inline',
+                   math.querySelector('annotation').textContent,
+                   math.getBoundingClientRect().height > 5,
+                 ])";
+    let formulas = serde_json::json!([["inline", "a^2", true], ["block", "\\frac{1}{2}", true]]);
+    for browser in [amina, jonas] {
+        wait_until("both formulas are shown", async || {
+            Ok(browser.run(&format!("return {shown}")).await? == formulas)
+        })
+        .await?;
+    }
+    // Who goes in sees what was typed, and changes it.
+    jonas.go_behind(" is").await?;
+    for _ in 0..3 {
+        jonas.keys(Key::Left + "").await?;
+    }
+    jonas.keys(Key::Left + "").await?;
+    jonas.keys("+b").await?;
+    wait_until("the formula is another one for who is not in it", async || {
+        let found = amina.run(&format!("return {shown}")).await?;
+        Ok(found[0][1] == "a^2+b" && found[0][2] == true)
+    })
+    .await?;
+    let own = jonas.run(&format!("return {shown}.length")).await?;
+    assert_eq!(own, 1, "the one that he is in is shown as it is typed");
+    pair.part().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_link_leads_only_where_a_link_may() -> Result<()> {
     let pair = Pair::meet().await?;
     let (amina, jonas) = (&pair.amina, &pair.jonas);
