@@ -25,8 +25,9 @@ function mount(host: HTMLElement, options: Options): Handle {
 
   const plugins = [
     typing(),
-    mathematics(options.math),
     ...keyboard(),
+    // Behind the keys: Backspace first takes back what was made of what was typed.
+    mathematics(options.math),
     history(),
     canonicalForm(),
     tableHeadings(),

@@ -1,6 +1,7 @@
 // Mathematics: LaTeX in the text, MathML on the screen. The text is shown as it is typed only while the caret is in it.
 import { type Mark, type Node } from "prosemirror-model";
 import { type Command, type EditorState, Plugin, PluginKey, TextSelection } from "prosemirror-state";
+import { Mapping, StepMap } from "prosemirror-transform";
 import { Decoration, DecorationSet, type EditorView } from "prosemirror-view";
 import { changedChildren, childStart } from "./edits.ts";
 import { schema } from "./schema.ts";
@@ -16,7 +17,18 @@ type Formula = { from: number; to: number; latex: string; block: boolean };
 
 const key = new PluginKey<DecorationSet>("math");
 
+/** Longer than the browser takes to set the selection in what it focuses. */
+const settlingMilliseconds = 30;
+
 export function mathematics(render: Render): Plugin<DecorationSet> {
+  // Whoever only reads or prints sees formulas, wherever the selection is.
+  let view: EditorView | null = null;
+  let printing = false;
+  const writing = () => view !== null && view.editable && view.hasFocus() && !printing;
+  const redraw = () => {
+    if (view !== null && !view.isDestroyed) view.updateState(view.state);
+  };
+
   const shown = (doc: Node, from: number, to: number) => formulasIn(doc, from, to).flatMap((formula) => decorationsOf(formula, render));
   return new Plugin<DecorationSet>({
     key,
@@ -24,21 +36,60 @@ export function mathematics(render: Render): Plugin<DecorationSet> {
       init: (_, { doc }) => DecorationSet.create(doc, shown(doc, 0, doc.content.size)),
       apply(tr, before, _, { doc }) {
         if (!tr.docChanged) return before;
+        // Children that did not change keep their formulas, whatever the steps did to get there.
         const changed = changedChildren(tr.before, doc);
-        const [from, to] = [childStart(doc, changed.from), childStart(doc, changed.afterTo)];
-        const mapped = before.map(tr.mapping, doc);
-        return mapped.remove(mapped.find(from, to)).add(doc, shown(doc, from, to));
+        const start = childStart(doc, changed.from);
+        const [endBefore, end] = [childStart(tr.before, changed.beforeTo), childStart(doc, changed.afterTo)];
+        const moved = new Mapping([new StepMap([start, endBefore - start, end - start])]);
+        return before.remove(beginningIn(before, start, endBefore)).map(moved, doc).add(doc, shown(doc, start, end));
       },
     },
     props: {
       decorations(state) {
         const all = key.getState(state);
-        const open = openFormula(state);
-        return open === null ? all : all?.remove(all.find(open.from, open.to, (spec) => spec.formula === open.from));
+        const open = writing() ? openFormula(state) : null;
+        return open === null ? all : all?.remove(beginningIn(all, startOf(open), open.to + 1));
       },
-      handleKeyDown: (view, event) => !event.shiftKey && !event.ctrlKey && !event.altKey && !event.metaKey && move(view, event.key),
+      handleDOMEvents: {
+        // Not at once: what a click is aimed at stays where it is until the browser has set the caret.
+        focus: () => void setTimeout(redraw, settlingMilliseconds),
+        blur: redraw,
+      },
+      handleKeyDown: (view, { key, shiftKey, ctrlKey, altKey, metaKey }) =>
+        !shiftKey && !ctrlKey && !altKey && !metaKey && (move(view, key) || openToDelete(view, key)),
+    },
+    view(mounted) {
+      view = mounted;
+      const print = ({ type }: Event) => {
+        printing = type === "beforeprint";
+        redraw();
+      };
+      addEventListener("beforeprint", print);
+      addEventListener("afterprint", print);
+      return {
+        destroy() {
+          removeEventListener("beforeprint", print);
+          removeEventListener("afterprint", print);
+        },
+      };
     },
   });
+}
+
+/** The decorations that begin in a range. Those that only touch it are others' formulas. */
+function beginningIn(decorations: DecorationSet, start: number, end: number): Decoration[] {
+  return decorations.find(start, end).filter(({ from }) => from >= start && from < end);
+}
+
+/** Where a formula begins: with its block, if it has one of its own. */
+function startOf({ from, block }: Formula): number {
+  return block ? from - 1 : from;
+}
+
+/** Where MathML stands: before LaTeX in a block of its own, and behind LaTeX in the text. A caret at either end is then beside
+ * something that is shown, and what is typed comes to stand there. */
+function shownAt({ from, to, block }: Formula): number {
+  return block ? from - 1 : to;
 }
 
 /** The formulas of whole children of the document. */
@@ -71,38 +122,46 @@ function isMath(marks: readonly Mark[]): boolean {
   return math.isInSet(marks)?.attrs.value === true;
 }
 
-function decorationsOf({ from, to, latex, block }: Formula, render: Render): Decoration[] {
+function decorationsOf(formula: Formula, render: Render): Decoration[] {
+  const { from, to, latex, block } = formula;
   if (latex.trim() === "") return [];
   const made = render(latex, block);
-  const spec = { formula: from };
-  if (made === null) {
-    return [block ? Decoration.node(from - 1, to + 1, { class: "math-wrong" }, spec) : Decoration.inline(from, to, { class: "math-wrong" }, spec)];
-  }
-  const hidden = { class: "math-hidden" };
+  const styled = (name: string) =>
+    block ? Decoration.node(from - 1, to + 1, { class: name }) : Decoration.inline(from, to, { class: name });
+  if (made === null) return [styled("math-wrong")];
   return [
-    block ? Decoration.node(from - 1, to + 1, hidden, spec) : Decoration.inline(from, to, hidden, spec),
-    Decoration.widget(block ? from - 1 : from, (view) => formulaElement(view, made, block, to), {
-      ...spec,
-      key: `${block} ${to - from} ${made}`,
-      side: -1,
+    styled("math-hidden"),
+    Decoration.widget(shownAt(formula), (view, at) => formulaElement(view, at, made, block), {
+      key: `${block} ${made}`,
+      side: block ? 1 : -1,
+      marks: [],
       ignoreSelection: true,
     }),
   ];
 }
 
-function formulaElement(view: EditorView, made: string, block: boolean, to: number): HTMLElement {
-  const element = document.createElement(block ? "div" : "span");
+function formulaElement(view: EditorView, at: () => number | undefined, made: string, block: boolean): HTMLElement {
+  const element: HTMLElement = document.createElement(block ? "div" : "span");
   element.className = "math-shown";
+  // Its letters don't say in which direction the text around it runs.
+  element.dir = "ltr";
   // The page's Content-Security-Policy empties style attributes; what a script sets stays.
   const parsed = new DOMParser().parseFromString(made.replace(/\sstyle="/g, ' data-style="'), "text/html");
   for (const styled of parsed.querySelectorAll<HTMLElement>("[data-style]")) styled.style.cssText = styled.dataset.style ?? "";
   // A formula leads nowhere.
   for (const link of parsed.querySelectorAll("a")) link.replaceWith(...link.childNodes);
+  // Nothing in it takes the name of something else on the page.
+  for (const named of parsed.querySelectorAll("[id]")) named.removeAttribute("id");
   element.append(...parsed.body.childNodes);
   element.addEventListener("mousedown", (event) => {
+    const position = at();
+    if (!view.editable || position === undefined) return;
+    const near = formulasIn(view.state.doc, Math.max(position - 1, 0), position + 1);
+    const formula = near.find((formula) => shownAt(formula) === position);
+    if (formula === undefined) return;
     event.preventDefault();
-    const end = Math.min(to, view.state.doc.content.size);
-    enter(view, end);
+    const { left, width } = element.getBoundingClientRect();
+    enter(view, event.clientX < left + width / 2 ? formula.from : formula.to);
     view.focus();
   });
   return element;
@@ -151,6 +210,16 @@ function move(view: EditorView, pressed: string): boolean {
   const node = back ? beside.nodeBefore : beside.nodeAfter;
   if (node?.type !== math_block) return false;
   enter(view, back ? beside.pos - 1 : beside.pos + 1);
+  return true;
+}
+
+// The browser would delete all of it, or what is on its other side.
+function openToDelete(view: EditorView, pressed: string): boolean {
+  const { $from, empty } = view.state.selection;
+  if (!empty || !["Backspace", "Delete"].includes(pressed) || !$from.parent.isTextblock || openFormula(view.state) !== null) return false;
+  const beside = inlineFormulas($from.parent, $from.start()).find(({ from, to }) => $from.pos === (pressed === "Delete" ? from : to));
+  if (beside === undefined) return false;
+  enter(view, $from.pos);
   return true;
 }
 
