@@ -1,6 +1,6 @@
 // Mathematics: LaTeX in the text, MathML on the screen. The text is shown as it is typed only while the caret is in it.
 import { type Mark, type Node } from "prosemirror-model";
-import { type Command, type EditorState, Plugin, PluginKey, TextSelection } from "prosemirror-state";
+import { type Command, type EditorState, Plugin, PluginKey, TextSelection, type Transaction } from "prosemirror-state";
 import { Mapping, StepMap } from "prosemirror-transform";
 import { Decoration, DecorationSet, type EditorView } from "prosemirror-view";
 import { changedChildren, childStart } from "./edits.ts";
@@ -178,6 +178,11 @@ function openFormula(state: EditorState): Formula | null {
   return isMath(state.storedMarks ?? $from.marks()) ? formula : null;
 }
 
+/** Puts the caret beside a formula. */
+function leave(dispatch: (tr: Transaction) => void, state: EditorState, position: number): void {
+  dispatch(state.tr.setSelection(TextSelection.create(state.doc, position)).removeStoredMark(math));
+}
+
 /** Puts the caret into a formula. */
 function enter(view: EditorView, position: number): void {
   const tr = view.state.tr.setSelection(TextSelection.create(view.state.doc, position));
@@ -189,23 +194,27 @@ function enter(view: EditorView, position: number): void {
 function move(view: EditorView, pressed: string): boolean {
   const { state } = view;
   const { $from, empty } = state.selection;
-  const step = pressed === "ArrowLeft" ? -1 : pressed === "ArrowRight" ? 1 : 0;
-  if (!empty) return false;
-  if (step !== 0 && $from.parent.isTextblock && $from.parent.type !== math_block) {
-    const formulas = inlineFormulas($from.parent, $from.start());
+  const direction = ({ ArrowLeft: "left", ArrowRight: "right", ArrowUp: "up", ArrowDown: "down" } as const)[pressed];
+  if (!empty || direction === undefined || !$from.parent.isTextblock) return false;
+  const vertical = direction === "up" || direction === "down";
+  const back = direction === "up" || (!vertical && (direction === "left") !== isRightToLeft(view, $from.start()));
+  if (!vertical && $from.parent.type !== math_block) {
+    // LaTeX runs from left to right in any text: it is entered and left on the side that the caret comes from and goes to.
     const open = openFormula(state);
-    if (open !== null && $from.pos === (step < 0 ? open.from : open.to)) {
-      view.dispatch(state.tr.removeStoredMark(math));
+    const beside = inlineFormulas($from.parent, $from.start()).find(({ from, to }) => $from.pos === (back ? to : from));
+    if (open !== null) {
+      const edge = direction === "left" ? open.from : open.to;
+      if ($from.pos === edge) leave(view.dispatch, state, back ? open.from : open.to);
+      else if (Math.abs($from.pos - edge) === 1) enter(view, edge);
+      else getSelection()?.modify("move", direction === "left" ? "backward" : "forward", "character");
       return true;
     }
-    if (open === null && formulas.some(({ from, to }) => $from.pos === (step < 0 ? to : from))) {
-      enter(view, $from.pos);
+    if (beside !== undefined) {
+      enter(view, direction === "left" ? beside.to : beside.from);
       return true;
     }
   }
-  const direction = ({ ArrowLeft: "left", ArrowRight: "right", ArrowUp: "up", ArrowDown: "down" } as const)[pressed];
-  if (direction === undefined || !view.endOfTextblock(direction)) return false;
-  const back = direction === "left" || direction === "up";
+  if (!view.endOfTextblock(direction)) return false;
   const beside = state.doc.resolve(back ? $from.before() : $from.after());
   const node = back ? beside.nodeBefore : beside.nodeAfter;
   if (node?.type !== math_block) return false;
@@ -223,6 +232,13 @@ function openToDelete(view: EditorView, pressed: string): boolean {
   return true;
 }
 
+function isRightToLeft(view: EditorView, start: number): boolean {
+  const { node } = view.domAtPos(start);
+  const element = node instanceof Element ? node : node.parentElement;
+  const block = element?.closest("[dir]") ?? view.dom;
+  return getComputedStyle(block).direction === "rtl";
+}
+
 /** Makes a formula of what is selected, or begins one, or ends it. */
 export const toggleMath: Command = (state, dispatch) => {
   const { from, to, empty, $from } = state.selection;
@@ -237,6 +253,6 @@ export const toggleMath: Command = (state, dispatch) => {
 export const leaveMath: Command = (state, dispatch) => {
   const open = openFormula(state);
   if (open === null || open.block) return false;
-  dispatch?.(state.tr.setSelection(TextSelection.create(state.doc, open.to)).removeStoredMark(math));
+  if (dispatch !== undefined) leave(dispatch, state, open.to);
   return true;
 };
