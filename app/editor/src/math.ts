@@ -17,10 +17,14 @@ type Formula = { from: number; to: number; latex: string; block: boolean };
 
 const key = new PluginKey<DecorationSet>("math");
 
+/** How many rendered formulas are kept: more than a long page has. */
+const mostRemembered = 300;
+
 /** Longer than the browser takes to set the selection in what it focuses. */
 const settlingMilliseconds = 30;
 
-export function mathematics(render: Render): Plugin<DecorationSet> {
+export function mathematics(rendered: Render): Plugin<DecorationSet> {
+  const render = remembering(rendered);
   // Whoever only reads or prints sees formulas, wherever the selection is.
   let view: EditorView | null = null;
   let printing = false;
@@ -74,6 +78,21 @@ export function mathematics(render: Render): Plugin<DecorationSet> {
       };
     },
   });
+}
+
+/** Renders each formula once, as long as not too many others come between. */
+function remembering(render: Render): Render {
+  const known = new Map<string, string | null>();
+  return (latex, block) => {
+    const name = `${block} ${latex}`;
+    const made = known.has(name) ? (known.get(name) ?? null) : render(latex, block);
+    // The last one used is the last one to go.
+    known.delete(name);
+    known.set(name, made);
+    const [oldest] = known.keys();
+    if (oldest !== undefined && known.size > mostRemembered) known.delete(oldest);
+    return made;
+  };
 }
 
 /** The decorations that begin in a range. Those that only touch it are others' formulas. */

@@ -136,3 +136,18 @@ test("whoever reads or prints sees formulas, wherever the caret is", () => {
   printing.dispatchEvent(new Event("afterprint"));
   assert.deepEqual(page.shown, []);
 });
+
+test("what is typed beside a formula does not render it anew", () => {
+  const rendered: string[] = [];
+  const render: Render = (latex, block) => {
+    rendered.push(`${block} ${latex}`);
+    return latex === "wrong" ? null : `<math>${latex}</math>`;
+  };
+  const page = new Page([sentence("so ", "x", " is"), sentence("and ", "wrong", ""), formulaBlock("x")], render);
+  for (let i = 0; i < 5; i++) page.others(typed(0, 0, "a"), typed(1, 0, "b"));
+  assert.deepEqual(rendered, ["false x", "false wrong", "true x"]);
+  // Not for ever: a page can have any number of formulas.
+  for (let i = 0; i < 1000; i++) page.others(typed(2, 0, "y"));
+  page.others(typed(0, 0, "a"));
+  assert.equal(rendered.filter((name) => name === "false x").length, 2);
+});
