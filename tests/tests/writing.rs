@@ -180,7 +180,6 @@ async fn latex_is_shown_as_a_formula_while_nobody_is_in_it() -> Result<()> {
     for _ in 0..3 {
         jonas.keys(Key::Left + "").await?;
     }
-    jonas.keys(Key::Left + "").await?;
     jonas.keys("+b").await?;
     wait_until("the formula is another one for who is not in it", async || {
         let found = amina.run(&format!("return {shown}")).await?;
@@ -189,6 +188,82 @@ async fn latex_is_shown_as_a_formula_while_nobody_is_in_it() -> Result<()> {
     .await?;
     let own = jonas.run(&format!("return {shown}.length")).await?;
     assert_eq!(own, 1, "the one that he is in is shown as it is typed");
+    // Right before it, and right behind it, there is room for words.
+    jonas.keys(Key::Right + "ly").await?;
+    for _ in 0.."ly".len() + "a^2+b".len() + 1 {
+        jonas.keys(Key::Left + "").await?;
+    }
+    jonas.keys("(").await?;
+    amina.wait_for_page("<p>so (").await?;
+    wait_until("what is beside a formula is no part of it", async || {
+        Ok(amina.run(&format!("return {shown}")).await?[0][1] == "a^2+b")
+    })
+    .await?;
+    let beside = "const text = document.querySelector('[aria-label=Page] p').cloneNode(true);
+                  text.querySelector('.math-shown').remove();
+                  return text.textContent";
+    for browser in [amina, jonas] {
+        assert_eq!(browser.run(beside).await?, "so (a^2+bly is");
+    }
+    pair.part().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_formula_opens_only_for_who_writes_and_where_it_is_now() -> Result<()> {
+    let pair = Pair::meet().await?;
+    let seen = pair
+        .amina
+        .run(
+            r#"const shape = (type) => ({ type, parents: [], attrs: {}, isEmbed: false });
+               const block = (type, ...runs) => ({ shape: shape(type), runs: runs.map(([text, math]) => ({ text, marks: math ? { math } : {} })) });
+               const host = document.body.appendChild(document.createElement('div'));
+               let told = null;
+               const editor = meridianEditor.mount(host, {
+                 label: 'Beside it', done: 'Done', editable: false,
+                 blocks: [block('paragraph', ['x+y', true], [' سلام']), block('math-block', ['z']), block('paragraph', ['end'])],
+                 math: (latex) => `<math id="page"><mi id="name">${latex}</mi></math>`,
+                 onEdits() {}, onSelection: (selection) => { told = selection; }, onState() {}, onComposition() {},
+               });
+               const page = host.firstChild;
+               const formulas = () => [...page.querySelectorAll('math')].map((math) => math.textContent).join(' ');
+               const click = (selector) => page.querySelector(selector).dispatchEvent(
+                 new MouseEvent('mousedown', { bubbles: true, cancelable: true, clientX: 10000 }));
+               const seen = {};
+               seen.direction = getComputedStyle(page.querySelector('p')).direction;
+               seen.names = page.querySelectorAll('[id]').length;
+               page.focus();
+               click('span.math-shown');
+               seen.read = formulas();
+               editor.setEditable(true);
+               editor.apply([{ op: 'text', block: 0, offset: 7, delete: 0, insert: [{ text: '!', marks: {} }] }]);
+               editor.apply([{ op: 'split', block: 2, offset: 1, shape: shape('paragraph') }]);
+               click('div.math-shown');
+               seen.block = [formulas(), told.head];
+               dispatchEvent(new Event('beforeprint'));
+               seen.printed = formulas();
+               dispatchEvent(new Event('afterprint'));
+               editor.apply([{ op: 'blocks', from: 0, count: 0, blocks: [block('paragraph', ['top'])] }]);
+               click('span.math-shown');
+               seen.text = [formulas(), told.head];
+               page.blur();
+               seen.left = formulas();
+               editor.destroy();
+               host.remove();
+               return seen;"#,
+        )
+        .await?;
+    assert_eq!(
+        seen,
+        serde_json::json!({
+            "direction": "rtl",
+            "names": 0,
+            "read": "x+y z",
+            "block": ["x+y", { "block": 1, "offset": 1 }],
+            "printed": "x+y z",
+            "text": ["z", { "block": 1, "offset": 3 }],
+            "left": "x+y z",
+        })
+    );
     pair.part().await
 }
 
