@@ -190,7 +190,7 @@ async fn latex_is_shown_as_a_formula_while_nobody_is_in_it() -> Result<()> {
     assert_eq!(own, 1, "the one that he is in is shown as it is typed");
     // Right before it, and right behind it, there is room for words.
     jonas.keys(Key::Right + "ly").await?;
-    for _ in 0.."ly".len() + "a^2+b".len() + 1 {
+    for _ in 0..="ly".len() + "a^2+b".len() {
         jonas.keys(Key::Left + "").await?;
     }
     jonas.keys("(").await?;
@@ -205,6 +205,45 @@ async fn latex_is_shown_as_a_formula_while_nobody_is_in_it() -> Result<()> {
     for browser in [amina, jonas] {
         assert_eq!(browser.run(beside).await?, "so (a^2+bly is");
     }
+    pair.part().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_lead_through_formulas_in_either_direction_of_text() -> Result<()> {
+    let pair = Pair::meet().await?;
+    let (amina, jonas) = (&pair.amina, &pair.jonas);
+    let first = async |latex: &str| {
+        wait_until("the formula is this one", async || {
+            let annotation =
+                "return document.querySelector('[aria-label=Page] math annotation')?.textContent";
+            Ok(jonas.run(annotation).await? == latex)
+        })
+        .await
+    };
+    amina.write("سل $x+y$ سل").await?;
+    first("x+y").await?;
+    // Behind the first word and over the space; into the formula from the right; over one letter.
+    amina.select("سل").await?;
+    for _ in 0..4 {
+        amina.keys(Key::Left + "").await?;
+    }
+    amina.keys("2").await?;
+    first("x+2y").await?;
+    // Over the other three, and out of it.
+    for _ in 0..4 {
+        amina.keys(Key::Left + "").await?;
+    }
+    amina.keys("!").await?;
+    jonas.wait_for_page("! سل</p>").await?;
+    first("x+2y").await?;
+
+    // Backspace behind a formula leads into it.
+    amina.control('a').await?;
+    amina.keys("b $a$").await?;
+    first("a").await?;
+    amina.keys(Key::Left + Key::Right + Key::Backspace + "q").await?;
+    jonas.wait_for_page("<p>b ").await?;
+    first("aq").await?;
     pair.part().await
 }
 
