@@ -2,9 +2,10 @@
 import { InputRule, inputRules } from "prosemirror-inputrules";
 import type { MarkType, ResolvedPos } from "prosemirror-model";
 import type { Command, Plugin } from "prosemirror-state";
-import { commandNamed } from "./commands.ts";
+import { commandNamed, formattingOf } from "./commands.ts";
 import { append } from "./in_turn.ts";
 import { schema } from "./schema.ts";
+import type { ListKind } from "./types.ts";
 
 const { strong, em, code, math, strikethrough, highlight } = schema.marks;
 
@@ -12,10 +13,10 @@ export function typing(): Plugin {
   return inputRules({
     rules: [
       atStart(/^(#{1,3}) $/, ([, hashes = ""]) => commandNamed("heading", hashes.length)),
-      atStart(/^[-*+] $/, () => commandNamed("bulleted")),
-      atStart(/^1[.)] $/, () => commandNamed("numbered")),
-      atStart(/^\[ ?\] $/, () => commandNamed("check")),
-      atStart(/^> $/, () => commandNamed("quote")),
+      atStart(/^[-*+] $/, () => become("bulleted")),
+      atStart(/^1[.)] $/, () => become("numbered")),
+      atStart(/^\[ ?\] $/, () => become("check")),
+      atStart(/^> $/, () => become("quote")),
       atStart(/^```$/, () => commandNamed("code-block")),
       atStart(/^\$\$ $/, () => commandNamed("math-block")),
       atStart(/^(?:---|—-)$/, () => commandNamed("divider")),
@@ -43,6 +44,16 @@ function atStart(pattern: RegExp, command: (match: RegExpMatchArray) => Command 
     },
     { inCode: false },
   );
+}
+
+/** A list or a quote; what is of that kind already stays so, as for those who type the characters before each item. */
+function become(name: ListKind | "quote"): Command {
+  return (state, dispatch, view) => {
+    const { list, quote } = formattingOf(state);
+    if (name === "quote" ? !quote : list !== name) return commandNamed(name)?.(state, dispatch, view) ?? false;
+    dispatch?.(state.tr);
+    return true;
+  };
 }
 
 /** Characters around text that stand for a mark. */

@@ -86,6 +86,18 @@ test("Markdown typed at the beginning becomes a block", () => {
   assert.deepEqual(after("a # b"), ["paragraph: a # b"]);
 });
 
+test("characters for a list that is there already go, and it stays", () => {
+  const twice = (characters: string) => new Desk([block("")]).type(`${characters} a`).run(enter).type(`${characters} b`).shown;
+  assert.deepEqual(twice("-"), ["unordered-list-item: a", "unordered-list-item: b"]);
+  assert.deepEqual(twice("1."), ["ordered-list-item: a", "ordered-list-item: b"]);
+  assert.deepEqual(twice("[]"), ["unordered-list-item[checked=false]: a", "unordered-list-item[checked=false]: b"]);
+  assert.deepEqual(twice(">"), ["blockquote: a", "blockquote/paragraph: b"]);
+  assert.deepEqual(new Desk([block("a", "unordered-list-item")]).run(enter).type("- ").run(back).type("b").shown, [
+    "unordered-list-item: a",
+    "unordered-list-item: - b",
+  ]);
+});
+
 test("Markdown typed around text becomes a mark, and what follows is plain", () => {
   const after = (text: string) => new Desk([block("")]).type(text).shown[0];
   assert.equal(after("a **b c** d"), "paragraph: a <strong>b c</> d");
