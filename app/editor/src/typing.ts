@@ -20,14 +20,15 @@ export function typing(): Plugin {
       atStart(/^```$/, () => commandNamed("code-block")),
       atStart(/^\$\$ $/, () => commandNamed("math-block")),
       atStart(/^(?:---|—-)$/, () => commandNamed("divider")),
-      around(/(?<![*\w])\*\*([^*\s](?:[^*]*[^*\s])?)\*\*$/, strong),
-      around(/(?<![_\w])__([^_\s](?:[^_]*[^_\s])?)__$/, strong),
-      around(/(?<![*\w])\*([^*\s](?:[^*]*[^*\s])?)\*$/, em),
-      around(/(?<![_\w])_([^_\s](?:[^_]*[^_\s])?)_$/, em),
+      around(/(?<![*\p{L}\p{N}\p{M}_])\*\*([^*\s](?:[^*]*[^*\s])?)\*\*$/u, strong),
+      around(/(?<![\p{L}\p{N}\p{M}_])__([^_\s](?:[^_]*[^_\s])?)__$/u, strong),
+      around(/(?<![*\p{L}\p{N}\p{M}_])\*([^*\s](?:[^*]*[^*\s])?)\*$/u, em),
+      around(/(?<![\p{L}\p{N}\p{M}_])_([^_\s](?:[^_]*[^_\s])?)_$/u, em),
       around(/(?<!`)`([^`]+)`$/, code),
-      around(/(?<![$\w\\])\$([^$\s](?:[^$]*[^$\s\\])?)\$$/, math),
-      around(/~~([^~\s](?:[^~]*[^~\s])?)~~$/, strikethrough),
-      around(/==([^=\s](?:[^=]*[^=\s])?)==$/, highlight),
+      // A number and what joins it to the next is a price.
+      around(/(?<![$\p{L}\p{N}\p{M}_\\])\$(?!\d[^$]*[-–—/+,;:(]\$)([^$\s](?:[^$]*[^$\s\\])?)\$$/u, math),
+      around(/(?<![~\p{L}\p{N}\p{M}_])~~([^~\s](?:[^~]*[^~\s])?)~~$/u, strikethrough),
+      around(/(?<![=\p{L}\p{N}\p{M}_])==([^=\s](?:[^=]*[^=\s])?)==$/u, highlight),
     ],
   });
 }
@@ -62,6 +63,7 @@ function around(pattern: RegExp, type: MarkType): InputRule {
     pattern,
     (state, match, start, end) => {
       if (type !== code && inUnclosedCode(state.doc.resolve(start))) return null;
+      if (type === math && beforeDigit(state.doc.resolve(end))) return null;
       const text = match[1] ?? "";
       const from = start + match[0].indexOf(text);
       // The closing character that was typed last is not in the document yet.
@@ -80,4 +82,9 @@ function around(pattern: RegExp, type: MarkType): InputRule {
 function inUnclosedCode($position: ResolvedPos): boolean {
   const before = $position.parent.textBetween(0, $position.parentOffset);
   return before.split("`").length % 2 === 0;
+}
+
+/** Whether a character that is typed here comes before a digit: what looks like a formula's end is another price. */
+function beforeDigit({ parent, parentOffset }: ResolvedPos): boolean {
+  return /^\d/.test(parent.textBetween(parentOffset, parent.content.size));
 }

@@ -111,6 +111,13 @@ test("Markdown typed around text becomes a mark, and what follows is plain", () 
   assert.equal(after("snake_case_name 2*3*4 `a *b* c`"), "paragraph: snake_case_name 2*3*4 <code>a *b* c</>");
 });
 
+test("what only looks like Markdown stays as it was typed", () => {
+  const same = ["имя_файла_тут", "слово*а*б", "नाम_फ़ाइल_यहाँ", "if x==y and y==z then", "a~~b~~c", "costs $5-$10 now", "$5/$10", "$5, $10", "$5-$"];
+  for (const text of same) assert.deepEqual(new Desk([block("")]).type(text).shown, [`paragraph: ${text}`]);
+  assert.deepEqual(new Desk([block("10")]).select([0, 0], [0, 0]).type("$5$").shown, ["paragraph: $5$10"]);
+  assert.deepEqual(new Desk([block("")]).type("(==да==) $5$ $2+x$").shown, ["paragraph: (<highlight>да</>) <math>5</> <math>2+x</>"]);
+});
+
 test("nothing becomes formatting in code", () => {
   assert.deepEqual(new Desk([block("", "code-block")]).type("# **a** - b").shown, ["code-block: # **a** - b"]);
 });
