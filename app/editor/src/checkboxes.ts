@@ -1,6 +1,6 @@
 // The boxes of check lists: real ones, so that a screen reader says what they are. They are no part of the text.
 import type { Node } from "prosemirror-model";
-import { type EditorState, Plugin, PluginKey } from "prosemirror-state";
+import { type EditorState, Plugin, PluginKey, type Transaction } from "prosemirror-state";
 import { Decoration, DecorationSet, type EditorView } from "prosemirror-view";
 import { changedChildren, childStart } from "./edits.ts";
 import { checkedOf, toggleCheckedAt } from "./lists.ts";
@@ -8,7 +8,7 @@ import { schema } from "./schema.ts";
 
 const key = new PluginKey<DecorationSet>("checkboxes");
 
-/** `label` is each box's accessible name; while `editable` says no, they can only be read. */
+/** `label` is each box's accessible name; while `editable` says no, they can only be read. `withBoxes` tells that it says another. */
 export function checkboxes(label: string, editable: () => boolean): Plugin<DecorationSet> {
   const boxes = (doc: Node, from: number, to: number) => {
     const found: Decoration[] = [];
@@ -35,6 +35,7 @@ export function checkboxes(label: string, editable: () => boolean): Plugin<Decor
     state: {
       init: (_, { doc }) => DecorationSet.create(doc, boxes(doc, 0, doc.content.size)),
       apply(tr, shown, _, { doc }: EditorState) {
+        if (tr.getMeta(key) === true) return DecorationSet.create(doc, boxes(doc, 0, doc.content.size));
         if (!tr.docChanged) return shown;
         // Only what changed is looked through: a long page has many paragraphs.
         const changed = changedChildren(tr.before, doc);
@@ -46,6 +47,11 @@ export function checkboxes(label: string, editable: () => boolean): Plugin<Decor
     },
     props: { decorations: (state) => key.getState(state) },
   });
+}
+
+/** Makes the boxes anew, when they can be ticked or no longer. */
+export function withBoxes(state: EditorState): Transaction {
+  return state.tr.setMeta(key, true);
 }
 
 function boxElement(view: EditorView, at: () => number | undefined, label: string, checked: boolean, editable: boolean): HTMLElement {
@@ -62,7 +68,7 @@ function boxElement(view: EditorView, at: () => number | undefined, label: strin
   box.addEventListener("click", (event) => {
     event.preventDefault();
     const position = at();
-    if (position !== undefined) toggleCheckedAt(view.state, position - 1, view.dispatch);
+    if (position !== undefined && view.editable) toggleCheckedAt(view.state, position - 1, view.dispatch);
   });
   return box;
 }

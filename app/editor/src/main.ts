@@ -4,7 +4,7 @@ import { EditorState, TextSelection, type Transaction } from "prosemirror-state"
 import { EditorView } from "prosemirror-view";
 import { documentOf, flatten } from "./blocks.ts";
 import { canonicalForm } from "./canonical.ts";
-import { checkboxes } from "./checkboxes.ts";
+import { checkboxes, withBoxes } from "./checkboxes.ts";
 import { commandNamed, formattingOf } from "./commands.ts";
 import { composition } from "./composition.ts";
 import { cursors, withCursors } from "./cursors.ts";
@@ -128,7 +128,7 @@ function mount(host: HTMLElement, options: Options): Handle {
     },
     setEditable(now) {
       editable = now;
-      view.updateState(view.state);
+      view.dispatch(withBoxes(view.state));
     },
     command(name, value) {
       run(name, value);
