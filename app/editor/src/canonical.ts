@@ -39,7 +39,7 @@ function repairOne(tr: Transaction, from: number, to: number): boolean {
     repaired = true;
     if (before?.type === node.type && isGroup(node)) tr.join(position);
     else if (before?.type === node.type && isItem(node) && !hasMarker(node)) tr.join(position);
-    else if (before?.type === table_row && !hasMarker(node)) giveMarker(tr, node, position);
+    else if (node.type === table_row && !hasMarker(node)) giveMarker(tr, node, position);
     else if (before?.type === table_cell && node.attrs.implicit === before.attrs.implicit && !hasMarker(node)) {
       if (node.attrs.implicit === true) tr.join(position);
       else tr.insert(position + 1, paragraph.create());

@@ -19,6 +19,22 @@ export function headingLevel(node: Node): number {
   return Number.isInteger(level) ? Math.min(Math.max(level, 1), 6) : 1;
 }
 
+/** What a paragraph says of the item or the row that it begins, as markup: it is copied with it. */
+function dataAttributes(node: Node): Record<string, string> {
+  const { checked, header } = node.attrs.data as Record<string, unknown>;
+  return {
+    ...(typeof checked === "boolean" ? { "data-checked": String(checked) } : {}),
+    ...(header === true ? { "data-header": "true" } : {}),
+  };
+}
+
+function writtenData({ dataset }: HTMLElement): Record<string, AttributeValue> {
+  return {
+    ...(dataset.checked === "true" || dataset.checked === "false" ? { checked: dataset.checked === "true" } : {}),
+    ...(dataset.header === "true" ? { header: true } : {}),
+  };
+}
+
 const nodes = {
   doc: { content: "block+" },
 
@@ -27,8 +43,8 @@ const nodes = {
   paragraph: {
     ...textblock,
     attrs: { data: { default: noData }, explicit: { default: false } },
-    parseDOM: [{ tag: "p" }],
-    toDOM: () => ["p", { dir: "auto" }, 0],
+    parseDOM: [{ tag: "p", getAttrs: (element) => ({ data: writtenData(element) }) }],
+    toDOM: (node) => ["p", { dir: "auto", ...dataAttributes(node) }, 0],
   },
 
   heading: {

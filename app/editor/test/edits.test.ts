@@ -166,6 +166,32 @@ const commands: ((r: Random) => Command)[] = [
   },
 ];
 
+test("a table that is pasted without markers gets one for each row", () => {
+  const cell = (text: string) => schema.node("table_cell", null, [schema.node("paragraph", null, schema.text(text))]);
+  const pasted = schema.node("table", null, [schema.node("table_row", null, [cell("a"), cell("b")]), schema.node("table_row", null, [cell("c"), cell("d")])]);
+  const state = stateOf(paragraphs(""));
+  const { state: after } = state.applyTransaction(state.tr.replaceSelection(new Slice(Fragment.from(pasted), 0, 0)));
+  const types = (state: EditorState) => flatten(state.doc.content).slice(0, 4).map(({ shape }) => [...shape.parents, shape.type].join("/"));
+  assert.deepEqual(types(after), ["table-row", "table-row/table-cell", "table-row", "table-row/table-cell"]);
+  let now = select(after, [3, 0], [3, 0]);
+  const header = () => flatten(now.doc.content)[0]?.shape.attrs.header;
+  const toggle = commandNamed("header-row") as Command;
+  toggle(now, (tr) => void (now = now.apply(tr)));
+  assert.equal(header(), true);
+  toggle(now, (tr) => void (now = now.apply(tr)));
+  assert.equal(header(), undefined);
+});
+
+test("a paragraph is copied with its tick, and a row with its headings", () => {
+  const attributes = (data: object) => {
+    const made = schema.nodes.paragraph.spec.toDOM?.(schema.node("paragraph", { data })) as [string, Record<string, string>];
+    const dataset = Object.fromEntries(Object.entries(made[1]).map(([name, value]) => [name.replace("data-", ""), value]));
+    const [rule] = schema.nodes.paragraph.spec.parseDOM ?? [];
+    return rule?.getAttrs?.({ dataset } as unknown as HTMLElement & string);
+  };
+  for (const data of [{}, { checked: true }, { checked: false }, { header: true }]) assert.deepEqual(attributes(data), { data });
+});
+
 test("after any commands the edits lead to what is shown, in the one form it has", () => {
   const before = replacements;
   const seen: Record<string, number> = {};
