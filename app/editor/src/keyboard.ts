@@ -13,10 +13,10 @@ import { belowTable, emptyCells, goToCell } from "./tables.ts";
 
 const { list_item, paragraph, heading, divider, code_block, math_block, blockquote, aside } = schema.nodes;
 
-const lineBreak: Command = (state, dispatch) => {
+const lineBreak: Command = chainCommands(emptyCells, (state, dispatch) => {
   dispatch?.(state.tr.insertText("\n").scrollIntoView());
   return true;
-};
+});
 
 /** At its beginning, Backspace first makes an ordinary paragraph of what is more than that, and then joins it. */
 const plainAtStart: Command = (state, dispatch, view) => {
@@ -40,7 +40,7 @@ const leaveCode: Command = (state, dispatch) => {
 };
 
 /** What Enter does. */
-export const enter = chainCommands(leaveMath, leaveCode, newlineInCode, splitItem, createParagraphNear, liftEmptyBlock, splitBlock);
+export const enter = chainCommands(emptyCells, leaveMath, leaveCode, newlineInCode, splitItem, createParagraphNear, liftEmptyBlock, splitBlock);
 
 /** What Backspace does before it deletes. */
 export const backspace = chainCommands(undoInputRule, emptyCells, plainAtStart);
@@ -81,10 +81,13 @@ export function keyboard(): Plugin[] {
     "Mod-Enter": toggleChecked,
     "Shift-Enter": lineBreak,
     Backspace: backspace,
+    "Mod-Backspace": emptyCells,
+    "Shift-Backspace": emptyCells,
     Tab: tab(inList(indent), goToCell(1)),
     "Shift-Tab": tab(inList(outdent), goToCell(-1)),
     ArrowDown: belowTable,
     Delete: emptyCells,
+    "Mod-Delete": emptyCells,
     "Mod-Alt-0": named("paragraph"),
     "Mod-Alt-1": named("heading", 1),
     "Mod-Alt-2": named("heading", 2),

@@ -15,7 +15,7 @@ import { mathematics } from "./math.ts";
 import { pointOf, positionOf } from "./points.ts";
 import { remoteMeta, remoteTransaction } from "./remote.ts";
 import type { Block, Cursor, Handle, Options } from "./types.ts";
-import { tableHeadings } from "./tables.ts";
+import { tableHeadings, wholeTables } from "./tables.ts";
 import { typing } from "./typing.ts";
 
 function mount(host: HTMLElement, options: Options): Handle {
@@ -24,6 +24,7 @@ function mount(host: HTMLElement, options: Options): Handle {
   let waitingCursors: Cursor[] | null = null;
 
   const plugins = [
+    wholeTables(),
     typing(),
     ...keyboard(),
     // Behind the keys: Backspace first takes back what was made of what was typed.

@@ -206,20 +206,103 @@ export const belowTable: Command = (state, dispatch, view) => {
 
 /** Deleting a selection over several cells empties them, and leaves the table. */
 export const emptyCells: Command = (state, dispatch) => {
-  const { $from, $to, from, to } = state.selection;
+  const tr = withEmptyCells(state);
+  if (tr === null) return false;
+  dispatch?.(tr.scrollIntoView());
+  return true;
+};
+
+/** Where a selection begins or ends in a table that is not all in it, the cells are emptied. Null if none are. */
+function withEmptyCells({ selection, tr }: EditorState): Transaction | null {
+  const { from, to } = selection;
+  if (!splitsTable(tr.doc.resolve(from), tr.doc.resolve(to))) return null;
+  clear(tr, from, to);
+  return tr.setSelection(TextSelection.create(tr.doc, from));
+}
+
+function splitsTable($from: ResolvedPos, $to: ResolvedPos): boolean {
+  const depth = $from.sharedDepth($to.pos);
+  return [table, table_row].includes($from.node(depth).type) || tableBelow($from, depth) !== null || tableBelow($to, depth) !== null;
+}
+
+/** The depth of the outermost table that is deeper than another place. */
+function tableBelow($position: ResolvedPos, depth: number): number | null {
+  for (let below = depth + 1; below <= $position.depth; below++) if ($position.node(below).type === table) return below;
+  return null;
+}
+
+/** Deletes what is between two places, but no cell of a table that only one of them is in. What is behind goes first. */
+function clear(tr: Transaction, from: number, to: number): void {
+  const $from = tr.doc.resolve(from);
+  const $to = tr.doc.resolve(to);
+  if (!splitsTable($from, $to)) {
+    tr.delete(from, to);
+    return;
+  }
   const depth = $from.sharedDepth(to);
-  const shared = $from.node(depth).type;
-  if (shared !== table && shared !== table_row) return false;
-  const tr = state.tr;
+  const first = tableBelow($from, depth);
+  const last = tableBelow($to, depth);
+  if (first === null && last === null) {
+    deleteTexts(tr, from, to);
+    return;
+  }
+  const start = first === null ? from : $from.after(first);
+  const end = last === null ? to : $to.before(last);
+  if (last !== null) deleteTexts(tr, end, to);
+  if (start < end) {
+    const between = TextSelection.between(tr.doc.resolve(start), tr.doc.resolve(end), 1);
+    if (between.from >= start && between.to <= end) clear(tr, between.from, between.to);
+  }
+  if (first !== null) deleteTexts(tr, from, start);
+}
+
+/** Deletes the texts between two places, and leaves their blocks. */
+function deleteTexts(tr: Transaction, from: number, to: number): void {
   const texts: [number, number][] = [];
-  state.doc.nodesBetween(from, to, (node, position) => {
+  tr.doc.nodesBetween(from, to, (node, position) => {
     if (node.isTextblock) texts.push([Math.max(from, position + 1), Math.min(to, position + 1 + node.content.size)]);
     return !node.isTextblock;
   });
   for (const [start, end] of texts.reverse()) if (start < end) tr.delete(start, end);
-  dispatch?.(tr.setSelection(TextSelection.create(tr.doc, $from.pos <= $to.pos ? from : to)).scrollIntoView());
-  return true;
-};
+}
+
+/** Typing, pasting and cutting over several cells empties them first; what comes in goes into the first. */
+export function wholeTables(): Plugin {
+  return new Plugin({
+    props: {
+      handleTextInput(view, _from, _to, text) {
+        const tr = withEmptyCells(view.state);
+        if (tr === null) return false;
+        view.dispatch(tr.insertText(text).scrollIntoView());
+        return true;
+      },
+      handlePaste(view, _, slice) {
+        const tr = withEmptyCells(view.state);
+        if (tr === null) return false;
+        view.dispatch(tr.replaceSelection(slice).scrollIntoView().setMeta("paste", true).setMeta("uiEvent", "paste"));
+        return true;
+      },
+      handleDOMEvents: {
+        cut(view, event) {
+          const tr = view.editable ? withEmptyCells(view.state) : null;
+          if (tr === null || event.clipboardData === null) return false;
+          const { dom, text } = view.serializeForClipboard(view.state.selection.content());
+          event.clipboardData.clearData();
+          event.clipboardData.setData("text/html", dom.innerHTML);
+          event.clipboardData.setData("text/plain", text);
+          event.preventDefault();
+          view.dispatch(tr.scrollIntoView().setMeta("uiEvent", "cut"));
+          return true;
+        },
+        // What is composed goes into the document by itself, in place of the selection.
+        compositionstart(view) {
+          emptyCells(view.state, view.dispatch);
+          return false;
+        },
+      },
+    },
+  });
+}
 
 const key = new PluginKey<DecorationSet>("headings");
 

@@ -11,7 +11,7 @@ import { editsOf, replacements } from "../src/edits.ts";
 import { backspace, enter } from "../src/keyboard.ts";
 import { toggleChecked } from "../src/lists.ts";
 import { positionOf } from "../src/points.ts";
-import { emptyCells, goToCell } from "../src/tables.ts";
+import { emptyCells, goToCell, wholeTables } from "../src/tables.ts";
 import { typing } from "../src/typing.ts";
 import type { Block, Edit, Marks } from "../src/types.ts";
 
@@ -21,7 +21,7 @@ class Desk {
   state: EditorState;
 
   constructor(blocks: Block[], block = 0) {
-    const state = EditorState.create({ doc: documentOf(blocks), plugins: [typing(), history(), canonicalForm()] });
+    const state = EditorState.create({ doc: documentOf(blocks), plugins: [wholeTables(), typing(), history(), canonicalForm()] });
     this.state = state.apply(state.tr.setSelection(TextSelection.create(state.doc, positionOf(state.doc, { block, offset: 999 }))));
   }
 
@@ -256,6 +256,26 @@ test("rows and columns come and go, and the headings stay", () => {
 test("what is deleted over several cells leaves the table", () => {
   assert.equal(tableOf(tableDesk(abcd, 0).select([0, 0], [3, 0]).run(emptyCells)), "*| / |d");
   assert.equal(tableOf(tableDesk(abcd, 3).select([3, 1], [1, 1]).run(back)), "*a|b / |");
+});
+
+test("what is typed over several cells empties them and goes into the first", () => {
+  assert.equal(tableOf(tableDesk(abcd, 0).select([0, 0], [3, 0]).type("xy")), "*xy| / |d");
+  assert.equal(tableOf(tableDesk(abcd, 0).select([1, 1], [0, 0]).type("x")), "*x| / c|d");
+  assert.equal(tableOf(tableDesk(abcd, 0).select([0, 0], [3, 1]).run(enter)), "*| / |");
+});
+
+test("a selection into a table or out of it leaves what is outside there", () => {
+  const page = () => {
+    const desk = tableDesk(abcd, 0);
+    return new Desk([block("before"), ...flatten(desk.state.doc.content), block("last")]);
+  };
+  const after = (from: [number, number], to: [number, number], letter: string) => {
+    const desk = page().select(from, to).type(letter);
+    return [...desk.shown.filter((line) => !line.startsWith("table")), tableOf(desk)];
+  };
+  assert.deepEqual(after([4, 0], [6, 2], "x"), ["paragraph: before", "paragraph: st", "*a|b / c|x"]);
+  assert.deepEqual(after([0, 3], [2, 1], "x"), ["paragraph: befx", "paragraph: after", "paragraph: last", "*| / c|d"]);
+  assert.deepEqual(page().select([0, 3], [6, 2]).run(back).shown, ["paragraph: befst"]);
 });
 
 test("Backspace at the beginning of a cell does not join it with the one before", () => {
