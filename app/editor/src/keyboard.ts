@@ -1,5 +1,5 @@
 // What keys do. Escape lets the next Tab leave the editor even from within a list or a table.
-import { baseKeymap, chainCommands, createParagraphNear, liftEmptyBlock, newlineInCode, setBlockType, splitBlock } from "prosemirror-commands";
+import { baseKeymap, chainCommands, createParagraphNear, liftEmptyBlock, newlineInCode, setBlockType, splitBlockAs } from "prosemirror-commands";
 import { redo, undo } from "prosemirror-history";
 import { undoInputRule } from "prosemirror-inputrules";
 import { keymap } from "prosemirror-keymap";
@@ -38,6 +38,9 @@ const leaveCode: Command = (state, dispatch) => {
   dispatch?.(tr.split(tr.selection.from, 1, [{ type: paragraph }]).scrollIntoView());
   return true;
 };
+
+/** What is behind the caret under a rule becomes a paragraph: it has no rule of its own. */
+const splitBlock = splitBlockAs((node, _, $from) => (node.type === divider && $from.parentOffset > 0 ? { type: paragraph } : null));
 
 /** What Enter does. */
 export const enter = chainCommands(emptyCells, leaveMath, leaveCode, newlineInCode, splitItem, createParagraphNear, liftEmptyBlock, splitBlock);

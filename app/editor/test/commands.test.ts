@@ -143,6 +143,13 @@ test("Enter on an empty last line leaves a code block", () => {
   assert.deepEqual(desk.shown, ["code-block: x", "paragraph: text"]);
 });
 
+test("Enter in the middle of the text under a rule makes a paragraph", () => {
+  const after = (offset: number) => new Desk([block("under", "divider")]).select([0, offset], [0, offset]).run(enter).shown;
+  assert.deepEqual(after(2), ["divider: un", "paragraph: der"]);
+  assert.deepEqual(after(5), ["divider: under", "paragraph: "]);
+  assert.deepEqual(after(0), ["paragraph: ", "divider: under"]);
+});
+
 test("one kind of list becomes another, and a check list loses its boxes", () => {
   const desk = new Desk([block("a"), block("b")]).select([0, 0], [1, 1]).run(commandNamed("check"));
   assert.deepEqual(desk.shown, ["unordered-list-item[checked=false]: a", "unordered-list-item[checked=false]: b"]);
