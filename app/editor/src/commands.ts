@@ -6,7 +6,7 @@ import { type Command, type EditorState, TextSelection } from "prosemirror-state
 import { liftTarget } from "prosemirror-transform";
 import { textblockName } from "./blocks.ts";
 import { inTurn } from "./in_turn.ts";
-import { indent, isList, listKind, outdent, outOfLists, toggleList } from "./lists.ts";
+import { eachBlock, indent, isList, listKind, outdent, outOfLists, toggleList } from "./lists.ts";
 import { toggleMath } from "./math.ts";
 import { headingLevel, linkTarget, schema } from "./schema.ts";
 import { inTable, insertTable, tableCommands } from "./tables.ts";
@@ -159,9 +159,9 @@ function linkTo(address: string): Command {
 
 // Blocks
 
-/** Out of lists and callouts, and a block of this type. */
+/** Each selected block out of lists and callouts, and of this type. */
 function plainAs(type: NodeType, data: { level?: number }): Command {
-  return outsideTables(inTurn([outOfLists, outOf(aside), setBlockType(type, { data })]));
+  return outsideTables(inTurn([outOfLists, eachBlock(outOf(aside)), setBlockType(type, { data })]));
 }
 
 /** A cell begins with a paragraph, which carries its marker: text in it is not made another block. */

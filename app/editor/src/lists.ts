@@ -1,10 +1,9 @@
 // Lists. An item's own attributes, as whether it is checked, are those of the paragraph that it begins with.
 import { liftListItem, sinkListItem, splitListItem, wrapInList } from "prosemirror-schema-list";
-import { setBlockType } from "prosemirror-commands";
 import type { Node } from "prosemirror-model";
-import type { Command, EditorState, Transaction } from "prosemirror-state";
+import { type Command, type EditorState, TextSelection, type Transaction } from "prosemirror-state";
 import { beginsItem } from "./blocks.ts";
-import { inTurn } from "./in_turn.ts";
+import { append, inTurn } from "./in_turn.ts";
 import { schema } from "./schema.ts";
 import type { ListKind } from "./types.ts";
 
@@ -55,8 +54,7 @@ export function toggleList(kind: ListKind): Command {
     if (listKind(state) === kind) return outOfLists(state, dispatch, view);
     const list = listAround(state);
     if (list === null) {
-      // An item begins with a paragraph: a heading in a list would open differently in other programs.
-      return inTurn([setBlockType(paragraph), wrapInList(type), check(kind === "check" ? false : null)])(state, dispatch, view);
+      return inTurn([eachBlock(liftListItem(list_item)), paragraphs, wrapInList(type), check(kind === "check")])(state, dispatch, view);
     }
     const tr = state.tr;
     if (list.node.type !== type) tr.setNodeMarkup(list.position, type);
@@ -69,13 +67,19 @@ export function toggleList(kind: ListKind): Command {
   };
 }
 
-/** Sets whether the selected items are done. */
-function check(checked: boolean | null): Command {
+/** An item begins with a paragraph: a heading in a list would open differently in other programs. */
+const paragraphs: Command = ({ selection: { from, to }, tr }, dispatch) => {
+  dispatch?.(tr.setBlockType(from, to, paragraph, (node) => (node.type === paragraph ? node.attrs : null)));
+  return true;
+};
+
+/** Gives the selected items boxes, or takes them away. */
+function check(boxes: boolean): Command {
   return (state, dispatch) => {
     const tr = state.tr;
     const { from, to } = state.selection;
     tr.doc.nodesBetween(from, to, (node, position) => {
-      if (node.type === paragraph) checkAt(tr, position, node, checked);
+      if (node.type === paragraph) checkAt(tr, position, node, boxes ? (checkedOf(node) ?? false) : null);
     });
     dispatch?.(tr);
     return true;
@@ -105,12 +109,26 @@ export function toggleCheckedAt(state: EditorState, position: number, dispatch?:
   return true;
 }
 
+/** Does with each selected block by itself what a command does, until that does not apply any more. */
+export function eachBlock(command: Command): Command {
+  return (state, dispatch) => {
+    const { selection, tr } = state;
+    const places: number[] = [];
+    state.doc.nodesBetween(selection.from, selection.to, (node, position) => {
+      if (node.isTextblock) places.push(position + 1);
+    });
+    for (const place of places) {
+      tr.setSelection(TextSelection.create(tr.doc, tr.mapping.map(place)));
+      while (append(tr, command)) {}
+    }
+    if (!tr.docChanged) return false;
+    dispatch?.(tr.setSelection(selection.map(tr.doc, tr.mapping)));
+    return true;
+  };
+}
+
 /** Takes the selected items out of every list around them. */
-export const outOfLists: Command = (state, dispatch, view) => {
-  let depth = 0;
-  for (let i = state.selection.$from.depth; i > 0; i--) if (state.selection.$from.node(i).type === list_item) depth++;
-  return inTurn([...Array.from({ length: depth }, () => liftListItem(list_item)), ...(depth > 0 ? [check(null)] : [])])(state, dispatch, view);
-};
+export const outOfLists: Command = inTurn([eachBlock(liftListItem(list_item)), check(false)]);
 
 export const indent: Command = (state, dispatch) => {
   const { $from } = state.selection;
@@ -122,7 +140,7 @@ export const indent: Command = (state, dispatch) => {
 /** One level out; who comes out of the last list is an ordinary paragraph. */
 export const outdent: Command = inTurn([
   liftListItem(list_item),
-  (state, dispatch) => listAround(state) === null && check(null)(state, dispatch),
+  (state, dispatch) => listAround(state) === null && check(false)(state, dispatch),
 ]);
 
 /** Enter in an item: the next one begins, and of a check list it is still to be done. An empty item leaves the list. */

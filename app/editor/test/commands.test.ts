@@ -150,6 +150,27 @@ test("Enter in the middle of the text under a rule makes a paragraph", () => {
   assert.deepEqual(after(0), ["paragraph: ", "divider: under"]);
 });
 
+test("what is selected in and out of lists becomes all of one kind", () => {
+  const mixed = () => [block("a"), block("b", "unordered-list-item"), block("c", "unordered-list-item", ["unordered-list-item"]), block("d", "ordered-list-item")];
+  const after = (from: number, to: number, name: string) => new Desk(mixed()).select([from, 0], [to, 1]).run(commandNamed(name, 1)).shown;
+  const all = (shape: string) => ["a", "b", "c", "d"].map((text) => `${shape}: ${text}`);
+  assert.deepEqual(after(0, 3, "bulleted"), all("unordered-list-item"));
+  assert.deepEqual(after(0, 3, "numbered"), all("ordered-list-item"));
+  assert.deepEqual(after(0, 3, "check"), all("unordered-list-item[checked=false]"));
+  assert.deepEqual(after(0, 3, "heading"), all("heading[level=1]"));
+  assert.deepEqual(after(0, 3, "paragraph"), all("paragraph"));
+  assert.deepEqual(after(0, 3, "callout"), ["aside: a", "aside/paragraph: b", "aside/paragraph: c", "aside/paragraph: d"]);
+  assert.deepEqual(after(2, 3, "paragraph"), ["paragraph: a", "unordered-list-item: b", "paragraph: c", "paragraph: d"]);
+  assert.deepEqual(new Desk([block("a"), block("b", "unordered-list-item")]).select([0, 0], [1, 1]).run(commandNamed("bulleted")).shown, [
+    "unordered-list-item: a",
+    "unordered-list-item: b",
+  ]);
+  const ticked = new Desk([block("a"), block("b", "unordered-list-item", [], { checked: true })]).select([0, 0], [1, 1]);
+  assert.deepEqual(ticked.run(commandNamed("check")).shown, ["unordered-list-item[checked=false]: a", "unordered-list-item[checked=true]: b"]);
+  const callout = new Desk([block("a"), block("b", "aside"), block("c", "paragraph", ["aside"])]).select([0, 0], [2, 1]);
+  assert.deepEqual(callout.run(commandNamed("heading", 2)).shown, ["heading[level=2]: a", "heading[level=2]: b", "heading[level=2]: c"]);
+});
+
 test("one kind of list becomes another, and a check list loses its boxes", () => {
   const desk = new Desk([block("a"), block("b")]).select([0, 0], [1, 1]).run(commandNamed("check"));
   assert.deepEqual(desk.shown, ["unordered-list-item[checked=false]: a", "unordered-list-item[checked=false]: b"]);
