@@ -1,5 +1,6 @@
 //! The toolbar `Formatting`. One stop for the Tab key; arrow keys go from button to button.
 
+use leptos::html::Select;
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 use web_sys::{HtmlElement, KeyboardEvent, MouseEvent};
@@ -20,6 +21,8 @@ pub(super) fn Toolbar(open: Open) -> impl IntoView {
     let mark = move |mark: TextMark| Memo::new(move |_| formatting.with(|now| now.marks.contains(&mark)));
     let list = move |list: List| Memo::new(move |_| formatting.with(|now| now.list == Some(list)));
     let in_table = is(|now| now.table);
+    // A new table goes below the block that the caret is in, but into no item.
+    let no_table = is(|now| now.table || now.list.is_some());
     let linking = RwSignal::new(None::<String>);
     let letters = [
         (say().bold(), TextMark::Strong, "B", "letter letter-bold"),
@@ -51,7 +54,12 @@ pub(super) fn Toolbar(open: Open) -> impl IntoView {
             <StyleSelect open />
             <Gap />
             {letters.into_iter().collect_view()}
-            <Toggle open name=say().code() command=EditorCommand::Mark(TextMark::Code) pressed=mark(TextMark::Code)>
+            <Toggle
+                open
+                name=say().code()
+                command=EditorCommand::Mark(TextMark::Code)
+                pressed=mark(TextMark::Code)
+            >
                 <CodeIcon />
             </Toggle>
             <Toggle
@@ -85,6 +93,7 @@ pub(super) fn Toolbar(open: Open) -> impl IntoView {
                 name=say().bulleted_list()
                 command=EditorCommand::List(List::Bulleted)
                 pressed=list(List::Bulleted)
+                disabled=in_table
             >
                 <BulletedListIcon />
             </Toggle>
@@ -93,22 +102,40 @@ pub(super) fn Toolbar(open: Open) -> impl IntoView {
                 name=say().numbered_list()
                 command=EditorCommand::List(List::Numbered)
                 pressed=list(List::Numbered)
+                disabled=in_table
             >
                 <NumberedListIcon />
             </Toggle>
-            <Toggle open name=say().check_list() command=EditorCommand::List(List::Check) pressed=list(List::Check)>
+            <Toggle
+                open
+                name=say().check_list()
+                command=EditorCommand::List(List::Check)
+                pressed=list(List::Check)
+                disabled=in_table
+            >
                 <CheckListIcon />
             </Toggle>
-            <Toggle open name=say().quote() command=EditorCommand::Quote pressed=is(|now| now.quote)>
+            <Toggle
+                open
+                name=say().quote()
+                command=EditorCommand::Quote
+                pressed=is(|now| now.quote)
+                disabled=in_table
+            >
                 <QuoteIcon />
             </Toggle>
             <Action open name=say().divider() command=EditorCommand::Divider disabled=in_table>
                 <DividerIcon />
             </Action>
-            <Action open name=say().table() command=EditorCommand::Table disabled=in_table>
+            <Action open name=say().table() command=EditorCommand::Table disabled=no_table>
                 <TableIcon />
             </Action>
-            <Toggle open name=say().math() command=EditorCommand::Mark(TextMark::Math) pressed=mark(TextMark::Math)>
+            <Toggle
+                open
+                name=say().math()
+                command=EditorCommand::Mark(TextMark::Math)
+                pressed=mark(TextMark::Math)
+            >
                 <span class="letter" aria-hidden="true">
                     "∑"
                 </span>
@@ -185,12 +212,17 @@ fn StyleSelect(open: Open) -> impl IntoView {
             .position(|(other, _)| Some(*other) == style)
             .unwrap_or(styles.len())
     });
+    let select = NodeRef::<Select>::new();
     let choose = move |event: leptos::ev::Event| {
         let chosen = event_target_value(&event).parse::<usize>();
         if let Some((style, _)) = chosen.ok().and_then(|at| styles.get(at)) {
             let session = open.get_value();
             session.command(EditorCommand::Style(*style));
             session.focus();
+        }
+        // What the command could not do must not stay chosen.
+        if let Some(select) = select.get_untracked() {
+            select.set_value(&value.get_untracked().to_string());
         }
     };
     let options = (0..)
@@ -205,6 +237,8 @@ fn StyleSelect(open: Open) -> impl IntoView {
         <select
             class="toolbar-select"
             aria-label=say().style()
+            aria-disabled=move || formatting.with(|now| now.table).then_some("true")
+            node_ref=select
             prop:value=move || value.get().to_string()
             on:change=choose
         >
@@ -259,6 +293,9 @@ fn Toggle(
     name: &'static str,
     command: EditorCommand,
     pressed: Memo<bool>,
+    /// Whether it does nothing where the caret is.
+    #[prop(optional, into)]
+    disabled: Signal<bool>,
     children: Children,
 ) -> impl IntoView {
     view! {
@@ -269,6 +306,7 @@ fn Toggle(
             aria-label=name
             title=name
             aria-pressed=move || pressed.get().to_string()
+            aria-disabled=move || disabled.get().then_some("true")
             on:mousedown=keep_focus
             on:click=move |_| open.get_value().command(command.clone())
         >
