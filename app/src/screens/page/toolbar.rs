@@ -50,105 +50,107 @@ pub(super) fn Toolbar(open: Open) -> impl IntoView {
         }
     });
     view! {
-        <div class="toolbar" role="toolbar" aria-label=say().formatting() on:keydown=step_along>
-            <StyleSelect open />
-            <Gap />
-            {letters.into_iter().collect_view()}
-            <Toggle
-                open
-                name=say().code()
-                command=EditorCommand::Mark(TextMark::Code)
-                pressed=mark(TextMark::Code)
-            >
-                <CodeIcon />
-            </Toggle>
-            <Toggle
-                open
-                name=say().highlight()
-                command=EditorCommand::Mark(TextMark::Highlight)
-                pressed=mark(TextMark::Highlight)
-            >
-                <HighlightIcon />
-            </Toggle>
-            <Toggle
-                open
-                name=say().subscript()
-                command=EditorCommand::Mark(TextMark::Subscript)
-                pressed=mark(TextMark::Subscript)
-            >
-                <SubscriptIcon />
-            </Toggle>
-            <Toggle
-                open
-                name=say().superscript()
-                command=EditorCommand::Mark(TextMark::Superscript)
-                pressed=mark(TextMark::Superscript)
-            >
-                <SuperscriptIcon />
-            </Toggle>
-            <LinkButton open linking />
-            <Gap />
-            <Toggle
-                open
-                name=say().bulleted_list()
-                command=EditorCommand::List(List::Bulleted)
-                pressed=list(List::Bulleted)
-                disabled=in_table
-            >
-                <BulletedListIcon />
-            </Toggle>
-            <Toggle
-                open
-                name=say().numbered_list()
-                command=EditorCommand::List(List::Numbered)
-                pressed=list(List::Numbered)
-                disabled=in_table
-            >
-                <NumberedListIcon />
-            </Toggle>
-            <Toggle
-                open
-                name=say().check_list()
-                command=EditorCommand::List(List::Check)
-                pressed=list(List::Check)
-                disabled=in_table
-            >
-                <CheckListIcon />
-            </Toggle>
-            <Toggle
-                open
-                name=say().quote()
-                command=EditorCommand::Quote
-                pressed=is(|now| now.quote)
-                disabled=in_table
-            >
-                <QuoteIcon />
-            </Toggle>
-            <Action open name=say().divider() command=EditorCommand::Divider disabled=in_table>
-                <DividerIcon />
-            </Action>
-            <Action open name=say().table() command=EditorCommand::Table disabled=no_table>
-                <TableIcon />
-            </Action>
-            <Toggle
-                open
-                name=say().math()
-                command=EditorCommand::Mark(TextMark::Math)
-                pressed=mark(TextMark::Math)
-            >
-                <span class="letter" aria-hidden="true">
-                    "∑"
-                </span>
-            </Toggle>
-            <Gap />
-            <Action open name=say().undo() command=EditorCommand::Undo disabled=is(|now| !now.can_undo)>
-                <UndoIcon />
-            </Action>
-            <Action open name=say().redo() command=EditorCommand::Redo disabled=is(|now| !now.can_redo)>
-                <RedoIcon />
-            </Action>
+        <div class="toolbars">
+            <div class="toolbar" role="toolbar" aria-label=say().formatting() on:keydown=step_along>
+                <StyleSelect open />
+                <Gap />
+                {letters.into_iter().collect_view()}
+                <Toggle
+                    open
+                    name=say().code()
+                    command=EditorCommand::Mark(TextMark::Code)
+                    pressed=mark(TextMark::Code)
+                >
+                    <CodeIcon />
+                </Toggle>
+                <Toggle
+                    open
+                    name=say().highlight()
+                    command=EditorCommand::Mark(TextMark::Highlight)
+                    pressed=mark(TextMark::Highlight)
+                >
+                    <HighlightIcon />
+                </Toggle>
+                <Toggle
+                    open
+                    name=say().subscript()
+                    command=EditorCommand::Mark(TextMark::Subscript)
+                    pressed=mark(TextMark::Subscript)
+                >
+                    <SubscriptIcon />
+                </Toggle>
+                <Toggle
+                    open
+                    name=say().superscript()
+                    command=EditorCommand::Mark(TextMark::Superscript)
+                    pressed=mark(TextMark::Superscript)
+                >
+                    <SuperscriptIcon />
+                </Toggle>
+                <LinkButton open linking />
+                <Gap />
+                <Toggle
+                    open
+                    name=say().bulleted_list()
+                    command=EditorCommand::List(List::Bulleted)
+                    pressed=list(List::Bulleted)
+                    disabled=in_table
+                >
+                    <BulletedListIcon />
+                </Toggle>
+                <Toggle
+                    open
+                    name=say().numbered_list()
+                    command=EditorCommand::List(List::Numbered)
+                    pressed=list(List::Numbered)
+                    disabled=in_table
+                >
+                    <NumberedListIcon />
+                </Toggle>
+                <Toggle
+                    open
+                    name=say().check_list()
+                    command=EditorCommand::List(List::Check)
+                    pressed=list(List::Check)
+                    disabled=in_table
+                >
+                    <CheckListIcon />
+                </Toggle>
+                <Toggle
+                    open
+                    name=say().quote()
+                    command=EditorCommand::Quote
+                    pressed=is(|now| now.quote)
+                    disabled=in_table
+                >
+                    <QuoteIcon />
+                </Toggle>
+                <Action open name=say().divider() command=EditorCommand::Divider disabled=in_table>
+                    <DividerIcon />
+                </Action>
+                <Action open name=say().table() command=EditorCommand::Table disabled=no_table>
+                    <TableIcon />
+                </Action>
+                <Toggle
+                    open
+                    name=say().math()
+                    command=EditorCommand::Mark(TextMark::Math)
+                    pressed=mark(TextMark::Math)
+                >
+                    <span class="letter" aria-hidden="true">
+                        "∑"
+                    </span>
+                </Toggle>
+                <Gap />
+                <Action open name=say().undo() command=EditorCommand::Undo disabled=is(|now| !now.can_undo)>
+                    <UndoIcon />
+                </Action>
+                <Action open name=say().redo() command=EditorCommand::Redo disabled=is(|now| !now.can_redo)>
+                    <RedoIcon />
+                </Action>
+            </div>
+            {move || in_table.get().then(|| view! { <TableTools open /> })}
         </div>
-        {move || in_table.get().then(|| view! { <TableTools open /> })}
         {move || linking.get().map(|address| view! { <LinkDialog open linking address /> })}
     }
 }
