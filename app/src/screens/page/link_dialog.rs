@@ -2,7 +2,8 @@
 
 use leptos::html::Input;
 use leptos::prelude::*;
-use web_sys::SubmitEvent;
+use wasm_bindgen::JsCast;
+use web_sys::{HtmlDialogElement, SubmitEvent};
 
 use super::Open;
 use crate::components::dialog::Dialog;
@@ -16,10 +17,24 @@ pub(super) fn LinkDialog(open: Open, linking: RwSignal<Option<String>>, address:
     let is_none = RwSignal::new(false);
     let leads = !address.is_empty();
     let lead_to = move |address: String| {
-        linking.set(None);
+        // The text can't have the focus while the dialog is open.
+        let dialog = field
+            .get_untracked()
+            .and_then(|field| field.closest("dialog").ok().flatten())
+            .and_then(|dialog| dialog.dyn_into::<HtmlDialogElement>().ok());
+        if let Some(dialog) = dialog {
+            dialog.close();
+        }
         open.get_value().command(EditorCommand::Link(address));
     };
     let set = move |event: SubmitEvent| {
+        // The button that cancels submits too: that closes the dialog, and the focus goes back to where it was.
+        let cancels = event
+            .submitter()
+            .is_some_and(|button| button.has_attribute("formmethod"));
+        if cancels {
+            return;
+        }
         event.prevent_default();
         let typed = field
             .get_untracked()
@@ -70,7 +85,7 @@ pub(super) fn LinkDialog(open: Open, linking: RwSignal<Option<String>>, address:
                                 </button>
                             }
                         })}
-                    <button type="button" class="button button-quiet" on:click=move |_| linking.set(None)>
+                    <button type="submit" formmethod="dialog" class="button button-quiet">
                         {say().cancel()}
                     </button>
                 </div>
@@ -89,11 +104,13 @@ fn address_of(typed: &str) -> Option<String> {
         let letters = |letter: char| letter.is_ascii_alphanumeric() || "+-".contains(letter);
         !scheme.is_empty() && scheme.chars().all(letters)
     });
-    match scheme {
-        Some((scheme, rest))
-            if ["http", "https", "mailto", "tel"].contains(&scheme.to_ascii_lowercase().as_str()) =>
-        {
-            (!rest.trim_matches('/').is_empty()).then(|| typed.to_owned())
+    match scheme.map(|(scheme, rest)| (scheme.to_ascii_lowercase(), rest)) {
+        Some((scheme, rest)) if ["http", "https"].contains(&scheme.as_str()) => rest
+            .strip_prefix("//")
+            .filter(|place| !place.trim_matches('/').is_empty())
+            .map(|_| typed.to_owned()),
+        Some((scheme, rest)) if ["mailto", "tel"].contains(&scheme.as_str()) => {
+            (!rest.is_empty()).then(|| typed.to_owned())
         }
         // A port, as in `localhost:8080`.
         Some((_, rest)) if !rest.starts_with(|first: char| first.is_ascii_digit()) => None,
@@ -127,6 +144,9 @@ mod tests {
             "data:text/html,x",
             "two words",
             "https://",
+            "https:example",
+            "HTTP:/example",
+            "mailto:",
             "file:///etc",
         ] {
             assert_eq!(address_of(typed), None, "{typed}");
