@@ -331,3 +331,164 @@ async fn a_link_leads_only_where_a_link_may() -> Result<()> {
     jonas.wait_for_page("<p>see here</p>").await?;
     pair.part().await
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_box_can_be_ticked_only_while_the_page_can_be_changed() -> Result<()> {
+    let pair = Pair::meet().await?;
+    let seen = pair
+        .amina
+        .run(
+            "const host = document.body.appendChild(document.createElement('div'));
+             let edits = 0;
+             const item = { shape: { type: 'unordered-list-item', parents: [], attrs: { checked: false }, isEmbed: false }, runs: [] };
+             const editor = meridianEditor.mount(host, {
+               label: 'Beside it', done: 'Done', blocks: [item], editable: true, math: () => undefined,
+               onEdits: () => edits++, onSelection() {}, onState() {}, onComposition() {},
+             });
+             const seen = [];
+             const tick = () => {
+               const box = host.querySelector('input');
+               const { disabled } = box;
+               // As a click that was on its way already.
+               box.disabled = false;
+               box.click();
+               seen.push([disabled, edits]);
+             };
+             tick();
+             editor.setEditable(false);
+             tick();
+             editor.setEditable(true);
+             tick();
+             editor.destroy();
+             host.remove();
+             return seen;",
+        )
+        .await?;
+    assert_eq!(seen, serde_json::json!([[false, 1], [true, 1], [false, 2]]));
+    pair.part().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_cut_out_of_cells_leaves_the_table_and_comes_back_with_its_headings() -> Result<()> {
+    let pair = Pair::meet().await?;
+    let (amina, jonas) = (&pair.amina, &pair.jonas);
+    amina.go_to_end().await?;
+    amina.press("Table").await?;
+    amina.keys("Place\tDepth\tWidth\tTana\t4\t90").await?;
+    jonas.wait_for_page("<td><p>90</p></td>").await?;
+    // The clipboard is one of the test's own: a browser without a screen may have none.
+    let over = "const page = document.querySelector('[aria-label=Page]');
+                const textOf = (part) => {
+                  const texts = document.createTreeWalker(page, NodeFilter.SHOW_TEXT);
+                  while (texts.nextNode()) if (texts.currentNode.data === part) return texts.currentNode;
+                };
+                page.focus();
+                getSelection().setBaseAndExtent(textOf('Place'), 0, textOf('Tana'), 4);
+                document.dispatchEvent(new Event('selectionchange'));";
+    let cut = amina
+        .run(&format!(
+            "{over}
+             const clipboardData = new DataTransfer();
+             page.dispatchEvent(new ClipboardEvent('cut', {{ clipboardData, bubbles: true, cancelable: true }}));
+             return clipboardData.getData('text/html');"
+        ))
+        .await?;
+    jonas
+        .wait_for_page("<tr><td><p></p></td><td><p>4</p></td><td><p>90</p></td></tr>")
+        .await?;
+    amina.keys("Here").await?;
+    jonas
+        .wait_for_page("<tr><td><p>Here</p></td><td><p></p></td><td><p></p></td></tr>")
+        .await?;
+    amina.write("below\n").await?;
+    amina
+        .run(&format!(
+            "const clipboardData = new DataTransfer();
+             clipboardData.setData('text/html', {cut});
+             document.querySelector('[aria-label=Page]')
+               .dispatchEvent(new ClipboardEvent('paste', {{ clipboardData, bubbles: true, cancelable: true }}));"
+        ))
+        .await?;
+    jonas.wait_for_page("<td><p>Tana</p></td>").await?;
+    let headings = jonas
+        .run("return [...document.querySelectorAll('[role=columnheader]')].map((cell) => cell.textContent)")
+        .await?;
+    assert_eq!(
+        headings,
+        serde_json::json!(["Here", "", "", "Place", "Depth", "Width"])
+    );
+    same_page(&[amina, jonas]).await?;
+    pair.part().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_toolbar_says_what_does_nothing_in_a_table_and_stays_in_view() -> Result<()> {
+    let pair = Pair::meet().await?;
+    let (amina, jonas) = (&pair.amina, &pair.jonas);
+    amina.write(&"River\n".repeat(60)).await?;
+    amina.press("Table").await?;
+    amina.keys("Place").await?;
+    jonas.wait_for_page("<td><p>Place</p></td>").await?;
+    let idle = "return [...document.querySelectorAll('[role=toolbar] [aria-disabled=true]')]
+                  .map((tool) => tool.ariaLabel).filter((name) => name !== 'Redo')";
+    assert_eq!(
+        amina.run(idle).await?,
+        serde_json::json!([
+            "Style",
+            "Bulleted list",
+            "Numbered list",
+            "Check list",
+            "Quote",
+            "Divider",
+            "Table"
+        ])
+    );
+    amina.choose("Style", "Heading 1").await?;
+    wait_until("the list shows what the cell is", async || {
+        let shown = "return document.querySelector('select[aria-label=Style]').selectedOptions[0].text";
+        Ok(amina.run(shown).await? == "Paragraph")
+    })
+    .await?;
+    let tools = amina
+        .run(
+            "const tools = document.querySelector('[aria-label=\"Table tools\"]').getBoundingClientRect();
+             return [scrollY > 0, tools.top >= 0 && tools.bottom < innerHeight]",
+        )
+        .await?;
+    assert_eq!(tools, serde_json::json!([true, true]));
+
+    amina.go_to_end().await?;
+    amina.press("Bulleted list").await?;
+    wait_until("no table is made in a list", async || {
+        Ok(amina.run(idle).await? == serde_json::json!(["Table"]))
+    })
+    .await?;
+    pair.part().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_focus_comes_back_from_the_dialog_of_a_link() -> Result<()> {
+    let pair = Pair::meet().await?;
+    let (amina, jonas) = (&pair.amina, &pair.jonas);
+    amina.write("see here").await?;
+    amina.press("Link").await?;
+    amina.press("Cancel").await?;
+    wait_until("the caret is back where it was", async || {
+        let place = "return [document.activeElement.ariaLabel, getSelection().anchorOffset]";
+        Ok(amina.run(place).await? == serde_json::json!(["Page", 8]))
+    })
+    .await?;
+    amina.keys(" and").await?;
+    jonas.wait_for_page("<p>see here and</p>").await?;
+    amina.select("here").await?;
+    amina.press("Link").await?;
+    amina.fill("Address", "https:example.org").await?;
+    amina.press("Set link").await?;
+    amina.wait_for_words("This is no address").await?;
+    amina.fill("Address", "https://example.org").await?;
+    amina.press("Set link").await?;
+    jonas.wait_for_page("<p>see <a>here</a> and</p>").await?;
+    amina.keys("there").await?;
+    jonas.wait_for_page("there").await?;
+    pair.part().await
+}
