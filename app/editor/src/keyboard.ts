@@ -45,6 +45,13 @@ const splitBlock = splitBlockAs((node, _, $from) => (node.type === divider && $f
 /** What Enter does. */
 export const enter = chainCommands(emptyCells, leaveMath, leaveCode, newlineInCode, splitItem, createParagraphNear, liftEmptyBlock, splitBlock);
 
+/** Every key that deletes a selection empties cells first: systems have several. */
+const deleting = Object.fromEntries(
+  Object.entries(baseKeymap)
+    .filter(([, command]) => command === baseKeymap.Backspace || command === baseKeymap.Delete)
+    .map(([key]) => [key, emptyCells]),
+);
+
 /** What Backspace does before it deletes. */
 export const backspace = chainCommands(undoInputRule, emptyCells, plainAtStart);
 
@@ -68,6 +75,7 @@ export function keyboard(): Plugin[] {
     },
   });
   const bindings = keymap({
+    ...deleting,
     "Mod-b": named("strong"),
     "Mod-i": named("em"),
     "Mod-u": named("underline"),
@@ -84,13 +92,9 @@ export function keyboard(): Plugin[] {
     "Mod-Enter": toggleChecked,
     "Shift-Enter": lineBreak,
     Backspace: backspace,
-    "Mod-Backspace": emptyCells,
-    "Shift-Backspace": emptyCells,
     Tab: tab(inList(indent), goToCell(1)),
     "Shift-Tab": tab(inList(outdent), goToCell(-1)),
     ArrowDown: belowTable,
-    Delete: emptyCells,
-    "Mod-Delete": emptyCells,
     "Mod-Alt-0": named("paragraph"),
     "Mod-Alt-1": named("heading", 1),
     "Mod-Alt-2": named("heading", 2),
