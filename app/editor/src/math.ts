@@ -1,5 +1,5 @@
 // Mathematics: LaTeX in the text, MathML on the screen. The text is shown as it is typed only while the caret is in it.
-import { type Mark, type Node } from "prosemirror-model";
+import { type Mark, type Node, type ResolvedPos } from "prosemirror-model";
 import { type Command, type EditorState, Plugin, PluginKey, TextSelection, type Transaction } from "prosemirror-state";
 import { Mapping, StepMap } from "prosemirror-transform";
 import { Decoration, DecorationSet, type EditorView } from "prosemirror-view";
@@ -59,8 +59,12 @@ export function mathematics(rendered: Render): Plugin<DecorationSet> {
         focus: () => void setTimeout(redraw, settlingMilliseconds),
         blur: redraw,
       },
-      handleKeyDown: (view, { key, shiftKey, ctrlKey, altKey, metaKey }) =>
-        !shiftKey && !ctrlKey && !altKey && !metaKey && (move(view, key) || openToDelete(view, key)),
+      handleKeyDown(view, { key, shiftKey, ctrlKey, altKey, metaKey }) {
+        if (shiftKey || ctrlKey || altKey || metaKey || !/^(Arrow|Backspace|Delete)/.test(key)) return false;
+        // Where the browser has put the caret it may not have told yet.
+        if (!view.composing) document.dispatchEvent(new Event("selectionchange"));
+        return move(view, key) || openToDelete(view, key);
+      },
     },
     view(mounted) {
       view = mounted;
@@ -224,8 +228,7 @@ function move(view: EditorView, pressed: string): boolean {
     if (open !== null) {
       const edge = direction === "left" ? open.from : open.to;
       if ($from.pos === edge) leave(view.dispatch, state, back ? open.from : open.to);
-      else if (Math.abs($from.pos - edge) === 1) enter(view, edge);
-      else getSelection()?.modify("move", direction === "left" ? "backward" : "forward", "character");
+      else enter(view, $from.pos + (direction === "left" ? -1 : 1) * letterBeside($from, direction === "left"));
       return true;
     }
     if (beside !== undefined) {
@@ -239,6 +242,13 @@ function move(view: EditorView, pressed: string): boolean {
   if (node?.type !== math_block) return false;
   enter(view, back ? beside.pos - 1 : beside.pos + 1);
   return true;
+}
+
+/** How long the letter before or behind a place is. */
+function letterBeside({ parent, parentOffset }: ResolvedPos, before: boolean): number {
+  const text = parent.textBetween(0, parent.content.size);
+  const letter = text.codePointAt(before ? Math.max(parentOffset - 2, 0) : parentOffset) ?? 0;
+  return letter > 0xffff && text.length > 1 ? 2 : 1;
 }
 
 // The browser would delete all of it, or what is on its other side.
