@@ -21,11 +21,12 @@ static NOTHING_LISTED: Listing = Listing {
     space: None,
 };
 
-/// What follows from the roster alone: worked out when it has grown.
+/// What follows from the roster alone: worked out when that is another.
 #[derive(Debug, Default)]
 pub(crate) struct Rights {
-    /// How many entries it was worked out from.
-    entries: usize,
+    /// The heads of the roster that it was worked out from. How many entries that has does not tell: one may be taken out as
+    /// another comes.
+    heads: Vec<EntryHash>,
     members: BTreeMap<MemberId, view::Rights>,
     closed: bool,
     spaces: Vec<SpaceId>,
@@ -277,10 +278,9 @@ impl Classroom {
         !is_member || (self.refused == Some(Refusal::NotAMember) && self.entries.is_empty())
     }
 
-    /// Works out what this person may do, whenever the roster has grown.
+    /// Works out what this person may do, whenever the roster is another.
     fn rate_members(&mut self, me: &MemberId) {
-        let count = self.roster.len();
-        if self.rights.entries == count {
+        if self.rights.heads.iter().eq(self.roster.heads()) {
             return;
         }
         let mut erased: Vec<view::Erased> = Vec::new();
@@ -296,7 +296,7 @@ impl Classroom {
             }
         }
         self.rights = Rights {
-            entries: count,
+            heads: self.roster.heads().copied().collect(),
             former: self.roster.former_members(),
             erased,
             members: self

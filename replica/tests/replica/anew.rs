@@ -938,6 +938,26 @@ async fn start_anew_elsewhere(
     successor
 }
 
+/// The own one was given up as the other came: the roster had as many entries as before, and was not looked at again.
+#[tokio::test]
+async fn of_two_erasings_apart_that_is_shown_which_the_relay_has() {
+    let (mut script, author) = Script::with_member("erased apart", Role::Lead).await;
+    let (classroom, document) = script.page;
+    script.start_anew();
+    script.go().await;
+    let shown = |script: &Script| -> Vec<DocumentId> {
+        let erased = &script.view().erased;
+        erased.iter().map(|erased| erased.successor).collect()
+    };
+    let successor = DocumentId([7; 16]);
+    let own = shown(&script);
+    assert!(own.len() == 1 && own != [successor]);
+    let action = Action::Erase { document, successor };
+    let erase = Entry::act(&author.keys, classroom, author.heads.clone(), action).unwrap();
+    script.bring_entry(&erase).await;
+    assert_eq!(shown(&script), [successor]);
+}
+
 /// A lead can say of any number that it is there, but nobody else knows the change.
 #[tokio::test]
 async fn what_only_a_number_says_to_be_in_the_new_page_is_kept_aside() {
