@@ -83,6 +83,8 @@ pub(crate) struct Classroom {
     pub(crate) doubted: BTreeSet<Log>,
     /// Erased documents of which something is still here.
     pub(crate) erased_due: BTreeSet<DocumentId>,
+    /// Erased documents of which it was looked what the store has.
+    pub(crate) erased_sought: BTreeSet<DocumentId>,
     /// Those that this person erases: that have nothing any more that is not in what takes their place, or why that can't be.
     pub(crate) carried: BTreeMap<DocumentId, Result<(), Refusal>>,
     /// Pages that are open in this tab.
@@ -440,6 +442,7 @@ impl Classroom {
             gaps: BTreeMap::new(),
             doubted: BTreeSet::new(),
             erased_due: BTreeSet::new(),
+            erased_sought: BTreeSet::new(),
             carried: BTreeMap::new(),
             open: BTreeSet::new(),
             channel: None,

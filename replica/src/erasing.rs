@@ -12,7 +12,7 @@ use crate::anew::Missed;
 use crate::aside::{Aside, What as Kept};
 use crate::classroom::{Classroom, Copy};
 use crate::loading::What;
-use crate::store::{self, AsideReason, Changes, Records, Table};
+use crate::store::{self, AsideReason, Changes, Ranges, Records, Table};
 use crate::tabs::Note;
 use crate::{Error, Replica};
 
@@ -37,21 +37,22 @@ impl<R: CryptoRng> Replica<R> {
         }
         self.drop_erased_offers(id);
         self.settle_erased(id);
+        self.look_for_left_of_erased(id);
     }
 
-    /// What a tab stored that had not heard of an erasing, and of which it left nothing else, goes at the next start.
-    pub(crate) fn read_left_of_erased(&mut self) {
-        let mut left = Vec::new();
-        for classroom in self.classrooms.values_mut() {
-            classroom.note_erased();
-            for (document, _) in classroom.roster.erased_documents() {
-                if !classroom.erased_due.contains(&document) && !classroom.erases(&document) {
-                    left.push((classroom.id, document));
-                }
-            }
-        }
-        for (id, document) in left {
-            self.read_erased(&id, document, BTreeSet::new());
+    /// What a tab that is gone stored, and had not heard of an erasing, goes when this one hears of that, or starts.
+    fn look_for_left_of_erased(&mut self, id: &ClassroomId) {
+        let Some(classroom) = self.classrooms.get_mut(id) else {
+            return;
+        };
+        let mut left = classroom.roster.erased_documents();
+        left.retain(|(document, _)| {
+            !classroom.erased_due.contains(document)
+                && !classroom.erases(document)
+                && classroom.erased_sought.insert(*document)
+        });
+        for (document, _) in left {
+            self.read_left_of_erased(id, document);
         }
     }
 
@@ -120,6 +121,7 @@ impl<R: CryptoRng> Replica<R> {
             return;
         };
         classroom.erased_due.remove(&document);
+        classroom.erased_sought.insert(document);
         classroom.carried.remove(&document);
         classroom.documents.remove(&document);
         classroom.titles.remove(&document);
@@ -177,20 +179,23 @@ impl<R: CryptoRng> Replica<R> {
 
     /// Reads what the store has of an erased document. What holds these own changes is kept aside.
     pub(crate) fn read_erased(&mut self, id: &ClassroomId, document: DocumentId, missed: BTreeSet<Hash>) {
-        let tables = [
-            Table::Segments,
-            Table::Outbox,
-            Table::Logs,
-            Table::Documents,
-            Table::Titles,
-            Table::Pending,
-            Table::Receipts,
-        ];
-        let ranges = tables
-            .into_iter()
-            .map(|table| store::range_of_document(table, id, &document))
-            .collect();
-        self.read(*id, What::Erased(document, missed), ranges);
+        self.read(*id, What::Erased(document, missed), ranges_of(id, &document));
+    }
+
+    pub(crate) fn read_left_of_erased(&mut self, id: &ClassroomId, document: DocumentId) {
+        self.read(*id, What::LeftOfErased(document), ranges_of(id, &document));
+    }
+
+    /// What the store has of an erased document, of which nothing is known here, was read. It is known from now on, and goes as
+    /// if it had been before: something of this person may still be to be carried over.
+    pub(crate) fn left_of_erased_read(
+        &mut self,
+        id: &ClassroomId,
+        document: &DocumentId,
+        found: Changes,
+    ) -> Result<(), Error> {
+        self.know_again(id, &found);
+        self.erased_read(id, document, &BTreeSet::new(), found)
     }
 
     /// What the store has of an erased document was read. While another tab has something unsent there it stays, and is known
@@ -211,17 +216,7 @@ impl<R: CryptoRng> Replica<R> {
         };
         let is_due = |classroom: &Classroom| classroom.erased_due.contains(document);
         if found.iter().any(is_unsent) || self.classrooms.get(id).is_some_and(is_due) {
-            let mut records = Records::new();
-            for ((table, key), row) in found {
-                if let Some(row) = row {
-                    records.entry(table).or_default().push((key, row));
-                }
-            }
-            self.read_logs(&records);
-            self.read_unsent(&records);
-            if let Some(classroom) = self.classrooms.get_mut(id) {
-                classroom.note_erased();
-            }
+            self.know_again(id, &found);
             return Ok(());
         }
         for ((table, key), row) in found {
@@ -239,6 +234,24 @@ impl<R: CryptoRng> Replica<R> {
         Ok(())
     }
 
+    /// Knows of an erased document what the store has of it.
+    fn know_again(&mut self, id: &ClassroomId, found: &Changes) {
+        let mut records = Records::new();
+        for ((table, key), row) in found {
+            if let Some(row) = row {
+                records
+                    .entry(*table)
+                    .or_default()
+                    .push((key.clone(), row.clone()));
+            }
+        }
+        self.read_logs(&records);
+        self.read_unsent(&records);
+        if let Some(classroom) = self.classrooms.get_mut(id) {
+            classroom.note_erased();
+        }
+    }
+
     /// Whether a segment that is stored holds one of these changes.
     fn holds_any(&self, id: &ClassroomId, names: &BTreeSet<Hash>, row: &[u8]) -> bool {
         let (Some(classroom), Ok(segment)) = (self.classrooms.get(id), Segment::decode(row)) else {
@@ -249,6 +262,21 @@ impl<R: CryptoRng> Replica<R> {
             .iter()
             .any(|name| names.contains(name))
     }
+}
+
+/// Where the store has something of a document.
+fn ranges_of(id: &ClassroomId, document: &DocumentId) -> Ranges {
+    let tables = [
+        Table::Segments,
+        Table::Outbox,
+        Table::Logs,
+        Table::Documents,
+        Table::Titles,
+        Table::Pending,
+        Table::Receipts,
+    ];
+    let ranges = tables.map(|table| store::range_of_document(table, id, document));
+    ranges.into()
 }
 
 impl Classroom {

@@ -56,6 +56,8 @@ pub(crate) enum What {
     Doubted(Log),
     /// All that is left of a document that was erased; what holds these changes is kept aside.
     Erased(DocumentId, BTreeSet<Hash>),
+    /// The same of one of which this tab knows nothing.
+    LeftOfErased(DocumentId),
     /// Of what is kept aside, to be exported.
     Aside(Box<Exporting>),
     /// The same with these keys, to be tried again.
@@ -227,6 +229,12 @@ impl<R: CryptoRng> Replica<R> {
                     self.shown_home = None;
                 }
             }
+            What::LeftOfErased(document) => {
+                let found = reading.complete(records);
+                if self.left_of_erased_read(&id, document, found).is_err() {
+                    self.shown_home = None;
+                }
+            }
             What::Export(request, table, _) => {
                 let (found, next) = reading.page(records);
                 self.page_to_export(*request, *table, &found, next);
@@ -314,6 +322,7 @@ impl<R: CryptoRng> Replica<R> {
                 }
             }
             What::Erased(document, missed) => self.read_erased(&reading.classroom, document, missed),
+            What::LeftOfErased(document) => self.read_left_of_erased(&reading.classroom, document),
             What::Aside(exporting) => self.answer(exporting.request, Err(Problem::Internal)),
             What::Unopened(unopened) => self.unopened_not_read(&unopened),
             What::Deleted(request) => self.answer(request, Err(Problem::Internal)),

@@ -178,7 +178,6 @@ impl<R: CryptoRng> Replica<R> {
         self.read_unsent(records);
         self.read_all_aside(records);
         self.read_receipts(records);
-        self.read_left_of_erased();
     }
 
     /// Has the relay asked what it has of classrooms that lack entries: some are `damaged`, and whoever has a classroom came

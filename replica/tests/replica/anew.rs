@@ -566,6 +566,46 @@ async fn started_anew_with_two_tabs(
     (world, [amina, ben, second], [page, next])
 }
 
+/// It had come while the other tab was behind: that one heard of it only that it is erased, and left it in the store until the
+/// next start.
+#[tokio::test]
+async fn what_a_tab_stored_that_is_gone_goes_when_another_hears_that_it_is_erased() {
+    let Pair {
+        mut world,
+        amina,
+        ben,
+        page,
+        ..
+    } = Pair::new("erased behind a tab").await;
+    let home = world.tab(ben).profile;
+    let second = world.open_tab(home);
+    world.until_on_relay().await;
+    world.cut(home);
+    let gone = world.new_page(amina, page.0).await;
+    world.until_on_relay_of(amina).await;
+    // Only the second tab goes on, until it has the page.
+    world.profiles[home].linked = true;
+    world.handle(second, Event::NetworkUp);
+    world
+        .go_on_alone(second, |world| world.rows_of(home, gone).contains(&Table::Titles))
+        .await;
+    world.crash_tab(second);
+    world.cut(home);
+    let next = world.start_anew(amina, gone).await.unwrap();
+    world.close_page(amina, gone).await;
+    world.until_on_relay_of(amina).await;
+    assert!(world.rows_of(home, gone).contains(&Table::Segments));
+
+    world.link(home);
+    world
+        .until("the other tab has heard of it", |world| {
+            world.tab(ben).classroom(&page.0).erased.len() == 1
+        })
+        .await;
+    world.check_gone(amina, gone).await;
+    assert!(world.rows_of(home, next).contains(&Table::Segments));
+}
+
 /// It put that into its outbox, for good: the relay does not take it, and the page was erased in that tab already.
 #[tokio::test]
 async fn what_a_tab_writes_in_a_page_that_another_tab_has_erased_is_carried_over_once() {
