@@ -96,12 +96,10 @@ impl Edits {
             .collect()
     }
 
-    /// The changes of all tabs that no relay was seen to hold, with their classrooms.
-    pub(crate) fn all_unseen(&self) -> Vec<(usize, Hash, ClassroomId)> {
-        let unseen = self.unseen.iter();
-        let unseen = unseen.flat_map(|(tab, changes)| changes.iter().map(|change| (*tab, *change)));
-        unseen
-            .filter_map(|(tab, change)| Some((tab, change, self.edits.get(&change)?.page.0)))
+    /// The changes that no relay was seen to hold, or none since one went back, with their tabs and classrooms.
+    pub(crate) fn all_off_relays(&self) -> Vec<(usize, Hash, ClassroomId)> {
+        let off = self.edits.iter().filter(|(_, edit)| !edit.on_relay);
+        off.map(|(change, edit)| (edit.tab, *change, edit.page.0))
             .collect()
     }
 

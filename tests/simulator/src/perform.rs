@@ -672,8 +672,9 @@ impl World {
     }
 
     fn replace_relay(&mut self, number: usize, by: Successor) -> Result<(), Broken> {
-        // That it has something may still be told from tab to tab when it has gone.
-        for (tab, change, classroom) in self.edits.all_unseen() {
+        // That it has something may still be told from tab to tab when it has gone; and what it got again since another one was
+        // put back goes with it.
+        for (tab, change, classroom) in self.edits.all_off_relays() {
             if self.relays[number].holds(&mut self.auditor, &classroom, &change)? {
                 self.edits.seen(tab, &change);
             }

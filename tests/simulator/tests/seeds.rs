@@ -14,7 +14,7 @@ use simulator::{
 const SEEDS: Range<u64> = 300..600;
 
 /// Histories that went wrong once. The README says of what.
-const NAMED: [&str; 131] = [
+const NAMED: [&str; 132] = [
     "governed 6",
     "governed 13",
     "apart 5",
@@ -146,6 +146,7 @@ const NAMED: [&str; 131] = [
     "apart 13003427",
     "anew 91400499",
     "anew 17050484",
+    "healed 17000240",
 ];
 
 #[test]
