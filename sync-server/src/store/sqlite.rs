@@ -5,15 +5,16 @@ mod schema;
 mod writing;
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
 use protocol::inventory::LogState;
 use protocol::segment::Log;
 use protocol::{ClassroomId, DocumentId, PieceHash, SegmentHash, SpaceId};
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
+use rusqlite::{Connection, OpenFlags};
 
-use super::{Changes, Held, HeldPiece, Named, Placed, Store, Tail, Totals};
+use super::{Change, Changes, Held, HeldPiece, Named, Placed, Store, Tail, Totals};
 use crate::Error;
 
 pub(crate) use reading::Rows;
@@ -27,12 +28,17 @@ const BUSY: Duration = Duration::from_secs(5);
 /// How many freed pages are given back at a time.
 const SHRUNK_PAGES: u32 = 1024;
 
+/// Up to how many bytes the file is written anew after an erasing: nobody's work is stored meanwhile.
+const REWRITTEN_BYTES: u64 = 256 * 1024 * 1024;
+
 /// See the [module](self).
 #[derive(Debug)]
 pub struct Sqlite {
     incarnation: u64,
     writer: Mutex<Connection>,
     readers: [Mutex<Connection>; READERS],
+    /// Something was erased since the file was last written anew.
+    has_erased: AtomicBool,
 }
 
 impl Sqlite {
@@ -44,6 +50,7 @@ impl Sqlite {
             incarnation: incarnation(&writer)?,
             writer: Mutex::new(writer),
             readers: [Mutex::new(connect(path)?), Mutex::new(connect(path)?)],
+            has_erased: AtomicBool::new(false),
         })
     }
 
@@ -61,6 +68,7 @@ impl Sqlite {
             incarnation: incarnation(&reader)?,
             writer: Mutex::new(reader),
             readers: [Mutex::new(connect()?), Mutex::new(connect()?)],
+            has_erased: AtomicBool::new(false),
         })
     }
 
@@ -112,6 +120,31 @@ impl Sqlite {
             .get_mut()
             .execute("UPDATE relay SET incarnation = ?1", [incarnation])?;
         self.incarnation = u64::from_be_bytes(incarnation);
+        Ok(())
+    }
+
+    /// Puts the whole log into the file and empties it: it has what was changed or taken away as it was before.
+    fn empty_log(&self, writer: &Connection) -> Result<(), Error> {
+        // Who reads meanwhile would keep it from being emptied.
+        let _readers = self.readers.each_ref().map(Mutex::lock);
+        let busy: bool = writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+        if busy {
+            tracing::warn!("the store's log could not be emptied");
+        }
+        Ok(())
+    }
+
+    /// Does away with what SQLite leaves behind in pages that it moved something out of, which no `secure_delete` reaches.
+    fn rewrite(&self, writer: &Connection) -> Result<(), Error> {
+        let size = writer.query_row(
+            "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size",
+            [],
+            |row| row.get(0),
+        )?;
+        if unsigned(size)? <= REWRITTEN_BYTES {
+            writer.execute_batch("VACUUM")?;
+        }
+        self.has_erased.store(false, Ordering::Relaxed);
         Ok(())
     }
 
@@ -241,20 +274,29 @@ impl Store for Sqlite {
         for (classroom, change) in changes {
             writing::change(&transaction, classroom, change, now)?;
         }
-        Ok(transaction.commit()?)
+        transaction.commit()?;
+        let erases = |(_, change): &(ClassroomId, Change)| matches!(change, Change::Erase { .. });
+        if changes.iter().any(erases) {
+            self.has_erased.store(true, Ordering::Relaxed);
+            // It is committed, whatever comes of this; the next `shrink` tries again.
+            if let Err(error) = self.empty_log(&writer) {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "cannot empty the store's log"
+                );
+            }
+        }
+        Ok(())
     }
 
     fn shrink(&self) -> Result<(), Error> {
         let writer = self.writer.lock();
-        let freed: u32 = writer.pragma_query_value(None, "freelist_count", |row| row.get(0))?;
-        if freed == 0 {
-            return Ok(());
-        }
         writer.execute_batch(&format!("PRAGMA incremental_vacuum({SHRUNK_PAGES})"))?;
+        if self.has_erased.load(Ordering::Relaxed) {
+            self.rewrite(&writer)?;
+        }
         // What was freed must not live on in the log.
-        let checkpointed = writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
-        checkpointed.optional()?;
-        Ok(())
+        self.empty_log(&writer)
     }
 
     fn check(&self) -> Result<(), Error> {

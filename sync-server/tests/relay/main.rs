@@ -10,6 +10,7 @@ mod crowds;
 mod damage;
 mod driven;
 mod durability;
+mod erasing;
 mod exchange;
 mod extras;
 mod fan_out;
