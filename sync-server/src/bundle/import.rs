@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use protocol::bundle::{Event, Kind, Reader};
 use protocol::roster::{Entry, Roster};
+use protocol::segment::Log;
 use protocol::{ClassroomId, Refusal};
 
 use super::{Damaged, PART, wholeness};
@@ -111,14 +112,33 @@ struct Record {
     item: Vec<u8>,
 }
 
+/// What became of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    New,
+    Known,
+    /// A segment that was here once. It may have gone on purpose; else it is taken again behind what names it.
+    Gone,
+    Refused(Refusal),
+}
+
+/// What is to be decided on.
+struct Question {
+    job: Job,
+    /// What becomes of it if it is held afterwards.
+    held: Outcome,
+    /// Where it is to be then, if it is a segment.
+    place: Option<(Log, u64)>,
+}
+
 struct Importing<'a> {
     shared: &'a Shared,
     now: u64,
     /// What is decided on next.
     records: Vec<Record>,
     bytes: usize,
-    /// What came before something that it builds on.
-    early: Vec<(Record, Refusal)>,
+    /// What came before something that it builds on, or before what names it if it was lost or damaged here.
+    early: Vec<(Record, Outcome)>,
     early_bytes: usize,
     /// More came too early than there is room for.
     left: bool,
@@ -166,8 +186,8 @@ impl Importing<'_> {
         self.imported.newer_version = summary.newer_version();
         self.decide()?;
         self.retry()?;
-        for (_, reason) in std::mem::take(&mut self.early) {
-            self.refuse(reason);
+        for (record, outcome) in std::mem::take(&mut self.early) {
+            self.count(record.kind, outcome);
         }
         Ok(())
     }
@@ -204,22 +224,18 @@ impl Importing<'_> {
     fn decide(&mut self) -> Result<(), Error> {
         self.bytes = 0;
         let records = std::mem::take(&mut self.records);
-        let mut outcomes: Vec<Result<bool, Refusal>> = Vec::with_capacity(records.len());
+        let mut outcomes: Vec<Outcome> = Vec::with_capacity(records.len());
+        let mut places: Vec<Option<(Log, u64)>> = Vec::with_capacity(records.len());
         let inbox = Arc::new(Inbox::default());
         let mut batch = Batch::new(self.shared, self.now);
         let mut asked = Vec::new();
         for (number, record) in records.iter().enumerate() {
-            outcomes.push(Ok(false));
-            let mut job = match self.job(record, number, &inbox) {
-                Ok((job, is_new)) => {
-                    outcomes[number] = Ok(is_new);
-                    Some(job)
-                }
-                Err(reason) => {
-                    outcomes[number] = Err(reason);
-                    None
-                }
+            let (mut job, outcome, place) = match self.question(record, number, &inbox) {
+                Ok(question) => (Some(question.job), question.held, question.place),
+                Err(reason) => (None, Outcome::Refused(reason), None),
             };
+            outcomes.push(outcome);
+            places.push(place);
             while let Some(next) = job {
                 job = batch.take(next);
                 if job.is_some() || batch.is_full() {
@@ -240,43 +256,55 @@ impl Importing<'_> {
                 submission, answer, ..
             } = note
             {
-                let outcome = &mut outcomes[submission as usize];
+                let number = submission as usize;
                 match answer {
-                    Answer::Stored { .. } => *outcome = Ok(true),
+                    Answer::Stored { .. } => outcomes[number] = Outcome::New,
                     // A piece of a snapshot has no position.
-                    Answer::Held => {}
-                    Answer::Refused(reason) => *outcome = Err(reason),
+                    Answer::Held => {
+                        if let Some((log, last)) = places[number]
+                            && (self.shared.store)
+                                .held(&records[number].classroom, &log, last)?
+                                .is_none()
+                        {
+                            outcomes[number] = Outcome::Gone;
+                        }
+                    }
+                    Answer::Refused(reason) => outcomes[number] = Outcome::Refused(reason),
                 }
             }
         }
         for (record, outcome) in records.into_iter().zip(outcomes) {
             match outcome {
-                Ok(true) => self.imported.new += 1,
-                Ok(false) => {
-                    let is_counted = self.takes == Takes::All && is_of_logs(record.kind);
-                    self.imported.known += u64::from(self.is_first && !is_counted);
-                }
-                Err(reason) if may_pass(reason) => self.keep(record, reason),
-                Err(reason) => self.refuse(reason),
+                Outcome::Gone => self.keep(record, outcome),
+                Outcome::Refused(reason) if may_pass(reason) => self.keep(record, outcome),
+                _ => self.count(record.kind, outcome),
             }
         }
         Ok(())
     }
 
-    /// What is to be decided on, and whether it is new if it is held afterwards.
-    fn job(&self, record: &Record, number: usize, inbox: &Arc<Inbox>) -> Result<(Job, bool), Refusal> {
+    /// What is to be decided on for a record.
+    fn question(&self, record: &Record, number: usize, inbox: &Arc<Inbox>) -> Result<Question, Refusal> {
         let Record {
             classroom,
             kind,
             item,
         } = record;
         let candidate = candidate::of_record(*kind, item.clone(), classroom)?;
-        let is_new = match &candidate {
+        let held = match &candidate {
             Candidate::Piece { hash, .. } => {
                 let known = self.shared.store.has_piece(classroom, hash);
-                !known.map_err(|error| storage(&error))?
+                if known.map_err(|error| storage(&error))? {
+                    Outcome::Known
+                } else {
+                    Outcome::New
+                }
             }
-            _ => false,
+            _ => Outcome::Known,
+        };
+        let place = match &candidate {
+            Candidate::Segment { segment, .. } => Some((segment.header.log, segment.header.last)),
+            _ => None,
         };
         let classroom = self.classroom(classroom, &candidate)?;
         let from = Submitter {
@@ -293,7 +321,7 @@ impl Importing<'_> {
             candidate,
             from,
         };
-        Ok((job, is_new))
+        Ok(Question { job, held, place })
     }
 
     fn classroom(&self, id: &ClassroomId, candidate: &Candidate) -> Result<Arc<Classroom>, Refusal> {
@@ -312,17 +340,24 @@ impl Importing<'_> {
         Ok(classroom)
     }
 
-    fn keep(&mut self, record: Record, reason: Refusal) {
+    fn keep(&mut self, record: Record, outcome: Outcome) {
         if self.early_bytes + record.item.len() > EARLY_BYTES {
             self.left = true;
-            return self.refuse(reason);
+            return self.count(record.kind, outcome);
         }
         self.early_bytes += record.item.len();
-        self.early.push((record, reason));
+        self.early.push((record, outcome));
     }
 
-    fn refuse(&mut self, reason: Refusal) {
-        *self.imported.refused.entry(reason.into()).or_default() += 1;
+    fn count(&mut self, kind: Kind, outcome: Outcome) {
+        match outcome {
+            Outcome::New => self.imported.new += 1,
+            Outcome::Known | Outcome::Gone => {
+                let is_counted = self.takes == Takes::All && is_of_logs(kind);
+                self.imported.known += u64::from(self.is_first && !is_counted);
+            }
+            Outcome::Refused(reason) => *self.imported.refused.entry(reason.into()).or_default() += 1,
+        }
     }
 }
 
