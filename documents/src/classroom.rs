@@ -6,10 +6,10 @@
 use std::collections::BTreeMap;
 
 use automerge::transaction::Transactable;
-use automerge::{ObjId, ObjType, ROOT, ReadDoc, ScalarValue, Value};
+use automerge::{ObjId, ObjType, ROOT, ReadDoc};
 
-use crate::Error;
 use crate::document::{Actor, Applied, Document};
+use crate::{Error, entry};
 
 /// Names are at most this long, in characters.
 pub const LONGEST_NAME: usize = 200;
@@ -356,34 +356,19 @@ impl Classroom {
     }
 
     fn map(&self, object: &ObjId, key: &str) -> Option<ObjId> {
-        match self.document.automerge.get(object, key).ok()?? {
-            (Value::Object(ObjType::Map), map) => Some(map),
-            _ => None,
-        }
+        entry::map(&self.document.automerge, object, key)
     }
 
     fn string(&self, object: &ObjId, key: &str) -> Option<String> {
-        match self.document.automerge.get(object, key).ok()?? {
-            (Value::Scalar(scalar), _) => scalar.as_str().map(str::to_owned),
-            // Other programs on Automerge write strings as texts.
-            (Value::Object(ObjType::Text), text) => self.document.automerge.text(text).ok(),
-            _ => None,
-        }
+        entry::string(&self.document.automerge, object, key)
     }
 
     fn integer(&self, object: &ObjId, key: &str) -> Option<i64> {
-        match self.document.automerge.get(object, key).ok()??.0 {
-            Value::Scalar(scalar) => match scalar.as_ref() {
-                ScalarValue::Int(integer) | ScalarValue::Timestamp(integer) => Some(*integer),
-                ScalarValue::Uint(integer) => i64::try_from(*integer).ok(),
-                _ => None,
-            },
-            Value::Object(_) => None,
-        }
+        entry::integer(&self.document.automerge, object, key)
     }
 
     fn bytes<const N: usize>(&self, object: &ObjId, key: &str) -> Option<[u8; N]> {
-        unhex(&self.string(object, key)?)
+        entry::id(&self.document.automerge, object, key)
     }
 }
 

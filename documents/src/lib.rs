@@ -5,6 +5,7 @@
 pub mod change;
 pub mod classroom;
 pub mod document;
+mod entry;
 pub mod fold;
 mod marks;
 pub mod page;

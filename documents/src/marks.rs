@@ -5,9 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use automerge::ScalarValue;
 use automerge::marks::{ExpandMark, Mark};
 
-/// Whether text typed at a mark's edge gets the mark too: not for links, as `@automerge/prosemirror` has it.
+use crate::page::comments;
+
+/// Whether text typed at a mark's edge gets the mark too: not for links, as `@automerge/prosemirror` has it, nor for comments.
 pub(crate) fn expansion(name: &str) -> ExpandMark {
-    if name == "link" {
+    if name == "link" || comments::is_comment(name) {
         ExpandMark::None
     } else {
         ExpandMark::Both

@@ -1,8 +1,9 @@
 //! A page: a title and rich text, as an Automerge document in the convention of npm `@automerge/prosemirror`.
 //!
-//! Root key `text` is one Text object; block markers are maps inside it. The page keeps its blocks in memory beside the
+//! Root key `text` is one Text object; block markers are maps inside it; comments stand beside it. The page keeps its blocks in memory beside the
 //! document, so that an edit finds its place, and a remote change its meaning, without walking the document.
 
+pub mod comments;
 pub mod edit;
 
 mod read;
@@ -53,6 +54,8 @@ pub struct Remote {
     /// What the editor has to do to show the new state.
     pub edits: Vec<Edit>,
     pub title_changed: bool,
+    /// What is said in comments, or of them, changed; where they are may have changed with any edit.
+    pub threads_changed: bool,
     /// Which changes were refused, by their index, and why.
     pub refused: Vec<(usize, Error)>,
     /// Changes that waited since an earlier batch and turned out not to fit.

@@ -141,6 +141,7 @@ pub fn carry_into(
             continue;
         }
         let (was, was_titled) = (after.blocks().to_vec(), after.title());
+        let comments = after.comments();
         let did = after.apply_changes(&turn)?;
         if let Some((_, error)) = did.refused.into_iter().next() {
             return Err(error);
@@ -150,6 +151,9 @@ pub fn carry_into(
             edits = moved(&was, &edits, page.blocks())?;
         }
         page.apply(&edits)?;
+        if did.threads_changed {
+            page.carry_comments(&comments, &after.comments())?;
+        }
         if after.title() != was_titled {
             title = Some(after.title());
         }

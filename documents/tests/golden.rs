@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use documents::classroom::{Classroom, Kind, Listing, Profile, School};
 use documents::fold::{Limits, fold, unfold};
 use documents::page::Page;
-use documents::page::edit::{Block, Edit, Marks, Run, Shape, Value};
+use documents::page::comments::{NewMessage, mention};
+use documents::page::edit::{Block, Edit, Marks, Point, Run, Shape, Value};
 
 fn golden(name: &str, bytes: &[u8]) -> Vec<u8> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -107,6 +108,43 @@ fn a_page() {
         read.text_plain()
             .starts_with("The Minho\nOur river 🌊\nIt is cold and clear.\nfish\n")
     );
+}
+
+#[test]
+fn a_page_with_comments() {
+    let mut page = Page::new([1; 16]).unwrap();
+    page.apply(&[Edit::Blocks {
+        from: 0,
+        count: 1,
+        blocks: blocks(),
+    }])
+    .unwrap();
+    page.commit(1_800_000_000);
+    let point = |block, offset| Point { block, offset };
+    let text = format!("{}, is it?", mention(&[6; 32]));
+    let message = |id, author, text| NewMessage {
+        id: [id; 16],
+        author: [author; 32],
+        at: 1_800_000_060_000 + i64::from(id),
+        text,
+    };
+    let place = (point(0, 4), point(1, 10));
+    page.add_comment([7; 16], place, &message(1, 5, &text)).unwrap();
+    page.commit(1_800_000_060);
+    page.reply(&[7; 16], &message(2, 6, "It was.")).unwrap();
+    let answer = ("It was, in March.", 1_800_000_070_000);
+    page.edit_message(&[7; 16], &[2; 16], &[6; 32], answer).unwrap();
+    page.resolve(&[7; 16], [5; 32]).unwrap();
+    page.commit(1_800_000_070);
+    let saved = page.save().unwrap();
+    let kept = golden("page-comments.automerge", &saved);
+    assert!(kept == saved, "comments are saved as other bytes than before");
+    let read = Page::load(&kept, [2; 16]).unwrap();
+    assert_eq!(read.threads(), page.threads());
+    let threads = read.threads();
+    assert_eq!(threads[0].quote, "river 🌊 It is cold");
+    assert_eq!(threads[0].messages[1].text, "It was, in March.");
+    assert_eq!(threads[0].resolved_by, Some([5; 32]));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use automerge::{ObjId, ObjType};
 use automerge::{Patch, PatchAction, Prop, ReadDoc, Value as AutomergeValue};
 
 use super::edit::{self, Block, Edit, Run, Shape, Value, place, width};
-use super::{Page, Remote, read};
+use super::{Page, Remote, comments, read};
 use crate::Error;
 
 impl Page {
@@ -41,6 +41,8 @@ impl Page {
                 }
             } else if patch.obj == *title {
                 remote.title_changed = true;
+            } else if is_in_thread(patch) {
+                remote.threads_changed = true;
             } else if let Some((_, Prop::Seq(marker))) = patch.path.iter().find(|(object, _)| object == text)
             {
                 reshaped.insert(*marker);
@@ -295,6 +297,7 @@ impl Page {
         let title = self.title.clone();
         self.read_anew()?;
         remote.title_changed |= self.title != title;
+        remote.threads_changed = true;
         let prefix = old
             .iter()
             .zip(&self.blocks)
@@ -317,5 +320,15 @@ impl Page {
             });
         }
         Ok(())
+    }
+}
+
+/// Whether a patch is of what is said in comments.
+fn is_in_thread(patch: &Patch) -> bool {
+    let of_thread = |key: &Prop| matches!(key, Prop::Map(key) if comments::is_comment(key));
+    match (patch.path.first(), &patch.action) {
+        (Some((_, key)), _) => of_thread(key),
+        (None, PatchAction::PutMap { key, .. } | PatchAction::DeleteMap { key }) => comments::is_comment(key),
+        _ => false,
     }
 }

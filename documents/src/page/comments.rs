@@ -1,0 +1,567 @@
+//! Comments: threads of messages about a stretch of the text.
+//!
+//! Each thread is a map of its own at the root, by the name of the mark that holds it to the text: threads that are begun apart
+//! never meet in one key. Its messages are a list, so that replies stand in the order in which they were written.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use automerge::transaction::Transactable;
+use automerge::{ObjId, ObjType, ROOT, ReadDoc};
+
+use super::Page;
+use super::edit::{Edit, Point, Value, cut, place, width};
+use crate::classroom::{MemberKey, hex, unhex};
+use crate::document::Document;
+use crate::{Error, entry};
+
+/// The longest message that can be written, in characters. Each mention counts as [`MENTION`] of them.
+pub const LONGEST_MESSAGE: usize = 4_000;
+/// How many characters a mention takes.
+pub const MENTION: usize = 65;
+/// The most threads that can be begun on a page.
+pub const MOST_THREADS: usize = 1_000;
+/// The most messages that can be written in a thread.
+pub const MOST_MESSAGES: usize = 500;
+/// How much of the text a thread keeps of what it is about, in characters.
+pub const LONGEST_QUOTE: usize = 200;
+
+/// Names a thread within a page; random.
+pub type ThreadId = [u8; 16];
+/// Names a message within a thread; random.
+pub type MessageId = [u8; 16];
+
+const PREFIX: &str = "comment:";
+const QUOTE: &str = "quote";
+const MESSAGES: &str = "messages";
+const RESOLVED: &str = "resolved";
+
+/// Messages about a stretch of the text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Thread {
+    pub id: ThreadId,
+    /// Where the text is that it is about, in order; nowhere if that was deleted.
+    pub anchors: Vec<Stretch>,
+    /// How that text begins; of text that was deleted, how it began when the thread did.
+    pub quote: String,
+    /// Oldest first; never empty.
+    pub messages: Vec<Message>,
+    /// Who said that it is done with. A message that they had not seen opens it again.
+    pub resolved_by: Option<MemberKey>,
+}
+
+/// A range of one block's text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Stretch {
+    pub block: usize,
+    pub from: usize,
+    pub to: usize,
+}
+
+/// What somebody says in a thread.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    pub id: MessageId,
+    /// Whose it is, by what it says itself.
+    pub author: MemberKey,
+    /// Milliseconds since 1970, by the author's clock.
+    pub at: i64,
+    /// See [`parts`].
+    pub text: String,
+    /// When the text was last changed, if it ever was.
+    pub edited: Option<i64>,
+    /// The actor that wrote the text as it is.
+    pub writer: Vec<u8>,
+}
+
+/// A message to be written. Its text has at most [`LONGEST_MESSAGE`] characters, and some that are no white space.
+#[derive(Clone, Copy, Debug)]
+pub struct NewMessage<'a> {
+    pub id: MessageId,
+    pub author: MemberKey,
+    /// Milliseconds since 1970.
+    pub at: i64,
+    pub text: &'a str,
+}
+
+/// A piece of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Part<'a> {
+    Text(&'a str),
+    /// A member who is spoken to: `@` and the 64 digits of their key.
+    Mention(MemberKey),
+}
+
+/// The text of a message in pieces.
+pub fn parts(text: &str) -> Vec<Part<'_>> {
+    let mut parts = Vec::new();
+    let mut begun = 0;
+    for (at, _) in text.match_indices('@') {
+        let Some(member) = text.get(at + 1..at + MENTION).and_then(unhex) else {
+            continue;
+        };
+        if begun < at {
+            parts.push(Part::Text(&text[begun..at]));
+        }
+        parts.push(Part::Mention(member));
+        begun = at + MENTION;
+    }
+    if begun < text.len() {
+        parts.push(Part::Text(&text[begun..]));
+    }
+    parts
+}
+
+/// How a member is mentioned in a text.
+pub fn mention(member: &MemberKey) -> String {
+    format!("@{}", hex(member))
+}
+
+/// The messages in which a member is mentioned by others, in threads that are open; without reading the page's text.
+pub fn mentions_of(document: &Document, member: &MemberKey) -> Vec<MessageId> {
+    let wanted = mention(member);
+    let threads = read_all(document).into_values();
+    let open = threads.filter(|thread| thread.resolved_by().is_none());
+    let messages = open.flat_map(|thread| thread.messages);
+    messages
+        .filter(|message| message.author != *member && message.text.contains(&wanted))
+        .map(|message| message.id)
+        .collect()
+}
+
+/// The thread that a mark is of; none if it is another mark.
+pub fn thread_of(mark: &str) -> Option<ThreadId> {
+    unhex(mark.strip_prefix(PREFIX)?)
+}
+
+/// Whether a key at the root, or the name of a mark, is a thread's.
+pub(crate) fn is_comment(name: &str) -> bool {
+    name.starts_with(PREFIX)
+}
+
+/// The name of a thread's mark, and of its place at the root.
+fn name_of(thread: &ThreadId) -> String {
+    format!("{PREFIX}{}", hex(thread))
+}
+
+/// All that is said in the comments of a page at one time, without where they are in the text.
+#[derive(Clone, Debug)]
+pub struct Comments(BTreeMap<ThreadId, Written>);
+
+/// A thread as it is written.
+#[derive(Clone, Debug)]
+struct Written {
+    object: ObjId,
+    quote: String,
+    messages: Vec<Message>,
+    resolved: Option<Resolved>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Resolved {
+    by: MemberKey,
+    /// How many messages there were.
+    messages: i64,
+}
+
+impl Written {
+    fn find(&self, id: &MessageId) -> Option<&Message> {
+        self.messages.iter().find(|message| message.id == *id)
+    }
+
+    fn resolved_by(&self) -> Option<MemberKey> {
+        let resolved = self.resolved?;
+        let count = i64::try_from(self.messages.len()).unwrap_or(i64::MAX);
+        (count <= resolved.messages).then_some(resolved.by)
+    }
+}
+
+impl Page {
+    /// The threads, in the order of the text; those whose text is gone come last.
+    pub fn threads(&self) -> Vec<Thread> {
+        let mut anchors: BTreeMap<ThreadId, (Vec<Stretch>, String)> = BTreeMap::new();
+        for (block, shown) in self.blocks.iter().enumerate() {
+            let mut from = 0;
+            for run in &shown.runs {
+                let to = from + width(&run.text);
+                for (mark, value) in &run.marks {
+                    if let Some(thread) = thread_of(mark)
+                        && *value == Value::Boolean(true)
+                    {
+                        let (stretches, quote) = anchors.entry(thread).or_default();
+                        match stretches.last_mut() {
+                            Some(last) if (last.block, last.to) == (block, from) => last.to = to,
+                            last => {
+                                if last.is_some() {
+                                    quote.push(' ');
+                                }
+                                stretches.push(Stretch { block, from, to });
+                            }
+                        }
+                        if quote.len() <= 4 * LONGEST_QUOTE {
+                            quote.push_str(&run.text);
+                        }
+                    }
+                }
+                from = to;
+            }
+        }
+        let mut threads = Vec::new();
+        for (id, thread) in read_all(&self.document) {
+            if thread.messages.is_empty() {
+                continue;
+            }
+            let (anchors, quote) = anchors
+                .remove(&id)
+                .map_or((Vec::new(), thread.quote.clone()), |(anchors, quote)| {
+                    (anchors, shortened(&quote))
+                });
+            let begun = match &thread.object {
+                ObjId::Root => None,
+                ObjId::Id(counter, actor, _) => Some((*counter, actor.clone())),
+            };
+            let place = (anchors.is_empty(), anchors.first().copied(), begun);
+            let resolved_by = thread.resolved_by();
+            let thread = Thread {
+                id,
+                anchors,
+                quote,
+                messages: thread.messages,
+                resolved_by,
+            };
+            threads.push((place, thread));
+        }
+        threads.sort_by(|(one, _), (other, _)| one.cmp(other));
+        threads.into_iter().map(|(_, thread)| thread).collect()
+    }
+
+    /// Begins a thread about the text between two places. The edits show it; they are made already. The caller commits.
+    ///
+    /// # Errors
+    /// [`Error::Place`] if there is no text; [`Error::Length`]; [`Error::TooMuch`] beyond [`MOST_THREADS`]; [`Error::Absent`]
+    pub fn add_comment(
+        &mut self,
+        id: ThreadId,
+        (from, to): (Point, Point),
+        message: &NewMessage,
+    ) -> Result<Vec<Edit>, Error> {
+        checked(message.text)?;
+        let listed = read_all(&self.document);
+        let listed = listed.values().filter(|thread| !thread.messages.is_empty());
+        if listed.count() >= MOST_THREADS {
+            return Err(Error::TooMuch);
+        }
+        let mut edits = Vec::new();
+        let mut quotes = Vec::new();
+        for block in from.block..=to.block.min(self.blocks.len().saturating_sub(1)) {
+            let start = if block == from.block { from.offset } else { 0 };
+            let end = if block == to.block {
+                to.offset
+            } else {
+                self.lengths[block]
+            };
+            if start < end {
+                let (_, rest) = cut(&self.blocks[block].runs, start)?;
+                let (stretch, _) = cut(&rest, end - start)?;
+                quotes.push(stretch.iter().map(|run| run.text.as_str()).collect::<String>());
+                edits.push(Edit::Mark {
+                    block,
+                    from: start,
+                    to: end,
+                    name: name_of(&id),
+                    value: Value::Boolean(true),
+                });
+            }
+        }
+        if edits.is_empty() {
+            return Err(place("a comment on no text"));
+        }
+        self.apply(&edits)?;
+        let thread = self.begin_thread(&id, &quotes.join(" "))?;
+        self.write_message(&thread, message)?;
+        Ok(edits)
+    }
+
+    /// Adds a message to a thread, and opens it if it was resolved. The caller commits.
+    ///
+    /// # Errors
+    /// [`Error::Absent`] if there is no such thread; [`Error::Length`]; [`Error::TooMuch`] beyond [`MOST_MESSAGES`]
+    pub fn reply(&mut self, thread: &ThreadId, message: &NewMessage) -> Result<(), Error> {
+        checked(message.text)?;
+        let found = self.thread(thread)?;
+        if found.messages.len() >= MOST_MESSAGES {
+            return Err(Error::TooMuch);
+        }
+        self.write_message(&found.object, message)?;
+        self.write_resolved(&found, None)
+    }
+
+    /// Says that a thread is done with. The caller commits.
+    ///
+    /// # Errors
+    /// [`Error::Absent`]
+    pub fn resolve(&mut self, thread: &ThreadId, by: MemberKey) -> Result<(), Error> {
+        let found = self.thread(thread)?;
+        let messages = i64::try_from(found.messages.len()).unwrap_or(i64::MAX);
+        self.write_resolved(&found, Some(Resolved { by, messages }))
+    }
+
+    /// Opens a thread again. The caller commits.
+    ///
+    /// # Errors
+    /// [`Error::Absent`]
+    pub fn reopen(&mut self, thread: &ThreadId) -> Result<(), Error> {
+        let found = self.thread(thread)?;
+        self.write_resolved(&found, None)
+    }
+
+    /// Changes the text of a message of `author`, at a time in milliseconds since 1970. The caller commits.
+    ///
+    /// # Errors
+    /// [`Error::Absent`] if there is no such message of theirs; [`Error::Length`]
+    pub fn edit_message(
+        &mut self,
+        thread: &ThreadId,
+        message: &MessageId,
+        author: &MemberKey,
+        (text, at): (&str, i64),
+    ) -> Result<(), Error> {
+        checked(text)?;
+        let found = self.own_message(thread, message, author)?;
+        self.write_text(&found.message, (text, Some(at)))
+    }
+
+    /// Takes away a message of `author`; the last one of a thread takes that away. The caller commits.
+    ///
+    /// # Errors
+    /// [`Error::Absent`] if there is no such message of theirs
+    pub fn delete_message(
+        &mut self,
+        thread: &ThreadId,
+        message: &MessageId,
+        author: &MemberKey,
+    ) -> Result<(), Error> {
+        let PlaceOf { list, index, .. } = self.own_message(thread, message, author)?;
+        Ok(self.document.automerge.delete(&list, index)?)
+    }
+
+    /// What is said in comments.
+    pub fn comments(&self) -> Comments {
+        Comments(read_all(&self.document))
+    }
+
+    /// Does to the comments what was done to those of another page, or of a copy of this one, from `before` to `after`. The
+    /// text's marks are not touched. The caller commits.
+    ///
+    /// # Errors
+    /// [`Error::Automerge`]
+    pub fn carry_comments(&mut self, before: &Comments, after: &Comments) -> Result<(), Error> {
+        for (id, after) in &after.0 {
+            let was = before.0.get(id);
+            let here = read(&self.document, id);
+            let is_new = |message: &Message| was.is_none_or(|was| was.find(&message.id).is_none());
+            let object = match &here {
+                Some(here) => here.object.clone(),
+                // What others said in it is theirs to carry.
+                None if after.messages.iter().any(is_new) => self.begin_thread(id, &after.quote)?,
+                None => continue,
+            };
+            for message in &after.messages {
+                let made = here.as_ref().and_then(|here| here.find(&message.id)).is_some();
+                if is_new(message) && !made {
+                    let new = NewMessage {
+                        id: message.id,
+                        author: message.author,
+                        at: message.at,
+                        text: &message.text,
+                    };
+                    let made = self.write_message(&object, &new)?;
+                    if message.edited.is_some() {
+                        self.write_text(&made, (&message.text, message.edited))?;
+                    }
+                } else if let Some(was) = was.and_then(|was| was.find(&message.id))
+                    && was.text != message.text
+                    && let Some(place) = self.place_of(id, &message.id)
+                {
+                    self.write_text(&place.message, (&message.text, message.edited))?;
+                }
+            }
+            for message in was.map(|was| was.messages.as_slice()).unwrap_or_default() {
+                if after.find(&message.id).is_none() {
+                    self.remove_message(id, &message.id)?;
+                }
+            }
+            if was.and_then(|was| was.resolved) != after.resolved
+                && let Some(here) = read(&self.document, id)
+            {
+                self.write_resolved(&here, after.resolved)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn begin_thread(&mut self, id: &ThreadId, quote: &str) -> Result<ObjId, Error> {
+        let document = &mut self.document.automerge;
+        let thread = document.put_object(ROOT, name_of(id), ObjType::Map)?;
+        document.put(&thread, QUOTE, shortened(quote))?;
+        document.put_object(&thread, MESSAGES, ObjType::List)?;
+        Ok(thread)
+    }
+
+    fn thread(&self, id: &ThreadId) -> Result<Written, Error> {
+        let thread = read(&self.document, id).filter(|thread| !thread.messages.is_empty());
+        thread.ok_or(Error::Absent)
+    }
+
+    fn own_message(&self, thread: &ThreadId, id: &MessageId, author: &MemberKey) -> Result<PlaceOf, Error> {
+        let found = self.thread(thread)?;
+        let message = found.find(id).filter(|message| message.author == *author);
+        message.ok_or(Error::Absent)?;
+        self.place_of(thread, id).ok_or(Error::Absent)
+    }
+
+    fn place_of(&self, thread: &ThreadId, id: &MessageId) -> Option<PlaceOf> {
+        let mut places = places_of(&self.document, thread).into_iter();
+        places.find(|place| entry::id(&self.document.automerge, &place.message, "id") == Some(*id))
+    }
+
+    fn write_message(&mut self, thread: &ObjId, message: &NewMessage) -> Result<ObjId, Error> {
+        let document = &mut self.document.automerge;
+        let list = match entry::list(document, thread, MESSAGES) {
+            Some(list) => list,
+            None => document.put_object(thread, MESSAGES, ObjType::List)?,
+        };
+        let end = document.length(&list);
+        let made = document.insert_object(&list, end, ObjType::Map)?;
+        document.put(&made, "id", hex(&message.id))?;
+        document.put(&made, "author", hex(&message.author))?;
+        document.put(&made, "at", message.at)?;
+        document.put(&made, "text", message.text.trim())?;
+        Ok(made)
+    }
+
+    fn write_text(&mut self, message: &ObjId, (text, edited): (&str, Option<i64>)) -> Result<(), Error> {
+        let document = &mut self.document.automerge;
+        document.put(message, "text", text.trim())?;
+        if let Some(edited) = edited {
+            document.put(message, "edited", edited)?;
+        }
+        Ok(())
+    }
+
+    fn remove_message(&mut self, thread: &ThreadId, id: &MessageId) -> Result<(), Error> {
+        if let Some(PlaceOf { list, index, .. }) = self.place_of(thread, id) {
+            self.document.automerge.delete(&list, index)?;
+        }
+        Ok(())
+    }
+
+    fn write_resolved(&mut self, thread: &Written, resolved: Option<Resolved>) -> Result<(), Error> {
+        let document = &mut self.document.automerge;
+        match resolved {
+            Some(Resolved { by, messages }) => {
+                let map = document.put_object(&thread.object, RESOLVED, ObjType::Map)?;
+                document.put(&map, "by", hex(&by))?;
+                document.put(&map, "messages", messages)?;
+            }
+            None if thread.resolved.is_some() => document.delete(&thread.object, RESOLVED)?,
+            None => {}
+        }
+        Ok(())
+    }
+}
+
+/// Every thread, also those that have no messages any more.
+fn read_all(document: &Document) -> BTreeMap<ThreadId, Written> {
+    let mut threads = BTreeMap::new();
+    for key in document.automerge.keys(ROOT) {
+        if let Some(id) = thread_of(&key)
+            && let Some(thread) = read(document, &id)
+        {
+            threads.insert(id, thread);
+        }
+    }
+    threads
+}
+
+fn read(document: &Document, id: &ThreadId) -> Option<Written> {
+    let automerge = &document.automerge;
+    let object = entry::map(automerge, &ROOT, name_of(id))?;
+    let mut read = BTreeSet::new();
+    let mut messages = Vec::new();
+    for place in places_of(document, id) {
+        // One that was made again in two places at once is there twice.
+        if let Some(message) = read_message(document, &place.message)
+            && read.insert(message.id)
+        {
+            messages.push(message);
+        }
+    }
+    let resolved = entry::map(automerge, &object, RESOLVED).and_then(|resolved| {
+        Some(Resolved {
+            by: entry::id(automerge, &resolved, "by")?,
+            messages: entry::integer(automerge, &resolved, "messages")?,
+        })
+    });
+    Some(Written {
+        quote: shortened(&entry::string(automerge, &object, QUOTE).unwrap_or_default()),
+        object,
+        messages,
+        resolved,
+    })
+}
+
+/// Where a message stands.
+struct PlaceOf {
+    message: ObjId,
+    list: ObjId,
+    index: usize,
+}
+
+/// The places of a thread's messages. Two who made it again at once, in a page that was started anew, made two of it: what is
+/// said in either is said in the one.
+fn places_of(document: &Document, thread: &ThreadId) -> Vec<PlaceOf> {
+    let automerge = &document.automerge;
+    let mut places = Vec::new();
+    for (_, object) in automerge.get_all(ROOT, name_of(thread)).unwrap_or_default() {
+        if let Some(list) = entry::list(automerge, &object, MESSAGES) {
+            for index in 0..automerge.length(&list) {
+                if let Some(message) = entry::map(automerge, &list, index) {
+                    let list = list.clone();
+                    places.push(PlaceOf { message, list, index });
+                }
+            }
+        }
+    }
+    places
+}
+
+fn read_message(document: &Document, message: &ObjId) -> Option<Message> {
+    let automerge = &document.automerge;
+    let (_, written) = automerge.get(message, "text").ok()??;
+    Some(Message {
+        id: entry::id(automerge, message, "id")?,
+        author: entry::id(automerge, message, "author")?,
+        at: entry::integer(automerge, message, "at").unwrap_or_default(),
+        text: entry::string(automerge, message, "text")?,
+        edited: entry::integer(automerge, message, "edited"),
+        writer: match written {
+            ObjId::Root => Vec::new(),
+            ObjId::Id(_, actor, _) => actor.to_bytes().to_vec(),
+        },
+    })
+}
+
+fn checked(text: &str) -> Result<(), Error> {
+    let text = text.trim();
+    if text.is_empty() || text.chars().count() > LONGEST_MESSAGE {
+        return Err(Error::Length {
+            field: "message",
+            limit: LONGEST_MESSAGE,
+        });
+    }
+    Ok(())
+}
+
+fn shortened(text: &str) -> String {
+    text.chars().take(LONGEST_QUOTE).collect()
+}
