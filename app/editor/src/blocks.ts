@@ -23,6 +23,9 @@ const groups = new Map<string, NodeType>([
   ["table-row", schema.nodes.table],
 ]);
 
+/** Before a thread's id, in the names of the marks on the text that threads of comments are about. */
+const commentPrefix = "comment:";
+
 /** Deeper nesting than this is kept, but shown flat: a hostile document must not exhaust the stack. */
 const deepest = 32;
 
@@ -213,15 +216,18 @@ export function inline(runs: Run[]): Fragment {
 }
 
 /** The name and value a mark has outside the editor. */
-export function markEntry(mark: Mark): [string, MarkValue] {
-  const name = mark.type === schema.marks.foreign_mark ? (mark.attrs.name as string) : mark.type.name;
-  return [name, mark.attrs.value as MarkValue];
+export function markEntry({ type, attrs }: Mark): [string, MarkValue] {
+  const { foreign_mark, comment } = schema.marks;
+  const name = type === foreign_mark ? (attrs.name as string) : type === comment ? commentPrefix + (attrs.thread as string) : type.name;
+  return [name, attrs.value as MarkValue];
 }
 
 /** The mark that shows a name and value. */
 export function proseMark(name: string, value: MarkValue): Mark {
-  const type = name === schema.marks.foreign_mark.name ? undefined : (schema.marks as Partial<Record<string, MarkType>>)[name];
-  return type?.create({ value }) ?? schema.marks.foreign_mark.create({ name, value });
+  const { foreign_mark, comment } = schema.marks;
+  if (name.startsWith(commentPrefix)) return comment.create({ thread: name.slice(commentPrefix.length), value });
+  const type = name === foreign_mark.name || name === comment.name ? undefined : (schema.marks as Partial<Record<string, MarkType>>)[name];
+  return type?.create({ value }) ?? foreign_mark.create({ name, value });
 }
 
 function marksOf(marks: readonly Mark[]): Marks {

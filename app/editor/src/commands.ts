@@ -5,6 +5,7 @@ import type { MarkType, NodeType, ResolvedPos } from "prosemirror-model";
 import { type Command, type EditorState, TextSelection } from "prosemirror-state";
 import { liftTarget } from "prosemirror-transform";
 import { textblockName } from "./blocks.ts";
+import { threadsAt } from "./comments.ts";
 import { inTurn } from "./in_turn.ts";
 import { eachBlock, indent, isList, listKind, outdent, outOfLists, toggleList } from "./lists.ts";
 import { toggleMath } from "./math.ts";
@@ -74,6 +75,8 @@ export function formattingOf(state: EditorState): Formatting {
     quote: within($head, blockquote),
     table: inTable(state),
     link: linkAround(state)?.address ?? null,
+    selected: !state.selection.empty,
+    threads: threadsAt(state),
     canUndo: undoDepth(state) > 0,
     canRedo: redoDepth(state) > 0,
   };

@@ -6,6 +6,7 @@ import { documentOf, flatten } from "./blocks.ts";
 import { canonicalForm } from "./canonical.ts";
 import { checkboxes, withBoxes } from "./checkboxes.ts";
 import { commandNamed, formattingOf } from "./commands.ts";
+import { comments, toThread, withBegun } from "./comments.ts";
 import { composition } from "./composition.ts";
 import { cursors, withCursors } from "./cursors.ts";
 import { editsOf } from "./edits.ts";
@@ -23,6 +24,7 @@ function mount(host: HTMLElement, options: Options): Handle {
   let composing = false;
   let waitingCursors: Cursor[] | null = null;
 
+  const commented = comments();
   const plugins = [
     wholeTables(),
     typing(),
@@ -34,6 +36,7 @@ function mount(host: HTMLElement, options: Options): Handle {
     tableHeadings(),
     checkboxes(options.done, () => editable),
     cursors(),
+    commented.plugin,
     composition((active) => {
       composing = active;
       if (!active && waitingCursors !== null) handle.setCursors(waitingCursors);
@@ -126,6 +129,21 @@ function mount(host: HTMLElement, options: Options): Handle {
       waitingCursors = composing ? shown : null;
       if (composing) return;
       view.dispatch(withCursors(view.state, shown));
+    },
+    setThreads: commented.show,
+    beginComment() {
+      const { doc, selection } = view.state;
+      if (selection.empty) return null;
+      view.dispatch(withBegun(view.state, selection));
+      return { anchor: pointOf(doc, selection.anchor), head: pointOf(doc, selection.head) };
+    },
+    endComment: () => view.dispatch(withBegun(view.state, null)),
+    goToThread(thread) {
+      const tr = toThread(view.state, thread);
+      if (tr === null) return false;
+      view.dispatch(tr);
+      view.focus();
+      return true;
     },
     setEditable(now) {
       editable = now;

@@ -1,9 +1,9 @@
 // Showing changes by others. Text and marks become exact steps. Structural changes rebuild the nodes around them, with a
 // map that says where every piece of text went: selection, cursors and undo history stay on their characters.
-import { Fragment, type Node, Slice } from "prosemirror-model";
+import { Fragment, type Mark, type Node, Slice } from "prosemirror-model";
 import { type EditorState, TextSelection, type Transaction } from "prosemirror-state";
 import { ReplaceStep, Step, StepMap, StepResult } from "prosemirror-transform";
-import { afterEdit, build, cut, flatten, inline, join, lengthOf, missing, proseMark, runsOf, sameRuns } from "./blocks.ts";
+import { afterEdit, build, cut, flatten, inline, join, lengthOf, markEntry, missing, proseMark, runsOf, sameRuns } from "./blocks.ts";
 import { childStart, shifted } from "./edits.ts";
 import { countBefore, countBlocks, placeOf } from "./points.ts";
 import { schema } from "./schema.ts";
@@ -38,7 +38,9 @@ function applyMark(tr: Transaction, edit: Edit & { op: "mark" }): void {
   const from = Math.min(edit.from, node.content.size);
   const to = Math.min(edit.to, node.content.size);
   const mark = proseMark(edit.name, edit.value ?? true);
-  if (mark.type === schema.marks.foreign_mark) {
+  if (mark.type === schema.marks.comment) {
+    applyComment(tr, start + from, start + to, mark, edit.value === null);
+  } else if (mark.type === schema.marks.foreign_mark) {
     const block = { shape: { type: "paragraph", parents: [], attrs: {}, isEmbed: false }, runs: runsOf(node.content) };
     const runs = afterEdit([block], { ...edit, block: 0 })[0]?.runs ?? [];
     replaceInline(tr, start + from, start + to, inline(cut(runs, from, to)));
@@ -47,6 +49,22 @@ function applyMark(tr: Transaction, edit: Edit & { op: "mark" }): void {
   } else {
     tr.addMark(start + from, start + to, mark);
   }
+}
+
+// Marks of other threads stay, and the carets in the text stay where they are: no text is replaced.
+function applyComment(tr: Transaction, from: number, to: number, mark: Mark, removed: boolean): void {
+  const others: { mark: Mark; from: number; to: number }[] = [];
+  tr.doc.nodesBetween(from, to, (node, position) => {
+    for (const other of node.marks) {
+      if (other.type !== mark.type || markEntry(other)[0] < markEntry(mark)[0]) continue;
+      others.push({ mark: other, from: Math.max(from, position), to: Math.min(to, position + node.nodeSize) });
+    }
+  });
+  for (const other of others) tr.removeMark(other.from, other.to, other.mark);
+  if (!removed) tr.addMark(from, to, mark);
+  // In the order in which they are built, because ProseMirror compares marks in order.
+  others.sort((a, b) => (markEntry(a.mark)[0] < markEntry(b.mark)[0] ? -1 : 1));
+  for (const other of others) if (other.mark.attrs.thread !== mark.attrs.thread) tr.addMark(other.from, other.to, other.mark);
 }
 
 function replaceInline(tr: Transaction, from: number, to: number, content: Fragment): void {

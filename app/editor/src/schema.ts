@@ -127,6 +127,15 @@ const nodes = {
 
 // A mark's value is kept as it came, also one that this version does not know.
 const marks = {
+  // The text that a thread of comments is about. Several threads may be about the same text. What is typed at its edges is not part
+  // of it, and what is copied takes it nowhere.
+  comment: {
+    attrs: { thread: {}, value: { default: true } },
+    inclusive: false,
+    excludes: "",
+    toDOM: (mark) => ["span", { "data-thread": mark.attrs.thread as string }, 0],
+    parseDOM: [{ tag: "span[data-thread]", getAttrs: ({ dataset }) => ({ thread: dataset.thread }) }],
+  },
   // JSON with href and title.
   link: {
     attrs: { value: {} },

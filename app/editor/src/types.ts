@@ -56,9 +56,16 @@ export type Formatting = {
   table: boolean;
   /** The address of the link the caret is in. */
   link: string | null;
+  /** Whether text is selected. */
+  selected: boolean;
+  /** The threads of comments that are about the text where the caret is. */
+  threads: string[];
   canUndo: boolean;
   canRedo: boolean;
 };
+
+/** The threads of comments whose text is shown, and the one that is being read. */
+export type Threads = { open: string[]; active: string | null };
 
 export type Options = {
   /** The accessible name of the text box. */
@@ -86,6 +93,13 @@ export type Handle = {
   /** Replaces everything and forgets the undo history. */
   reset(blocks: Block[]): void;
   setCursors(cursors: Cursor[]): void;
+  setThreads(threads: Threads): void;
+  /** Shows what is selected as the text that a comment is being written about, and tells where that is; null if nothing is. */
+  beginComment(): { anchor: Point; head: Point } | null;
+  /** The comment is written, or is not. */
+  endComment(): void;
+  /** Puts the caret to the text of a thread. False if there is none. */
+  goToThread(thread: string): boolean;
   /** Whether the person may change something; the undo history stays. */
   setEditable(editable: boolean): void;
   /** strong, em, underline, strikethrough, code, highlight, subscript, superscript, bulleted, numbered, check, quote, paragraph,

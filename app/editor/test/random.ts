@@ -36,6 +36,8 @@ const hostileMarks: Marks[] = [
   { __ext__comment: "7", strong: true },
   { zeta: 1, alpha: false },
   { strong: false },
+  { "comment:b": true },
+  { "comment:a": true, "comment:c": true, em: true },
 ];
 
 export function randomRuns(r: Random, hostile: boolean): Run[] {
@@ -137,7 +139,8 @@ export function randomEdit(r: Random, blocks: Block[], hostile: boolean): Edit {
   const to = from + r.below(length - from + 1);
   switch (r.pick(["text", "text", "mark", "split", "join", "shape", "blocks"])) {
     case "mark": {
-      const [name, value] = r.pick([["strong", true], ["em", true], ["strong", null], ["link", "{}"], ["alpha", 3], ["alpha", null]] as const);
+      const [name, value] = r.pick([["strong", true], ["em", true], ["strong", null], ["link", "{}"], ["alpha", 3], ["alpha", null],
+        ["comment:a", true], ["comment:b", true], ["comment:b", null], ["comment:c", true]] as const);
       return { op: "mark", block, from, to, name, value };
     }
     case "split":
