@@ -124,6 +124,28 @@ pub(crate) fn date(language: &str, seconds: u64) -> String {
         .unwrap_or_default()
 }
 
+/// A moment in this device's zone, as written in `language`.
+pub(crate) fn moment(language: &str, milliseconds: i64) -> String {
+    let format = options(&[("dateStyle", "medium"), ("timeStyle", "short")]);
+    DateTimeFormat::new(&language.into(), &format)
+        .and_then(|format| format.format(precise(milliseconds)))
+        .unwrap_or_default()
+}
+
+/// The same for programs; nothing if there is no such moment.
+pub(crate) fn iso(milliseconds: i64) -> Option<String> {
+    let date = js_sys::Date::new(&precise(milliseconds).into());
+    let exists = !date.get_time().is_nan();
+    exists.then(|| String::from(date.to_iso_string()))
+}
+
+fn precise(milliseconds: i64) -> f64 {
+    // Exact for as long as there are dates.
+    #[allow(clippy::cast_precision_loss)]
+    let precise = milliseconds as f64;
+    precise
+}
+
 fn options(pairs: &[(&str, &str)]) -> JsValue {
     let entries: Array = pairs
         .iter()

@@ -3,6 +3,7 @@
 pub(crate) mod draft;
 pub(crate) mod editor;
 mod math;
+pub(crate) mod mentions;
 pub(crate) mod pace;
 pub(crate) mod pieces;
 pub(crate) mod rebuild;

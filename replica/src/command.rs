@@ -122,6 +122,11 @@ pub enum Command {
         classroom: ClassroomId,
         document: DocumentId,
     },
+    /// Asks which members the actors of a document are. → [`Answer::Authors`]
+    Authors {
+        classroom: ClassroomId,
+        document: DocumentId,
+    },
     /// Where this person's cursor is (Automerge cursors), or nowhere. → [`Answer::Done`]
     Cursor {
         classroom: ClassroomId,
@@ -229,6 +234,14 @@ pub enum Answer {
     Card(String),
     Imported(Imported),
     Verified(Verified),
+    Authors(Vec<Author>),
+}
+
+/// Who writes a document with an actor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Author {
+    pub actor: [u8; 16],
+    pub member: MemberId,
 }
 
 /// Why a command could not be carried out. The app has a sentence for each.

@@ -60,6 +60,11 @@ impl<R: CryptoRng> Replica<R> {
                 done(self, result);
                 Ok(())
             }
+            Command::Authors { classroom, document } => {
+                let authors = self.authors(&classroom, document);
+                self.answer(request, authors.map(Answer::Authors));
+                Ok(())
+            }
             Command::KeptAside { classroom, skip } => {
                 let listed = self.list_aside(&classroom, skip);
                 self.answer(request, listed.map(Answer::KeptAside));

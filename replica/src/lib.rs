@@ -14,6 +14,7 @@
 mod anew;
 mod aside;
 mod asking;
+mod authors;
 mod classroom;
 pub mod command;
 mod commands;

@@ -82,6 +82,15 @@ pub(crate) fn Letter() -> impl IntoView {
 }
 
 #[component]
+pub(crate) fn CommentIcon() -> impl IntoView {
+    view! {
+        <svg class="icon" viewBox="0 0 24 24" aria-hidden="true">
+            <path d="M4 5h16v11h-8.5L7 20v-4H4z M8 9h8 M8 12h5" />
+        </svg>
+    }
+}
+
+#[component]
 pub(crate) fn BulletedListIcon() -> impl IntoView {
     view! {
         <svg class="icon" viewBox="0 0 24 24" aria-hidden="true">

@@ -70,6 +70,14 @@ impl Draft {
         self.page.set_title(title)
     }
 
+    /// Begins, or goes on with, a thread of comments.
+    pub(crate) fn discuss<T>(
+        &mut self,
+        work: impl FnOnce(&mut Page) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        work(&mut self.page)
+    }
+
     pub(crate) fn is_edited(&self) -> bool {
         self.page.document().is_edited()
     }
@@ -195,6 +203,7 @@ impl Draft {
             if before.title() != title {
                 page.set_title(&title)?;
             }
+            page.carry_comments(&before.comments(), &self.page.comments())?;
             self.unanswered.clear();
         }
         self.page = page;
@@ -232,7 +241,8 @@ impl Draft {
 
 #[cfg(test)]
 mod tests {
-    use documents::page::edit::Run;
+    use documents::page::comments::NewMessage;
+    use documents::page::edit::{Point, Run};
     use wasm_bindgen_test::wasm_bindgen_test;
 
     use super::*;
@@ -334,9 +344,23 @@ mod tests {
 
         let mut draft = busy();
         draft.set_title("Water").unwrap();
+        let place = (Point { block: 0, offset: 17 }, Point { block: 0, offset: 24 });
+        let message = NewMessage {
+            id: [1; 16],
+            author: [2; 32],
+            at: 0,
+            text: "why?",
+        };
+        let begun = draft.discuss(|page| page.add_comment([3; 16], place, &message));
+        begun.unwrap();
         draft.commit(0);
         draft.rebuild(&rebuilt, AFRESH, Some(2)).unwrap();
         assert_eq!(text(&draft), "durable underway refused new");
+        let threads = draft.page().threads();
+        assert_eq!(
+            (threads[0].quote.as_str(), threads[0].messages[0].text.as_str()),
+            ("refused", "why?")
+        );
         assert_eq!(draft.page().title(), "Water");
         draft.commit(0);
         let change = draft.next_to_hand_over().unwrap();

@@ -54,6 +54,10 @@ pub(crate) struct Formatting {
     pub(crate) table: bool,
     /// Where the link leads that the caret is in.
     pub(crate) link: Option<String>,
+    /// Whether text is selected.
+    pub(crate) selected: bool,
+    /// The ids of the threads of comments that are about the text where the caret is.
+    pub(crate) threads: Vec<String>,
     pub(crate) can_undo: bool,
     pub(crate) can_redo: bool,
 }
@@ -100,6 +104,13 @@ pub(crate) struct RemoteCursor {
     pub(crate) color: u8,
     pub(crate) anchor: Point,
     pub(crate) head: Point,
+}
+
+/// The ids of the threads of comments whose text is shown, and of the one that is being read.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub(crate) struct ShownThreads {
+    pub(crate) open: Vec<String>,
+    pub(crate) active: Option<String>,
 }
 
 /// What is done with the table around the caret.
@@ -188,6 +199,25 @@ impl Editor {
         self.handle.set_cursors(&to_js(cursors)?)
     }
 
+    pub(crate) fn set_threads(&self, threads: &ShownThreads) -> Result<(), JsValue> {
+        self.handle.set_threads(&to_js(threads)?)
+    }
+
+    /// Shows what is selected as the text that a comment is being written about. `None` if nothing is.
+    pub(crate) fn begin_comment(&self) -> Result<Option<Selection>, JsValue> {
+        Ok(serde_wasm_bindgen::from_value(self.handle.begin_comment()?)?)
+    }
+
+    /// The comment is written, or is not.
+    pub(crate) fn end_comment(&self) -> Result<(), JsValue> {
+        self.handle.end_comment()
+    }
+
+    /// Puts the caret to the text of a thread. False if there is none.
+    pub(crate) fn go_to_thread(&self, thread: &str) -> Result<bool, JsValue> {
+        self.handle.go_to_thread(thread)
+    }
+
     /// Lets the person change something, or not.
     pub(crate) fn set_editable(&self, editable: bool) -> Result<(), JsValue> {
         self.handle.set_editable(editable)
@@ -240,6 +270,14 @@ extern "C" {
     fn reset(this: &Handle, blocks: &JsValue) -> Result<(), JsValue>;
     #[wasm_bindgen(method, catch, js_name = setCursors)]
     fn set_cursors(this: &Handle, cursors: &JsValue) -> Result<(), JsValue>;
+    #[wasm_bindgen(method, catch, js_name = setThreads)]
+    fn set_threads(this: &Handle, threads: &JsValue) -> Result<(), JsValue>;
+    #[wasm_bindgen(method, catch, js_name = beginComment)]
+    fn begin_comment(this: &Handle) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(method, catch, js_name = endComment)]
+    fn end_comment(this: &Handle) -> Result<(), JsValue>;
+    #[wasm_bindgen(method, catch, js_name = goToThread)]
+    fn go_to_thread(this: &Handle, thread: &str) -> Result<bool, JsValue>;
     #[wasm_bindgen(method, catch, js_name = setEditable)]
     fn set_editable(this: &Handle, editable: bool) -> Result<(), JsValue>;
     #[wasm_bindgen(method, catch)]

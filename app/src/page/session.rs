@@ -1,5 +1,7 @@
 //! A page while it is open: takes the editor's edits in at once, makes changes of them now and then, and shows those of others.
 
+pub(crate) mod comments;
+
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -13,6 +15,7 @@ use replica::view::{Presence, Work};
 use wasm_bindgen::JsValue;
 use web_sys::HtmlElement;
 
+use self::comments::Comments;
 use super::draft::Draft;
 use super::editor::{Editor, EditorCommand, Formatting, Listener, RemoteCursor, Selection};
 use super::{pace, pieces};
@@ -46,6 +49,7 @@ pub(crate) struct Session {
     pub(crate) title: ArcRwSignal<String>,
     pub(crate) people: ArcRwSignal<Vec<Presence>>,
     pub(crate) formatting: ArcRwSignal<Formatting>,
+    pub(crate) comments: Comments,
 }
 
 /// How far a page has come.
@@ -115,6 +119,7 @@ impl Session {
             title: ArcRwSignal::default(),
             people: ArcRwSignal::default(),
             formatting: ArcRwSignal::default(),
+            comments: Comments::default(),
             failed: Cell::default(),
         });
         let listener = Rc::downgrade(&session);
@@ -142,6 +147,7 @@ impl Session {
         let editor = Editor::mount(host, (say().page(), say().item_done()), &blocks, editable, self)?;
         self.editor.replace(Some(Rc::new(editor)));
         self.show_cursors();
+        self.dress_threads();
         Ok(())
     }
 
@@ -205,6 +211,7 @@ impl Session {
         }
         self.flush_is_due.set(false);
         self.with_draft(|draft| draft.commit(now()));
+        self.place_threads();
         // After a failure the order must stay: the oldest is tried first.
         if !self.failed.get() {
             self.hand_over();
@@ -233,6 +240,7 @@ impl Session {
             Ok(draft) => {
                 self.title.set(draft.page().title());
                 self.draft.replace(Some(draft));
+                self.read_threads();
                 self.show_phase();
             }
             Err(error) => {
@@ -258,6 +266,7 @@ impl Session {
         }
         self.failed.set(false);
         self.show_title();
+        self.read_threads();
         self.show_phase();
         if self.with_draft(|draft| draft.blocks().to_vec()) != shown {
             self.show_blocks();
@@ -299,6 +308,11 @@ impl Session {
                         self.show_blocks();
                     }
                     _ => self.show_cursors(),
+                }
+                if remote.threads_changed {
+                    self.read_threads();
+                } else if !remote.edits.is_empty() {
+                    self.place_threads();
                 }
             }
             Some(Err(error)) => {
@@ -578,8 +592,9 @@ impl Session {
         }
     }
 
-    fn show_everything(&self) {
+    fn show_everything(self: &Rc<Self>) {
         self.show_title();
+        self.read_threads();
         self.show_phase();
         self.show_blocks();
     }
@@ -648,6 +663,7 @@ impl Listener for Session {
 
     fn formatted(self: Rc<Self>, formatting: Formatting) {
         if self.formatting.with_untracked(|known| *known != formatting) {
+            self.follow_caret(&formatting);
             self.formatting.set(formatting);
         }
     }

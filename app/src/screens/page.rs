@@ -1,5 +1,6 @@
 //! A page: its title, its text, and who is on it.
 
+mod comments;
 mod document_menu;
 mod link_dialog;
 mod people;
@@ -15,6 +16,7 @@ use leptos_router::hooks::{use_location, use_navigate, use_params_map};
 use protocol::{ClassroomId, DocumentId};
 use replica::view::Classroom;
 
+use self::comments::{Comments, CommentsButton, CommentsPanel};
 use self::document_menu::DocumentMenu;
 use self::people::People;
 use self::title_field::TitleField;
@@ -118,9 +120,10 @@ fn OpenPage(place: Place) -> impl IntoView {
     });
     let phase = RwSignal::from(session.phase.clone());
     let problem = RwSignal::new(None);
+    let comments = Comments::new(open, place, editable);
 
     view! {
-        <section class="page-screen">
+        <section class="page-screen" on:keydown=move |event| comments::on_key(open, editable, &event)>
             <div class="page-bar">
                 <a
                     class="button button-quiet back"
@@ -131,6 +134,7 @@ fn OpenPage(place: Place) -> impl IntoView {
                     <bdi class="back-name">{classroom_name}</bdi>
                 </a>
                 <People open />
+                <CommentsButton comments />
                 <DocumentMenu place problem />
             </div>
             <ProblemLine problem />
@@ -142,6 +146,7 @@ fn OpenPage(place: Place) -> impl IntoView {
                 (_, Phase::Broken, _) => waiting(say().page_broken()),
                 (_, Phase::Opening | Phase::Ready, _) => waiting(say().opening_page()),
             }}
+            <CommentsPanel comments />
         </section>
     }
 }

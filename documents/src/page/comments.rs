@@ -144,7 +144,7 @@ fn name_of(thread: &ThreadId) -> String {
 }
 
 /// All that is said in the comments of a page at one time, without where they are in the text.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Comments(BTreeMap<ThreadId, Written>);
 
 /// A thread as it is written.
@@ -178,6 +178,11 @@ impl Written {
 impl Page {
     /// The threads, in the order of the text; those whose text is gone come last.
     pub fn threads(&self) -> Vec<Thread> {
+        self.threads_of(&self.comments())
+    }
+
+    /// The same for who keeps what is said, which is longer to read than where it stands.
+    pub fn threads_of(&self, comments: &Comments) -> Vec<Thread> {
         let mut anchors: BTreeMap<ThreadId, (Vec<Stretch>, String)> = BTreeMap::new();
         for (block, shown) in self.blocks.iter().enumerate() {
             let mut from = 0;
@@ -206,12 +211,12 @@ impl Page {
             }
         }
         let mut threads = Vec::new();
-        for (id, thread) in read_all(&self.document) {
+        for (id, thread) in &comments.0 {
             if thread.messages.is_empty() {
                 continue;
             }
             let (anchors, quote) = anchors
-                .remove(&id)
+                .remove(id)
                 .map_or((Vec::new(), thread.quote.clone()), |(anchors, quote)| {
                     (anchors, shortened(&quote))
                 });
@@ -220,13 +225,12 @@ impl Page {
                 ObjId::Id(counter, actor, _) => Some((*counter, actor.clone())),
             };
             let place = (anchors.is_empty(), anchors.first().copied(), begun);
-            let resolved_by = thread.resolved_by();
             let thread = Thread {
-                id,
+                id: *id,
                 anchors,
                 quote,
-                messages: thread.messages,
-                resolved_by,
+                messages: thread.messages.clone(),
+                resolved_by: thread.resolved_by(),
             };
             threads.push((place, thread));
         }

@@ -6,6 +6,7 @@ use wasm_bindgen::JsCast;
 use web_sys::{HtmlElement, KeyboardEvent, MouseEvent};
 
 use super::Open;
+use super::comments::CommentButton;
 use super::link_dialog::LinkDialog;
 use crate::components::icon::{
     BulletedListIcon, CheckListIcon, CodeIcon, DividerIcon, HighlightIcon, LinkIcon, NumberedListIcon,
@@ -141,6 +142,7 @@ pub(super) fn Toolbar(open: Open) -> impl IntoView {
                         "∑"
                     </span>
                 </Toggle>
+                <CommentButton open />
                 <Gap />
                 <Action open name=say().undo() command=EditorCommand::Undo disabled=is(|now| !now.can_undo)>
                     <UndoIcon />

@@ -1,0 +1,390 @@
+//! The comments of a page: the panel beside it, and what leads there.
+
+mod message;
+mod message_field;
+mod seen;
+mod thread;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use documents::Error;
+use documents::page::comments::{Message, MessageId, Part, Thread, ThreadId, parts};
+use leptos::prelude::*;
+use protocol::{MemberId, SpaceId};
+use web_sys::{HtmlElement, KeyboardEvent, MouseEvent, ScrollIntoViewOptions, ScrollLogicalPosition};
+
+use self::message_field::MessageField;
+use self::thread::ThreadCard;
+use super::Open;
+use crate::components::avatar::name_in;
+use crate::components::icon::CommentIcon;
+use crate::link::{Place, use_link};
+use crate::messages::say;
+use crate::page::mentions::Named;
+use crate::page::session::comments::{Begun, hex};
+
+/// From this width on the panel stands beside the page, in CSS pixels; as in the style sheet.
+const WIDE: f64 = 1_120.0;
+
+/// What the parts of this screen that concern comments share.
+#[derive(Clone, Copy)]
+pub(super) struct Comments {
+    open: Open,
+    place: Place,
+    /// Whether this person may say something.
+    editable: Memo<bool>,
+    me: Memo<Option<MemberId>>,
+    /// Who can be mentioned.
+    members: Memo<Vec<Named>>,
+    threads: RwSignal<Vec<Thread>>,
+    active: RwSignal<Option<ThreadId>>,
+    begun: RwSignal<Option<Begun>>,
+    wanted: RwSignal<Option<bool>>,
+    authors: RwSignal<BTreeMap<Vec<u8>, MemberId>>,
+    /// The messages mentioning this person that they have seen on this device.
+    seen: RwSignal<BTreeSet<MessageId>>,
+    with_resolved: RwSignal<bool>,
+}
+
+impl Comments {
+    pub(super) fn new(open: Open, place: Place, editable: Memo<bool>) -> Self {
+        let link = use_link();
+        let (classroom, document) = place;
+        let members = Memo::new(move |_| {
+            link.classrooms.with(|classrooms| {
+                let view = classrooms.get(&classroom)?;
+                let for_staff = view
+                    .documents
+                    .iter()
+                    .any(|other| other.id == document && other.space == SpaceId::STAFF);
+                let members = view.members.iter();
+                let members = members.filter(|member| !member.name.is_empty() && !member.me);
+                let members = members.filter(|member| !for_staff || member.role.is_staff());
+                let named = members.map(|member| Named {
+                    name: member.name.clone(),
+                    key: member.id.0,
+                });
+                Some(named.collect())
+            })
+        });
+        let comments = open.with_value(|session| Self {
+            open,
+            place,
+            editable,
+            me: Memo::new(move |_| link.home.with(|home| home.as_ref().and_then(|home| home.me))),
+            members: Memo::new(move |_| members.get().unwrap_or_default()),
+            threads: RwSignal::from(session.comments.threads.clone()),
+            active: RwSignal::from(session.comments.active.clone()),
+            begun: RwSignal::from(session.comments.begun.clone()),
+            wanted: RwSignal::from(session.comments.wanted.clone()),
+            authors: RwSignal::from(session.comments.authors.clone()),
+            seen: RwSignal::new(seen::stored(&place)),
+            with_resolved: RwSignal::new(false),
+        });
+        // Where there is room, a page on which something is being said begins with the panel.
+        Effect::new(move || {
+            let says = comments.count_open() > 0;
+            if says && comments.wanted.get().is_none() && window_width() >= WIDE {
+                comments.wanted.set(Some(true));
+            }
+        });
+        // Who goes to a thread by the keyboard has the focus there.
+        let visits = open.with_value(|session| RwSignal::from(session.comments.visits.clone()));
+        Effect::new(move |before: Option<u32>| {
+            let visits = visits.get();
+            if before.is_some_and(|before| before != visits)
+                && let Some(thread) = comments.active.get_untracked()
+            {
+                // The panel may only now be drawn.
+                request_animation_frame(move || focus(&id_of(&thread)));
+            }
+            visits
+        });
+        comments
+    }
+
+    fn is_shown(self) -> bool {
+        self.wanted.get() == Some(true)
+    }
+
+    fn count_open(self) -> usize {
+        self.threads.with(|threads| {
+            let open = threads.iter().filter(|thread| thread.resolved_by.is_none());
+            open.count()
+        })
+    }
+
+    /// The name of a member, or of somebody who was one.
+    fn name_of(self, member: MemberId) -> String {
+        let link = use_link();
+        let name = link
+            .classrooms
+            .with(|classrooms| name_in(classrooms.get(&self.place.0)?, member));
+        name.unwrap_or_else(|| say().not_a_member().to_owned())
+    }
+
+    /// Whether a message mentions this person, and is not theirs.
+    fn mentions_me(self, message: &Message) -> bool {
+        let me = self.me.get();
+        me.is_some_and(|me| message.author != me.0 && parts(&message.text).contains(&Part::Mention(me.0)))
+    }
+
+    /// Whether somebody mentions this person in a thread, and they have not looked at it yet.
+    fn has_news(self, thread: &Thread) -> bool {
+        let news = |message: &Message| {
+            self.mentions_me(message) && !self.seen.with(|seen| seen.contains(&message.id))
+        };
+        thread.resolved_by.is_none() && thread.messages.iter().any(news)
+    }
+
+    /// This person looks at a thread.
+    fn see(self, id: &ThreadId) {
+        let mentioning: Vec<MessageId> = self.threads.with_untracked(|threads| {
+            let thread = threads.iter().find(|thread| thread.id == *id);
+            let messages = thread
+                .map(|thread| thread.messages.as_slice())
+                .unwrap_or_default();
+            let mentioning = messages
+                .iter()
+                .filter(|message| untrack(|| self.mentions_me(message)));
+            mentioning.map(|message| message.id).collect()
+        });
+        let all_seen = self
+            .seen
+            .with_untracked(|seen| mentioning.iter().all(|id| seen.contains(id)));
+        if !all_seen {
+            self.seen.update(|seen| seen.extend(mentioning));
+            self.seen.with_untracked(|seen| seen::store(&self.place, seen));
+        }
+    }
+
+    /// Goes on in the text.
+    fn leave(self, thread: Option<ThreadId>) {
+        let session = self.open.get_value();
+        if !thread.is_some_and(|thread| session.go_to_thread(&thread)) {
+            session.focus();
+        }
+    }
+}
+
+/// Begins a comment on what is selected, or goes to the one that the caret is in.
+#[component]
+pub(super) fn CommentButton(open: Open) -> impl IntoView {
+    let formatting = open.with_value(|session| RwSignal::from(session.formatting.clone()));
+    let idle = Memo::new(move |_| formatting.with(|now| !now.selected && now.threads.is_empty()));
+    let keep_focus = |event: MouseEvent| event.prevent_default();
+    view! {
+        <button
+            type="button"
+            class="tool"
+            tabindex="-1"
+            aria-label=say().comment()
+            title=say().comment_hint()
+            aria-keyshortcuts="Control+Alt+M"
+            aria-disabled=move || idle.get().to_string()
+            on:mousedown=keep_focus
+            on:click=move |_| {
+                open.get_value().begin_comment();
+            }
+        >
+            <CommentIcon />
+        </button>
+    }
+}
+
+/// Does what the button does, for who may write; others go to the comment that the caret is in.
+pub(super) fn on_key(open: Open, editable: Memo<bool>, event: &KeyboardEvent) {
+    let pressed = (event.ctrl_key() || event.meta_key()) && event.alt_key() && event.code() == "KeyM";
+    // With AltGr it is a letter in some languages.
+    if !pressed || event.get_modifier_state("AltGraph") {
+        return;
+    }
+    let session = open.get_value();
+    let done = if editable.get_untracked() {
+        session.begin_comment()
+    } else {
+        session.visit_thread()
+    };
+    if done {
+        event.prevent_default();
+    }
+}
+
+/// Shows the panel, or hides it.
+#[component]
+pub(super) fn CommentsButton(comments: Comments) -> impl IntoView {
+    let count = Memo::new(move |_| comments.count_open());
+    let news = Memo::new(move |_| {
+        comments.threads.with(|threads| {
+            let news = threads.iter().filter(|thread| comments.has_news(thread));
+            news.count()
+        })
+    });
+    let name = move || match (count.get(), news.get()) {
+        (0, _) => say().comments().to_owned(),
+        (count, 0) => say().comments_open(&count.to_string()),
+        (count, news) => say().comments_mention_you(&count.to_string(), &news.to_string()),
+    };
+    let toggle = move |_| {
+        let shown = untrack(|| comments.is_shown());
+        comments.wanted.set(Some(!shown));
+    };
+    view! {
+        <button
+            type="button"
+            class="button button-quiet comments-button"
+            aria-label=name
+            title=name
+            aria-expanded=move || comments.is_shown().to_string()
+            on:click=toggle
+        >
+            <CommentIcon />
+            {move || (count.get() > 0).then(|| view! { <span class="count">{count.get()}</span> })}
+            {move || {
+                (news.get() > 0).then(|| view! { <span class="count count-news">"@" {news.get()}</span> })
+            }}
+        </button>
+    }
+}
+
+/// The panel, while it is wanted.
+#[component]
+pub(super) fn CommentsPanel(comments: Comments) -> impl IntoView {
+    let shown = Memo::new(move |_| comments.is_shown());
+    move || shown.get().then(|| view! { <Panel comments /> })
+}
+
+#[component]
+fn Panel(comments: Comments) -> impl IntoView {
+    let listed = Memo::new(move |_| {
+        let with_resolved = comments.with_resolved.get();
+        comments.threads.with(|threads| {
+            let listed = threads
+                .iter()
+                .filter(|thread| with_resolved || thread.resolved_by.is_none());
+            listed.map(|thread| thread.id).collect::<Vec<_>>()
+        })
+    });
+    let on_key = move |event: KeyboardEvent| {
+        if event.key() == "Escape" && !event.default_prevented() {
+            event.prevent_default();
+            comments.leave(comments.active.get_untracked());
+        }
+    };
+    let close = move |_| {
+        comments.wanted.set(Some(false));
+        comments.leave(None);
+    };
+    let begun = Memo::new(move |_| comments.begun.get().map(|begun| begun.quote));
+    let new_comment = move || {
+        begun
+            .get()
+            .filter(|_| comments.editable.get())
+            .map(|quote| view! { <NewComment comments quote /> })
+    };
+    view! {
+        <aside class="comments" aria-label=say().comments() on:keydown=on_key>
+            <div class="comments-head">
+                <h2>{say().comments()}</h2>
+                <label class="comments-switch">
+                    <input
+                        type="checkbox"
+                        role="switch"
+                        prop:checked=move || comments.with_resolved.get()
+                        on:change=move |event| comments.with_resolved.set(event_target_checked(&event))
+                    />
+                    {say().show_resolved()}
+                </label>
+                <button type="button" class="tool" aria-label=say().close_comments() title=say().close_comments() on:click=close>
+                    <span aria-hidden="true">"×"</span>
+                </button>
+            </div>
+            {new_comment}
+            <ol class="threads">
+                <For each=move || listed.get() key=|id| *id let:id>
+                    <ThreadCard comments id />
+                </For>
+            </ol>
+            <Show when=move || listed.with(Vec::is_empty) && begun.with(Option::is_none)>
+                <p class="hint">
+                    {move || if comments.editable.get() { say().no_comments() } else { say().no_comments_to_read() }}
+                </p>
+            </Show>
+        </aside>
+    }
+}
+
+#[component]
+fn NewComment(comments: Comments, quote: String) -> impl IntoView {
+    let send = move |text: String| {
+        let me = comments.me.get_untracked();
+        let session = comments.open.get_value();
+        let sent = me.map_or(Ok(()), |me| session.add_comment(me, &text));
+        sent.map_err(|error| problem(&error))?;
+        comments.leave(comments.active.get_untracked());
+        Ok(())
+    };
+    let cancel = move || {
+        comments.open.get_value().cancel_comment();
+        comments.leave(None);
+    };
+    view! {
+        <div class="thread active">
+            <p class="quote">
+                <q dir="auto">{quote}</q>
+            </p>
+            <MessageField
+                comments
+                label=say().new_comment()
+                done=say().add_comment()
+                text=String::new()
+                focused=true
+                on_done=send
+                on_cancel=cancel
+            />
+        </div>
+    }
+}
+
+/// Why something could not be said.
+fn problem(error: &Error) -> String {
+    match error {
+        Error::Length { .. } => say().comment_too_long().to_owned(),
+        Error::TooMuch => say().comments_too_many().to_owned(),
+        Error::Place(_) => say().comment_text_gone().to_owned(),
+        Error::Absent => say().comment_not_there().to_owned(),
+        other => {
+            leptos::logging::error!("a comment was not taken: {other}");
+            say().comment_not_taken().to_owned()
+        }
+    }
+}
+
+/// The id of a thread's element. The editor names it, too.
+fn id_of(thread: &ThreadId) -> String {
+    format!("thread-{}", hex(thread))
+}
+
+fn focus(id: &str) {
+    use wasm_bindgen::JsCast;
+    let element = document()
+        .get_element_by_id(id)
+        .and_then(|element| element.dyn_into::<HtmlElement>().ok());
+    if let Some(Err(error)) = element.map(|element| element.focus()) {
+        leptos::logging::warn!("a comment was not focused: {error:?}");
+    }
+}
+
+/// Brings an element into view, if it is not there.
+fn reveal(selector: &str) {
+    if let Ok(Some(element)) = document().query_selector(selector) {
+        let options = ScrollIntoViewOptions::new();
+        options.set_block(ScrollLogicalPosition::Nearest);
+        element.scroll_into_view_with_scroll_into_view_options(&options);
+    }
+}
+
+fn window_width() -> f64 {
+    let width = window().inner_width().ok();
+    width.and_then(|width| width.as_f64()).unwrap_or_default()
+}

@@ -1,0 +1,200 @@
+use documents::page::comments::{Message, MessageId, Part, Thread, ThreadId, parts};
+use leptos::prelude::*;
+use protocol::MemberId;
+
+use super::message_field::MessageField;
+use super::{Comments, focus, id_of, problem};
+use crate::components::avatar::Avatar;
+use crate::components::menu::{Menu, MenuItem, menu_items};
+use crate::intl;
+use crate::messages::say;
+use crate::page::session::comments::hex;
+
+/// What somebody said. Their own one can change, or take away.
+#[component]
+pub(super) fn MessageItem(
+    comments: Comments,
+    thread: Memo<Option<Thread>>,
+    id: (ThreadId, MessageId),
+) -> impl IntoView {
+    let message = Memo::new(move |_| {
+        thread.with(|thread| {
+            let messages = thread.as_ref().map(|thread| thread.messages.as_slice());
+            let mut messages = messages.unwrap_or_default().iter();
+            messages.find(|message| message.id == id.1).cloned()
+        })
+    });
+    let editing = RwSignal::new(false);
+    let deleting = RwSignal::new(false);
+    let is_own = Memo::new(move |_| {
+        let author = message.with(|message| message.as_ref().map(|message| MemberId(message.author)));
+        comments.editable.get() && author.is_some() && author == comments.me.get()
+    });
+    let show = move |message: Message| {
+        let author = MemberId(message.author);
+        let name = comments.name_of(author);
+        let by_other = comments.authors.with(|authors| {
+            let writer = authors.get(&message.writer).copied();
+            writer.filter(|writer| *writer != author)
+        });
+        let mentions_me = comments.mentions_me(&message);
+        let head = format!("message-{}", hex(&message.id));
+        let text = message.text.clone();
+        let said = move || {
+            if editing.get() {
+                let text = text.clone();
+                view! { <Editing comments id text editing /> }.into_any()
+            } else {
+                view! { <MessageText comments text=text.clone() /> }.into_any()
+            }
+        };
+        view! {
+            <div class="message-head">
+                <Avatar name=name.clone() colour=message.author[0] % 12 />
+                <span class="message-by" id=head.clone()>
+                    <bdi class="message-author">{name}</bdi>
+                    " "
+                    <time class="hint" datetime=intl::iso(message.at)>
+                        {intl::moment(&intl::variety_of(say().tag()), message.at)}
+                    </time>
+                </span>
+                {move || is_own.get().then(|| view! { <OwnMenu editing deleting described_by=head.clone() /> })}
+            </div>
+            {by_other
+                .map(|writer| {
+                    view! { <p class="hint message-by-other">{say().written_by(&comments.name_of(writer))}</p> }
+                })}
+            {said}
+            {message.edited.map(|_| view! { <p class="hint">{say().edited()}</p> })}
+            {mentions_me.then(|| view! { <p class="hint message-mention">{say().mentions_you()}</p> })}
+        }
+    };
+    view! {
+        <li class="message">
+            {move || message.get().map(show)}
+            {move || deleting.get().then(|| view! { <Deleting comments id deleting /> })}
+        </li>
+    }
+}
+
+/// The names of who is mentioned are those that they have now.
+#[component]
+fn MessageText(comments: Comments, text: String) -> impl IntoView {
+    let pieces = move || {
+        let pieces = parts(&text).into_iter().map(|part| match part {
+            Part::Text(text) => text.to_owned().into_any(),
+            Part::Mention(member) => {
+                let name = comments.name_of(MemberId(member));
+                let is_me = comments.me.get() == Some(MemberId(member));
+                view! { <bdi class="mention" class:mention-me=is_me>"@" {name}</bdi> }.into_any()
+            }
+        });
+        pieces.collect_view()
+    };
+    view! {
+        <p class="message-text" dir="auto">
+            {pieces}
+        </p>
+    }
+}
+
+#[component]
+fn OwnMenu(editing: RwSignal<bool>, deleting: RwSignal<bool>, described_by: String) -> impl IntoView {
+    let items = menu_items(move || {
+        vec![
+            MenuItem::new(say().edit_message(), move || {
+                deleting.set(false);
+                editing.set(true);
+            }),
+            MenuItem::new(say().delete_message(), move || deleting.set(true)),
+        ]
+    });
+    view! { <Menu name=say().more() class="button button-quiet button-small" described_by items /> }
+}
+
+#[component]
+fn Editing(
+    comments: Comments,
+    id: (ThreadId, MessageId),
+    text: String,
+    editing: RwSignal<bool>,
+) -> impl IntoView {
+    let (thread, message) = id;
+    let change = move |text: String| {
+        let session = comments.open.get_value();
+        let me = comments.me.get_untracked();
+        let changed = me.map_or(Ok(()), |me| session.edit_message(me, (&thread, &message), &text));
+        changed.map_err(|error| problem(&error))?;
+        editing.set(false);
+        focus(&id_of(&thread));
+        Ok(())
+    };
+    let cancel = move || {
+        editing.set(false);
+        focus(&id_of(&thread));
+    };
+    view! {
+        <MessageField
+            comments
+            label=say().message()
+            done=say().save_message()
+            text
+            focused=true
+            on_done=change
+            on_cancel=cancel
+        />
+    }
+}
+
+/// What is taken away is gone for everybody: it is asked.
+#[component]
+fn Deleting(comments: Comments, id: (ThreadId, MessageId), deleting: RwSignal<bool>) -> impl IntoView {
+    let (thread, message) = id;
+    let failed = RwSignal::new(None::<String>);
+    let keep = NodeRef::<leptos::html::Button>::new();
+    Effect::new(move || {
+        if let Some(keep) = keep.get()
+            && let Err(error) = keep.focus()
+        {
+            leptos::logging::warn!("a button was not focused: {error:?}");
+        }
+    });
+    let delete = move |_| {
+        let session = comments.open.get_value();
+        let me = comments.me.get_untracked();
+        let deleted = me.map_or(Ok(()), |me| session.delete_message(me, (&thread, &message)));
+        match deleted {
+            Ok(()) => {
+                let rests = comments
+                    .threads
+                    .with_untracked(|threads| threads.iter().any(|other| other.id == thread));
+                if rests {
+                    focus(&id_of(&thread));
+                } else {
+                    comments.leave(None);
+                }
+            }
+            Err(error) => failed.set(Some(problem(&error))),
+        }
+    };
+    let cancel = move |_| {
+        deleting.set(false);
+        focus(&id_of(&thread));
+    };
+    view! {
+        <div class="message-deleting" role="group" aria-label=say().delete_message_question()>
+            <p>{say().delete_message_question()}</p>
+            <p class="problem" role="alert">
+                {move || failed.get()}
+            </p>
+            <div class="actions">
+                <button type="button" class="button button-small" on:click=delete>
+                    {say().delete_message()}
+                </button>
+                <button type="button" class="button button-small button-quiet" node_ref=keep on:click=cancel>
+                    {say().cancel()}
+                </button>
+            </div>
+        </div>
+    }
+}

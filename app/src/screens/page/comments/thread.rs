@@ -1,0 +1,143 @@
+use documents::page::comments::{Thread, ThreadId};
+use leptos::prelude::*;
+use protocol::MemberId;
+
+use super::message::MessageItem;
+use super::message_field::MessageField;
+use super::{Comments, id_of, problem, reveal};
+use crate::messages::say;
+use crate::page::session::comments::hex;
+
+/// One thread: what it is about, what was said, and what one can do.
+#[component]
+pub(super) fn ThreadCard(comments: Comments, id: ThreadId) -> impl IntoView {
+    let thread = Memo::new(move |_| {
+        comments
+            .threads
+            .with(|threads| threads.iter().find(|thread| thread.id == id).cloned())
+    });
+    fn part<T: Send + Sync + PartialEq + 'static>(
+        thread: Memo<Option<Thread>>,
+        read: impl Fn(&Thread) -> T + Send + Sync + 'static,
+    ) -> Memo<Option<T>> {
+        Memo::new(move |_| thread.with(|thread| thread.as_ref().map(&read)))
+    }
+    let quote = part(thread, |thread| thread.quote.clone());
+    let is_gone = part(thread, |thread| thread.anchors.is_empty());
+    let resolved_by = part(thread, |thread| thread.resolved_by);
+    let messages = part(thread, |thread| {
+        thread
+            .messages
+            .iter()
+            .map(|message| message.id)
+            .collect::<Vec<_>>()
+    });
+    let is_resolved = Memo::new(move |_| resolved_by.get().flatten().is_some());
+    let is_active = Memo::new(move |_| comments.active.get() == Some(id));
+    let has_news = Memo::new(move |_| {
+        thread.with(|thread| thread.as_ref().is_some_and(|thread| comments.has_news(thread)))
+    });
+    let failed = RwSignal::new(None::<String>);
+
+    // The thread whose text the caret has come to is in view.
+    Effect::new(move || {
+        if is_active.get() {
+            reveal(&format!("#{}", id_of(&id)));
+        }
+    });
+    let read = move || {
+        comments.see(&id);
+        if !is_active.get_untracked() {
+            comments.open.get_value().activate(Some(id));
+            reveal(&format!(".editor [data-thread=\"{}\"]", hex(&id)));
+        }
+    };
+    let shown_quote = move || quote.get().unwrap_or_default();
+    let about = move || {
+        if is_gone.get() == Some(true) {
+            view! {
+                <p class="quote quote-gone">
+                    <span class="hint">{say().text_is_gone()}</span>
+                    " "
+                    <q dir="auto">{shown_quote}</q>
+                </p>
+            }
+            .into_any()
+        } else {
+            view! {
+                <button
+                    type="button"
+                    class="quote"
+                    aria-label=move || say().go_to_text(&shown_quote())
+                    on:click=move |_| comments.leave(Some(id))
+                >
+                    <q dir="auto">{shown_quote}</q>
+                </button>
+            }
+            .into_any()
+        }
+    };
+    let with_me = move |act: &dyn Fn(MemberId) -> Result<(), documents::Error>| {
+        let done = comments.me.get_untracked().map_or(Ok(()), act);
+        done.map_err(|error| problem(&error))
+    };
+    let reply = move |text: String| {
+        let session = comments.open.get_value();
+        with_me(&|me| session.reply(me, &id, &text))
+    };
+    let resolve = move |_| {
+        let session = comments.open.get_value();
+        let done = !is_resolved.get_untracked();
+        failed.set(with_me(&|me| session.resolve(me, &id, done)).err());
+        if done {
+            // The card may be gone now, and the focus with it.
+            comments.leave(Some(id));
+            session.activate(None);
+        }
+    };
+    view! {
+        <li>
+            <article
+                class="thread"
+                class:active=is_active
+                class:resolved=is_resolved
+                id=id_of(&id)
+                tabindex="-1"
+                aria-label=move || say().comment_on(&shown_quote())
+                on:focusin=move |_| read()
+            >
+                {about}
+                {move || has_news.get().then(|| view! { <p class="badge badge-news">{say().mentions_you()}</p> })}
+                <ul class="messages">
+                    <For each=move || messages.get().unwrap_or_default() key=|message| *message let:message>
+                        <MessageItem comments thread id=(id, message) />
+                    </For>
+                </ul>
+                {move || {
+                    resolved_by
+                        .get()
+                        .flatten()
+                        .map(|by| {
+                            view! { <p class="hint">{say().resolved_by(&comments.name_of(MemberId(by)))}</p> }
+                        })
+                }}
+                <p class="problem" role="alert">
+                    {move || failed.get()}
+                </p>
+                <Show when=move || comments.editable.get()>
+                    <MessageField
+                        comments
+                        label=say().reply()
+                        done=say().send()
+                        text=String::new()
+                        focused=false
+                        on_done=reply
+                    />
+                    <button type="button" class="button button-small thread-resolve" on:click=resolve>
+                        {move || if is_resolved.get() { say().reopen() } else { say().resolve() }}
+                    </button>
+                </Show>
+            </article>
+        </li>
+    }
+}
