@@ -5,6 +5,7 @@
 
 pub mod comments;
 pub mod edit;
+pub mod history;
 
 mod read;
 mod remote;

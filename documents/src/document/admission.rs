@@ -18,6 +18,8 @@ pub(crate) struct History {
     actors: HashMap<ActorId, Last>,
     pub(super) graph: Graph,
     elements: Elements,
+    /// Those elements where marks begin and end.
+    marks: Elements,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -81,13 +83,12 @@ impl History {
 
     /// Whether a text or list has, or had, an element with this operation number and actor.
     pub(crate) fn has_element(&self, sequence: &ObjId, number: u64, actor: &ActorId) -> bool {
-        match sequence {
-            ObjId::Root => false,
-            ObjId::Id(counter, creator, _) => {
-                self.elements
-                    .has(&ObjectId::Id(OpId::new(*counter, creator)), actor, number)
-            }
-        }
+        object_id(sequence).is_some_and(|sequence| self.elements.has(&sequence, actor, number))
+    }
+
+    /// Whether an element is where a mark begins or ends. Automerge gives these out among the others.
+    pub(crate) fn is_mark(&self, sequence: &ObjId, number: u64, actor: &ActorId) -> bool {
+        object_id(sequence).is_some_and(|sequence| self.marks.has(&sequence, actor, number))
     }
 
     /// Notes a change that is in the document.
@@ -115,6 +116,9 @@ impl History {
         for (operation, number) in expanded.operations.iter().zip(start..) {
             if operation.insert {
                 self.elements.insert(&operation.obj, actor, number);
+            }
+            if matches!(operation.action, OpType::MarkBegin(_) | OpType::MarkEnd(_)) {
+                self.marks.insert(&operation.obj, actor, number);
             }
         }
     }
@@ -252,6 +256,13 @@ impl<'a> Batch<'a> {
                 }
             }
         }
+    }
+}
+
+fn object_id(object: &ObjId) -> Option<ObjectId> {
+    match object {
+        ObjId::Root => None,
+        ObjId::Id(counter, creator, _) => Some(ObjectId::Id(OpId::new(*counter, creator))),
     }
 }
 

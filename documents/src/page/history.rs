@@ -1,0 +1,47 @@
+//! What a page was: its sessions of work, any two of its versions side by side, and the way back.
+//!
+//! A version is named by heads: the changes after which it was. What is read here is read from the whole history, so a page whose history
+//! was left behind (a page that was started anew) begins with its first change.
+
+mod back;
+mod compare;
+mod elements;
+mod names;
+mod sessions;
+
+pub use compare::{Compared, Fate, Piece};
+pub use names::NamedVersion;
+pub use sessions::{Session, Share};
+
+use automerge::{ChangeHash, ROOT, ReadDoc};
+
+use super::{Page, TITLE};
+use crate::Error;
+use crate::change::Hash;
+
+/// How the names of those marks begin that say where comments stand. They are no part of what a version looked like.
+const COMMENT: &str = "comment:";
+
+impl Page {
+    /// The title that a version had.
+    ///
+    /// # Errors
+    /// [`Error::Automerge`]
+    pub fn title_at(&self, version: &[Hash]) -> Result<String, Error> {
+        let heads = self.known(version);
+        if heads.is_empty() {
+            return Ok(String::new());
+        }
+        let automerge = &self.document.automerge;
+        Ok(match automerge.get_at(ROOT, TITLE, &heads)? {
+            Some((_, title)) => automerge.text_at(title, &heads).unwrap_or_default(),
+            None => String::new(),
+        })
+    }
+
+    /// Those of these changes that are here: Automerge knows nothing of others.
+    fn known(&self, version: &[Hash]) -> Vec<ChangeHash> {
+        let here = version.iter().filter(|hash| self.document.has(hash));
+        here.map(|hash| ChangeHash(hash.0)).collect()
+    }
+}

@@ -1,0 +1,111 @@
+//! Versions that somebody gave a name.
+
+use automerge::transaction::Transactable;
+use automerge::{ObjType, ROOT, ReadDoc, ScalarValue, Value};
+
+use super::super::Page;
+use crate::Error;
+use crate::change::Hash;
+use crate::classroom::{hex, unhex};
+
+/// The longest name of a version, in characters.
+pub(super) const LONGEST_NAME: usize = 200;
+
+/// Each stands at the root by itself: two maps that were made apart would hide one another.
+const VERSION: &str = "version:";
+const NAME: &str = "name";
+const HEADS: &str = "heads";
+const BY: &str = "by";
+const AT: &str = "at";
+
+/// A version with a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedVersion {
+    pub id: [u8; 16],
+    pub name: String,
+    pub version: Vec<Hash>,
+    /// The member who named it, as they say.
+    pub by: Option<[u8; 32]>,
+    /// When, in seconds since 1970, by their clock.
+    pub at: i64,
+}
+
+impl Page {
+    /// Gives a version a name, or another one. The caller commits.
+    ///
+    /// # Errors
+    /// [`Error::Length`] if the name is empty or longer than [`LONGEST_NAME`]; [`Error::Absent`], [`Error::Automerge`]
+    pub fn name_version(&mut self, named: &NamedVersion) -> Result<(), Error> {
+        let name = named.name.trim();
+        if name.is_empty() || name.chars().count() > LONGEST_NAME {
+            return Err(Error::Length {
+                field: "name",
+                limit: LONGEST_NAME,
+            });
+        }
+        if !self.is_present() {
+            return Err(Error::Absent);
+        }
+        let key = format!("{VERSION}{}", hex(&named.id));
+        let automerge = &mut self.document.automerge;
+        if let Some((Value::Object(ObjType::Map), object)) = automerge.get(ROOT, key.as_str())? {
+            return Ok(automerge.put(&object, NAME, name)?);
+        }
+        let heads: Vec<String> = named.version.iter().map(Hash::to_string).collect();
+        let object = automerge.put_object(ROOT, key.as_str(), ObjType::Map)?;
+        automerge.put(&object, NAME, name)?;
+        automerge.put(&object, HEADS, heads.join(" "))?;
+        if let Some(by) = named.by {
+            automerge.put(&object, BY, hex(&by))?;
+        }
+        Ok(automerge.put(&object, AT, named.at)?)
+    }
+
+    /// Takes a version's name away. The caller commits.
+    ///
+    /// # Errors
+    /// [`Error::Automerge`]
+    pub fn forget_name(&mut self, id: [u8; 16]) -> Result<(), Error> {
+        let key = format!("{VERSION}{}", hex(&id));
+        if self.document.automerge.get(ROOT, key.as_str())?.is_some() {
+            self.document.automerge.delete(ROOT, key.as_str())?;
+        }
+        Ok(())
+    }
+
+    /// The versions that have a name. What has another form, or names changes that are not here, is passed over.
+    pub fn named_versions(&self) -> Vec<NamedVersion> {
+        let automerge = &self.document.automerge;
+        let keys = automerge.keys(ROOT).filter(|key| key.starts_with(VERSION));
+        keys.filter_map(|key| self.named_version(&key)).collect()
+    }
+
+    fn named_version(&self, key: &str) -> Option<NamedVersion> {
+        let automerge = &self.document.automerge;
+        let id = unhex(key.strip_prefix(VERSION)?)?;
+        let (Value::Object(ObjType::Map), object) = automerge.get(ROOT, key).ok()?? else {
+            return None;
+        };
+        let text = |field: &str| match automerge.get(&object, field) {
+            Ok(Some((Value::Scalar(scalar), _))) => scalar.as_str().map(str::to_owned),
+            _ => None,
+        };
+        let at = match automerge.get(&object, AT) {
+            Ok(Some((Value::Scalar(scalar), _))) => match scalar.as_ref() {
+                ScalarValue::Int(at) => *at,
+                _ => 0,
+            },
+            _ => 0,
+        };
+        let heads = text(HEADS)?;
+        let version: Option<Vec<Hash>> = heads.split(' ').map(|head| unhex(head).map(Hash)).collect();
+        let version = version.filter(|version| version.iter().all(|hash| self.document.has(hash)))?;
+        Some(NamedVersion {
+            id,
+            name: text(NAME)?,
+            version,
+            by: text(BY).and_then(|by| unhex(&by)),
+            at,
+        })
+    }
+}
