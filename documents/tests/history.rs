@@ -19,8 +19,13 @@ fn actor(number: u8) -> Vec<u8> {
     vec![number; 16]
 }
 
-fn actors(numbers: &[u8]) -> BTreeSet<Vec<u8>> {
-    numbers.iter().map(|number| actor(*number)).collect()
+/// → the edits that did it.
+fn undo(page: &mut Page, who: &[u8], before: &[Hash], after: &[Hash]) -> Vec<Edit> {
+    let actors: BTreeSet<Vec<u8>> = who.iter().map(|number| actor(*number)).collect();
+    let undoing = page.undoing(&actors, before, after).unwrap();
+    page.apply(&undoing.edits).unwrap();
+    page.note_undone(&undoing).unwrap();
+    undoing.edits
 }
 
 /// A page with a title and one line, by Amina, in the morning.
@@ -190,6 +195,23 @@ fn what_came_and_what_went_is_told_with_who_did_it() {
 }
 
 #[test]
+fn who_changed_a_page_since_a_version_is_told() {
+    let mut here = page("river");
+    let seen = heads(&here);
+    assert_eq!(here.changed_since(&seen).unwrap(), []);
+    let mut there = copy(&mut here, BORIS);
+    edit(&mut there, &[typed(0, 0, "The ")], MORNING + 60);
+    let who: Vec<Vec<u8>> = there
+        .changed_since(&seen)
+        .unwrap()
+        .into_iter()
+        .map(|share| share.actor)
+        .collect();
+    assert_eq!(who, [actor(BORIS)]);
+    assert!(there.knows(&seen) && !here.knows(&heads(&there)));
+}
+
+#[test]
 fn a_version_keeps_its_title() {
     let mut here = page("text");
     let before = heads(&here);
@@ -299,8 +321,7 @@ fn one_members_work_is_undone_and_the_others_stay() {
         let mut there = copy(&mut here, 9);
         let shown = {
             let mut shown = there.blocks().to_vec();
-            let edits = there.undo(&actors(&[BORIS]), &before, &after).unwrap();
-            for edit in &edits {
+            for edit in &undo(&mut there, &[BORIS], &before, &after) {
                 documents::page::edit::apply_to_blocks(&mut shown, edit).unwrap();
             }
             shown
@@ -308,7 +329,7 @@ fn one_members_work_is_undone_and_the_others_stay() {
         assert_eq!(lines(&there).join("|"), *expected, "{what}");
         assert_eq!(there.blocks(), shown, "{what}: the edits say what was done");
         there.commit(MORNING + HOUR);
-        let again = there.undo(&actors(&[BORIS]), &before, &after).unwrap();
+        let again = undo(&mut there, &[BORIS], &before, &after);
         assert_eq!(again, [], "{what}: nothing is left to undo");
     }
 }
@@ -332,7 +353,7 @@ fn how_text_and_blocks_look_is_undone_unless_somebody_else_did_the_same() {
     );
     merge(&mut here, &there);
     let after = heads(&here);
-    here.undo(&actors(&[BORIS]), &before, &after).unwrap();
+    undo(&mut here, &[BORIS], &before, &after);
     assert_eq!(here.blocks()[0].shape, Shape::paragraph());
     let looks: Vec<Vec<&String>> = here.blocks()[0]
         .runs
@@ -514,7 +535,7 @@ proptest! {
         let (version, old) = (heads(&here), here.blocks().to_vec());
         let mut here = worked(copy(&mut here, 3), &second);
         let after = heads(&here);
-        here.undo(&actors(&[AMINA, BORIS, 3]), &version, &after).unwrap();
+        undo(&mut here, &[AMINA, BORIS, 3], &version, &after);
         prop_assert_eq!(here.blocks(), &old);
     }
 }

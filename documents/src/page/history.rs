@@ -9,6 +9,7 @@ mod elements;
 mod names;
 mod sessions;
 
+pub use back::Undoing;
 pub use compare::{Compared, Fate, Piece};
 pub use names::NamedVersion;
 pub use sessions::{Session, Share};
@@ -23,6 +24,25 @@ use crate::change::Hash;
 const COMMENT: &str = "comment:";
 
 impl Page {
+    /// Who changed the page since a version, who did most first: actors of Automerge.
+    ///
+    /// # Errors
+    /// [`Error::Uncommitted`]
+    pub fn changed_since(&mut self, version: &[Hash]) -> Result<Vec<Share>, Error> {
+        self.document.committed()?;
+        let heads = self.known(version);
+        let changes = self.document.automerge.get_changes_meta(&heads);
+        Ok(sessions::shares(changes.iter().map(|change| {
+            let operations = (change.max_op + 1).saturating_sub(change.start_op);
+            (change.actor.to_bytes(), operations)
+        })))
+    }
+
+    /// Whether all these changes are here.
+    pub fn knows(&self, version: &[Hash]) -> bool {
+        version.iter().all(|hash| self.document.has(hash))
+    }
+
     /// The title that a version had.
     ///
     /// # Errors

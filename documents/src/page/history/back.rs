@@ -54,26 +54,35 @@ impl Page {
         Ok(edits(&now, steps.collect()))
     }
 
-    /// Undoes what these actors did between two versions, as far as nobody else did the same, and leaves what anybody did since. A second
-    /// time nothing is left to undo. The caller commits. → the edits, to be shown.
+    /// What undoes the work of these actors between two versions, as far as nobody else did the same, and leaves what anybody did
+    /// since. It is not done yet: make the edits, then [`Page::note_undone`].
     ///
     /// # Errors
-    /// [`Error::Uncommitted`], [`Error::Absent`], [`Error::Automerge`]; [`Error::Form`] if the text holds what no text can
-    pub fn undo(
+    /// [`Error::Uncommitted`], [`Error::Automerge`]; [`Error::Form`] if the text holds what no text can
+    pub fn undoing(
         &mut self,
         actors: &BTreeSet<Vec<u8>>,
         before: &[Hash],
         after: &[Hash],
-    ) -> Result<Vec<Edit>, Error> {
+    ) -> Result<Undoing, Error> {
         self.document.committed()?;
         let (before, after) = (self.known(before), self.known(after));
         let undone = self.undone(actors, &before, &after);
-        let edits = self.edits_to_undo(&undone, &before)?;
-        self.apply(&edits)?;
-        for range in &undone.ranges {
+        Ok(Undoing {
+            edits: self.edits_to_undo(&undone, &before)?,
+            done: undone.ranges,
+        })
+    }
+
+    /// Notes that it is done: a second time nothing is left to undo. The caller commits.
+    ///
+    /// # Errors
+    /// [`Error::Automerge`]
+    pub fn note_undone(&mut self, undoing: &Undoing) -> Result<(), Error> {
+        for range in &undoing.done {
             self.document.automerge.put(ROOT, range.key(), true)?;
         }
-        Ok(edits)
+        Ok(())
     }
 
     fn edits_to_undo(&mut self, undone: &Undone, before: &[ChangeHash]) -> Result<Vec<Edit>, Error> {
@@ -226,6 +235,14 @@ impl Page {
     }
 }
 
+/// How somebody's work is undone.
+#[derive(Clone, Debug)]
+pub struct Undoing {
+    /// One after the other. None if nothing is left of that work.
+    pub edits: Vec<Edit>,
+    done: Vec<Range>,
+}
+
 /// The changes that are undone.
 #[derive(Default)]
 struct Undone {
@@ -250,6 +267,7 @@ impl Undone {
 }
 
 /// Changes of one actor, by their numbers.
+#[derive(Clone, Debug)]
 struct Range {
     actor: Vec<u8>,
     first: u64,

@@ -66,7 +66,7 @@ impl Page {
 
         let mut sessions: Vec<Session> = Vec::new();
         let mut heads: BTreeSet<Hash> = BTreeSet::new();
-        let mut shares: BTreeMap<Vec<u8>, u64> = BTreeMap::new();
+        let mut done: Vec<(&[u8], u64)> = Vec::new();
         for change in in_order(&changes) {
             let goes_on = sessions.last().is_some_and(|session| {
                 change.time.abs_diff(session.to) <= PAUSE.unsigned_abs()
@@ -74,7 +74,7 @@ impl Page {
             });
             if !goes_on {
                 if let Some(session) = sessions.last_mut() {
-                    session.shares = most_first(std::mem::take(&mut shares));
+                    session.shares = shares(done.drain(..));
                 }
                 sessions.push(Session {
                     from: change.time,
@@ -88,7 +88,7 @@ impl Page {
                 heads.remove(&Hash::from(*needed));
             }
             heads.insert(change.hash.into());
-            *shares.entry(change.actor.clone()).or_default() += change.operations;
+            done.push((&change.actor, change.operations));
             if let Some(session) = sessions.last_mut() {
                 session.from = session.from.min(change.time);
                 session.to = session.to.max(change.time);
@@ -96,10 +96,32 @@ impl Page {
             }
         }
         if let Some(session) = sessions.last_mut() {
-            session.shares = most_first(shares);
+            session.shares = shares(done.drain(..));
         }
         Ok(sessions)
     }
+}
+
+/// Who did how much, who did most first.
+pub(super) fn shares<'a>(done: impl Iterator<Item = (&'a [u8], u64)>) -> Vec<Share> {
+    let mut shares: BTreeMap<&[u8], u64> = BTreeMap::new();
+    for (actor, operations) in done {
+        *shares.entry(actor).or_default() += operations;
+    }
+    let mut shares: Vec<Share> = shares
+        .into_iter()
+        .map(|(actor, operations)| Share {
+            actor: actor.to_vec(),
+            operations,
+        })
+        .collect();
+    shares.sort_by(|one, other| {
+        other
+            .operations
+            .cmp(&one.operations)
+            .then(one.actor.cmp(&other.actor))
+    });
+    shares
 }
 
 /// By time, and then by hash, as far as what was made upon what allows.
@@ -130,18 +152,4 @@ fn in_order(changes: &[Made]) -> Vec<&Made> {
         }
     }
     order
-}
-
-fn most_first(shares: BTreeMap<Vec<u8>, u64>) -> Vec<Share> {
-    let mut shares: Vec<Share> = shares
-        .into_iter()
-        .map(|(actor, operations)| Share { actor, operations })
-        .collect();
-    shares.sort_by(|one, other| {
-        other
-            .operations
-            .cmp(&one.operations)
-            .then(one.actor.cmp(&other.actor))
-    });
-    shares
 }
