@@ -7,5 +7,7 @@ pub(crate) mod mentions;
 pub(crate) mod pace;
 pub(crate) mod pieces;
 pub(crate) mod rebuild;
+mod seen;
 pub(crate) mod session;
 pub(crate) mod title;
+pub(crate) mod versions;

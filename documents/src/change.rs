@@ -26,6 +26,13 @@ pub const MOST_OPERATIONS: u64 = 1 << 20;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Hash(pub [u8; 32]);
 
+impl Hash {
+    /// Reads what its `Display` gives.
+    pub fn from_hex(text: &str) -> Option<Hash> {
+        crate::classroom::unhex(text).map(Hash)
+    }
+}
+
 impl From<ChangeHash> for Hash {
     fn from(hash: ChangeHash) -> Hash {
         Hash(hash.0)

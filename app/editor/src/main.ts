@@ -4,6 +4,7 @@ import { EditorState, TextSelection, type Transaction } from "prosemirror-state"
 import { EditorView } from "prosemirror-view";
 import { documentOf, flatten } from "./blocks.ts";
 import { canonicalForm } from "./canonical.ts";
+import { changes, withChanges } from "./changes.ts";
 import { checkboxes, withBoxes } from "./checkboxes.ts";
 import { commandNamed, formattingOf } from "./commands.ts";
 import { comments, toThread, withBegun } from "./comments.ts";
@@ -37,6 +38,7 @@ function mount(host: HTMLElement, options: Options): Handle {
     checkboxes(options.done, () => editable),
     cursors(),
     commented.plugin,
+    changes(),
     composition((active) => {
       composing = active;
       if (!active && waitingCursors !== null) handle.setCursors(waitingCursors);
@@ -144,6 +146,9 @@ function mount(host: HTMLElement, options: Options): Handle {
       view.dispatch(tr);
       view.focus();
       return true;
+    },
+    setChanges(shown) {
+      view.dispatch(withChanges(view.state, shown));
     },
     setEditable(now) {
       editable = now;

@@ -41,6 +41,16 @@ export type Edit =
 /** Where another member is. `color` is an index into the palette, 0 to 11. */
 export type Cursor = { id: string; name: string; color: number; anchor: Point; head: Point };
 
+/** What became of text between two versions, or, without `from` and `to`, of a block. `by` says it in words. */
+export type Change = {
+  block: number;
+  from: number | null;
+  to: number | null;
+  kind: "added" | "removed" | "restyled";
+  color: number;
+  by: string;
+};
+
 export type ListKind = "bulleted" | "numbered" | "check";
 
 /** What the toolbar shows. */
@@ -100,6 +110,8 @@ export type Handle = {
   endComment(): void;
   /** Puts the caret to the text of a thread. False if there is none. */
   goToThread(thread: string): boolean;
+  /** Draws what differs between two versions. */
+  setChanges(changes: Change[]): void;
   /** Whether the person may change something; the undo history stays. */
   setEditable(editable: boolean): void;
   /** strong, em, underline, strikethrough, code, highlight, subscript, superscript, bulleted, numbered, check, quote, paragraph,

@@ -14,7 +14,12 @@ use crate::screens::create::ProblemLine;
 
 /// A modal box. It opens when it is put on the screen; `on_close` takes it away.
 #[component]
-pub(crate) fn Dialog(title: String, on_close: impl Fn() + 'static, children: Children) -> impl IntoView {
+pub(crate) fn Dialog(
+    title: String,
+    on_close: impl Fn() + 'static,
+    #[prop(default = "dialog")] class: &'static str,
+    children: Children,
+) -> impl IntoView {
     let dialog = NodeRef::<html::Dialog>::new();
     Effect::new(move || {
         if let Some(dialog) = dialog.get()
@@ -25,7 +30,7 @@ pub(crate) fn Dialog(title: String, on_close: impl Fn() + 'static, children: Chi
         }
     });
     view! {
-        <dialog class="dialog" aria-labelledby="dialog-title" node_ref=dialog on:close=move |_| on_close()>
+        <dialog class=class aria-labelledby="dialog-title" node_ref=dialog on:close=move |_| on_close()>
             <h2 id="dialog-title">
                 <bdi>{title}</bdi>
             </h2>

@@ -60,6 +60,11 @@ impl Draft {
         &self.page
     }
 
+    /// To read its history, which needs what was edited to be committed, and to note something beside the text.
+    pub(crate) fn page_mut(&mut self) -> &mut Page {
+        &mut self.page
+    }
+
     /// Makes the editor's edits.
     pub(crate) fn edit(&mut self, edits: &[Edit]) -> Result<(), Error> {
         self.pending += edits.iter().map(pieces::weight).sum::<usize>();

@@ -113,6 +113,27 @@ pub(crate) struct ShownThreads {
     pub(crate) active: Option<String>,
 }
 
+/// What became of text between two versions, or, without `from` and `to`, of a block.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct ShownChange {
+    pub(crate) block: usize,
+    pub(crate) from: Option<usize>,
+    pub(crate) to: Option<usize>,
+    pub(crate) kind: ChangeKind,
+    /// An index into the palette, 0 to 11.
+    pub(crate) color: u8,
+    /// What became of it and by whom, in words.
+    pub(crate) by: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ChangeKind {
+    Added,
+    Removed,
+    Restyled,
+}
+
 /// What is done with the table around the caret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -218,6 +239,11 @@ impl Editor {
         self.handle.go_to_thread(thread)
     }
 
+    /// Draws what differs between two versions.
+    pub(crate) fn set_changes(&self, changes: &[ShownChange]) -> Result<(), JsValue> {
+        self.handle.set_changes(&to_js(changes)?)
+    }
+
     /// Lets the person change something, or not.
     pub(crate) fn set_editable(&self, editable: bool) -> Result<(), JsValue> {
         self.handle.set_editable(editable)
@@ -278,6 +304,8 @@ extern "C" {
     fn end_comment(this: &Handle) -> Result<(), JsValue>;
     #[wasm_bindgen(method, catch, js_name = goToThread)]
     fn go_to_thread(this: &Handle, thread: &str) -> Result<bool, JsValue>;
+    #[wasm_bindgen(method, catch, js_name = setChanges)]
+    fn set_changes(this: &Handle, changes: &JsValue) -> Result<(), JsValue>;
     #[wasm_bindgen(method, catch, js_name = setEditable)]
     fn set_editable(this: &Handle, editable: bool) -> Result<(), JsValue>;
     #[wasm_bindgen(method, catch)]

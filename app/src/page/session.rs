@@ -6,7 +6,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use documents::change;
+use documents::change::{self, Hash};
 use documents::document::Actor;
 use documents::page::edit::{Edit, Point};
 use leptos::prelude::*;
@@ -18,7 +18,8 @@ use web_sys::HtmlElement;
 use self::comments::Comments;
 use super::draft::Draft;
 use super::editor::{Editor, EditorCommand, Formatting, Listener, RemoteCursor, Selection};
-use super::{pace, pieces};
+use super::versions::Unseen;
+use super::{pace, pieces, seen};
 use crate::components::avatar::shown_name;
 use crate::link::{Link, PageUpdate, Place};
 use crate::messages::say;
@@ -45,11 +46,14 @@ pub(crate) struct Session {
     rest: Cell<Option<TimeoutHandle>>,
     /// When each of the others last wrote, in milliseconds since 1970.
     writers: RefCell<HashMap<Vec<u8>, f64>>,
+    /// What this person saw last, until they look at the text.
+    seen: RefCell<Option<Vec<Hash>>>,
     pub(crate) phase: ArcRwSignal<Phase>,
     pub(crate) title: ArcRwSignal<String>,
     pub(crate) people: ArcRwSignal<Vec<Presence>>,
     pub(crate) formatting: ArcRwSignal<Formatting>,
     pub(crate) comments: Comments,
+    pub(crate) unseen: ArcRwSignal<Option<Unseen>>,
 }
 
 /// How far a page has come.
@@ -94,6 +98,7 @@ impl Sessions {
     pub(crate) fn flush(self) {
         let open: Vec<Rc<Session>> = self.0.with_value(|open| open.values().cloned().collect());
         for session in open {
+            session.note_seen();
             session.flush();
         }
     }
@@ -115,11 +120,13 @@ impl Session {
             cursor_timer: Cell::default(),
             rest: Cell::default(),
             writers: RefCell::default(),
+            seen: RefCell::new(seen::read(&place.1)),
             phase: ArcRwSignal::new(Phase::Opening),
             title: ArcRwSignal::default(),
             people: ArcRwSignal::default(),
             formatting: ArcRwSignal::default(),
             comments: Comments::default(),
+            unseen: ArcRwSignal::default(),
             failed: Cell::default(),
         });
         let listener = Rc::downgrade(&session);
@@ -159,6 +166,7 @@ impl Session {
 
     /// The screen went away.
     pub(crate) fn leave(self: &Rc<Self>) {
+        self.note_seen();
         self.editor.take();
         self.on_screen.set(false);
         self.compose(false);
@@ -205,7 +213,7 @@ impl Session {
         }
     }
 
-    fn flush_own(self: &Rc<Self>) {
+    pub(super) fn flush_own(self: &Rc<Self>) {
         if let Some(timer) = self.flush.take() {
             timer.clear();
         }
@@ -242,6 +250,7 @@ impl Session {
                 self.draft.replace(Some(draft));
                 self.read_threads();
                 self.show_phase();
+                self.look_for_unseen();
             }
             Err(error) => {
                 leptos::logging::error!("the page can't be opened: {error}");
@@ -314,6 +323,7 @@ impl Session {
                 } else if !remote.edits.is_empty() {
                     self.place_threads();
                 }
+                self.look_for_unseen();
             }
             Some(Err(error)) => {
                 leptos::logging::error!("changes could not be taken: {error}");
@@ -354,7 +364,7 @@ impl Session {
     }
 
     /// Something was typed: from now on the newest work is not durable.
-    fn edited(self: &Rc<Self>) {
+    pub(super) fn edited(self: &Rc<Self>) {
         self.note_work();
         if self.with_draft(|draft| draft.is_full()) == Some(true) {
             self.flush();
@@ -586,7 +596,7 @@ impl Session {
     }
 
     /// Has the editor tell what it shows and the page does not hold yet, before something else is drawn.
-    fn catch_up(&self) {
+    pub(super) fn catch_up(&self) {
         if let Some(editor) = self.editor() {
             report(editor.catch_up());
         }
@@ -599,9 +609,23 @@ impl Session {
         self.show_blocks();
     }
 
-    fn show_title(&self) {
+    pub(super) fn show_title(&self) {
         if let Some(title) = self.with_draft(|draft| draft.page().title()) {
             self.title.set(title);
+        }
+    }
+
+    /// What this person saw last, as long as they have not looked at the text.
+    pub(super) fn seen(&self) -> Option<Vec<Hash>> {
+        self.seen.borrow().clone()
+    }
+
+    /// Notes what is shown as seen.
+    fn note_seen(&self) {
+        if self.editor.borrow().is_some()
+            && let Some(heads) = self.with_draft(|draft| draft.page().document().newest())
+        {
+            seen::write(&self.place.1, &heads);
         }
     }
 
@@ -622,17 +646,17 @@ impl Session {
     }
 
     /// Shows the document again as it is, when the editor is done with what it is doing.
-    fn show_blocks_soon(self: &Rc<Self>) {
+    pub(super) fn show_blocks_soon(self: &Rc<Self>) {
         let session = self.clone();
         set_timeout(move || session.show_blocks(), std::time::Duration::ZERO);
     }
 
     /// The editor, without keeping it borrowed: it calls back while it works.
-    fn editor(&self) -> Option<Rc<Editor>> {
+    pub(super) fn editor(&self) -> Option<Rc<Editor>> {
         self.editor.borrow().clone()
     }
 
-    fn with_draft<T>(&self, work: impl FnOnce(&mut Draft) -> T) -> Option<T> {
+    pub(super) fn with_draft<T>(&self, work: impl FnOnce(&mut Draft) -> T) -> Option<T> {
         self.draft.borrow_mut().as_mut().map(work)
     }
 }
@@ -656,6 +680,10 @@ impl Listener for Session {
     }
 
     fn selected(self: Rc<Self>, selection: Option<Selection>) {
+        if selection.is_some() {
+            // From now on they see what comes as it comes.
+            self.seen.take();
+        }
         if self.selection.replace(selection) != selection {
             self.send_cursor_soon();
         }
@@ -678,7 +706,7 @@ impl Listener for Session {
 }
 
 /// Seconds since 1970, by this device's clock.
-fn now() -> i64 {
+pub(super) fn now() -> i64 {
     // Whole seconds fit for the next two hundred million years.
     #[allow(clippy::cast_possible_truncation)]
     let seconds = (milliseconds() / 1000.0) as i64;

@@ -2,6 +2,7 @@
 
 mod comments;
 mod document_menu;
+mod history;
 mod link_dialog;
 mod people;
 mod title_field;
@@ -18,6 +19,7 @@ use replica::view::Classroom;
 
 use self::comments::{Comments, CommentsButton, CommentsPanel};
 use self::document_menu::DocumentMenu;
+use self::history::{HistoryButton, HistoryDialog, Showing, UnseenNotice};
 use self::people::People;
 use self::title_field::TitleField;
 use self::toolbar::Toolbar;
@@ -121,6 +123,8 @@ fn OpenPage(place: Place) -> impl IntoView {
     let phase = RwSignal::from(session.phase.clone());
     let problem = RwSignal::new(None);
     let comments = Comments::new(open, place, editable);
+    let showing: Showing = RwSignal::new(None);
+    let is_ready = Memo::new(move |_| known_kind.get() && known.get() && phase.get() == Phase::Ready);
 
     view! {
         <section class="page-screen" on:keydown=move |event| comments::on_key(open, editable, &event)>
@@ -135,9 +139,15 @@ fn OpenPage(place: Place) -> impl IntoView {
                 </a>
                 <People open />
                 <CommentsButton comments />
+                <Show when=move || is_ready.get()>
+                    <HistoryButton showing />
+                </Show>
                 <DocumentMenu place problem />
             </div>
             <ProblemLine problem />
+            <Show when=move || is_ready.get()>
+                <UnseenNotice open place showing />
+            </Show>
             {move || match (known_kind.get(), phase.get(), known.get()) {
                 (false, ..) => waiting(say().page_newer()),
                 (_, Phase::Ready, true) => view! { <Sheet open editable note late /> }.into_any(),
@@ -147,6 +157,9 @@ fn OpenPage(place: Place) -> impl IntoView {
                 (_, Phase::Opening | Phase::Ready, _) => waiting(say().opening_page()),
             }}
             <CommentsPanel comments />
+            {move || {
+                showing.get().map(|since| view! { <HistoryDialog open place editable showing since /> })
+            }}
         </section>
     }
 }

@@ -20,9 +20,6 @@ use super::{Page, TITLE};
 use crate::Error;
 use crate::change::Hash;
 
-/// How the names of those marks begin that say where comments stand. They are no part of what a version looked like.
-const COMMENT: &str = "comment:";
-
 impl Page {
     /// Who changed the page since a version, who did most first: actors of Automerge.
     ///

@@ -10,8 +10,7 @@ use automerge::transaction::Transactable;
 use automerge::{Change, ChangeHash, ObjId, ROOT, ReadDoc};
 
 use super::super::edit::{Edit, Marks, Run, Shape, Value};
-use super::super::{Page, read, replace};
-use super::COMMENT;
+use super::super::{Page, comments, read, replace};
 use super::compare::{Removers, looks_same};
 use super::elements::{Element, Id, Look, Merged, merged, runs};
 use crate::Error;
@@ -312,7 +311,7 @@ impl Styles {
                 let mut wanted = (**marks).clone();
                 for (name, values) in &self.marked {
                     let value = marks.get(name).unwrap_or(&Value::Null);
-                    if name.starts_with(COMMENT) || !values.contains(value) {
+                    if comments::is_comment(name) || !values.contains(value) {
                         continue;
                     }
                     match before.get(name) {
@@ -341,7 +340,7 @@ fn with_comments_of(now: &Look, then: Look) -> Look {
     let Look::Text(text, marks) = then else {
         return then;
     };
-    let is_comment = |name: &String| name.starts_with(COMMENT);
+    let is_comment = |name: &String| comments::is_comment(name);
     let mut wanted: Marks = (*marks).clone();
     wanted.retain(|name, _| !is_comment(name));
     if let Look::Text(_, marks) = now {
@@ -384,12 +383,12 @@ fn keep_first_marker(now: &[Element], steps: &mut Vec<Step>) {
 fn styling(now: &[Element], steps: &[Step]) -> Vec<Edit> {
     let mut edits = Vec::new();
     let mut block = 0;
-    let (mut old, mut new): (Vec<(&str, &Marks)>, Vec<(&str, &Marks)>) = (Vec::new(), Vec::new());
+    let mut texts: Vec<Restyled<'_>> = Vec::new();
     let present = steps.iter().filter(|step| !matches!(step, Step::Bring(_)));
     for (index, (element, step)) in now.iter().zip(present).enumerate() {
         match &element.look {
             Look::Marker(shape) => {
-                restyle(&mut edits, block, &mut old, &mut new);
+                restyle(&mut edits, block, &mut texts);
                 block += usize::from(index > 0);
                 if let Step::Keep(Look::Marker(wanted)) = step
                     && wanted != shape
@@ -403,22 +402,20 @@ fn styling(now: &[Element], steps: &[Step]) -> Vec<Edit> {
                     Step::Keep(Look::Text(_, wanted)) => wanted,
                     _ => marks,
                 };
-                old.push((text, marks));
-                new.push((text, wanted));
+                texts.push((text, marks, wanted));
             }
         }
     }
-    restyle(&mut edits, block, &mut old, &mut new);
+    restyle(&mut edits, block, &mut texts);
     edits
 }
 
-fn restyle<'a>(
-    edits: &mut Vec<Edit>,
-    block: usize,
-    old: &mut Vec<(&'a str, &'a Marks)>,
-    new: &mut Vec<(&'a str, &'a Marks)>,
-) {
-    let (old, new) = (runs(old.drain(..)), runs(new.drain(..)));
+/// Text, the marks that it has, and those that it is to have.
+type Restyled<'a> = (&'a str, &'a Marks, &'a Marks);
+
+fn restyle(edits: &mut Vec<Edit>, block: usize, texts: &mut Vec<Restyled<'_>>) {
+    let old = runs(texts.iter().map(|(text, old, _)| (*text, *old)));
+    let new = runs(texts.drain(..).map(|(text, _, new)| (text, new)));
     for (from, to, name, value) in replace::mark_changes(&old, &new) {
         edits.push(Edit::Mark {
             block,

@@ -5,9 +5,8 @@ use std::collections::HashMap;
 use automerge::legacy::{ElementId, Key, ObjectId, OpType};
 use automerge::{Change, ObjId};
 
-use super::super::Page;
 use super::super::edit::{Marks, Shape};
-use super::COMMENT;
+use super::super::{Page, comments};
 use super::elements::{Element, Id, Look, Merged, merged};
 use crate::Error;
 use crate::change::Hash;
@@ -98,7 +97,7 @@ pub(super) fn looks_same(old: &Element, new: &Element) -> bool {
         (Look::Text(before, old), Look::Text(after, new)) => {
             let marks = |marks: &Marks| {
                 let mut marks = marks.clone();
-                marks.retain(|name, _| !name.starts_with(COMMENT));
+                marks.retain(|name, _| !comments::is_comment(name));
                 marks
             };
             before == after && (old == new || marks(old) == marks(new))
