@@ -404,3 +404,28 @@ async fn pages_that_were_never_opened_are_here_offline() {
     world.open_page(ben, page).await;
     world.until_on_relay().await;
 }
+
+/// The history of a page is shown by people, not by actors.
+#[tokio::test]
+async fn whose_the_changes_of_a_page_are_is_known() {
+    let mut pair = Pair::new("authors").await;
+    pair.world.write_word(pair.amina, pair.page, "[from Amina]");
+    pair.world.write_word(pair.ben, pair.page, "[from Ben]");
+    pair.world.until_equal(pair.page).await;
+    let (classroom, document) = pair.page;
+    let answer = pair
+        .world
+        .ask(pair.amina, Command::Authors { classroom, document })
+        .await;
+    let Ok(Answer::Authors(authors)) = answer else {
+        panic!("{answer:?}")
+    };
+    let shown = pair.world.tab(pair.amina).classroom(&classroom);
+    let members: Vec<_> = shown.members.iter().map(|member| member.id).collect();
+    for member in &members {
+        assert!(authors.iter().any(|(_, author)| author == member), "{authors:?}");
+    }
+    let mut actors: Vec<_> = authors.iter().map(|(actor, _)| actor).collect();
+    actors.dedup();
+    assert_eq!(actors.len(), authors.len(), "an actor is one member's");
+}
