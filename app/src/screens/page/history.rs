@@ -186,7 +186,7 @@ pub(super) fn HistoryDialog(
                 </section>
                 <section class="history-shown" aria-label=say().version()>
                     <div class="history-tools">
-                        <label class="history-compare">
+                        <label class="field">
                             <span>{say().compare_with()}</span>
                             <select on:change=compare_with>
                                 <option selected=!is_since>
@@ -272,7 +272,7 @@ fn NameVersion(
     };
     view! {
         <form class="history-name" on:submit=save>
-            <label>
+            <label class="field">
                 <span>{say().version_name()}</span>
                 <input
                     type="text"

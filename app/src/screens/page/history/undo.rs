@@ -82,15 +82,15 @@ pub(super) fn UndoWork(
             <summary>{say().undo_work()}</summary>
             <p class="hint">{say().undo_work_hint()}</p>
             <form on:submit=undo>
-                <label>
+                <label class="field">
                     <span>{say().undo_whose()}</span>
                     <select node_ref=who>{move || people.get().into_iter().map(person).collect_view()}</select>
                 </label>
-                <label>
+                <label class="field">
                     <span>{say().undo_from()}</span>
                     <select node_ref=from>{session_options}</select>
                 </label>
-                <label>
+                <label class="field">
                     <span>{say().undo_until()}</span>
                     <select node_ref=until>{session_options}</select>
                 </label>
