@@ -15,6 +15,7 @@ use wasm_bindgen::prelude::*;
 use web_sys::{Document, MessageEvent, Worker, WorkerOptions, WorkerType};
 
 use crate::envelope::{self, FromWorker, ToWorker, Unreadable};
+use crate::seen;
 use crate::sync::{self, LocalWork};
 
 /// Which document of which classroom.
@@ -290,6 +291,7 @@ impl Link {
 
     fn take_classroom(self, classroom: Classroom) {
         let id = classroom.id;
+        seen::note_mentions(&classroom);
         self.classrooms.update(|classrooms| {
             classrooms.insert(id, classroom);
         });

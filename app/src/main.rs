@@ -21,6 +21,7 @@ mod page;
 mod paths;
 mod reasons;
 mod screens;
+mod seen;
 mod service_worker;
 mod sync;
 mod worker;

@@ -64,6 +64,8 @@ pub(crate) struct Classroom {
     pub(crate) disputes: Disputes,
     pub(crate) documents: BTreeMap<DocumentId, Copy>,
     pub(crate) titles: BTreeMap<DocumentId, String>,
+    /// The messages that mention this person, of the documents that were read since the start.
+    pub(crate) mentions: BTreeMap<DocumentId, Vec<[u8; 16]>>,
     pub(crate) snapshots: Snapshots,
     pub(crate) aside: Shelf,
     /// Whether something of it may pass now.
@@ -431,6 +433,7 @@ impl Classroom {
             disputes: Disputes::default(),
             documents: BTreeMap::new(),
             titles: BTreeMap::new(),
+            mentions: BTreeMap::new(),
             snapshots: Snapshots::default(),
             aside: Shelf::default(),
             aside_due: false,

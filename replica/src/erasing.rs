@@ -125,6 +125,7 @@ impl<R: CryptoRng> Replica<R> {
         classroom.carried.remove(&document);
         classroom.documents.remove(&document);
         classroom.titles.remove(&document);
+        classroom.mentions.remove(&document);
         classroom.logs.retain(|log, _| log.document != document);
         classroom.unfolded.retain(|log, _| log.document != document);
         let unsent: Vec<(Log, u64)> = classroom

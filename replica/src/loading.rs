@@ -535,8 +535,9 @@ impl<R: CryptoRng> Replica<R> {
         }
     }
 
-    /// Keeps the list of titles true.
+    /// Keeps the list of titles true, and who is mentioned.
     pub(crate) fn refresh_title(&mut self, id: &ClassroomId, document: &DocumentId) -> Result<(), Error> {
+        let me = self.me.as_ref().map(|me| me.keys.id());
         let Some(classroom) = self.classrooms.get_mut(id) else {
             return Ok(());
         };
@@ -547,6 +548,10 @@ impl<R: CryptoRng> Replica<R> {
             return Ok(());
         };
         let title = documents::page::title_of(page);
+        if let Some(me) = me {
+            let mentions = documents::page::comments::mentions_of(page, &me.0);
+            classroom.mentions.insert(*document, mentions);
+        }
         if classroom.titles.get(document) != Some(&title) {
             self.batch(id)
                 .put(Table::Titles, store::document_key(id, document), &title)?;

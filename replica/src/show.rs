@@ -178,6 +178,7 @@ impl Classroom {
                     may_write: may_write && (!locked || role.is_staff()),
                     compared_by: self.compared_by(&id),
                     begun_anew,
+                    mentions: self.mentions.get(&id).cloned(),
                 }
             })
             .collect();

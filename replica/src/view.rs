@@ -266,6 +266,8 @@ pub struct Document {
     pub compared_by: Option<u32>,
     /// Whether it is to take the place of a document that is still listed.
     pub begun_anew: bool,
+    /// The messages in open threads of comments that mention this person; `None` if it was not read since the start.
+    pub mentions: Option<Vec<[u8; 16]>>,
 }
 
 /// Somebody who is on a page.

@@ -66,7 +66,7 @@ pub enum Error {
 
 impl Error {
     /// Says also what was there in place of what was waited for.
-    pub(crate) fn instead(self, last: &str) -> Self {
+    pub fn instead(self, last: &str) -> Self {
         match self {
             Self::Waited { what, waited } => Self::Waited {
                 what: format!("{what}; instead: {last:?}"),

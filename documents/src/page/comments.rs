@@ -183,6 +183,9 @@ impl Page {
 
     /// The same for who keeps what is said, which is longer to read than where it stands.
     pub fn threads_of(&self, comments: &Comments) -> Vec<Thread> {
+        if comments.0.is_empty() {
+            return Vec::new();
+        }
         let mut anchors: BTreeMap<ThreadId, (Vec<Stretch>, String)> = BTreeMap::new();
         for (block, shown) in self.blocks.iter().enumerate() {
             let mut from = 0;

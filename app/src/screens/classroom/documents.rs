@@ -9,8 +9,8 @@ use crate::components::icon::Sheet;
 use crate::components::work_badge::WorkBadge;
 use crate::link::use_link;
 use crate::messages::say;
-use crate::paths;
 use crate::sync::worst;
+use crate::{paths, seen};
 
 /// The documents, each with where its newest work is.
 #[component]
@@ -69,6 +69,10 @@ fn Row(id: ClassroomId, document: DocumentId) -> impl IntoView {
     let untitled = of(|view| view.title.is_empty());
     let locked = of(|view| view.locked);
     let for_staff = of(|view| view.space == SpaceId::STAFF);
+    let mentions = Memo::new(move |_| {
+        let known = view.with(|view| view.as_ref().map(|view| view.mentions.clone()));
+        seen::unseen_on(&(id, document), known.flatten().as_ref())
+    });
     let anew = part(id, move |classroom| started_anew_by(classroom, document));
     let seen_at = part(id, move |classroom| {
         let this = classroom.documents.iter().find(|other| other.id == document)?;
@@ -108,6 +112,10 @@ fn Row(id: ClassroomId, document: DocumentId) -> impl IntoView {
                     }
                         .into_any()
                 }
+            }}
+            {move || {
+                (mentions.get() > 0)
+                    .then(|| view! { <span class="badge badge-news">{say().mentions_you()}</span> })
             }}
             {move || for_staff.get().then(|| view! { <span class="badge">{say().for_staff()}</span> })}
             {move || anew.get().map(|name| view! { <span class="badge">{say().started_anew_by(&name)}</span> })}

@@ -2,7 +2,6 @@
 
 mod message;
 mod message_field;
-mod seen;
 mod thread;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,6 +10,7 @@ use documents::Error;
 use documents::page::comments::{Message, MessageId, Part, Thread, ThreadId, parts};
 use leptos::prelude::*;
 use protocol::{MemberId, SpaceId};
+use wasm_bindgen::JsCast;
 use web_sys::{HtmlElement, KeyboardEvent, MouseEvent, ScrollIntoViewOptions, ScrollLogicalPosition};
 
 use self::message_field::MessageField;
@@ -18,10 +18,12 @@ use self::thread::ThreadCard;
 use super::Open;
 use crate::components::avatar::name_in;
 use crate::components::icon::CommentIcon;
-use crate::link::{Place, use_link};
+use crate::link::{Link, Place, use_link};
 use crate::messages::say;
 use crate::page::mentions::Named;
+use crate::page::session::Phase;
 use crate::page::session::comments::{Begun, hex};
+use crate::seen;
 
 /// From this width on the panel stands beside the page, in CSS pixels; as in the style sheet.
 const WIDE: f64 = 1_120.0;
@@ -29,6 +31,7 @@ const WIDE: f64 = 1_120.0;
 /// What the parts of this screen that concern comments share.
 #[derive(Clone, Copy)]
 pub(super) struct Comments {
+    link: Link,
     open: Open,
     place: Place,
     /// Whether this person may say something.
@@ -36,6 +39,7 @@ pub(super) struct Comments {
     me: Memo<Option<MemberId>>,
     /// Who can be mentioned.
     members: Memo<Vec<Named>>,
+    phase: RwSignal<Phase>,
     threads: RwSignal<Vec<Thread>>,
     active: RwSignal<Option<ThreadId>>,
     begun: RwSignal<Option<Begun>>,
@@ -68,17 +72,19 @@ impl Comments {
             })
         });
         let comments = open.with_value(|session| Self {
+            link,
             open,
             place,
             editable,
             me: Memo::new(move |_| link.home.with(|home| home.as_ref().and_then(|home| home.me))),
             members: Memo::new(move |_| members.get().unwrap_or_default()),
+            phase: RwSignal::from(session.phase.clone()),
             threads: RwSignal::from(session.comments.threads.clone()),
             active: RwSignal::from(session.comments.active.clone()),
             begun: RwSignal::from(session.comments.begun.clone()),
             wanted: RwSignal::from(session.comments.wanted.clone()),
             authors: RwSignal::from(session.comments.authors.clone()),
-            seen: RwSignal::new(seen::stored(&place)),
+            seen: RwSignal::new(seen::seen_on(&place)),
             with_resolved: RwSignal::new(false),
         });
         // Where there is room, a page on which something is being said begins with the panel.
@@ -96,7 +102,7 @@ impl Comments {
                 && let Some(thread) = comments.active.get_untracked()
             {
                 // The panel may only now be drawn.
-                request_animation_frame(move || focus(&id_of(&thread)));
+                request_animation_frame(move || focus_thread(&thread));
             }
             visits
         });
@@ -116,8 +122,8 @@ impl Comments {
 
     /// The name of a member, or of somebody who was one.
     fn name_of(self, member: MemberId) -> String {
-        let link = use_link();
-        let name = link
+        let name = self
+            .link
             .classrooms
             .with(|classrooms| name_in(classrooms.get(&self.place.0)?, member));
         name.unwrap_or_else(|| say().not_a_member().to_owned())
@@ -154,7 +160,8 @@ impl Comments {
             .with_untracked(|seen| mentioning.iter().all(|id| seen.contains(id)));
         if !all_seen {
             self.seen.update(|seen| seen.extend(mentioning));
-            self.seen.with_untracked(|seen| seen::store(&self.place, seen));
+            self.seen
+                .with_untracked(|seen| seen::note_seen(&self.place, seen));
         }
     }
 
@@ -229,7 +236,33 @@ pub(super) fn CommentsButton(comments: Comments) -> impl IntoView {
         let shown = untrack(|| comments.is_shown());
         comments.wanted.set(Some(!shown));
     };
+    // Whoever hears the screen is told what others say, wherever the focus is.
+    let told = RwSignal::new(String::new());
+    Effect::new(move |before: Option<Option<BTreeSet<MessageId>>>| {
+        if comments.phase.get() != Phase::Ready {
+            return None;
+        }
+        let all: BTreeMap<MessageId, MemberId> = comments.threads.with(|threads| {
+            let messages = threads.iter().flat_map(|thread| &thread.messages);
+            let messages = messages.map(|message| (message.id, MemberId(message.author)));
+            messages.collect()
+        });
+        // What is there when the page comes is not told.
+        if let Some(before) = before.flatten() {
+            let me = comments.me.get_untracked();
+            let mut others = all
+                .iter()
+                .filter(|(id, author)| !before.contains(*id) && me != Some(**author));
+            if let Some((_, author)) = others.next() {
+                told.set(untrack(|| say().somebody_commented(&comments.name_of(*author))));
+            }
+        }
+        Some(all.into_keys().collect())
+    });
     view! {
+        <span class="off-screen" role="status">
+            {told}
+        </span>
         <button
             type="button"
             class="button button-quiet comments-button"
@@ -275,13 +308,7 @@ fn Panel(comments: Comments) -> impl IntoView {
         comments.wanted.set(Some(false));
         comments.leave(None);
     };
-    let begun = Memo::new(move |_| comments.begun.get().map(|begun| begun.quote));
-    let new_comment = move || {
-        begun
-            .get()
-            .filter(|_| comments.editable.get())
-            .map(|quote| view! { <NewComment comments quote /> })
-    };
+    let begun = Memo::new(move |_| comments.begun.with(Option::is_some));
     view! {
         <aside class="comments" aria-label=say().comments() on:keydown=on_key>
             <div class="comments-head">
@@ -299,13 +326,13 @@ fn Panel(comments: Comments) -> impl IntoView {
                     <span aria-hidden="true">"×"</span>
                 </button>
             </div>
-            {new_comment}
+            {move || begun.get().then(|| view! { <NewComment comments /> })}
             <ol class="threads">
                 <For each=move || listed.get() key=|id| *id let:id>
                     <ThreadCard comments id />
                 </For>
             </ol>
-            <Show when=move || listed.with(Vec::is_empty) && begun.with(Option::is_none)>
+            <Show when=move || listed.with(Vec::is_empty) && !begun.get()>
                 <p class="hint">
                     {move || if comments.editable.get() { say().no_comments() } else { say().no_comments_to_read() }}
                 </p>
@@ -314,8 +341,21 @@ fn Panel(comments: Comments) -> impl IntoView {
     }
 }
 
+/// What is written stays if other text is chosen for it, or the page is locked meanwhile.
 #[component]
-fn NewComment(comments: Comments, quote: String) -> impl IntoView {
+fn NewComment(comments: Comments) -> impl IntoView {
+    let quote = move || {
+        let quote = comments
+            .begun
+            .with(|begun| begun.as_ref().map(|begun| begun.quote.clone()));
+        quote.unwrap_or_default()
+    };
+    Effect::new(move |before: Option<()>| {
+        comments.begun.track();
+        if before.is_some() {
+            focus(".thread-new textarea");
+        }
+    });
     let send = move |text: String| {
         let me = comments.me.get_untracked();
         let session = comments.open.get_value();
@@ -329,7 +369,7 @@ fn NewComment(comments: Comments, quote: String) -> impl IntoView {
         comments.leave(None);
     };
     view! {
-        <div class="thread active">
+        <div class="thread thread-new active">
             <p class="quote">
                 <q dir="auto">{quote}</q>
             </p>
@@ -365,11 +405,14 @@ fn id_of(thread: &ThreadId) -> String {
     format!("thread-{}", hex(thread))
 }
 
-fn focus(id: &str) {
-    use wasm_bindgen::JsCast;
-    let element = document()
-        .get_element_by_id(id)
-        .and_then(|element| element.dyn_into::<HtmlElement>().ok());
+/// The thread itself gets the focus: to go on from there.
+fn focus_thread(thread: &ThreadId) {
+    focus(&format!("#{}", id_of(thread)));
+}
+
+fn focus(selector: &str) {
+    let element = document().query_selector(selector).ok().flatten();
+    let element = element.and_then(|element| element.dyn_into::<HtmlElement>().ok());
     if let Some(Err(error)) = element.map(|element| element.focus()) {
         leptos::logging::warn!("a comment was not focused: {error:?}");
     }

@@ -3,7 +3,7 @@ use leptos::prelude::*;
 use protocol::MemberId;
 
 use super::message_field::MessageField;
-use super::{Comments, focus, id_of, problem};
+use super::{Comments, focus_thread, problem};
 use crate::components::avatar::Avatar;
 use crate::components::menu::{Menu, MenuItem, menu_items};
 use crate::intl;
@@ -126,12 +126,12 @@ fn Editing(
         let changed = me.map_or(Ok(()), |me| session.edit_message(me, (&thread, &message), &text));
         changed.map_err(|error| problem(&error))?;
         editing.set(false);
-        focus(&id_of(&thread));
+        focus_thread(&thread);
         Ok(())
     };
     let cancel = move || {
         editing.set(false);
-        focus(&id_of(&thread));
+        focus_thread(&thread);
     };
     view! {
         <MessageField
@@ -169,7 +169,7 @@ fn Deleting(comments: Comments, id: (ThreadId, MessageId), deleting: RwSignal<bo
                     .threads
                     .with_untracked(|threads| threads.iter().any(|other| other.id == thread));
                 if rests {
-                    focus(&id_of(&thread));
+                    focus_thread(&thread);
                 } else {
                     comments.leave(None);
                 }
@@ -179,7 +179,7 @@ fn Deleting(comments: Comments, id: (ThreadId, MessageId), deleting: RwSignal<bo
     };
     let cancel = move |_| {
         deleting.set(false);
-        focus(&id_of(&thread));
+        focus_thread(&thread);
     };
     view! {
         <div class="message-deleting" role="group" aria-label=say().delete_message_question()>

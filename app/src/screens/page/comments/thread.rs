@@ -107,7 +107,7 @@ pub(super) fn ThreadCard(comments: Comments, id: ThreadId) -> impl IntoView {
                 on:focusin=move |_| read()
             >
                 {about}
-                {move || has_news.get().then(|| view! { <p class="badge badge-news">{say().mentions_you()}</p> })}
+                {move || has_news.get().then(|| view! { <p class="badge badge-news">{say().new_mention()}</p> })}
                 <ul class="messages">
                     <For each=move || messages.get().unwrap_or_default() key=|message| *message let:message>
                         <MessageItem comments thread id=(id, message) />
