@@ -56,6 +56,13 @@ pub(crate) fn country_names(language: &str, codes: &[&str]) -> Vec<String> {
     codes.iter().map(name).collect()
 }
 
+/// What a language is called in another one; its tag if the browser has no name.
+pub(crate) fn language_name(language: &str, tag: &str) -> String {
+    let names = DisplayNames::new(&language.into(), &options(&[("type", "language")]));
+    let name = names.ok().and_then(|names| names.of(tag).ok()?.as_string());
+    name.unwrap_or_else(|| tag.to_owned())
+}
+
 /// Sorts by what `text` gives, as a dictionary of the language would.
 pub(crate) fn sort_by_text<T>(language: &str, items: &mut [T], text: impl Fn(&T) -> &str) {
     let collator = Collator::new(&language.into()).ok();

@@ -23,6 +23,7 @@ mod reasons;
 mod screens;
 mod seen;
 mod service_worker;
+mod speech;
 mod sync;
 mod worker;
 

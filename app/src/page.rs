@@ -1,11 +1,13 @@
 //! A page that is open in this tab: its document, its editor, and what goes between them and the replica.
 
+pub(crate) mod block_menu;
 pub(crate) mod draft;
 pub(crate) mod editor;
 mod math;
 pub(crate) mod mentions;
 pub(crate) mod pace;
 pub(crate) mod pieces;
+pub(crate) mod reading;
 pub(crate) mod rebuild;
 mod seen;
 pub(crate) mod session;

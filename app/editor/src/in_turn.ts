@@ -19,5 +19,6 @@ export function append(tr: Transaction, command: Command): boolean {
   return command(state, (part) => {
     for (const step of part.steps) tr.step(step);
     tr.setSelection(Selection.fromJSON(tr.doc, part.selection.toJSON()));
+    if (part.storedMarksSet) tr.setStoredMarks(part.storedMarks);
   });
 }

@@ -2,6 +2,7 @@
 import { history } from "prosemirror-history";
 import { EditorState, TextSelection, type Transaction } from "prosemirror-state";
 import { EditorView } from "prosemirror-view";
+import { blockMenu } from "./block_menu.ts";
 import { documentOf, flatten } from "./blocks.ts";
 import { canonicalForm } from "./canonical.ts";
 import { changes, withChanges } from "./changes.ts";
@@ -11,14 +12,18 @@ import { comments, toThread, withBegun } from "./comments.ts";
 import { composition } from "./composition.ts";
 import { cursors, withCursors } from "./cursors.ts";
 import { editsOf } from "./edits.ts";
+import { finder, finding, foundIn, queryOf, withQuery } from "./find.ts";
+import { wholeGraphemes } from "./graphemes.ts";
 import { keyboard } from "./keyboard.ts";
 import { readable } from "./paste.ts";
 import { mathematics } from "./math.ts";
 import { pointOf, positionOf } from "./points.ts";
+import { readAloud, reader } from "./reading.ts";
 import { remoteMeta, remoteTransaction } from "./remote.ts";
 import type { Block, Cursor, Handle, Options } from "./types.ts";
 import { tableHeadings, wholeTables } from "./tables.ts";
 import { typing } from "./typing.ts";
+import { countsOf } from "./words.ts";
 
 function mount(host: HTMLElement, options: Options): Handle {
   let { editable } = options;
@@ -29,9 +34,11 @@ function mount(host: HTMLElement, options: Options): Handle {
   const plugins = [
     wholeTables(),
     typing(),
+    ...(options.menu === undefined ? [] : [blockMenu(options.menu)]),
     ...keyboard(),
     // Behind the keys: Backspace first takes back what was made of what was typed.
     mathematics(options.math),
+    wholeGraphemes(),
     history(),
     canonicalForm(),
     tableHeadings(),
@@ -39,6 +46,8 @@ function mount(host: HTMLElement, options: Options): Handle {
     cursors(),
     commented.plugin,
     changes(),
+    finding(() => composing),
+    readAloud(),
     composition((active) => {
       composing = active;
       if (!active && waitingCursors !== null) handle.setCursors(waitingCursors);
@@ -85,6 +94,7 @@ function mount(host: HTMLElement, options: Options): Handle {
     if (edits.length > 0) options.onEdits(edits);
     if (!before.selection.eq(state.selection) || before.doc !== state.doc) tellSelection();
     tellState();
+    tellFound();
   }
 
   function tellSelection(): void {
@@ -99,6 +109,15 @@ function mount(host: HTMLElement, options: Options): Handle {
     if (told === telling) return;
     told = telling;
     options.onState(state);
+  }
+
+  let toldFound = "null";
+  function tellFound(): void {
+    const found = foundIn(view.state);
+    const telling = JSON.stringify(found);
+    if (toldFound === telling) return;
+    toldFound = telling;
+    options.onFound?.(found);
   }
 
   function run(name: string, value?: string | number): boolean {
@@ -122,9 +141,10 @@ function mount(host: HTMLElement, options: Options): Handle {
         state.doc.resolve(positionOf(state.doc, anchor)),
         state.doc.resolve(positionOf(state.doc, head)),
       );
-      view.updateState(state.apply(state.tr.setSelection(range)));
+      view.updateState(state.apply(withQuery(state.tr.setSelection(range), queryOf(view.state))));
       tellSelection();
       tellState();
+      tellFound();
     },
     setCursors(shown) {
       // Drawing in the paragraph that is being composed would end the composition.
@@ -159,6 +179,9 @@ function mount(host: HTMLElement, options: Options): Handle {
       view.focus();
     },
     focus: () => view.focus(),
+    ...finder(view),
+    ...reader(view),
+    counts: () => countsOf(view.state),
     blocks: () => flatten(view.state.doc.content),
     destroy: () => view.destroy(),
   };

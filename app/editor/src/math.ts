@@ -4,6 +4,7 @@ import { type Command, type EditorState, Plugin, PluginKey, TextSelection, type 
 import { Mapping, StepMap } from "prosemirror-transform";
 import { Decoration, DecorationSet, type EditorView } from "prosemirror-view";
 import { changedChildren, childStart } from "./edits.ts";
+import { beforeGrapheme, behindGrapheme } from "./graphemes.ts";
 import { schema } from "./schema.ts";
 
 const { math } = schema.marks;
@@ -246,9 +247,8 @@ function move(view: EditorView, pressed: string): boolean {
 
 /** How long the letter before or behind a place is. */
 function letterBeside({ parent, parentOffset }: ResolvedPos, before: boolean): number {
-  const text = parent.textBetween(0, parent.content.size);
-  const letter = text.codePointAt(before ? Math.max(parentOffset - 2, 0) : parentOffset) ?? 0;
-  return letter > 0xffff && text.length > 1 ? 2 : 1;
+  const text = parent.textContent;
+  return before ? parentOffset - beforeGrapheme(text, parentOffset) : behindGrapheme(text, parentOffset) - parentOffset;
 }
 
 // The browser would delete all of it, or what is on its other side.

@@ -77,6 +77,20 @@ export type Formatting = {
 /** The threads of comments whose text is shown, and the one that is being read. */
 export type Threads = { open: string[]; active: string | null };
 
+/** What is looked for. */
+export type Query = { text: string; matchCase: boolean };
+
+/** How often it was found; `current` counts from 1, and is null if none of them is selected. */
+export type Found = { count: number; current: number | null };
+
+/** How much is written. Characters are those that a reader sees. */
+export type Count = { words: number; characters: number; charactersWithoutSpaces: number };
+export type Counts = { page: Count; selection: Count | null };
+
+/** What the menu offers that a slash opens: a command of `Handle.command` by its name in the reader's language. */
+export type BlockMenuItem = { name: string; command: string; value?: string | number };
+export type BlockMenu = { label: string; items: BlockMenuItem[] };
+
 export type Options = {
   /** The accessible name of the text box. */
   label: string;
@@ -93,6 +107,10 @@ export type Options = {
   onState(state: Formatting): void;
   /** True when a composition begins; false once its text has been reported through `onEdits`. */
   onComposition(active: boolean): void;
+  /** Without it a slash is a slash. */
+  menu?: BlockMenu;
+  /** What `find` has found, whenever that changes; null when nothing is looked for. */
+  onFound?(found: Found | null): void;
 };
 
 export type Handle = {
@@ -120,6 +138,21 @@ export type Handle = {
    * outdent. */
   command(name: string, value?: string | number): void;
   focus(): void;
+  /** Shows what is equal to the query, and selects the next one from the selection on. Null ends that: the page gets the focus. */
+  find(query: Query | null): void;
+  /** Selects the next one, or the one before. */
+  findNext(step: 1 | -1): void;
+  /** Replaces the one that is selected, and goes on to the next. */
+  replace(text: string): void;
+  /** Replaces all, and returns how many. */
+  replaceAll(text: string): number;
+  counts(): Counts;
+  /** What is selected, whether the page has the focus or not. */
+  selection(): { anchor: Point; head: Point };
+  /** Puts the caret at the beginning of a block, and shows that. */
+  goTo(block: number): void;
+  /** Marks the block that is read aloud, and no other. Throws a RangeError for one that does not exist. */
+  showReading(block: number | null): void;
   blocks(): Block[];
   destroy(): void;
 };

@@ -91,6 +91,69 @@ pub(crate) fn CommentIcon() -> impl IntoView {
 }
 
 #[component]
+pub(crate) fn FindIcon() -> impl IntoView {
+    view! {
+        <svg class="icon" viewBox="0 0 24 24" aria-hidden="true">
+            <path d="M10.5 5a5.5 5.5 0 1 0 0 11 5.5 5.5 0 0 0 0-11z M14.5 14.5 20 20" />
+        </svg>
+    }
+}
+
+#[component]
+pub(crate) fn OutlineIcon() -> impl IntoView {
+    view! {
+        <svg class="icon icon-directed" viewBox="0 0 24 24" aria-hidden="true">
+            <path d="M4 6h12 M8 11h12 M8 15h12 M12 19.5h8" />
+        </svg>
+    }
+}
+
+#[component]
+pub(crate) fn ReadAloudIcon() -> impl IntoView {
+    view! {
+        <svg class="icon icon-directed" viewBox="0 0 24 24" aria-hidden="true">
+            <path d="M4 9.5v5h3.5L12 18.5v-13L7.5 9.5z M15.5 9a4 4 0 0 1 0 6 M18 6.5a7.5 7.5 0 0 1 0 11" />
+        </svg>
+    }
+}
+
+#[component]
+pub(crate) fn StopIcon() -> impl IntoView {
+    view! {
+        <svg class="icon" viewBox="0 0 24 24" aria-hidden="true">
+            <path d="M6.5 6.5h11v11h-11z" />
+        </svg>
+    }
+}
+
+#[component]
+pub(crate) fn UpIcon() -> impl IntoView {
+    view! {
+        <svg class="icon" viewBox="0 0 24 24" aria-hidden="true">
+            <path d="M5.5 15 12 8.5l6.5 6.5" />
+        </svg>
+    }
+}
+
+#[component]
+pub(crate) fn DownIcon() -> impl IntoView {
+    view! {
+        <svg class="icon" viewBox="0 0 24 24" aria-hidden="true">
+            <path d="M5.5 9 12 15.5 18.5 9" />
+        </svg>
+    }
+}
+
+#[component]
+pub(crate) fn CloseIcon() -> impl IntoView {
+    view! {
+        <svg class="icon" viewBox="0 0 24 24" aria-hidden="true">
+            <path d="M6.5 6.5l11 11 M17.5 6.5l-11 11" />
+        </svg>
+    }
+}
+
+#[component]
 pub(crate) fn BulletedListIcon() -> impl IntoView {
     view! {
         <svg class="icon" viewBox="0 0 24 24" aria-hidden="true">

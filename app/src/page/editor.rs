@@ -10,11 +10,13 @@ use serde_wasm_bindgen::Serializer;
 use wasm_bindgen::prelude::*;
 use web_sys::HtmlElement;
 
+use super::block_menu::BlockMenu;
+
 /// An editor on the screen. Dropping it takes it away.
 pub(crate) struct Editor {
     handle: Handle,
     /// What the editor calls; it must not outlive them.
-    _listeners: [Closure<dyn Fn(JsValue)>; 4],
+    _listeners: [Closure<dyn Fn(JsValue)>; 5],
     _math: Closure<Render>,
 }
 
@@ -29,6 +31,8 @@ pub(crate) trait Listener {
     fn selected(self: Rc<Self>, selection: Option<Selection>);
     fn formatted(self: Rc<Self>, formatting: Formatting);
     fn composing(self: Rc<Self>, active: bool);
+    /// `None` when nothing is looked for.
+    fn found(self: Rc<Self>, found: Option<Found>);
     /// The editor said what can't be understood; show it the blocks again.
     fn lost(self: Rc<Self>);
 }
@@ -93,6 +97,38 @@ pub(crate) enum Style {
     CodeBlock,
     Formula,
     Callout,
+}
+
+/// What is looked for in a page.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Query {
+    pub(crate) text: String,
+    pub(crate) match_case: bool,
+}
+
+/// How often it was found; `current` counts from 1, and is none if none of them is selected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub(crate) struct Found {
+    pub(crate) count: u32,
+    pub(crate) current: Option<u32>,
+}
+
+/// How much is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub(crate) struct Counts {
+    pub(crate) page: Count,
+    /// Of what is selected, if anything is.
+    pub(crate) selection: Option<Count>,
+}
+
+/// Words and characters as a reader of the script counts them; formulas are left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Count {
+    pub(crate) words: u32,
+    pub(crate) characters: u32,
+    pub(crate) characters_without_spaces: u32,
 }
 
 /// Where somebody else is.
@@ -166,10 +202,12 @@ pub(crate) enum EditorCommand {
 }
 
 impl Editor {
-    /// Puts an editor into `host`. `label` is its accessible name, `done` that of the box of an item of a check list.
+    /// Puts an editor into `host`. `label` is its accessible name, `done` that of the box of an item of a check list; `menu` opens
+    /// where a slash is typed.
     pub(crate) fn mount<L: Listener + 'static>(
         host: &HtmlElement,
         (label, done): (&str, &str),
+        menu: &BlockMenu,
         blocks: &[Block],
         editable: bool,
         listener: &Rc<L>,
@@ -179,13 +217,15 @@ impl Editor {
             hear(listener, L::selected),
             hear(listener, L::formatted),
             hear(listener, L::composing),
+            hear(listener, L::found),
         ];
         let options = Object::new();
         Reflect::set(&options, &"label".into(), &label.into())?;
         Reflect::set(&options, &"done".into(), &done.into())?;
+        Reflect::set(&options, &"menu".into(), &to_js(menu)?)?;
         Reflect::set(&options, &"blocks".into(), &to_js(blocks)?)?;
         Reflect::set(&options, &"editable".into(), &editable.into())?;
-        for (name, closure) in ["onEdits", "onSelection", "onState", "onComposition"]
+        for (name, closure) in ["onEdits", "onSelection", "onState", "onComposition", "onFound"]
             .iter()
             .zip(&listeners)
         {
@@ -272,6 +312,45 @@ impl Editor {
     pub(crate) fn focus(&self) -> Result<(), JsValue> {
         self.handle.focus()
     }
+
+    /// Shows what is equal to the query, and selects the next one from the selection on. `None` ends that: the page gets the focus.
+    pub(crate) fn find(&self, query: Option<&Query>) -> Result<(), JsValue> {
+        self.handle.find(&to_js(&query)?)
+    }
+
+    /// Selects the next one, or with -1 the one before.
+    pub(crate) fn find_next(&self, step: i32) -> Result<(), JsValue> {
+        self.handle.find_next(step)
+    }
+
+    /// Replaces the one that is selected, and goes on to the next.
+    pub(crate) fn replace(&self, text: &str) -> Result<(), JsValue> {
+        self.handle.replace(text)
+    }
+
+    /// Replaces all, as one step to undo, and says how many.
+    pub(crate) fn replace_all(&self, text: &str) -> Result<u32, JsValue> {
+        self.handle.replace_all(text)
+    }
+
+    pub(crate) fn counts(&self) -> Result<Counts, JsValue> {
+        Ok(serde_wasm_bindgen::from_value(self.handle.counts()?)?)
+    }
+
+    /// What is selected, whether the page has the focus or not.
+    pub(crate) fn selection(&self) -> Result<Selection, JsValue> {
+        Ok(serde_wasm_bindgen::from_value(self.handle.selection()?)?)
+    }
+
+    /// Puts the caret at the beginning of a block, and shows that.
+    pub(crate) fn go_to(&self, block: usize) -> Result<(), JsValue> {
+        self.handle.go_to(block)
+    }
+
+    /// Marks the block that is read aloud, and no other.
+    pub(crate) fn show_reading(&self, block: Option<usize>) -> Result<(), JsValue> {
+        self.handle.show_reading(&to_js(&block)?)
+    }
 }
 
 impl Drop for Editor {
@@ -312,6 +391,22 @@ extern "C" {
     fn command(this: &Handle, name: &JsValue, value: &JsValue) -> Result<(), JsValue>;
     #[wasm_bindgen(method, catch)]
     fn focus(this: &Handle) -> Result<(), JsValue>;
+    #[wasm_bindgen(method, catch)]
+    fn find(this: &Handle, query: &JsValue) -> Result<(), JsValue>;
+    #[wasm_bindgen(method, catch, js_name = findNext)]
+    fn find_next(this: &Handle, step: i32) -> Result<(), JsValue>;
+    #[wasm_bindgen(method, catch)]
+    fn replace(this: &Handle, text: &str) -> Result<(), JsValue>;
+    #[wasm_bindgen(method, catch, js_name = replaceAll)]
+    fn replace_all(this: &Handle, text: &str) -> Result<u32, JsValue>;
+    #[wasm_bindgen(method, catch)]
+    fn counts(this: &Handle) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(method, catch)]
+    fn selection(this: &Handle) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(method, catch, js_name = goTo)]
+    fn go_to(this: &Handle, block: usize) -> Result<(), JsValue>;
+    #[wasm_bindgen(method, catch, js_name = showReading)]
+    fn show_reading(this: &Handle, block: &JsValue) -> Result<(), JsValue>;
     #[wasm_bindgen(method, catch)]
     fn destroy(this: &Handle) -> Result<(), JsValue>;
 }

@@ -16,8 +16,9 @@ use wasm_bindgen::JsValue;
 use web_sys::HtmlElement;
 
 use self::comments::Comments;
+use super::block_menu::block_menu;
 use super::draft::Draft;
-use super::editor::{Editor, EditorCommand, Formatting, Listener, RemoteCursor, Selection};
+use super::editor::{Editor, EditorCommand, Formatting, Found, Listener, RemoteCursor, Selection};
 use super::versions::Unseen;
 use super::{pace, pieces, seen};
 use crate::components::avatar::shown_name;
@@ -54,6 +55,12 @@ pub(crate) struct Session {
     pub(crate) formatting: ArcRwSignal<Formatting>,
     pub(crate) comments: Comments,
     pub(crate) unseen: ArcRwSignal<Option<Unseen>>,
+    /// What is looked for was found so often; none when nothing is.
+    pub(crate) found: ArcRwSignal<Option<Found>>,
+    /// Told whenever the text becomes another one, by whomever.
+    pub(crate) written: ArcTrigger,
+    /// Where others wrote last, as a place that stays with the text.
+    pub(crate) written_by_others: ArcRwSignal<Option<String>>,
 }
 
 /// How far a page has come.
@@ -127,6 +134,9 @@ impl Session {
             formatting: ArcRwSignal::default(),
             comments: Comments::default(),
             unseen: ArcRwSignal::default(),
+            found: ArcRwSignal::default(),
+            written: ArcTrigger::new(),
+            written_by_others: ArcRwSignal::default(),
             failed: Cell::default(),
         });
         let listener = Rc::downgrade(&session);
@@ -151,7 +161,8 @@ impl Session {
         let Some(blocks) = self.with_draft(|draft| draft.blocks().to_vec()) else {
             return Ok(());
         };
-        let editor = Editor::mount(host, (say().page(), say().item_done()), &blocks, editable, self)?;
+        let names = (say().page(), say().item_done());
+        let editor = Editor::mount(host, names, &block_menu(), &blocks, editable, self)?;
         self.editor.replace(Some(Rc::new(editor)));
         self.show_cursors();
         self.dress_threads();
@@ -311,6 +322,8 @@ impl Session {
                     self.show_title();
                 }
                 self.show_phase();
+                self.written.notify();
+                self.note_others(&remote.edits);
                 match self.editor().map(|editor| editor.apply(&remote.edits)) {
                     Some(Err(error)) => {
                         leptos::logging::warn!("the editor could not follow: {error:?}");
@@ -366,6 +379,7 @@ impl Session {
     /// Something was typed: from now on the newest work is not durable.
     pub(super) fn edited(self: &Rc<Self>) {
         self.note_work();
+        self.written.notify();
         if self.with_draft(|draft| draft.is_full()) == Some(true) {
             self.flush();
         } else if self.flush.get().is_none() {
@@ -638,6 +652,7 @@ impl Session {
     }
 
     fn show_blocks(&self) {
+        self.written.notify();
         let blocks = self.with_draft(|draft| draft.blocks().to_vec());
         if let (Some(editor), Some(blocks)) = (self.editor(), blocks) {
             report(editor.reset(&blocks));
@@ -700,6 +715,10 @@ impl Listener for Session {
         self.compose(active);
     }
 
+    fn found(self: Rc<Self>, found: Option<Found>) {
+        self.found.set(found);
+    }
+
     fn lost(self: Rc<Self>) {
         self.show_blocks_soon();
     }
@@ -718,7 +737,7 @@ fn milliseconds() -> f64 {
     js_sys::Date::now()
 }
 
-fn report(result: Result<(), JsValue>) {
+pub(super) fn report(result: Result<(), JsValue>) {
     if let Err(error) = result {
         report_error(&error);
     }

@@ -1,10 +1,12 @@
 //! A page: its title, its text, and who is on it.
 
+mod announcer;
 mod comments;
 mod document_menu;
 mod history;
 mod link_dialog;
 mod people;
+mod reading;
 mod title_field;
 mod toolbar;
 
@@ -16,11 +18,14 @@ use leptos_router::NavigateOptions;
 use leptos_router::hooks::{use_location, use_navigate, use_params_map};
 use protocol::{ClassroomId, DocumentId};
 use replica::view::Classroom;
+use web_sys::KeyboardEvent;
 
+use self::announcer::Announcer;
 use self::comments::{Comments, CommentsButton, CommentsPanel};
 use self::document_menu::DocumentMenu;
 use self::history::{HistoryButton, HistoryDialog, Showing, UnseenNotice};
 use self::people::People;
+use self::reading::{Reading, ReadingPanels, ReadingTools};
 use self::title_field::TitleField;
 use self::toolbar::Toolbar;
 use super::classroom::started_anew_by;
@@ -125,9 +130,14 @@ fn OpenPage(place: Place) -> impl IntoView {
     let comments = Comments::new(open, place, editable);
     let showing: Showing = RwSignal::new(None);
     let is_ready = Memo::new(move |_| known_kind.get() && known.get() && phase.get() == Phase::Ready);
+    let reading = Reading::new();
+    let on_key = move |event: KeyboardEvent| {
+        comments::on_key(open, editable, &event);
+        reading.on_key(open, &event);
+    };
 
     view! {
-        <section class="page-screen" on:keydown=move |event| comments::on_key(open, editable, &event)>
+        <section class="page-screen" on:keydown=on_key>
             <div class="page-bar">
                 <a
                     class="button button-quiet back"
@@ -142,7 +152,8 @@ fn OpenPage(place: Place) -> impl IntoView {
                 <Show when=move || is_ready.get()>
                     <HistoryButton showing />
                 </Show>
-                <DocumentMenu place problem />
+                {move || is_ready.get().then(|| view! { <ReadingTools open reading /> })}
+                <DocumentMenu place problem reading />
             </div>
             <ProblemLine problem />
             <Show when=move || is_ready.get()>
@@ -150,7 +161,7 @@ fn OpenPage(place: Place) -> impl IntoView {
             </Show>
             {move || match (known_kind.get(), phase.get(), known.get()) {
                 (false, ..) => waiting(say().page_newer()),
-                (_, Phase::Ready, true) => view! { <Sheet open editable note late /> }.into_any(),
+                (_, Phase::Ready, true) => view! { <Sheet open editable note late reading /> }.into_any(),
                 (_, Phase::NotHere, _) => waiting(say().page_not_arrived()),
                 (_, Phase::Failed(problem), _) => waiting(&reasons::problem(problem)),
                 (_, Phase::Broken, _) => waiting(say().page_broken()),
@@ -215,7 +226,13 @@ fn waiting(sentence: &str) -> AnyView {
 
 /// The sheet of paper.
 #[component]
-fn Sheet(open: Open, editable: Memo<bool>, note: Memo<Option<String>>, late: Memo<Late>) -> impl IntoView {
+fn Sheet(
+    open: Open,
+    editable: Memo<bool>,
+    note: Memo<Option<String>>,
+    late: Memo<Late>,
+    reading: Reading,
+) -> impl IntoView {
     let host = NodeRef::<Div>::new();
     let failed = RwSignal::new(false);
     Effect::new(move || {
@@ -228,7 +245,10 @@ fn Sheet(open: Open, editable: Memo<bool>, note: Memo<Option<String>>, late: Mem
     });
     Effect::new(move || open.get_value().set_editable(editable.get()));
     view! {
-        {move || editable.get().then(|| view! { <Toolbar open /> })}
+        <div class="page-tools">
+            {move || editable.get().then(|| view! { <Toolbar open /> })}
+            <ReadingPanels open reading editable />
+        </div>
         <div class="sheet">
             {move || note.get().map(|note| view! { <p class="hint read-only">{note}</p> })}
             {move || {
@@ -248,6 +268,7 @@ fn Sheet(open: Open, editable: Memo<bool>, note: Memo<Option<String>>, late: Mem
                 <p class="problem" role="alert">{say().editor_missing()}</p>
             </Show>
             <div class="editor-host" node_ref=host></div>
+            <Announcer open />
         </div>
     }
 }

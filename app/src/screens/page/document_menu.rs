@@ -4,6 +4,7 @@ use leptos::prelude::*;
 use protocol::roster::Role;
 use replica::command::{Answer, Command, Problem, Verified};
 
+use super::reading::Reading;
 use crate::components::dialog::{Question, use_questions};
 use crate::components::menu::{Menu, MenuItem, menu_items};
 use crate::link::{Place, use_link};
@@ -11,7 +12,11 @@ use crate::messages::say;
 
 /// `problem` is why something could not be done at once.
 #[component]
-pub(super) fn DocumentMenu(place: Place, problem: RwSignal<Option<Problem>>) -> impl IntoView {
+pub(super) fn DocumentMenu(
+    place: Place,
+    problem: RwSignal<Option<Problem>>,
+    reading: Reading,
+) -> impl IntoView {
     let link = use_link();
     let questions = use_questions();
     let (classroom, document) = place;
@@ -39,6 +44,9 @@ pub(super) fn DocumentMenu(place: Place, problem: RwSignal<Option<Problem>>) -> 
                 });
             }));
         }
+        items.push(MenuItem::new(say().word_count(), move || {
+            reading.counting.set(true);
+        }));
         items.push(MenuItem::new(say().verify_history(), move || {
             questions.ask(verify_history(place, compared_by));
         }));

@@ -9,7 +9,8 @@ use leptos::prelude::*;
 
 use super::authors::Authors;
 use crate::messages::say;
-use crate::page::editor::{ChangeKind, Editor, Formatting, Listener, Selection};
+use crate::page::block_menu::block_menu;
+use crate::page::editor::{ChangeKind, Editor, Formatting, Found, Listener, Selection};
 use crate::page::versions::shown;
 
 #[component]
@@ -40,7 +41,7 @@ pub(super) fn ShownVersion(
             })
         });
         let names = (say().version_text(), say().item_done());
-        let mounted = Editor::mount(&host, names, &blocks, false, &Rc::new(Still));
+        let mounted = Editor::mount(&host, names, &block_menu(), &blocks, false, &Rc::new(Still));
         let drawn = mounted.and_then(|mounted| {
             mounted.set_changes(&changes)?;
             Ok(mounted)
@@ -66,5 +67,6 @@ impl Listener for Still {
     fn selected(self: Rc<Self>, _: Option<Selection>) {}
     fn formatted(self: Rc<Self>, _: Formatting) {}
     fn composing(self: Rc<Self>, _: bool) {}
+    fn found(self: Rc<Self>, _: Option<Found>) {}
     fn lost(self: Rc<Self>) {}
 }
