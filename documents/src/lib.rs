@@ -44,6 +44,9 @@ pub enum Error {
     /// A value does not have the form it must have.
     #[error("{0} is not valid")]
     Form(&'static str),
+    /// The bytes of a file are not of the kind that they should be.
+    #[error("not a file of this kind: {0}")]
+    File(&'static str),
     /// Automerge refused.
     #[error(transparent)]
     Automerge(#[from] automerge::AutomergeError),

@@ -5,11 +5,15 @@
 
 pub mod comments;
 pub mod edit;
+pub mod export;
 pub mod history;
+pub mod import;
 
+mod link;
 mod read;
 mod remote;
 pub(crate) mod replace;
+mod tree;
 mod write;
 
 use automerge::transaction::Transactable;
@@ -156,8 +160,11 @@ impl Page {
         self.document.commit_with_note(time, note)
     }
 
-    /// Commits what was edited, if anything was, as a change that says this.
-    pub(crate) fn commit_note(&mut self, time: i64, note: String) -> Result<Vec<u8>, Error> {
+    /// Commits what was edited, if anything was, as a change that says this. `time` is in seconds since 1970.
+    ///
+    /// # Errors
+    /// [`Error::Absent`]
+    pub fn commit_note(&mut self, time: i64, note: String) -> Result<Vec<u8>, Error> {
         self.settle();
         self.document.commit_note(time, note)
     }

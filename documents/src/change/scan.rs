@@ -18,6 +18,53 @@ mod kind {
 
 const ACTION_COLUMN: u64 = 4;
 
+/// What the columns of a whole document may hold, inflated.
+const LARGEST_DOCUMENT: usize = 64 << 20;
+
+/// Looks over a whole document, as it is saved: a chunk with its header.
+pub(crate) fn document(chunk: &[u8]) -> Result<(), Error> {
+    let mut input = chunk.get(9..).ok_or_else(beyond)?;
+    if chunk[8] != 0 {
+        return Err(malformed("another kind of chunk"));
+    }
+    unsigned(&mut input)?;
+    let actors = unsigned(&mut input)?;
+    if actors > input.len() as u64 {
+        return Err(beyond());
+    }
+    for _ in 0..actors {
+        length_prefixed(&mut input)?;
+    }
+    let heads = unsigned(&mut input)?;
+    take(&mut input, heads.checked_mul(32).ok_or_else(beyond)?)?;
+    let mut layouts = Vec::new();
+    for _ in 0..2 {
+        let columns = unsigned(&mut input)?;
+        if columns > input.len() as u64 {
+            return Err(beyond());
+        }
+        for _ in 0..columns {
+            layouts.push((unsigned(&mut input)?, unsigned(&mut input)?));
+        }
+    }
+    let mut left = LARGEST_DOCUMENT;
+    for (specification, length) in layouts {
+        let data = take(&mut input, length)?;
+        let inflated;
+        let data = if specification & DEFLATED == 0 {
+            data
+        } else {
+            inflated = super::inflate(data, left)?;
+            &inflated
+        };
+        left = left.checked_sub(data.len()).ok_or_else(beyond)?;
+        column(specification & !DEFLATED, data, actors, LARGEST_DOCUMENT as u64)?;
+    }
+    Ok(())
+}
+
+const DEFLATED: u64 = 0b1000;
+
 /// Looks over a whole change body.
 pub(super) fn body(bytes: &[u8]) -> Result<(), Error> {
     let mut input = bytes;
@@ -48,7 +95,7 @@ pub(super) fn body(bytes: &[u8]) -> Result<(), Error> {
         layout.push((unsigned(&mut input)?, unsigned(&mut input)?));
     }
     for (specification, length) in layout {
-        if specification & 0b1000 != 0 {
+        if specification & DEFLATED != 0 {
             return Err(malformed("a compressed column"));
         }
         let data = take(&mut input, length)?;

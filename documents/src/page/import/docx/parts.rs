@@ -1,0 +1,180 @@
+//! What stands beside the text: where links lead, what styles mean, how lists are numbered.
+
+use std::collections::HashMap;
+
+use super::xml::{Part, each};
+use crate::Error;
+
+/// The addresses of links, by the ids that the text names.
+pub(super) type Links = HashMap<String, String>;
+
+pub(super) fn links(xml: &str) -> Result<Links, Error> {
+    let mut links = Links::new();
+    each(xml, |part| {
+        if let Part::Start(tag) = part
+            && tag.name == "Relationship"
+            && tag
+                .attribute("Type")
+                .is_some_and(|kind| kind.ends_with("/hyperlink"))
+            && let (Some(id), Some(target)) = (tag.attribute("Id"), tag.attribute("Target"))
+        {
+            links.insert(id, target);
+        }
+        Ok(())
+    })?;
+    Ok(links)
+}
+
+/// What a style means for a page.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Style {
+    name: String,
+    based_on: Option<String>,
+    level: Option<i64>,
+    pub(super) list: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Meaning {
+    Plain,
+    Title,
+    Heading(i64),
+    Quote,
+    Code,
+}
+
+/// The styles by their ids.
+#[derive(Debug, Default)]
+pub(super) struct Styles(HashMap<String, Style>);
+
+/// How many styles may be based on one another.
+const LONGEST_LINE: usize = 16;
+
+impl Styles {
+    /// A style, and those that it is based on.
+    fn line(&self, id: &str) -> impl Iterator<Item = &Style> {
+        let first = self.0.get(id);
+        let next = |style: &&Style| self.0.get(style.based_on.as_ref()?);
+        std::iter::successors(first, next).take(LONGEST_LINE)
+    }
+
+    pub(super) fn meaning(&self, id: &str) -> Meaning {
+        let meanings = self.line(id).map(Style::meaning);
+        let mut meant = meanings.filter(|meaning| *meaning != Meaning::Plain);
+        meant.next().unwrap_or(Meaning::Plain)
+    }
+
+    /// The list that paragraphs of a style are in.
+    pub(super) fn list(&self, id: &str) -> Option<&str> {
+        self.line(id).find_map(|style| style.list.as_deref())
+    }
+
+    /// The mark that a style of letters stands for.
+    pub(super) fn mark(&self, id: &str) -> Option<&'static str> {
+        self.line(id).find_map(|style| match style.name.as_str() {
+            "strong" | "intense emphasis" => Some("strong"),
+            "emphasis" | "subtle emphasis" => Some("em"),
+            _ if style.meaning() == Meaning::Code => Some("code"),
+            _ => None,
+        })
+    }
+}
+
+impl Style {
+    /// The names of the styles that come with Word and LibreOffice are the same in all languages.
+    fn meaning(&self) -> Meaning {
+        let name = self.name.as_str();
+        if name == "title" {
+            return Meaning::Title;
+        }
+        let level = name.strip_prefix("heading ").and_then(|level| level.parse().ok());
+        if let Some(level) = level.or(self.level) {
+            return Meaning::Heading(i64::clamp(level, 1, 6));
+        }
+        let is_code = ["code", "preformatted", "source", "verbatim", "teletype"];
+        match name {
+            "quote" | "intense quote" | "block text" | "quotations" => Meaning::Quote,
+            _ if is_code.iter().any(|word| name.contains(word)) => Meaning::Code,
+            _ => Meaning::Plain,
+        }
+    }
+}
+
+pub(super) fn styles(xml: &str) -> Result<Styles, Error> {
+    let mut styles = HashMap::new();
+    let mut open: Option<(String, Style)> = None;
+    each(xml, |part| {
+        match part {
+            Part::Start(tag) if tag.name == "style" => {
+                open = tag.attribute("styleId").map(|id| (id, Style::default()));
+            }
+            Part::Start(tag) => {
+                let Some((_, style)) = &mut open else {
+                    return Ok(());
+                };
+                match tag.name {
+                    "name" => style.name = tag.val().unwrap_or_default().to_lowercase(),
+                    "basedOn" => style.based_on = tag.val(),
+                    "outlineLvl" => style.level = tag.val().and_then(|level| heading_level(&level)),
+                    "numId" => style.list = tag.val(),
+                    _ => {}
+                }
+            }
+            Part::End("style") => styles.extend(open.take()),
+            Part::End(_) | Part::Text(_) => {}
+        }
+        Ok(())
+    })?;
+    Ok(Styles(styles))
+}
+
+/// Word counts from 0, and 9 is text.
+pub(super) fn heading_level(outline: &str) -> Option<i64> {
+    let level: i64 = outline.parse().ok()?;
+    (0..=5).contains(&level).then_some(level + 1)
+}
+
+/// Which levels of which lists are numbered.
+#[derive(Debug, Default)]
+pub(super) struct Lists {
+    kinds: HashMap<String, String>,
+    numbered: HashMap<(String, String), bool>,
+}
+
+impl Lists {
+    /// None if there is no such list, or its items have neither a number nor a sign.
+    pub(super) fn is_numbered(&self, list: &str, level: &str) -> Option<bool> {
+        let kind = self.kinds.get(list)?;
+        self.numbered.get(&(kind.clone(), level.to_owned())).copied()
+    }
+}
+
+pub(super) fn lists(xml: &str) -> Result<Lists, Error> {
+    let mut lists = Lists::default();
+    let (mut kind, mut level, mut list) = (None, None, None);
+    each(xml, |part| {
+        let Part::Start(tag) = part else { return Ok(()) };
+        match tag.name {
+            "abstractNum" => kind = tag.attribute("abstractNumId"),
+            "lvl" => level = tag.attribute("ilvl"),
+            "numFmt" => {
+                let format = tag.val().unwrap_or_default();
+                if let (Some(kind), Some(level)) = (&kind, &level)
+                    && format != "none"
+                {
+                    let key = (kind.clone(), level.clone());
+                    lists.numbered.insert(key, format != "bullet");
+                }
+            }
+            "num" => list = tag.attribute("numId"),
+            "abstractNumId" => {
+                if let (Some(list), Some(kind)) = (list.take(), tag.val()) {
+                    lists.kinds.insert(list, kind);
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    })?;
+    Ok(lists)
+}

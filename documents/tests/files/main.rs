@@ -1,0 +1,9 @@
+//! Pages as files of other programs, and back.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod docx;
+mod hostile;
+mod html;
+mod markdown;
+mod pages;
