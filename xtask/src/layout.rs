@@ -88,6 +88,11 @@ impl Layout {
         [self.root.join("tests/axe")]
     }
 
+    /// The npm packages with which others open what Meridian exports.
+    pub(crate) fn npm_packages_of_others(&self) -> [PathBuf; 1] {
+        [self.root.join("tests/interop")]
+    }
+
     /// The version of a package in `Cargo.lock`.
     pub(crate) fn locked_version(&self, package: &str) -> Result<String> {
         let path = self.root.join("Cargo.lock");

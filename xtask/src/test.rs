@@ -105,7 +105,20 @@ fn without_browser(layout: &Layout) -> Result<()> {
             npm(&["run", "--silent", "--if-present", "test"])
         })?;
     }
-    Ok(())
+    tools::install_npm_packages(layout, &layout.npm_packages_of_others())?;
+    step("pages in other programs on Automerge", || {
+        run(cargo().args([
+            "test",
+            "--locked",
+            "--package",
+            "documents",
+            "--test",
+            "files",
+            "interop",
+            "--",
+            "--ignored",
+        ]))
+    })
 }
 
 /// Hostile bytes for every decoder (`protocol/tests/formats/fuzz.rs`, `documents/tests/fuzz.rs`), and damaged stores

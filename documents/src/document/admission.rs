@@ -77,7 +77,7 @@ impl History {
         self.actors.keys()
     }
 
-    pub(super) fn last_of(&self, actor: &ActorId) -> Option<ChangeHash> {
+    pub(crate) fn last_of(&self, actor: &ActorId) -> Option<ChangeHash> {
         self.actors.get(actor)?.hash
     }
 

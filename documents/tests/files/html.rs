@@ -29,7 +29,12 @@ fn read(html: &str) -> Result<Imported, Error> {
     let open = |reader: &mut HtmlReader, start: &BytesStart<'_>| {
         let attribute = |name: &str| {
             let attribute = start.try_get_attribute(name).unwrap()?;
-            Some(attribute.normalized_value(quick_xml::XmlVersion::Implicit1_0).unwrap().into_owned())
+            Some(
+                attribute
+                    .normalized_value(quick_xml::XmlVersion::Implicit1_0)
+                    .unwrap()
+                    .into_owned(),
+            )
         };
         reader.open(start.local_name().into_inner(), &attribute);
     };

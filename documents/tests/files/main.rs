@@ -5,5 +5,6 @@
 mod docx;
 mod hostile;
 mod html;
+mod interop;
 mod markdown;
 mod pages;

@@ -2,9 +2,12 @@
 //!
 //! A change made elsewhere has no member's signature, so it can't enter the page as it is. What it did to the page is made
 //! again, as edits of whoever brings the file; a note in the page says which changes these were, so that the same file does
-//! not bring them twice. Changes by members are left: they come by themselves, and would then be there twice.
+//! not bring them twice. Further changes of those who wrote here already are left: they come by themselves, and would then be
+//! there twice. Of somebody who never did nothing tells whether they are a member: theirs are taken.
 
 use std::collections::BTreeMap;
+
+use automerge::ActorId;
 
 use super::super::Page;
 use super::super::edit::{Block, Edit, Shape};
@@ -99,7 +102,12 @@ fn changed(page: &Page, new: Vec<(ChangeInfo, Vec<u8>)>) -> Result<Merge, Error>
     let mut foreign = Vec::new();
     let mut known = 0;
     for (info, bytes) in new {
-        if !is_of_program(&info.actor) {
+        if page
+            .document
+            .history
+            .last_of(&ActorId::from(info.actor.as_slice()))
+            .is_some()
+        {
             continue;
         }
         match brought.get(&info.actor) {
@@ -162,9 +170,4 @@ fn brought(notes: &[(change::Hash, Vec<u8>, String)]) -> BTreeMap<Vec<u8>, u64> 
         }
     }
     brought
-}
-
-/// Whether an actor is one that Automerge itself made up, a random UUID. Those of members are hashes: one in 64 looks so.
-fn is_of_program(actor: &[u8]) -> bool {
-    actor.len() == 16 && actor[6] >> 4 == 4 && actor[8] >> 6 == 2
 }
