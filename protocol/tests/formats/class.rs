@@ -45,21 +45,24 @@ pub(crate) struct Class {
 impl Class {
     /// With the spaces of everyone and of staff.
     pub(crate) fn new() -> Self {
+        Self::with(&[(SpaceId::EVERYONE, "everyone"), (SpaceId::STAFF, "staff")])
+    }
+
+    /// With the space of everyone only, as another client may found one.
+    pub(crate) fn without_staff() -> Self {
+        Self::with(&[(SpaceId::EVERYONE, "everyone")])
+    }
+
+    fn with(spaces: &[(SpaceId, &str)]) -> Self {
         let founder = person(FOUNDER);
         let mut keys = BTreeMap::new();
-        let sealed = [(SpaceId::EVERYONE, "everyone"), (SpaceId::STAFF, "staff")].map(|(space, label)| {
+        let sealed = spaces.iter().map(|(space, label)| {
             let key = key(label);
             keys.insert(key.id(), key.clone());
-            SealedKey::seal(&key, space, 0, &founder.exchange_key(), &mut Stream::new(label)).unwrap()
+            SealedKey::seal(&key, *space, 0, &founder.exchange_key(), &mut Stream::new(label)).unwrap()
         });
-        let founding = Entry::found(
-            &founder,
-            NORTH,
-            DOCUMENT,
-            sealed.to_vec(),
-            &mut Stream::new("class"),
-        )
-        .unwrap();
+        let sealed = sealed.collect();
+        let founding = Entry::found(&founder, NORTH, DOCUMENT, sealed, &mut Stream::new("class")).unwrap();
         Self {
             roster: Roster::found(founding).unwrap(),
             keys,

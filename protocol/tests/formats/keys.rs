@@ -418,6 +418,43 @@ fn who_is_in_which_space() {
 }
 
 #[test]
+fn the_space_of_staff_is_made_where_there_is_none() {
+    let mut class = Class::without_staff();
+    class.join(2, Role::Student, SOUTH);
+    let staff = SpaceId::STAFF;
+    assert_eq!(class.roster.spaces(), [EVERYONE]);
+    let new_space = |class: &mut Class, members: &[u8]| Action::NewSpace {
+        members: members.iter().map(|member| id(*member)).collect(),
+        first: class.first_key(staff, &[FOUNDER]),
+    };
+    let action = new_space(&mut class.clone(), &[]);
+    assert_eq!(class.clone().try_act(2, action), not_allowed("make a space"));
+    let action = new_space(&mut class.clone(), &[FOUNDER]);
+    assert_eq!(
+        class.clone().try_act(FOUNDER, action),
+        not_allowed("name the members of the space of staff")
+    );
+
+    let action = new_space(&mut class, &[]);
+    class.act(FOUNDER, action);
+    assert_eq!(class.roster.spaces(), [EVERYONE, staff]);
+    let name = class.roster.current_key(&staff).unwrap();
+    assert_eq!(name.epoch, 0);
+    assert!(opened(&class, FOUNDER).contains_key(&name));
+    assert!(!opened(&class, 2).contains_key(&name));
+    // As anywhere else, it is of who leads or teaches by now, and has no second beginning.
+    class.join(3, Role::Teacher, SOUTH);
+    assert!(class.roster.is_in_space(&id(3), &staff) && !class.roster.is_in_space(&id(2), &staff));
+    assert!(opened(&class, 3).contains_key(&name));
+    assert!(!class.roster.needs_rotation(&staff));
+    let action = new_space(&mut class, &[]);
+    assert_eq!(
+        class.try_act(FOUNDER, action),
+        not_allowed("make a space that exists")
+    );
+}
+
+#[test]
 fn keys_are_handed_to_those_of_the_space_only() {
     let mut class = Class::new();
     class.join(2, Role::Student, NORTH);
