@@ -308,6 +308,42 @@ fn a_page_is_read() {
     check_page(&load(&golden("page.automerge")));
 }
 
+#[test]
+fn comments_are_read() {
+    let document = load(&golden("page-comments.automerge"));
+    let name = format!("comment:{}", "07".repeat(16));
+    let (_, lines) = page(&document);
+    let about: Vec<&str> = lines.iter().flat_map(|line| line.split('«')).collect();
+    let marked: Vec<&&str> = about.iter().filter(|run| run.contains(&name)).collect();
+    assert!(marked.iter().all(|run| run.contains(&format!("{name}=true"))));
+    let words: Vec<&str> = marked.iter().filter_map(|run| run.split('»').next()).collect();
+    assert_eq!(words, ["river 🌊", "It is ", "cold"]);
+
+    let thread = object(&document, &ROOT, &name);
+    assert_eq!(string(&document, &thread, "quote"), "river 🌊 It is cold");
+    let list = object(&document, &thread, "messages");
+    assert_eq!(document.length(&list), 2);
+    let message = |index: usize| document.get(&list, index).unwrap().unwrap().1;
+    let (first, second) = (message(0), message(1));
+    assert_eq!(string(&document, &first, "id"), "01".repeat(16));
+    assert_eq!(string(&document, &first, "author"), "05".repeat(32));
+    assert_eq!(
+        string(&document, &first, "text"),
+        format!("@{}, is it?", "06".repeat(32))
+    );
+    assert!(document.get(&first, "edited").unwrap().is_none());
+    assert_eq!(string(&document, &second, "text"), "It was, in March.");
+    let integer = |object: &ObjId, key: &str| match document.get(object, key).unwrap().unwrap().0 {
+        Value::Scalar(scalar) => scalar.to_i64(),
+        Value::Object(_) => None,
+    };
+    assert_eq!(integer(&first, "at"), Some(1_800_000_060_001));
+    assert_eq!(integer(&second, "edited"), Some(1_800_000_070_000));
+    let resolved = object(&document, &thread, "resolved");
+    assert_eq!(string(&document, &resolved, "by"), "05".repeat(32));
+    assert_eq!(integer(&resolved, "messages"), Some(2));
+}
+
 /// Each change comes out whole: Automerge checks its sum, and that it names those before it by their hashes.
 #[test]
 fn folded_changes_are_read() {
