@@ -17,6 +17,7 @@ import { wholeGraphemes } from "./graphemes.ts";
 import { keyboard } from "./keyboard.ts";
 import { readable } from "./paste.ts";
 import { mathematics } from "./math.ts";
+import { ownTransaction } from "./own.ts";
 import { pointOf, positionOf } from "./points.ts";
 import { readAloud, reader } from "./reading.ts";
 import { remoteMeta, remoteTransaction } from "./remote.ts";
@@ -131,6 +132,10 @@ function mount(host: HTMLElement, options: Options): Handle {
     apply(edits) {
       if (edits.length === 0) return;
       view.dispatch(remoteTransaction(view.state, edits));
+    },
+    perform(edits) {
+      if (!editable) throw new RangeError("the page can't be written on");
+      view.dispatch(ownTransaction(view.state, edits));
     },
     reset(blocks) {
       const { doc, selection } = view.state;

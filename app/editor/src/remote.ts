@@ -2,7 +2,7 @@
 // map that says where every piece of text went: selection, cursors and undo history stay on their characters.
 import { Fragment, type Mark, type Node, Slice } from "prosemirror-model";
 import { type EditorState, TextSelection, type Transaction } from "prosemirror-state";
-import { ReplaceStep, Step, StepMap, StepResult } from "prosemirror-transform";
+import { ReplaceStep, Step, StepMap, StepResult, type Transform } from "prosemirror-transform";
 import { afterEdit, build, cut, flatten, inline, join, lengthOf, markEntry, missing, proseMark, runsOf, sameRuns } from "./blocks.ts";
 import { childStart, shifted } from "./edits.ts";
 import { countBefore, countBlocks, placeOf } from "./points.ts";
@@ -15,25 +15,28 @@ export const remoteMeta = "remote";
 /** One transaction with all the edits. Throws a RangeError if an edit names a block that does not exist. */
 export function remoteTransaction(state: EditorState, edits: Edit[]): Transaction {
   const tr = state.tr;
-  for (const edit of edits) {
-    if (edit.op === "text") applyText(tr, edit);
-    else if (edit.op === "mark") applyMark(tr, edit);
-    else applyStructure(tr, edit);
-  }
+  for (const edit of edits) applyEdit(tr, edit);
   keepSelection(tr, state);
   // The next letter of the person who just pressed "bold" stays bold.
   tr.setStoredMarks(state.storedMarks);
   return tr.setMeta(remoteMeta, true).setMeta("addToHistory", false);
 }
 
-function applyText(tr: Transaction, edit: Edit & { op: "text" }): void {
+/** Makes an edit in the document. */
+export function applyEdit(tr: Transform, edit: Edit): void {
+  if (edit.op === "text") applyText(tr, edit);
+  else if (edit.op === "mark") applyMark(tr, edit);
+  else applyStructure(tr, edit);
+}
+
+function applyText(tr: Transform, edit: Edit & { op: "text" }): void {
   const { node, start } = placeOf(tr.doc, edit.block);
   const offset = Math.min(edit.offset, node.content.size);
   const end = Math.min(offset + edit.delete, node.content.size);
   replaceInline(tr, start + offset, start + end, inline(edit.insert));
 }
 
-function applyMark(tr: Transaction, edit: Edit & { op: "mark" }): void {
+function applyMark(tr: Transform, edit: Edit & { op: "mark" }): void {
   const { node, start } = placeOf(tr.doc, edit.block);
   const from = Math.min(edit.from, node.content.size);
   const to = Math.min(edit.to, node.content.size);
@@ -52,7 +55,7 @@ function applyMark(tr: Transaction, edit: Edit & { op: "mark" }): void {
 }
 
 // Marks of other threads stay, and the carets in the text stay where they are: no text is replaced.
-function applyComment(tr: Transaction, from: number, to: number, mark: Mark, removed: boolean): void {
+function applyComment(tr: Transform, from: number, to: number, mark: Mark, removed: boolean): void {
   const others: { mark: Mark; from: number; to: number }[] = [];
   tr.doc.nodesBetween(from, to, (node, position) => {
     for (const other of node.marks) {
@@ -67,11 +70,11 @@ function applyComment(tr: Transaction, from: number, to: number, mark: Mark, rem
   for (const other of others) if (other.mark.attrs.thread !== mark.attrs.thread) tr.addMark(other.from, other.to, other.mark);
 }
 
-function replaceInline(tr: Transaction, from: number, to: number, content: Fragment): void {
+function replaceInline(tr: Transform, from: number, to: number, content: Fragment): void {
   if (from < to || content.size > 0) tr.step(new ReplaceStep(from, to, new Slice(content, 0, 0)));
 }
 
-function applyStructure(tr: Transaction, edit: Exclude<Edit, { op: "text" | "mark" }>): void {
+function applyStructure(tr: Transform, edit: Exclude<Edit, { op: "text" | "mark" }>): void {
   const doc = tr.doc;
   const count = countBlocks(doc);
   const first = edit.op === "blocks" ? edit.from : edit.op === "join" ? edit.block - 1 : edit.block;

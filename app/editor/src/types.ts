@@ -118,6 +118,9 @@ export type Handle = {
   catchUp(): void;
   /** Shows changes by others as one transaction. Throws a RangeError for a block that does not exist. */
   apply(edits: Edit[]): void;
+  /** Makes edits as if the person had: they are reported, and undone as one step. Throws a RangeError for a block that does
+   * not exist, and if the person may not change anything. */
+  perform(edits: Edit[]): void;
   /** Replaces everything and forgets the undo history. */
   reset(blocks: Block[]): void;
   setCursors(cursors: Cursor[]): void;

@@ -1,5 +1,7 @@
 //! The main job: two schools found, join, write together, online and offline.
 
+use std::collections::BTreeSet;
+
 use protocol::roster::Role;
 use replica::command::{Answer, Command, Problem};
 use replica::store::Table;
@@ -423,9 +425,23 @@ async fn whose_the_changes_of_a_page_are_is_known() {
     let shown = pair.world.tab(pair.amina).classroom(&classroom);
     let members: Vec<_> = shown.members.iter().map(|member| member.id).collect();
     for member in &members {
-        assert!(authors.iter().any(|(_, author)| author == member), "{authors:?}");
+        assert!(
+            authors.iter().any(|author| author.member == *member),
+            "{authors:?}"
+        );
     }
-    let mut actors: Vec<_> = authors.iter().map(|(actor, _)| actor).collect();
+    let mut actors: Vec<_> = authors.iter().map(|author| author.actor).collect();
+    actors.sort_unstable();
     actors.dedup();
-    assert_eq!(actors.len(), authors.len(), "an actor is one member's");
+    for actor in actors {
+        let whose = authors
+            .iter()
+            .filter(|author| author.actor == actor)
+            .map(|author| author.member);
+        assert_eq!(
+            whose.collect::<BTreeSet<_>>().len(),
+            1,
+            "an actor is one member's"
+        );
+    }
 }
