@@ -3,6 +3,7 @@
 pub(crate) mod block_menu;
 pub(crate) mod draft;
 pub(crate) mod editor;
+pub(crate) mod files;
 mod math;
 pub(crate) mod mentions;
 pub(crate) mod pace;

@@ -1,4 +1,5 @@
-//! A button that opens a menu. Arrow keys, Home and End go from item to item; Escape, or leaving it, closes it.
+//! A button that opens a menu. Arrow keys, Home and End go from item to item; Escape, or leaving it, closes it. An item can open
+//! a menu of its own, below it.
 //!
 //! The items lie next to the button rather than in the browser's top layer: that needs no anchors, which some browsers lack.
 
@@ -10,20 +11,37 @@ use web_sys::{FocusEvent, HtmlElement, KeyboardEvent, Node};
 /// One thing that can be done, or why nothing can.
 pub(crate) struct MenuItem {
     name: &'static str,
-    choose: Option<Box<dyn Fn()>>,
+    does: Does,
+}
+
+enum Does {
+    Choose(Box<dyn Fn()>),
+    Open(Vec<MenuItem>),
+    Nothing,
 }
 
 impl MenuItem {
     pub(crate) fn new(name: &'static str, choose: impl Fn() + 'static) -> Self {
         Self {
             name,
-            choose: Some(Box::new(choose)),
+            does: Does::Choose(Box::new(choose)),
+        }
+    }
+
+    /// Opens further items.
+    pub(crate) fn menu(name: &'static str, items: Vec<MenuItem>) -> Self {
+        Self {
+            name,
+            does: Does::Open(items),
         }
     }
 
     /// Says something, and can't be chosen.
     pub(crate) fn note(name: &'static str) -> Self {
-        Self { name, choose: None }
+        Self {
+            name,
+            does: Does::Nothing,
+        }
     }
 }
 
@@ -105,31 +123,7 @@ pub(crate) fn Menu(
     let shown = move || {
         open.get().then(|| {
             let items = untrack(|| items.with_value(|items| items()));
-            let items: Vec<AnyView> = items
-                .into_iter()
-                .map(|item| {
-                    let disabled = item.choose.is_none().then_some("true");
-                    let choose = move |_| {
-                        if let Some(choose) = &item.choose {
-                            close();
-                            choose();
-                        }
-                    };
-                    view! {
-                        <button
-                            type="button"
-                            role="menuitem"
-                            tabindex="-1"
-                            class="menu-item"
-                            aria-disabled=disabled
-                            on:click=choose
-                        >
-                            {item.name}
-                        </button>
-                    }
-                    .into_any()
-                })
-                .collect();
+            let items: Vec<AnyView> = items.into_iter().map(|item| shown_item(item, close)).collect();
             view! {
                 <div class="menu-items" role="menu" aria-label=name node_ref=list>
                     {items}
@@ -155,6 +149,96 @@ pub(crate) fn Menu(
             {shown}
         </div>
     }
+}
+
+fn shown_item(item: MenuItem, close: impl Fn() + Copy + 'static) -> AnyView {
+    let MenuItem { name, does } = item;
+    match does {
+        Does::Choose(choose) => {
+            let choose = move |_| {
+                close();
+                choose();
+            };
+            view! {
+                <button type="button" role="menuitem" tabindex="-1" class="menu-item" on:click=choose>
+                    {name}
+                </button>
+            }
+            .into_any()
+        }
+        Does::Open(items) => shown_menu(name, items, close),
+        Does::Nothing => view! {
+            <button type="button" role="menuitem" tabindex="-1" class="menu-item" aria-disabled="true">
+                {name}
+            </button>
+        }
+        .into_any(),
+    }
+}
+
+/// An item with a menu of its own. Arrow keys along the line open and close it; Escape does first what they do.
+fn shown_menu(name: &'static str, items: Vec<MenuItem>, close: impl Fn() + Copy + 'static) -> AnyView {
+    let open = RwSignal::new(false);
+    let item = NodeRef::<Button>::new();
+    let list = NodeRef::<Div>::new();
+    let items: Vec<AnyView> = items.into_iter().map(|item| shown_item(item, close)).collect();
+    let show = move |shown: bool| {
+        open.set(shown);
+        let whole = list.get_untracked().and_then(|list| list.parent_element());
+        match (shown, list.get_untracked(), item.get_untracked()) {
+            (true, Some(list), _) => {
+                // It is shown when the effects of the signal have run.
+                request_animation_frame(move || go(&list, Step::First));
+            }
+            (false, _, Some(item)) if whole.is_some() => {
+                if let Err(error) = item.focus() {
+                    leptos::logging::warn!("a menu item was not focused: {error:?}");
+                }
+            }
+            _ => {}
+        }
+    };
+    let on_key = move |event: KeyboardEvent| {
+        let key = event.key();
+        let rtl = document()
+            .document_element()
+            .is_some_and(|root| root.get_attribute("dir").as_deref() == Some("rtl"));
+        let (forwards, backwards) = if rtl {
+            ("ArrowLeft", "ArrowRight")
+        } else {
+            ("ArrowRight", "ArrowLeft")
+        };
+        let is_open = open.get_untracked();
+        if key == forwards && !is_open {
+            show(true);
+        } else if is_open && (key == backwards || key == "Escape") {
+            show(false);
+        } else {
+            return;
+        }
+        event.prevent_default();
+        event.stop_propagation();
+    };
+    view! {
+        <div role="none" on:keydown=on_key>
+            <button
+                type="button"
+                role="menuitem"
+                tabindex="-1"
+                class="menu-item menu-opens"
+                aria-haspopup="menu"
+                aria-expanded=move || open.get().to_string()
+                node_ref=item
+                on:click=move |_| show(!open.get_untracked())
+            >
+                {name}
+            </button>
+            <div class="menu-inside" role="menu" aria-label=name hidden=move || !open.get() node_ref=list>
+                {items}
+            </div>
+        </div>
+    }
+    .into_any()
 }
 
 /// The items end where their button ends, unless that leads off the screen: then both begin together.
@@ -189,25 +273,30 @@ impl Step {
     }
 }
 
-/// Focuses an item; behind the last comes the first.
+/// Focuses an item, of those that are shown; behind the last comes the first.
 fn go(list: &HtmlElement, step: Step) {
-    let items = list.children();
-    let count = items.length();
+    let Ok(all) = list.query_selector_all("[role=menuitem]") else {
+        return;
+    };
+    let items: Vec<HtmlElement> = (0..all.length())
+        .filter_map(|index| all.item(index)?.dyn_into::<HtmlElement>().ok())
+        .filter(|item| item.closest("[hidden]").ok().flatten().is_none())
+        .collect();
+    let count = items.len();
     if count == 0 {
         return;
     }
     let active = document().active_element();
-    let at = (0..count).find(|index| items.item(*index) == active);
+    let at = items
+        .iter()
+        .position(|item| Some(item.as_ref()) == active.as_ref());
     let next = match (step, at) {
         (Step::First, _) | (Step::Next, None) => 0,
         (Step::Last, _) | (Step::Previous, None) => count - 1,
         (Step::Next, Some(at)) => (at + 1) % count,
         (Step::Previous, Some(at)) => (at + count - 1) % count,
     };
-    let item = items
-        .item(next)
-        .and_then(|item| item.dyn_into::<HtmlElement>().ok());
-    if let Some(Err(error)) = item.map(|item| item.focus()) {
+    if let Some(Err(error)) = items.get(next).map(|item| item.focus()) {
         leptos::logging::warn!("a menu item was not focused: {error:?}");
     }
 }

@@ -103,6 +103,23 @@ impl Draft {
         }));
     }
 
+    /// Makes a change that says this, with the edits since the last one, if there are any.
+    pub(crate) fn note(&mut self, time: i64, note: String) -> Result<(), Error> {
+        self.pending = 0;
+        let change = self.page.commit_note(time, note)?;
+        self.unanswered.push_back(Unanswered {
+            change,
+            request: None,
+            refused: false,
+        });
+        Ok(())
+    }
+
+    /// The whole page with its history. Commit before.
+    pub(crate) fn save(&mut self) -> Result<Vec<u8>, Error> {
+        self.page.save()
+    }
+
     /// The oldest change that was not handed over yet.
     pub(crate) fn next_to_hand_over(&self) -> Option<&Vec<u8>> {
         let next = self.unanswered.iter().find(|change| change.request.is_none());

@@ -251,6 +251,11 @@ impl Editor {
         self.handle.apply(&to_js(edits)?)
     }
 
+    /// Makes edits as if the person had: they are reported, and undone as one step.
+    pub(crate) fn perform(&self, edits: &[Edit]) -> Result<(), JsValue> {
+        self.handle.perform(&to_js(edits)?)
+    }
+
     /// Replaces everything.
     pub(crate) fn reset(&self, blocks: &[Block]) -> Result<(), JsValue> {
         self.handle.reset(&to_js(blocks)?)
@@ -371,6 +376,8 @@ extern "C" {
     fn catch_up(this: &Handle) -> Result<(), JsValue>;
     #[wasm_bindgen(method, catch)]
     fn apply(this: &Handle, edits: &JsValue) -> Result<(), JsValue>;
+    #[wasm_bindgen(method, catch)]
+    fn perform(this: &Handle, edits: &JsValue) -> Result<(), JsValue>;
     #[wasm_bindgen(method, catch)]
     fn reset(this: &Handle, blocks: &JsValue) -> Result<(), JsValue>;
     #[wasm_bindgen(method, catch, js_name = setCursors)]

@@ -1,6 +1,7 @@
 //! A page while it is open: takes the editor's edits in at once, makes changes of them now and then, and shows those of others.
 
 pub(crate) mod comments;
+mod files;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -25,6 +26,8 @@ use crate::components::avatar::shown_name;
 use crate::link::{Link, PageUpdate, Place};
 use crate::messages::say;
 use crate::sync::LocalWork;
+
+pub(crate) use files::{Brought, NotBrought};
 
 /// One open page. It lives on after its screen until everything typed is durable.
 pub(crate) struct Session {

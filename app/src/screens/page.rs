@@ -3,6 +3,7 @@
 mod announcer;
 mod comments;
 mod document_menu;
+mod files;
 mod history;
 mod link_dialog;
 mod people;
@@ -153,7 +154,7 @@ fn OpenPage(place: Place) -> impl IntoView {
                     <HistoryButton showing />
                 </Show>
                 {move || is_ready.get().then(|| view! { <ReadingTools open reading /> })}
-                <DocumentMenu place problem reading />
+                <DocumentMenu place open editable problem reading />
             </div>
             <ProblemLine problem />
             <Show when=move || is_ready.get()>

@@ -67,6 +67,10 @@ pub(super) fn TitleField(open: Open, editable: Memo<bool>) -> impl IntoView {
             on:compositionend=on_composition_end
             on:keydown=on_key
         />
+        // A field can't be as high as its text is on paper.
+        <p class="title-on-paper" dir="auto" aria-hidden="true">
+            {title}
+        </p>
     }
 }
 

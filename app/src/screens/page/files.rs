@@ -1,0 +1,167 @@
+//! What the menu `Document` does with files: the page written to one, and put from one into the page.
+
+use documents::page::import::{LARGEST_FILE, LeftOut};
+use leptos::html::Input;
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+
+use super::Open;
+use crate::components::dialog::Dialog;
+use crate::components::menu::MenuItem;
+use crate::files::Reading;
+use crate::messages::say;
+use crate::page::files::{ACCEPTED, Format};
+use crate::page::session::{Brought, NotBrought};
+
+/// `unwritten` is set if the browser does not take a file.
+pub(super) fn export_items(open: Open, unwritten: RwSignal<bool>) -> Vec<MenuItem> {
+    let as_file = move |name, format| {
+        MenuItem::new(name, move || {
+            unwritten.set(open.get_value().export(format).is_err());
+        })
+    };
+    vec![
+        as_file(say().markdown(), Format::Markdown),
+        as_file(say().html(), Format::Html),
+        as_file(say().automerge(), Format::Automerge),
+        // The browser makes it: the style sheet for paper says how.
+        MenuItem::new(say().pdf(), move || {
+            if let Err(error) = window().print() {
+                leptos::logging::error!("nothing is printed: {error:?}");
+                unwritten.set(true);
+            }
+        }),
+    ]
+}
+
+/// How far reading a file has come.
+#[derive(Clone, Copy, PartialEq)]
+enum State {
+    Waiting,
+    Reading,
+    Brought(Brought),
+    NotBrought(NotBrought),
+    /// The device did not give it.
+    NotRead,
+}
+
+#[component]
+pub(super) fn ImportDialog(open: Open, importing: RwSignal<bool>) -> impl IntoView {
+    let field = NodeRef::<Input>::new();
+    let state = RwSignal::new(State::Waiting);
+    let take = move |_| {
+        let Some(field) = field.get_untracked() else {
+            return;
+        };
+        let name = field
+            .files()
+            .and_then(|files| files.item(0))
+            .map(|file| file.name());
+        let (Some(reading), Some(name)) = (Reading::chosen(&field), name) else {
+            return;
+        };
+        if state.get_untracked() == State::Reading {
+            return;
+        }
+        state.set(State::Reading);
+        spawn_local(async move {
+            let now = match whole(reading).await {
+                Ok(bytes) => match open.try_get_value().map(|session| session.import(&name, &bytes)) {
+                    Some(Ok(brought)) => State::Brought(brought),
+                    Some(Err(problem)) => State::NotBrought(problem),
+                    None => return,
+                },
+                Err(now) => now,
+            };
+            state.try_set(now);
+        });
+    };
+    view! {
+        <Dialog title=say().import().to_owned() on_close=move || importing.set(false)>
+            <p>{say().import_takes()}</p>
+            <p>{say().import_where()}</p>
+            <form class="dialog-form" method="dialog">
+                <div class="field">
+                    <label for="import-file">{say().file()}</label>
+                    <input id="import-file" type="file" accept=ACCEPTED autofocus node_ref=field on:change=take />
+                </div>
+                <div class="outcome" role="status" aria-label=say().outcome()>
+                    {move || told(state.get()).into_iter().map(|line| view! { <p>{line}</p> }).collect_view()}
+                </div>
+                <p class="problem" role="alert">
+                    {move || problem(state.get())}
+                </p>
+                <div class="form-foot">
+                    <button type="submit" class="button button-quiet">
+                        {say().close()}
+                    </button>
+                </div>
+            </form>
+        </Dialog>
+    }
+}
+
+/// All of a file, unless it is too large.
+async fn whole(mut reading: Reading) -> Result<Vec<u8>, State> {
+    let mut bytes = Vec::new();
+    loop {
+        let (part, last) = reading.next().await.map_err(|_| State::NotRead)?;
+        bytes.extend(part);
+        if bytes.len() > LARGEST_FILE {
+            return Err(State::NotBrought(NotBrought::TooLarge));
+        }
+        if last {
+            return Ok(bytes);
+        }
+    }
+}
+
+fn told(state: State) -> Vec<String> {
+    match state {
+        State::Reading => vec![say().working().to_owned()],
+        State::Brought(Brought::Text { blocks, left_out }) => {
+            let mut lines = vec![say().import_brought(&blocks.to_string())];
+            lines.extend(left_out_lines(left_out));
+            lines
+        }
+        State::Brought(Brought::Changes { left }) => {
+            let mut lines = vec![say().import_merged().to_owned()];
+            if left > 0 {
+                lines.push(say().import_left(&left.to_string()));
+            }
+            lines
+        }
+        State::Brought(Brought::Nothing) => vec![say().import_nothing().to_owned()],
+        State::Waiting | State::NotBrought(_) | State::NotRead => Vec::new(),
+    }
+}
+
+fn left_out_lines(left_out: LeftOut) -> Vec<String> {
+    let LeftOut {
+        images,
+        notes,
+        formulas,
+    } = left_out;
+    let mut lines = Vec::new();
+    let mut more = |count: usize, line: &dyn Fn(&str) -> String| {
+        if count > 0 {
+            lines.push(line(&count.to_string()));
+        }
+    };
+    more(images, &|count| say().import_images(count));
+    more(notes, &|count| say().import_notes(count));
+    more(formulas, &|count| say().import_formulas(count));
+    lines
+}
+
+fn problem(state: State) -> Option<&'static str> {
+    match state {
+        State::NotBrought(NotBrought::UnknownKind) => Some(say().import_unknown_kind()),
+        State::NotBrought(NotBrought::Unreadable) => Some(say().import_unreadable()),
+        State::NotBrought(NotBrought::TooLarge) => Some(say().import_too_large()),
+        State::NotBrought(NotBrought::BroughtBefore) => Some(say().import_brought_before()),
+        State::NotBrought(NotBrought::NotHere) => Some(say().import_not_here()),
+        State::NotRead => Some(say().file_not_read()),
+        State::Waiting | State::Reading | State::Brought(_) => None,
+    }
+}
