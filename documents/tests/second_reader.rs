@@ -334,7 +334,7 @@ fn comments_are_read() {
     assert!(document.get(&first, "edited").unwrap().is_none());
     assert_eq!(string(&document, &second, "text"), "It was, in March.");
     let integer = |object: &ObjId, key: &str| match document.get(object, key).unwrap().unwrap().0 {
-        Value::Scalar(scalar) => scalar.to_i64(),
+        Value::Scalar(scalar) => scalar.as_i64(),
         Value::Object(_) => None,
     };
     assert_eq!(integer(&first, "at"), Some(1_800_000_060_001));
