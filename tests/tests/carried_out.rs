@@ -1,0 +1,183 @@
+//! Pages go out as files of other programs, and such files come in, without a connection.
+
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+use tests::{Browser, CLASSROOM, Pair, Person, Profile, Result, TITLE, files_under, same_page, wait_until};
+use thirtyfour::{By, Key};
+
+const WRITTEN: &str =
+    "# Rivers\n**Long** and *wide* & <deep>\n- Tana\nAthi\n\n> Panta rhei\n\n```let depth = 4;";
+const SHOWN: &str = "<h1>Rivers</h1>\
+                     <p><strong>Long</strong> and <em>wide</em> &amp; &lt;deep&gt;</p>\
+                     <ul><li><p>Tana</p></li><li><p>Athi</p></li></ul>\
+                     <blockquote><p>Panta rhei</p></blockquote>\
+                     <pre><code>let depth = 4;</code></pre>";
+
+const GUEST: Person = Person {
+    name: "Grace Njeri",
+    school: "Mwangaza School",
+    country: "Kenya",
+};
+
+/// Exports by keyboard alone, and returns what was written.
+async fn export(browser: &Browser, folder: &Path, format: &str, extension: &str) -> Result<PathBuf> {
+    browser.find("button", "Document").await?.focus().await?;
+    browser.keys(Key::Enter).await?;
+    while browser.focused().await? != "Export" {
+        browser.keys(Key::Down).await?;
+    }
+    browser.keys(Key::Right).await?;
+    wait_until("the formats are shown", async || {
+        Ok(browser.focused().await? == "Markdown")
+    })
+    .await?;
+    while browser.focused().await? != format {
+        browser.keys(Key::Down).await?;
+    }
+    browser.keys(Key::Enter).await?;
+    let mut written = None;
+    wait_until("the file is there", async || {
+        written = files_under(folder)?
+            .into_iter()
+            .find(|file| file.extension().is_some_and(|other| other == extension));
+        Ok(written.is_some())
+    })
+    .await?;
+    assert_eq!(browser.focused().await?, "Document");
+    Ok(written.unwrap_or_default())
+}
+
+async fn choose_file(browser: &Browser, file: &Path) -> Result<()> {
+    browser.choose_from_menu("Document", "Import").await?;
+    browser.find("dialog", "Import").await?;
+    let field = browser.driver().find(By::Css("dialog input[type=file]")).await?;
+    field.send_keys(file.to_string_lossy().into_owned()).await?;
+    Ok(())
+}
+
+async fn import(browser: &Browser, file: &Path, told: &str) -> Result<()> {
+    choose_file(browser, file).await?;
+    browser.wait_for_text("status", "Outcome", told).await?;
+    browser.press("Close").await
+}
+
+fn plain(page: &str) -> String {
+    page.replace("&amp;", "&")
+        .replace("&lt;", "<")
+        .replace("&gt;", ">")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_goes_out_and_comes_back_in_each_format() -> Result<()> {
+    let pair = Pair::meet().await?;
+    let (amina, jonas) = (&pair.amina, &pair.jonas);
+    let folder = Profile::new()?;
+    amina.download_to(folder.path()).await?;
+    amina.write(WRITTEN).await?;
+    jonas.wait_for_page("let depth = 4;").await?;
+    let page = same_page(&[amina, jonas]).await?;
+    assert_eq!(page, plain(SHOWN));
+
+    // All of it is made on the device.
+    pair.journey.link(0).cut();
+    let markdown = export(amina, folder.path(), "Markdown", "md").await?;
+    let html = export(amina, folder.path(), "HTML", "html").await?;
+    let automerge = export(amina, folder.path(), "Automerge", "automerge").await?;
+    let text = fs::read_to_string(&markdown).map_err(unread)?;
+    assert!(
+        text.contains("**Long** and *wide* & \\<deep>") && text.contains("- Tana\n- Athi\n"),
+        "{text}"
+    );
+    let text = fs::read_to_string(&html).map_err(unread)?;
+    assert!(
+        text.contains("<strong>Long</strong>") && text.contains("&lt;deep&gt;"),
+        "{text}"
+    );
+
+    // Each of them is the same page again, twice what was there: put behind it, and taken back in one step.
+    for file in [&markdown, &html] {
+        import(amina, file, "Paragraphs, items and cells: 7").await?;
+        let twice = amina.page().await?;
+        assert!(twice.starts_with(&page) && twice.ends_with(&page), "{twice}");
+        amina.go_to_end().await?;
+        amina.control('z').await?;
+        amina.wait_for_page(&page).await?;
+        assert_eq!(amina.page().await?, page);
+    }
+    import(
+        amina,
+        &automerge,
+        "nothing in this file that the page does not have",
+    )
+    .await?;
+
+    pair.journey.link(0).restore();
+    jonas.wait_for_page(&page).await?;
+    assert_eq!(same_page(&[amina, jonas]).await?, page);
+    pair.part().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_can_t_be_read_says_so_and_changes_nothing() -> Result<()> {
+    let pair = Pair::meet().await?;
+    let amina = &pair.amina;
+    amina.write("As it was").await?;
+    let folder = Profile::new()?;
+    for (name, bytes, sentence) in [
+        (
+            "broken.docx",
+            &b"PK\x03\x04 not an archive"[..],
+            "This file can’t be read",
+        ),
+        (
+            "broken.automerge",
+            b"\x85\x6f\x4a\x83 no",
+            "This file can’t be read",
+        ),
+        ("picture.png", b"\x89PNG", "can’t read files of this kind"),
+    ] {
+        let file = folder.path().join(name);
+        fs::write(&file, bytes).map_err(unread)?;
+        choose_file(amina, &file).await?;
+        amina.wait_for_alert(sentence).await?;
+        for (width, height) in [(360, 740), (1440, 900)] {
+            amina.set_viewport(width, height).await?;
+            amina.wait_until_still().await?;
+            let mut problems = amina.layout_problems(width).await?;
+            problems.extend(amina.barriers().await?);
+            assert!(problems.is_empty(), "{problems:#?}");
+        }
+        amina.press("Close").await?;
+    }
+    assert_eq!(amina.page().await?, "<p>As it was</p>");
+    pair.part().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_only_reads_exports_and_does_not_import() -> Result<()> {
+    let pair = Pair::meet().await?;
+    let amina = &pair.amina;
+    amina.write("To be read").await?;
+    amina.wait_for_status("On the relay").await?;
+    amina.press(&format!("Back to {CLASSROOM}")).await?;
+    let invite = amina.invite("Guest").await?;
+    let profile = Profile::new()?;
+    let guest = pair.journey.open(1, &profile).await?;
+    guest.join(&invite, GUEST).await?;
+    guest.open_page(TITLE).await?;
+    guest.wait_for_page("To be read").await?;
+    let folder = Profile::new()?;
+    guest.download_to(folder.path()).await?;
+    let file = export(&guest, folder.path(), "Markdown", "md").await?;
+    let text = fs::read_to_string(file).map_err(unread)?;
+    assert!(text.ends_with("\nTo be read\n"), "{text}");
+    guest.find("button", "Document").await?.click().await?;
+    assert_eq!(guest.names("menuitem").await?, ["Export", "Verify history"]);
+    guest.close().await?;
+    pair.part().await
+}
+
+fn unread(error: io::Error) -> tests::Error {
+    panic!("{error}")
+}
