@@ -1,7 +1,7 @@
 //! Files that pages are written to and read from.
 
 use documents::Error;
-use documents::page::import::{HtmlReader, Imported, LARGEST_FILE, docx, markdown, text_of};
+use documents::page::import::{HtmlReader, Imported, LARGEST_FILE, docx, markdown, text_of, without_styles};
 use js_sys::Uint8Array;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{DomParser, Element, Node, SupportedType, TextDecoder};
@@ -64,7 +64,7 @@ fn html(source: &str) -> Result<Imported, Error> {
     let unreadable = |_: JsValue| Error::File("html");
     let parser = DomParser::new().map_err(unreadable)?;
     let document = parser
-        .parse_from_string(source, SupportedType::TextHtml)
+        .parse_from_string(&without_styles(source), SupportedType::TextHtml)
         .map_err(unreadable)?;
     let mut reader = HtmlReader::default();
     let root: Option<Element> = document.document_element();

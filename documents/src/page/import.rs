@@ -11,7 +11,7 @@ use super::edit::{Block, Shape};
 use crate::Error;
 
 pub use docx::docx;
-pub use html::HtmlReader;
+pub use html::{HtmlReader, without_styles};
 pub use markdown::markdown;
 pub use merge::{Changes, Merge, merge};
 

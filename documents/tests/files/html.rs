@@ -1,7 +1,7 @@
 //! HTML.
 
 use documents::Error;
-use documents::page::import::{HtmlReader, Imported};
+use documents::page::import::{HtmlReader, Imported, without_styles};
 use proptest::prelude::*;
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
@@ -154,6 +154,16 @@ fn what_word_processors_write_is_understood() {
                     table-cell[\"table-row\"]{}\n\
                     paragraph[]{} \"x\"[] \"y\"[\"link\"]\n";
     assert_eq!(shown(&read), expected);
+}
+
+#[test]
+fn what_a_strict_browser_complains_of_is_renamed() {
+    let html = "a < b <STYLE type='x'>p { color: red }</style><p\nStyle=\"font-weight:bold\">style=x</p><b style=''>é</b><";
+    let expected = "a < b <noframes type='x'>p { color: red }</noframes><p\ndata-Style=\"font-weight:bold\">style=x</p>\
+                    <b data-style=''>é</b><";
+    assert_eq!(without_styles(html), expected);
+    let bold = body("<noframes>no</noframes><p><span data-style='font-weight: bold'>yes</span></p>");
+    assert_eq!(shown(&bold), "paragraph[]{} \"yes\"[\"strong\"]\n");
 }
 
 proptest! {

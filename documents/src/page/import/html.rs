@@ -3,6 +3,8 @@
 mod elements;
 mod source;
 
+pub use source::without_styles;
+
 use std::collections::BTreeMap;
 
 use super::super::edit::Value;

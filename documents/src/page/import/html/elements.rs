@@ -54,8 +54,8 @@ pub(super) fn is_void(name: &str) -> bool {
 /// What is in these is not text of the document, or can't be shown on a page.
 pub(super) fn is_skipped(name: &str, attribute: Attribute<'_>) -> bool {
     let skipped = [
-        "script", "style", "template", "noscript", "iframe", "object", "select", "textarea", "button",
-        "datalist", "rp",
+        "script", "style", "template", "noscript", "noframes", "iframe", "object", "select", "textarea",
+        "button", "datalist", "rp",
     ];
     skipped.contains(&name)
         || attribute("hidden").is_some()
@@ -116,7 +116,7 @@ pub(super) fn marks(name: &str, attribute: Attribute<'_>) -> Vec<&'static str> {
 
 /// What the element's own style says of a property.
 fn style(attribute: Attribute<'_>, property: &str) -> Option<String> {
-    let style = attribute("style")?;
+    let style = attribute("style").or_else(|| attribute("data-style"))?;
     let mut said = style
         .split(';')
         .filter_map(|declaration| declaration.split_once(':'));
