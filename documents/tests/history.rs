@@ -4,6 +4,8 @@
 
 use std::collections::BTreeSet;
 
+use automerge::transaction::Transactable;
+use automerge::{AutoCommit, ObjType, ROOT};
 use documents::change::Hash;
 use documents::page::Page;
 use documents::page::edit::{Block, Edit, Marks, Run, Shape, Value};
@@ -136,6 +138,26 @@ fn a_wrong_clock_moves_only_its_own_session() {
         .map(|session| session.from)
         .collect();
     assert_eq!(times, [MORNING, MORNING + 5 * 365 * 24 * HOUR, MORNING + 60]);
+}
+
+/// Two write by turns, each upon what the other wrote, and the clock of one is a year behind.
+#[test]
+fn clocks_that_are_apart_leave_a_session_whole() {
+    let mut here = page("one");
+    let mut there = copy(&mut here, BORIS);
+    for minute in 1..20 {
+        edit(&mut here, &[typed(0, 0, "x")], MORNING + minute * 60);
+        merge(&mut there, &here);
+        edit(
+            &mut there,
+            &[typed(0, 0, "y")],
+            MORNING + minute * 60 - 365 * 24 * HOUR,
+        );
+        merge(&mut here, &there);
+    }
+    let sessions = here.sessions().unwrap();
+    assert!(sessions.len() <= 2, "{}", sessions.len());
+    assert_eq!(sessions.last().unwrap().shares.len(), 2);
 }
 
 #[test]
@@ -332,6 +354,79 @@ fn one_members_work_is_undone_and_the_others_stay() {
         let again = undo(&mut there, &[BORIS], &before, &after);
         assert_eq!(again, [], "{what}: nothing is left to undo");
     }
+}
+
+/// What was handed over anew since, as after a fork, has other heads: to go back by those that are left would lose what is not.
+#[test]
+fn what_is_not_here_is_no_version() {
+    let mut here = page("river");
+    let mut there = copy(&mut here, BORIS);
+    edit(&mut there, &[typed(0, 5, " bank")], MORNING + 60);
+    let elsewhere = heads(&there);
+    let now = heads(&here);
+    let is_absent = |error: Option<documents::Error>| matches!(error, Some(documents::Error::Absent));
+    assert!(is_absent(here.compare(&elsewhere, &now).err()));
+    assert!(is_absent(here.title_at(&elsewhere).err()));
+    assert!(is_absent(here.edits_to_restore(&elsewhere).err()));
+    let who = BTreeSet::from([actor(AMINA)]);
+    assert!(is_absent(here.undoing(&who, &elsewhere, &now).err()));
+    assert!(
+        is_absent(here.edits_to_restore(&[]).err()),
+        "before it began it was no page"
+    );
+}
+
+#[test]
+fn nobody_keeps_their_own_work_from_being_undone() {
+    let mut here = page("river bank");
+    let before = heads(&here);
+    let mut there = copy(&mut here, BORIS);
+    edit(&mut there, &[replaced(0, 0, 6, "")], MORNING + 60);
+    let after = heads(&there);
+    let who = BTreeSet::from([actor(BORIS)]);
+    let undoing = there.undoing(&who, &before, &after).unwrap();
+    there.note_undone(&undoing).unwrap();
+    there.commit(MORNING + 120).unwrap();
+    merge(&mut here, &there);
+    undo(&mut here, &[BORIS], &before, &after);
+    assert_eq!(lines(&here), ["river bank"]);
+}
+
+/// Who deleted it later, or elsewhere, did not do so between these two versions.
+#[test]
+fn who_removed_something_is_whoever_did_so_between_the_versions() {
+    let mut here = page("river bank");
+    let before = heads(&here);
+    let mut there = copy(&mut here, BORIS);
+    edit(&mut there, &[replaced(0, 0, 6, "")], MORNING + 30);
+    edit(&mut here, &[replaced(0, 0, 6, "")], MORNING + 60);
+    let after = heads(&here);
+    merge(&mut here, &there);
+    let compared = here.compare(&before, &after).unwrap();
+    assert_eq!(compared[0].pieces[0].fate, Fate::Removed(Some(actor(AMINA))));
+}
+
+/// As another program does that sets the text anew.
+#[test]
+fn a_version_is_read_though_another_text_has_taken_the_place_of_its_own() {
+    let mut here = page("river");
+    let version = heads(&here);
+    let mut other = AutoCommit::load(&here.save().unwrap()).unwrap();
+    let text = other.put_object(ROOT, "text", ObjType::Text).unwrap();
+    other.splice_text(&text, 0, 0, "lake").unwrap();
+    let mut here = Page::load(&other.save(), [9; 16]).unwrap();
+    assert_eq!(lines(&here), ["lake"]);
+    let now = heads(&here);
+    let compared = here.compare(&version, &now).unwrap();
+    let told: Vec<&str> = compared
+        .iter()
+        .flat_map(|block| &block.pieces)
+        .map(|piece| piece.text.as_str())
+        .collect();
+    assert_eq!(told.concat(), "riverlake");
+    let edits = here.edits_to_restore(&version).unwrap();
+    here.apply(&edits).unwrap();
+    assert_eq!(lines(&here).concat(), "river");
 }
 
 #[test]

@@ -14,9 +14,9 @@ pub use compare::{Compared, Fate, Piece};
 pub use names::NamedVersion;
 pub use sessions::{Session, Share};
 
-use automerge::{ChangeHash, ROOT, ReadDoc};
+use automerge::{ChangeHash, ObjId, ObjType, ROOT, ReadDoc, Value};
 
-use super::{Page, TITLE};
+use super::{Page, TEXT, TITLE};
 use crate::Error;
 use crate::change::Hash;
 
@@ -24,10 +24,10 @@ impl Page {
     /// Who changed the page since a version, who did most first: actors of Automerge.
     ///
     /// # Errors
-    /// [`Error::Uncommitted`]
+    /// [`Error::Uncommitted`]; [`Error::Absent`] if not all of that version is here
     pub fn changed_since(&mut self, version: &[Hash]) -> Result<Vec<Share>, Error> {
         self.document.committed()?;
-        let heads = self.known(version);
+        let heads = self.known(version)?;
         let changes = self.document.automerge.get_changes_meta(&heads);
         Ok(sessions::shares(changes.iter().map(|change| {
             let operations = (change.max_op + 1).saturating_sub(change.start_op);
@@ -43,9 +43,9 @@ impl Page {
     /// The title that a version had.
     ///
     /// # Errors
-    /// [`Error::Automerge`]
+    /// [`Error::Absent`] if not all of it is here; [`Error::Automerge`]
     pub fn title_at(&self, version: &[Hash]) -> Result<String, Error> {
-        let heads = self.known(version);
+        let heads = self.known(version)?;
         if heads.is_empty() {
             return Ok(String::new());
         }
@@ -56,9 +56,19 @@ impl Page {
         })
     }
 
-    /// Those of these changes that are here: Automerge knows nothing of others.
-    fn known(&self, version: &[Hash]) -> Vec<ChangeHash> {
-        let here = version.iter().filter(|hash| self.document.has(hash));
-        here.map(|hash| ChangeHash(hash.0)).collect()
+    /// The heads of a version. Without one of them it would be another version.
+    fn known(&self, version: &[Hash]) -> Result<Vec<ChangeHash>, Error> {
+        if !self.knows(version) {
+            return Err(Error::Absent);
+        }
+        Ok(version.iter().map(|hash| ChangeHash(hash.0)).collect())
+    }
+
+    /// The text that a version had: another program may have put a new one in its place since.
+    fn text_of(&self, heads: &[ChangeHash]) -> Result<Option<ObjId>, Error> {
+        Ok(match self.document.automerge.get_at(ROOT, TEXT, heads)? {
+            Some((Value::Object(ObjType::Text), text)) => Some(text),
+            _ => None,
+        })
     }
 }

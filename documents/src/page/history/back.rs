@@ -17,7 +17,7 @@ use crate::Error;
 use crate::change::Hash;
 use crate::classroom::{hex, unhex};
 
-/// What was undone already, at the root: actor, first and last sequence number. A second time would bring the same words twice.
+/// What was undone already, at the root: actor, first and last sequence number. What these deleted would come back a second time.
 const UNDONE: &str = "undone:";
 
 /// What is to become of the text, in its order.
@@ -34,12 +34,12 @@ impl Page {
     /// The edits that make the text what it was in a version. They are not made yet.
     ///
     /// # Errors
-    /// [`Error::Uncommitted`], [`Error::Automerge`]; [`Error::Form`] if the text holds what no text can
+    /// [`Error::Uncommitted`], [`Error::Automerge`]; [`Error::Absent`] if not all of that is here; [`Error::Form`] if the text holds what no text can
     pub fn edits_to_restore(&mut self, version: &[Hash]) -> Result<Vec<Edit>, Error> {
         self.document.committed()?;
-        let then = self.elements_at(&self.known(version))?;
+        let then = self.elements_at(&self.known(version)?)?;
         if then.is_empty() {
-            return Ok(Vec::new());
+            return Err(Error::Absent);
         }
         let now = self.elements()?;
         if now.len() == then.len() && now.iter().zip(&then).all(|(now, then)| looks_same(now, then)) {
@@ -57,7 +57,7 @@ impl Page {
     /// since. It is not done yet: make the edits, then [`Page::note_undone`].
     ///
     /// # Errors
-    /// [`Error::Uncommitted`], [`Error::Automerge`]; [`Error::Form`] if the text holds what no text can
+    /// [`Error::Uncommitted`], [`Error::Automerge`]; [`Error::Absent`] if not all of that is here; [`Error::Form`] if the text holds what no text can
     pub fn undoing(
         &mut self,
         actors: &BTreeSet<Vec<u8>>,
@@ -65,15 +65,15 @@ impl Page {
         after: &[Hash],
     ) -> Result<Undoing, Error> {
         self.document.committed()?;
-        let (before, after) = (self.known(before), self.known(after));
-        let undone = self.undone(actors, &before, &after);
+        let (before, after) = (self.known(before)?, self.known(after)?);
+        let undone = self.undone(actors, &before, &after)?;
         Ok(Undoing {
             edits: self.edits_to_undo(&undone, &before)?,
             done: undone.ranges,
         })
     }
 
-    /// Notes that it is done: a second time nothing is left to undo. The caller commits.
+    /// Notes that it is done, so that what was deleted does not come back twice. The caller commits.
     ///
     /// # Errors
     /// [`Error::Automerge`]
@@ -86,7 +86,7 @@ impl Page {
 
     fn edits_to_undo(&mut self, undone: &Undone, before: &[ChangeHash]) -> Result<Vec<Edit>, Error> {
         let changes = self.document.automerge.get_changes(before);
-        let removers = self.removers(&changes);
+        let removers = self.removers(before, &changes)?;
         let (then, now) = (self.elements_at(before)?, self.elements()?);
         let styles = self.styles(undone, &changes, &now)?;
         let mut steps = Vec::new();
@@ -149,26 +149,33 @@ impl Page {
         Ok(())
     }
 
-    /// The changes of these actors between two versions that were not undone before.
-    fn undone(&mut self, actors: &BTreeSet<Vec<u8>>, before: &[ChangeHash], after: &[ChangeHash]) -> Undone {
+    /// The changes of these actors between two versions.
+    fn undone(
+        &mut self,
+        actors: &BTreeSet<Vec<u8>>,
+        before: &[ChangeHash],
+        after: &[ChangeHash],
+    ) -> Result<Undone, Error> {
+        let noted = self.noted(actors)?;
         let automerge = &mut self.document.automerge;
-        let later: HashSet<ChangeHash> = hashes(automerge.get_changes_meta(after));
-        let earlier: Vec<Range> = automerge.keys(ROOT).filter_map(|key| Range::read(&key)).collect();
+        let later = automerge.get_changes_meta(after);
+        let later: HashSet<ChangeHash> = later.into_iter().map(|change| change.hash).collect();
         let mut undone = Undone::default();
         for change in automerge.get_changes_meta(before) {
             let actor = change.actor.to_bytes();
-            let is_earlier = |range: &Range| range.actor == actor && range.holds(change.seq);
-            if later.contains(&change.hash) || !actors.contains(actor) || earlier.iter().any(is_earlier) {
+            if later.contains(&change.hash) || !actors.contains(actor) {
                 continue;
             }
             undone.changes.insert(change.hash.into());
-            let operations = change.start_op..change.max_op + 1;
-            undone
-                .operations
-                .entry(actor.to_vec())
-                .or_default()
-                .push(operations);
-            match undone.ranges.iter_mut().find(|range| range.actor == actor) {
+            if noted
+                .iter()
+                .any(|range| range.actor == actor && range.holds(change.seq))
+            {
+                undone.noted.insert(change.hash.into());
+            }
+            let operations = undone.operations.entry(actor.to_vec()).or_default();
+            operations.insert(change.start_op, change.max_op);
+            match undone.ranges.iter_mut().rev().find(|range| range.actor == actor) {
                 Some(range) if range.last + 1 == change.seq => range.last = change.seq,
                 _ => undone.ranges.push(Range {
                     actor: actor.to_vec(),
@@ -177,7 +184,22 @@ impl Page {
                 }),
             }
         }
-        undone
+        Ok(undone)
+    }
+
+    /// What was undone by others than these actors themselves: nobody keeps their own work from being undone.
+    fn noted(&self, actors: &BTreeSet<Vec<u8>>) -> Result<Vec<Range>, Error> {
+        let automerge = &self.document.automerge;
+        let mut noted = Vec::new();
+        for key in automerge.keys(ROOT) {
+            let Some(range) = Range::read(&key) else { continue };
+            if let Some((_, ObjId::Id(_, writer, _))) = automerge.get(ROOT, key)?
+                && !actors.contains(writer.to_bytes())
+            {
+                noted.push(range);
+            }
+        }
+        Ok(noted)
     }
 
     /// How these changes made text and blocks look, as far as no other change did the same.
@@ -246,21 +268,25 @@ pub struct Undoing {
 #[derive(Default)]
 struct Undone {
     changes: BTreeSet<Hash>,
-    /// Which operations of an actor are theirs.
-    operations: HashMap<Vec<u8>, Vec<std::ops::Range<u64>>>,
+    /// Those that were undone before: what they deleted came back then.
+    noted: BTreeSet<Hash>,
+    /// Which operations of an actor are theirs: the first ones of changes, and their last ones.
+    operations: HashMap<Vec<u8>, BTreeMap<u64, u64>>,
     ranges: Vec<Range>,
 }
 
 impl Undone {
     fn made(&self, (number, actor): &Id) -> bool {
         let ranges = self.operations.get(actor.to_bytes());
-        ranges.is_some_and(|ranges| ranges.iter().any(|range| range.contains(number)))
+        let range = ranges.and_then(|ranges| ranges.range(..=number).next_back());
+        range.is_some_and(|(_, last)| number <= last)
     }
 
-    /// One of these changes that deleted the element, if none but these did.
+    /// One of these changes that deleted the element, if none but these did, and it has not come back before.
     fn removal(&self, removers: &Removers, id: &Id) -> Option<Hash> {
         let by = removers.get(id)?;
-        let all = by.iter().all(|(_, change)| self.changes.contains(change));
+        let is_theirs = |change: &Hash| self.changes.contains(change) && !self.noted.contains(change);
+        let all = by.iter().all(|(_, change)| is_theirs(change));
         by.first().filter(|_| all).map(|(_, change)| *change)
     }
 }
@@ -324,10 +350,6 @@ impl Styles {
             (_, now) => now.clone(),
         }
     }
-}
-
-fn hashes(changes: Vec<automerge::ChangeMetadata<'_>>) -> HashSet<ChangeHash> {
-    changes.into_iter().map(|change| change.hash).collect()
 }
 
 fn bring(element: &Element) -> (Id, Step) {

@@ -1,9 +1,9 @@
 //! Two versions in one text: what came, what went, and by whom.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use automerge::legacy::{ElementId, Key, ObjectId, OpType};
-use automerge::{Change, ObjId};
+use automerge::{Change, ChangeHash, ObjId};
 
 use super::super::edit::{Marks, Shape};
 use super::super::{Page, comments};
@@ -42,12 +42,12 @@ impl Page {
     /// What differs between two versions.
     ///
     /// # Errors
-    /// [`Error::Uncommitted`], [`Error::Automerge`]; [`Error::Form`] if the text holds what no text can
+    /// [`Error::Uncommitted`], [`Error::Automerge`]; [`Error::Absent`] if not all of them is here; [`Error::Form`] if the text holds what no text can
     pub fn compare(&mut self, before: &[Hash], after: &[Hash]) -> Result<Vec<Compared>, Error> {
         self.document.committed()?;
-        let (before, after) = (self.known(before), self.known(after));
-        let changes = self.document.automerge.get_changes(&before);
-        let removers = self.removers(&changes);
+        let (before, after) = (self.known(before)?, self.known(after)?);
+        let changes = self.changes_between(&before, &after);
+        let removers = self.removers(&before, &changes)?;
         let (old, new) = (self.elements_at(&before)?, self.elements_at(&after)?);
         let mut compared: Vec<Compared> = Vec::new();
         for element in merged(&old, &new) {
@@ -65,18 +65,32 @@ impl Page {
         Ok(compared)
     }
 
-    /// Who deleted which elements in these changes, and in which.
-    pub(super) fn removers(&self, changes: &[Change]) -> Removers {
+    /// The changes that are in the later version and not in the earlier one.
+    fn changes_between(&mut self, before: &[ChangeHash], after: &[ChangeHash]) -> Vec<Change> {
+        let automerge = &mut self.document.automerge;
+        let later = automerge.get_changes_meta(after);
+        let later: HashSet<ChangeHash> = later.into_iter().map(|change| change.hash).collect();
+        let mut changes = automerge.get_changes(before);
+        changes.retain(|change| !later.contains(&change.hash()));
+        changes
+    }
+
+    /// Who deleted which elements of the text that was, or is, in these changes, and in which.
+    pub(super) fn removers(&self, before: &[ChangeHash], changes: &[Change]) -> Result<Removers, Error> {
+        let texts = [self.text_of(before)?, self.text.clone()];
         let mut removers = Removers::new();
-        let Some(ObjId::Id(number, creator, _)) = &self.text else {
-            return removers;
-        };
         for change in changes {
             for operation in change.decode().operations {
+                let ObjectId::Id(object) = &operation.obj else {
+                    continue;
+                };
+                let is_text = |text: &ObjId| {
+                    matches!(text, ObjId::Id(number, actor, _)
+                        if (object.counter(), object.actor()) == (*number, actor))
+                };
                 if operation.action == OpType::Delete
-                    && let (ObjectId::Id(object), Key::Seq(ElementId::Id(element))) =
-                        (&operation.obj, &operation.key)
-                    && (object.counter(), object.actor()) == (*number, creator)
+                    && let Key::Seq(ElementId::Id(element)) = &operation.key
+                    && texts.iter().flatten().any(is_text)
                 {
                     let by = (change.actor_id().to_bytes().to_vec(), change.hash().into());
                     let id = (element.counter(), element.actor().clone());
@@ -84,7 +98,7 @@ impl Page {
                 }
             }
         }
-        removers
+        Ok(removers)
     }
 }
 

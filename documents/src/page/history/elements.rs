@@ -73,17 +73,17 @@ impl Page {
             return Ok(Vec::new());
         };
         let automerge = &self.document.automerge;
-        self.together(automerge.list_range(text, ..), automerge.spans(text)?)
+        self.together(text, automerge.list_range(text, ..), automerge.spans(text)?)
     }
 
     /// The elements of the text as it was.
     pub(super) fn elements_at(&self, heads: &[ChangeHash]) -> Result<Vec<Element>, Error> {
         let automerge = &self.document.automerge;
-        match &self.text {
-            Some(text) if !heads.is_empty() && automerge.length_at(text, heads) > 0 => self.together(
-                automerge.list_range_at(text, .., heads),
-                automerge.spans_at(text, heads)?,
-            ),
+        match self.text_of(heads)? {
+            Some(text) if automerge.length_at(&text, heads) > 0 => {
+                let items = automerge.list_range_at(&text, .., heads);
+                self.together(&text, items, automerge.spans_at(&text, heads)?)
+            }
             _ => Ok(Vec::new()),
         }
     }
@@ -91,6 +91,7 @@ impl Page {
     /// The elements say who made them, the spans what they look like; both go through the text in the same order.
     fn together<'a>(
         &self,
+        of: &ObjId,
         items: impl Iterator<Item = ListRangeItem<'a>>,
         spans: impl Iterator<Item = Span>,
     ) -> Result<Vec<Element>, Error> {
@@ -101,7 +102,7 @@ impl Page {
             let ObjId::Id(number, actor, _) = item.id() else {
                 return Err(Error::Form("text"));
             };
-            if self.is_mark(number, &actor) {
+            if self.document.history.is_mark(of, number, &actor) {
                 continue;
             }
             let length = match &item.value {
@@ -139,11 +140,6 @@ impl Page {
             });
         }
         Ok(elements)
-    }
-
-    fn is_mark(&self, number: u64, actor: &ActorId) -> bool {
-        let text = self.text.as_ref();
-        text.is_some_and(|text| self.document.history.is_mark(text, number, actor))
     }
 }
 

@@ -67,15 +67,24 @@ impl Page {
         let mut sessions: Vec<Session> = Vec::new();
         let mut heads: BTreeSet<Hash> = BTreeSet::new();
         let mut done: Vec<(&[u8], u64)> = Vec::new();
+        let mut paces: HashMap<&[u8], Pace> = HashMap::new();
         for change in in_order(&changes) {
+            let number = sessions.len();
+            // Clocks may be years apart: who goes on is told by their own, who comes to it by the session's.
+            let pace = paces.get(change.actor.as_slice());
             let goes_on = sessions.last().is_some_and(|session| {
-                change.time.abs_diff(session.to) <= PAUSE.unsigned_abs()
-                    && change.time.saturating_sub(session.from) <= LONGEST
+                let own = pace.filter(|pace| is_soon_after(pace.last, change.time));
+                match own {
+                    Some(pace) if pace.session == number => change.time.saturating_sub(pace.first) <= LONGEST,
+                    Some(_) => true,
+                    None => {
+                        is_soon_after(session.to, change.time)
+                            && change.time.saturating_sub(session.from) <= LONGEST
+                    }
+                }
             });
             if !goes_on {
-                if let Some(session) = sessions.last_mut() {
-                    session.shares = shares(done.drain(..));
-                }
+                end(&mut sessions, &heads, &mut done);
                 sessions.push(Session {
                     from: change.time,
                     to: change.time,
@@ -84,6 +93,16 @@ impl Page {
                     shares: Vec::new(),
                 });
             }
+            let number = sessions.len();
+            let pace = paces.entry(&change.actor).or_insert(Pace {
+                session: number,
+                first: change.time,
+                last: change.time,
+            });
+            if pace.session != number {
+                (pace.session, pace.first) = (number, change.time);
+            }
+            pace.last = change.time;
             for needed in &change.needs {
                 heads.remove(&Hash::from(*needed));
             }
@@ -92,13 +111,29 @@ impl Page {
             if let Some(session) = sessions.last_mut() {
                 session.from = session.from.min(change.time);
                 session.to = session.to.max(change.time);
-                session.version = heads.iter().copied().collect();
             }
         }
-        if let Some(session) = sessions.last_mut() {
-            session.shares = shares(done.drain(..));
-        }
+        end(&mut sessions, &heads, &mut done);
         Ok(sessions)
+    }
+}
+
+/// How somebody has worked, by their own clock.
+struct Pace {
+    /// The number of the session in which they wrote last, and when they wrote there first.
+    session: usize,
+    first: i64,
+    last: i64,
+}
+
+fn is_soon_after(before: i64, time: i64) -> bool {
+    time.abs_diff(before) <= PAUSE.unsigned_abs()
+}
+
+fn end(sessions: &mut [Session], heads: &BTreeSet<Hash>, done: &mut Vec<(&[u8], u64)>) {
+    if let Some(session) = sessions.last_mut() {
+        session.version = heads.iter().copied().collect();
+        session.shares = shares(done.drain(..));
     }
 }
 
