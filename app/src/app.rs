@@ -93,8 +93,11 @@ fn watch_the_network(link: Link) {
 /// Hands over what was typed when the tab may go away, and warns while it is not stored.
 fn lose_nothing_at_the_end(link: Link, sessions: Sessions) {
     link.on_hand_over(move || sessions.flush());
-    let on_hide = move |_: Event| sessions.flush();
-    window_event_listener_untyped("visibilitychange", on_hide);
+    let on_turn = move |_: Event| {
+        sessions.turn(!document().hidden());
+        sessions.flush();
+    };
+    window_event_listener_untyped("visibilitychange", on_turn);
     window_event_listener_untyped("pagehide", move |_| {
         sessions.flush();
         link.notify(&ToWorker::Closing);

@@ -487,6 +487,31 @@ fn versions_have_names_whoever_gives_them_apart() {
     assert!(here.name_version(&named(3, &"x".repeat(201))).is_err());
 }
 
+/// As after a fork: what gave the name is not sent any more, and the version has other changes now.
+#[test]
+fn names_come_along_where_a_page_is_made_again() {
+    let mut here = page("river");
+    let before = here.clone();
+    let mut made_again = copy(&mut here, BORIS);
+    edit(&mut here, &[typed(0, 5, " bank")], MORNING + 60);
+    let version = heads(&here);
+    let named = NamedVersion {
+        id: [1; 16],
+        name: "As handed in".to_owned(),
+        version,
+        by: None,
+        at: MORNING,
+    };
+    here.name_version(&named).unwrap();
+    here.commit(MORNING + 61).unwrap();
+    edit(&mut made_again, &[typed(0, 5, " bank")], MORNING + 60);
+    made_again.carry_names(&before, &here).unwrap();
+    made_again.commit(MORNING + 62).unwrap();
+    let carried = made_again.named_versions();
+    assert_eq!(carried[0].name, "As handed in");
+    assert!(made_again.knows(&carried[0].version));
+}
+
 /// A random edit before it is fitted to a page: numbers are taken modulo what is there.
 #[derive(Clone, Debug)]
 enum Wish {

@@ -226,6 +226,7 @@ impl Draft {
                 page.set_title(&title)?;
             }
             page.carry_comments(&before.comments(), &self.page.comments())?;
+            page.carry_names(&before, &self.page)?;
             self.unanswered.clear();
         }
         self.page = page;

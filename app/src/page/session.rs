@@ -108,8 +108,20 @@ impl Sessions {
     pub(crate) fn flush(self) {
         let open: Vec<Rc<Session>> = self.0.with_value(|open| open.values().cloned().collect());
         for session in open {
-            session.note_seen();
             session.flush();
+        }
+    }
+
+    /// The tab came to the front, or went from it: what comes meanwhile nobody sees.
+    pub(crate) fn turn(self, is_in_front: bool) {
+        let open: Vec<Rc<Session>> = self.0.with_value(|open| open.values().cloned().collect());
+        for session in open {
+            if is_in_front {
+                session.seen.replace(seen::read(&session.place.1));
+                session.look_for_unseen();
+            } else {
+                session.note_seen();
+            }
         }
     }
 }

@@ -83,7 +83,9 @@ impl Session {
         match undoing {
             Some(Ok(undoing)) if !undoing.edits.is_empty() => {
                 let is_made = self.make(undoing.edits.clone());
-                if let Some(Err(error)) = self.with_draft(|draft| draft.page_mut().note_undone(&undoing)) {
+                if is_made
+                    && let Some(Err(error)) = self.with_draft(|draft| draft.page_mut().note_undone(&undoing))
+                {
                     report(&error);
                 }
                 self.edited();

@@ -93,13 +93,23 @@ pub(super) fn HistoryDialog(
     });
     let compared = Memo::new(move |_| {
         let (before, version) = (before.get()?, version.get()?);
-        open.get_value().compare(&before, &version.heads)
+        // What is compared with a later version came before that.
+        let is_later = versions.with(|versions| {
+            let place = versions.iter().position(|other| other.heads == before);
+            place.is_some_and(|place| place < chosen.get())
+        });
+        if is_later {
+            open.get_value().compare(&version.heads, &before)
+        } else {
+            open.get_value().compare(&before, &version.heads)
+        }
     });
     let look_again = move || {
         past.set(open.get_value().past().map(Rc::new));
         chosen.set(0);
         against.set(None);
     };
+    let is_present = Memo::new(move |_| chosen.get() == 0);
     let restore = move |_| {
         let Some(version) = version.get_untracked() else {
             return;
@@ -112,7 +122,6 @@ pub(super) fn HistoryDialog(
             say().version_not_restored()
         }));
     };
-    let is_present = Memo::new(move |_| chosen.get() == 0);
     let list = move || {
         let authors = authors.get();
         let versions = versions.get();
@@ -205,7 +214,7 @@ pub(super) fn HistoryDialog(
                             <button
                                 type="button"
                                 class="button"
-                                disabled=move || is_present.get()
+                                aria-disabled=move || is_present.get().to_string()
                                 on:click=restore
                             >
                                 {say().restore_version()}

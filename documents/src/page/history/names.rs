@@ -73,6 +73,25 @@ impl Page {
         Ok(())
     }
 
+    /// Gives names that another copy of this page has, and had not `before`. A version whose changes are made again here is what
+    /// the page is now. The caller commits.
+    ///
+    /// # Errors
+    /// As [`Page::name_version`].
+    pub fn carry_names(&mut self, before: &Page, after: &Page) -> Result<(), Error> {
+        let known = before.named_versions();
+        for mut named in after.named_versions() {
+            if known.contains(&named) {
+                continue;
+            }
+            if !self.knows(&named.version) {
+                named.version = self.document.newest();
+            }
+            self.name_version(&named)?;
+        }
+        Ok(())
+    }
+
     /// The versions that have a name. What has another form, or names changes that are not here, is passed over.
     pub fn named_versions(&self) -> Vec<NamedVersion> {
         let automerge = &self.document.automerge;

@@ -13,10 +13,18 @@ use leptos::prelude::WithUntracked as _;
 /// Somebody who wrote on a page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Author {
+    who: Who,
     pub(super) name: String,
     /// An index into the palette, 0 to 11.
     pub(super) colour: u8,
     pub(super) me: bool,
+}
+
+/// Names may be alike.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Who {
+    Member(MemberId),
+    Actor(Vec<u8>),
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,6 +42,7 @@ impl Authors {
             };
             for former in &view.former_members {
                 let author = Author {
+                    who: Who::Member(former.id),
                     name: shown_name(&former.name),
                     colour: former.id.0[0] % 12,
                     me: false,
@@ -42,6 +51,7 @@ impl Authors {
             }
             for member in &view.members {
                 let author = Author {
+                    who: Who::Member(member.id),
                     name: shown_name(&member.name),
                     colour: member.colour,
                     me: member.me,
@@ -60,6 +70,7 @@ impl Authors {
     pub(super) fn of_actor(&self, actor: &[u8]) -> Author {
         let member = self.actors.get(actor).and_then(|member| self.members.get(member));
         member.cloned().unwrap_or_else(|| Author {
+            who: Who::Actor(actor.to_vec()),
             name: say().somebody().to_owned(),
             colour: actor.first().copied().unwrap_or_default() % 12,
             me: false,
@@ -78,7 +89,7 @@ impl Authors {
         people
     }
 
-    /// Those who wrote in the document, and the actors of each, in the order of these.
+    /// Those who wrote in the document, and the actors of each, in the order of these. Names that are alike are numbered.
     pub(super) fn with_actors(&self, actors: &[Vec<u8>]) -> Vec<(Author, Vec<Vec<u8>>)> {
         let mut people: Vec<(Author, Vec<Vec<u8>>)> = Vec::new();
         for actor in actors {
@@ -86,6 +97,16 @@ impl Authors {
             match people.iter_mut().find(|(known, _)| *known == person) {
                 Some((_, of_them)) => of_them.push(actor.clone()),
                 None => people.push((person, vec![actor.clone()])),
+            }
+        }
+        let names: Vec<String> = people.iter().map(|(person, _)| person.name.clone()).collect();
+        for (index, (person, _)) in people.iter_mut().enumerate() {
+            let earlier = names[..index]
+                .iter()
+                .filter(|name| **name == names[index])
+                .count();
+            if earlier > 0 {
+                person.name = format!("{} ({})", person.name, earlier + 1);
             }
         }
         people

@@ -1,5 +1,6 @@
 //! What others changed since this person was last here.
 
+use documents::change::Hash;
 use leptos::prelude::*;
 use replica::command::{Answer, Command};
 
@@ -16,7 +17,8 @@ pub(in super::super) fn UnseenNotice(open: Open, place: Place, showing: Showing)
     let (classroom, document) = place;
     let unseen = RwSignal::from(open.with_value(|session| session.unseen.clone()));
     let authors = RwSignal::new(None::<Authors>);
-    let dismissed = RwSignal::new(false);
+    // What somebody was told of once they are not told of again.
+    let dismissed = RwSignal::new(None::<Vec<Hash>>);
     Effect::new(move || {
         // Who it was is asked again whenever more has come.
         if unseen.with(|unseen| unseen.as_ref().is_some_and(|unseen| !unseen.actors.is_empty())) {
@@ -34,11 +36,22 @@ pub(in super::super) fn UnseenNotice(open: Open, place: Place, showing: Showing)
             .into_iter()
             .filter(|author| !author.me);
         let names: Vec<String> = others.map(|author| author.name).collect();
-        (!names.is_empty() && !dismissed.get()).then(|| names.join(", "))
+        let is_news = dismissed
+            .get()
+            .is_none_or(|dismissed| dismissed != unseen.version);
+        (!names.is_empty() && is_news).then(|| names.join(", "))
     });
+    let seen = move || unseen.with_untracked(|unseen| Some(unseen.as_ref()?.version.clone()));
+    // The button that was pressed goes: who uses keys goes on in the text.
+    let dismiss = move |_| {
+        dismissed.set(seen());
+        open.get_value().focus();
+    };
     let show = move |_| {
-        dismissed.set(true);
-        showing.set(unseen.with_untracked(|unseen| Some(Some(unseen.as_ref()?.version.clone()))));
+        let version = seen();
+        open.get_value().focus();
+        showing.set(Some(version.clone()));
+        dismissed.set(version);
     };
     move || {
         names.get().map(|names| {
@@ -48,7 +61,7 @@ pub(in super::super) fn UnseenNotice(open: Open, place: Place, showing: Showing)
                     <button type="button" class="button button-quiet" on:click=show>
                         {say().show_changes()}
                     </button>
-                    <button type="button" class="button button-quiet" on:click=move |_| dismissed.set(true)>
+                    <button type="button" class="button button-quiet" on:click=dismiss>
                         {say().dismiss()}
                     </button>
                 </p>
