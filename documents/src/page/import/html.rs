@@ -132,16 +132,16 @@ impl HtmlReader {
         while self.open.len() > depth {
             let Some(element) = self.open.pop() else { return };
             for does in element.does.into_iter().rev() {
-                self.end(does);
+                self.end(&does);
             }
         }
     }
 
     /// White space as browsers show it: any of it is one space, and none where a line begins or ends.
     fn collapsed(&mut self, text: &str) {
-        let mut words = text.split([' ', '\t', '\n', '\r', '\u{c}']).peekable();
+        let words = text.split([' ', '\t', '\n', '\r', '\u{c}']);
         let mut first = true;
-        while let Some(word) = words.next() {
+        for word in words {
             if !first {
                 let at_start = self.builder.is_empty() || self.builder.ends_with(&[' ', '\n']);
                 if !at_start {
@@ -224,11 +224,13 @@ impl HtmlReader {
                     self.builder.say("checked", Value::Boolean(checked == "true"));
                 }
             }
-            "input" if attribute("type").is_some_and(|kind| kind.eq_ignore_ascii_case("checkbox")) => {
-                if self.builder.is_empty() && self.within("li") {
-                    let checked = attribute("checked").is_some();
-                    self.builder.say("checked", Value::Boolean(checked));
-                }
+            "input"
+                if attribute("type").is_some_and(|kind| kind.eq_ignore_ascii_case("checkbox"))
+                    && self.builder.is_empty()
+                    && self.within("li") =>
+            {
+                let checked = attribute("checked").is_some();
+                self.builder.say("checked", Value::Boolean(checked));
             }
             "blockquote" => self.enter(Container::Quote, does),
             "aside" => self.enter(Container::Callout, does),
@@ -252,11 +254,8 @@ impl HtmlReader {
                 self.end_line();
                 self.builder.whole("divider", BTreeMap::new(), "");
             }
-            "img" | "picture" | "video" | "audio" | "canvas" | "svg" => {
-                if name != "picture" {
-                    self.builder.left_out.images += 1;
-                }
-            }
+            // A picture has its image within it.
+            "img" | "video" | "audio" | "canvas" | "svg" => self.builder.left_out.images += 1,
             "math" => {
                 self.formula = Some(Formula::new(attribute));
                 does.push(Does::Formula);
@@ -345,7 +344,7 @@ impl HtmlReader {
         }
     }
 
-    fn end(&mut self, does: Does) {
+    fn end(&mut self, does: &Does) {
         match does {
             Does::Skip => self.skipped -= 1,
             Does::Mark => self.builder.unset_mark(),
@@ -356,7 +355,7 @@ impl HtmlReader {
                 self.builder.leave();
             }
             Does::Columns(more) => {
-                for _ in 0..more {
+                for _ in 0..*more {
                     self.builder.enter_cell();
                     self.builder.leave();
                 }

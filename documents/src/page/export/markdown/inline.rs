@@ -33,7 +33,7 @@ impl Class {
 }
 
 pub(super) fn write(block: &Block, place: Place) -> String {
-    let pieces = without_marked_space(pieces(block));
+    let pieces = without_marked_space(&pieces(block));
     let has_formula = pieces.iter().any(|piece| piece.kind == Kind::Formula);
     let mut writer = Writer {
         out: String::new(),
@@ -62,10 +62,10 @@ pub(super) fn write(block: &Block, place: Place) -> String {
 }
 
 /// Bold and italic spaces look like others, but no sign can stand beside them.
-fn without_marked_space(pieces: Vec<Piece>) -> Vec<Piece> {
+fn without_marked_space(pieces: &[Piece]) -> Vec<Piece> {
     let mut split: Vec<Piece> = Vec::new();
     for mark in [Mark::Strong, Mark::Em] {
-        let source = if split.is_empty() { &pieces } else { &split };
+        let source = if split.is_empty() { pieces } else { &split };
         let mut next: Vec<Piece> = Vec::new();
         let is_marked = |piece: Option<&Piece>| piece.is_some_and(|piece| piece.marks.contains(&mark));
         for (at, piece) in source.iter().enumerate() {
@@ -259,13 +259,12 @@ impl Writer {
     ) -> bool {
         let is_letter = |letter: Option<char>| letter.is_some_and(char::is_alphanumeric);
         match letter {
-            '\\' | '`' | '*' | '[' | ']' | '<' | '~' | '$' => true,
+            '\\' | '`' | '*' | '[' | ']' | '<' | '~' | '$' | '|' => true,
             // Within a word it is nothing but itself.
             '_' => !(is_letter(before) && is_letter(after)),
             '&' => after.is_none_or(|after| after.is_ascii_alphanumeric() || after == '#'),
             // Before a link it would make an image of it.
             '!' => after.is_none(),
-            '|' => true,
             '#' => line_start || self.place == Place::Heading,
             '-' | '+' | '>' | '=' | ':' => line_start,
             '.' | ')' => {
@@ -371,7 +370,7 @@ pub(super) fn write_code(code: &str, place: Place) -> String {
     let fence = "`".repeat(longest + 1);
     let padded = code.starts_with('`')
         || code.ends_with('`')
-        || code.starts_with(' ') && code.ends_with(' ') && code.trim_matches(' ') != "";
+        || code.starts_with(' ') && code.ends_with(' ') && !code.trim_matches(' ').is_empty();
     let pad = if padded { " " } else { "" };
     format!("{fence}{pad}{code}{pad}{fence}")
 }

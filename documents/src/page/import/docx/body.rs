@@ -103,7 +103,7 @@ impl Body<'_> {
             "body" => self.is_document = true,
             // What was deleted, what is there twice for older programs, and what belongs to a version before this one.
             "del" | "moveFrom" | "Fallback" | "instrText" | "pPrChange" | "rPrChange" | "sectPr" => {
-                self.skipped = Some(0)
+                self.skipped = Some(0);
             }
             "drawing" | "pict" | "object" => {
                 self.builder.left_out.images += 1;
@@ -192,10 +192,8 @@ impl Body<'_> {
         match name {
             "t" => self.is_text = false,
             "r" => self.run = None,
-            "hyperlink" => {
-                if self.hyperlinks.pop() == Some(true) {
-                    self.builder.unset_mark();
-                }
+            "hyperlink" if self.hyperlinks.pop() == Some(true) => {
+                self.builder.unset_mark();
             }
             "p" => {
                 let paragraph = self.paragraph.take().unwrap_or_default();
@@ -274,7 +272,7 @@ impl Body<'_> {
         match (meaning, numbered) {
             // Headings have numbers as lists have.
             (Meaning::Heading(level), _) => self.heading(level),
-            (Meaning::Title, _) if self.builder.title.is_none() && self.builder.len() == 0 => {
+            (Meaning::Title, _) if self.builder.title.is_none() && self.builder.is_empty() => {
                 if let Some(paragraph) = &mut self.paragraph {
                     paragraph.is_title = true;
                 }
