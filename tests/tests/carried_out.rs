@@ -84,12 +84,12 @@ async fn a_page_goes_out_and_comes_back_in_each_format() -> Result<()> {
     let markdown = export(amina, folder.path(), "Markdown", "md").await?;
     let html = export(amina, folder.path(), "HTML", "html").await?;
     let automerge = export(amina, folder.path(), "Automerge", "automerge").await?;
-    let text = fs::read_to_string(&markdown).map_err(unread)?;
+    let text = fs::read_to_string(&markdown).map_err(|error| unread(&error))?;
     assert!(
         text.contains("**Long** and *wide* & \\<deep>") && text.contains("- Tana\n- Athi\n"),
         "{text}"
     );
-    let text = fs::read_to_string(&html).map_err(unread)?;
+    let text = fs::read_to_string(&html).map_err(|error| unread(&error))?;
     assert!(
         text.contains("<strong>Long</strong>") && text.contains("&lt;deep&gt;"),
         "{text}"
@@ -138,7 +138,7 @@ async fn a_file_that_can_t_be_read_says_so_and_changes_nothing() -> Result<()> {
         ("picture.png", b"\x89PNG", "can’t read files of this kind"),
     ] {
         let file = folder.path().join(name);
-        fs::write(&file, bytes).map_err(unread)?;
+        fs::write(&file, bytes).map_err(|error| unread(&error))?;
         choose_file(amina, &file).await?;
         amina.wait_for_alert(sentence).await?;
         for (width, height) in [(360, 740), (1440, 900)] {
@@ -170,7 +170,7 @@ async fn who_only_reads_exports_and_does_not_import() -> Result<()> {
     let folder = Profile::new()?;
     guest.download_to(folder.path()).await?;
     let file = export(&guest, folder.path(), "Markdown", "md").await?;
-    let text = fs::read_to_string(file).map_err(unread)?;
+    let text = fs::read_to_string(file).map_err(|error| unread(&error))?;
     assert!(text.ends_with("\nTo be read\n"), "{text}");
     guest.find("button", "Document").await?.click().await?;
     assert_eq!(guest.names("menuitem").await?, ["Export", "Verify history"]);
@@ -178,6 +178,6 @@ async fn who_only_reads_exports_and_does_not_import() -> Result<()> {
     pair.part().await
 }
 
-fn unread(error: io::Error) -> tests::Error {
+fn unread(error: &io::Error) -> tests::Error {
     panic!("{error}")
 }

@@ -296,7 +296,7 @@ fn go(list: &HtmlElement, step: Step) {
         (Step::Next, Some(at)) => (at + 1) % count,
         (Step::Previous, Some(at)) => (at + count - 1) % count,
     };
-    if let Some(Err(error)) = items.get(next).map(|item| item.focus()) {
+    if let Some(Err(error)) = items.get(next).map(HtmlElement::focus) {
         leptos::logging::warn!("a menu item was not focused: {error:?}");
     }
 }
