@@ -90,7 +90,7 @@ function offered(menu: BlockMenu, state: EditorState, from: number, before?: Ope
   const typed = state.doc.textBetween(from, $head.pos);
   const query = typed.slice(1);
   if (!typed.startsWith("/") || query.length > longestQuery || query.includes("\n") || /^\s/u.test(query)) return null;
-  if (before?.query === query) return before;
+  if (before?.query === query) return before.from === from ? before : { ...before, from };
   const fits = (item: BlockMenuItem) => query === "" || hasWordFrom(item.name, query);
   const items = menu.items.filter((item) => fits(item) && applies(state, from, item));
   return items.length === 0 && /\s$/u.test(query) ? null : { from, query, items, at: 0 };

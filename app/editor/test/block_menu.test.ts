@@ -157,6 +157,17 @@ test("it closes with the caret elsewhere, and stays while others write before it
   desk.dispatch(desk.state.tr.setSelection(TextSelection.create(desk.state.doc, positionOf(desk.state.doc, { block: 1, offset: 0 }))));
   assert.deepEqual(desk.offered, []);
 
+  // What is taken away is what was typed, wherever it is by then.
+  const chosen = new Desk(block("words ")).type("/list");
+  const remote: Edit[][] = [
+    [{ op: "text", block: 0, offset: 0, delete: 0, insert: [{ text: "Many ", marks: {} }] }],
+    [{ op: "text", block: 0, offset: 1, delete: 3, insert: [] }],
+    [{ op: "blocks", from: 0, count: 0, blocks: [block("above")] }],
+  ];
+  for (const edits of remote) chosen.dispatch(remoteTransaction(chosen.state, edits));
+  assert(chosen.press("Enter"));
+  assert.deepEqual(chosen.shown, ["paragraph: above", "unordered-list-item: M words "]);
+
   const slash = new Desk(block("words ")).type("/tab");
   slash.dispatch(remoteTransaction(slash.state, [{ op: "text", block: 0, offset: 6, delete: 1, insert: [] }]));
   assert.deepEqual(slash.offered, []);
