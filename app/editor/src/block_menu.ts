@@ -13,9 +13,15 @@ const longestQuery = 30;
 /** Where the slash stands, and what is offered: nothing while no name fits. `at` is the index of the one that Enter chooses. */
 type Open = { from: number; query: string; items: BlockMenuItem[]; at: number };
 
-type Meta = { from: number } | { at: number } | "close";
+type Meta = { from: number } | { at: number } | "again" | "close";
 
 const key = new PluginKey<Open | null>("block-menu");
+
+/** What opens it. An input method may make the wide one of the key. */
+const slashes = ["/", "／"];
+
+/** Longer than it takes until a composition counts as ended. */
+const settlingMilliseconds = 80;
 
 const listId = "block-menu";
 
@@ -31,12 +37,17 @@ export function blockMenu(menu: BlockMenu): Plugin<Open | null> {
       apply(tr, before, _, state) {
         const meta = tr.getMeta(key) as Meta | undefined;
         if (meta === "close") return null;
+        if (meta === "again") return before && offered(menu, state, before.from);
         if (meta !== undefined && "from" in meta) return offered(menu, state, meta.from);
         if (before === null) return null;
         if (meta !== undefined) return { ...before, at: (meta.at + before.items.length) % before.items.length };
         if (!tr.docChanged && !tr.selectionSet) return before;
         const { pos, deleted } = tr.mapping.mapResult(before.from, 1);
-        return deleted ? null : offered(menu, state, pos, before);
+        if (deleted) return null;
+        const now = offered(menu, state, pos, before);
+        // What is being composed is not yet what is meant. That is looked at when it is.
+        const fits = now !== null && now.items.length > 0;
+        return fits || !isComposed(tr) ? now : { ...before, from: pos };
       },
     },
     props: {
@@ -46,14 +57,14 @@ export function blockMenu(menu: BlockMenu): Plugin<Open | null> {
           ? {}
           : { "aria-haspopup": "listbox", "aria-autocomplete": "list", "aria-controls": listId, "aria-activedescendant": optionId(open.at) };
       },
-      handleTextInput(view, from, to, text) {
-        if (text !== "/" || view.composing || !opensAt(view.state, from)) return false;
-        view.dispatch(view.state.tr.insertText(text, from, to).setMeta(key, { from } satisfies Meta).scrollIntoView());
+      handleTextInput(view, from, _, text, typed) {
+        if (!slashes.includes(text) || !opensAt(view.state, from)) return false;
+        view.dispatch(typed().setMeta(key, { from } satisfies Meta).scrollIntoView());
         return true;
       },
       handleKeyDown(view, { key: pressed, shiftKey, ctrlKey, altKey, metaKey, isComposing }) {
         const open = shownIn(view.state);
-        if (open === null || shiftKey || ctrlKey || altKey || metaKey || isComposing || view.composing) return false;
+        if (open === null || shiftKey || ctrlKey || altKey || metaKey || isComposing) return false;
         if (pressed === "ArrowDown") tell(view, { at: open.at + 1 });
         else if (pressed === "ArrowUp") tell(view, { at: open.at - 1 });
         else if (pressed === "Enter" || pressed === "Tab") choose(view, open.at);
@@ -63,11 +74,18 @@ export function blockMenu(menu: BlockMenu): Plugin<Open | null> {
       },
       handleDOMEvents: {
         blur: (view) => void (key.getState(view.state) && tell(view, "close")),
-        compositionstart: (view) => void (key.getState(view.state) && tell(view, "close")),
+        compositionend: (view) => void setTimeout(() => {
+          if (!view.isDestroyed && !view.composing && key.getState(view.state)) tell(view, "again");
+        }, settlingMilliseconds),
       },
     },
     view: (view) => new List(view, menu.label),
   });
+}
+
+/** Whether an input method is at work on what it changes. */
+function isComposed(tr: Transaction): boolean {
+  return tr.getMeta("composition") !== undefined;
 }
 
 function tell(view: EditorView, meta: Meta): void {
@@ -89,7 +107,7 @@ function offered(menu: BlockMenu, state: EditorState, from: number, before?: Ope
   if (!empty || !$head.parent.isTextblock || $head.pos <= from || from < $head.start()) return null;
   const typed = state.doc.textBetween(from, $head.pos);
   const query = typed.slice(1);
-  if (!typed.startsWith("/") || query.length > longestQuery || query.includes("\n") || /^\s/u.test(query)) return null;
+  if (!slashes.includes(typed.charAt(0)) || query.length > longestQuery || query.includes("\n") || /^\s/u.test(query)) return null;
   if (before?.query === query) return before.from === from ? before : { ...before, from };
   const fits = (item: BlockMenuItem) => query === "" || hasWordFrom(item.name, query);
   const items = menu.items.filter((item) => fits(item) && applies(state, from, item));

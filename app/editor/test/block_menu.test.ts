@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { mock, test } from "node:test";
 import { history, undo } from "prosemirror-history";
 import { EditorState, TextSelection, type Transaction } from "prosemirror-state";
 import type { EditorView } from "prosemirror-view";
@@ -28,9 +28,10 @@ const items = [
 /** A page whose first block ends with the caret. */
 class Desk {
   readonly menu = blockMenu({ label: "Insert", items });
-  readonly view = { composing: false, dispatch: (tr: Transaction) => this.dispatch(tr), get state() { return desk().state; } };
+  readonly view = { composing: false, isDestroyed: false, dispatch: (tr: Transaction) => this.dispatch(tr), get state() { return desk().state; } };
   edits: Edit[] = [];
   state: EditorState;
+  private composed: { from: number; to: number } | null = null;
 
   constructor(...blocks: Block[]) {
     desk = () => this;
@@ -41,15 +42,40 @@ class Desk {
   type(text: string): this {
     for (const letter of text) {
       const { from, to } = this.state.selection;
-      const taken = this.menu.props.handleTextInput?.call(this.menu, this.view as unknown as EditorView, from, to, letter, () => this.state.tr);
-      if (taken !== true) this.dispatch(this.state.tr.insertText(letter));
+      this.input(letter, from, to, () => this.state.tr.insertText(letter, from, to));
     }
     return this;
   }
 
+  /** An input method shows a text in place of the one before. */
+  compose(text: string): this {
+    this.view.composing = true;
+    const { from, to } = this.composed ?? this.state.selection;
+    this.composed = { from, to: from + text.length };
+    // As ProseMirror reads it: what differs.
+    const same = [...text].findIndex((letter, index) => from + index >= to || this.state.doc.textBetween(from + index, from + index + 1) !== letter);
+    const [start, rest] = same < 0 ? [from + text.length, ""] : [from + same, text.slice(same)];
+    this.input(rest, start, to, () => this.state.tr.insertText(rest, start, to).setMeta("composition", 1));
+    return this;
+  }
+
+  /** It is done. */
+  commit(): this {
+    this.view.composing = false;
+    this.composed = null;
+    this.menu.props.handleDOMEvents?.compositionend?.call(this.menu, this.view as unknown as EditorView, {} as CompositionEvent);
+    mock.timers.tick(1000);
+    return this;
+  }
+
+  private input(text: string, from: number, to: number, typed: () => Transaction): void {
+    const taken = this.menu.props.handleTextInput?.call(this.menu, this.view as unknown as EditorView, from, to, text, typed);
+    if (taken !== true) this.dispatch(typed());
+  }
+
   /** Whether the menu takes the key. */
-  press(key: string): boolean {
-    return this.menu.props.handleKeyDown?.call(this.menu, this.view as unknown as EditorView, { key } as KeyboardEvent) === true;
+  press(key: string, isComposing = false): boolean {
+    return this.menu.props.handleKeyDown?.call(this.menu, this.view as unknown as EditorView, { key, isComposing } as KeyboardEvent) === true;
   }
 
   dispatch = (tr: Transaction) => {
@@ -86,9 +112,7 @@ test("a slash opens it at the beginning and behind a space, and nowhere else", (
   assert.deepEqual(new Desk(block("", "math-block")).type("/").offered, []);
   const inFormula = { shape: shape("paragraph"), runs: [{ text: "a ", marks: { math: true } }] };
   assert.deepEqual(new Desk(inFormula).type("/").offered, []);
-  const composing = new Desk(block(""));
-  composing.view.composing = true;
-  assert.deepEqual(composing.type("/").offered, []);
+  assert.equal(new Desk(block("")).type("／").offered.length, items.length);
 });
 
 test("what is typed chooses among the names, in any language", () => {
@@ -177,4 +201,28 @@ test("a sentence with a slash stays one", () => {
   const desk = new Desk(block("")).type("he /she /x y");
   assert.deepEqual(desk.offered, []);
   assert(!desk.press("Enter"));
+});
+
+test("where each word is composed it stays open, and chooses among the names by what came of it", () => {
+  mock.timers.enable({ apis: ["setTimeout"] });
+  const phone = new Desk(block("")).type("/").compose("h").compose("he").compose("head");
+  assert.deepEqual(phone.offered, ["[Heading 1]", "Heading 2"]);
+  assert(!phone.press("Enter", true), "the key is the input method's");
+  assert(phone.commit().press("Enter"));
+  assert.deepEqual(phone.shown, ["heading: "]);
+
+  // What is being composed may be anything.
+  const letters = new Desk(block("")).compose("／").commit().compose("b").compose("biao ").compose("عن");
+  assert.deepEqual(letters.commit().offered, ["[عنوان]"]);
+  assert(letters.press("Enter"));
+  assert.deepEqual(letters.shown, ["blockquote: "]);
+
+  const all = new Desk(block("")).compose("／").compose("／h");
+  assert.deepEqual(all.commit().offered, ["[Heading 1]", "Heading 2"]);
+  const none = new Desk(block("")).type("/").compose("x").compose("xy");
+  assert.equal(none.offered.length, items.length);
+  assert.deepEqual(none.commit().offered, []);
+  const converted = new Desk(block("")).compose("／").compose("÷");
+  assert.deepEqual(converted.offered, []);
+  mock.timers.reset();
 });
