@@ -30,6 +30,18 @@ impl Browser {
             .await?)
     }
 
+    /// Presses a key together with Control on a keyboard on which this key has another letter than `code` says.
+    ///
+    /// # Errors
+    /// If the browser refuses.
+    pub async fn control_on_layout(&self, code: &str, letter: &str) -> Result<()> {
+        for kind in ["rawKeyDown", "keyUp"] {
+            let event = json!({ "type": kind, "modifiers": 2, "code": code, "key": letter });
+            self.command("Input.dispatchKeyEvent", event).await?;
+        }
+        Ok(())
+    }
+
     /// Types at the end of the page.
     ///
     /// # Errors

@@ -144,7 +144,9 @@ async fn every_script_is_found_however_it_is_written() -> Result<()> {
         .enter("Cafe\u{301} am Fluss, كِتَابٌ عن النيل, किताबें, 长江流域, ΠΟΤΑΜΟΣ, 👩‍🏫 und $")
         .await?;
     jonas.wait_for_page("👩‍🏫 und").await?;
-    jonas.press("Find").await?;
+    // On a keyboard whose keys have the letters of another script, too.
+    jonas.go_to_end().await?;
+    jonas.control_on_layout("KeyF", "а").await?;
     jonas.find("textbox", "Find").await?;
     for (query, told) in [
         ("café", "1 of 1"),
@@ -314,6 +316,51 @@ async fn the_menu_of_a_slash_puts_in_blocks_by_name() -> Result<()> {
         );
         amina.keys(Key::Escape + "").await?;
     }
+    pair.part().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_menu_of_a_slash_serves_those_who_compose_each_word() -> Result<()> {
+    let pair = Pair::meet().await?;
+    let (amina, jonas) = (&pair.amina, &pair.jonas);
+    let wait_for_offer = async |expected: serde_json::Value| {
+        wait_until("this is offered", async || Ok(offered(amina).await? == expected)).await
+    };
+    amina.write("/").await?;
+    amina.find("listbox", "Insert").await?;
+    for part in ["h", "he", "head"] {
+        amina.compose(part).await?;
+    }
+    wait_for_offer(serde_json::json!(["Heading 1", "Heading 2", "Heading 3"])).await?;
+    amina.commit_composition("heading").await?;
+    amina.keys(Key::Down + Key::Enter).await?;
+    amina.compose("the").await?;
+    amina.commit_composition("The Tana").await?;
+    jonas.wait_for_page("<h2>The Tana</h2>").await?;
+
+    // What was being composed goes when something is chosen by a finger.
+    amina.keys(Key::Enter + "/").await?;
+    amina.compose("quo").await?;
+    wait_for_offer(serde_json::json!(["Quote"])).await?;
+    amina.find("option", "Quote").await?.click().await?;
+    amina.keys("a river").await?;
+    jonas
+        .wait_for_page("<blockquote><p>a river</p></blockquote>")
+        .await?;
+
+    // The wide slash is one, and what stands for other letters meanwhile closes nothing.
+    amina.keys(Key::Enter + Key::Enter).await?;
+    amina.compose("／").await?;
+    amina.commit_composition("／").await?;
+    amina.find("listbox", "Insert").await?;
+    amina.compose("ひょう ").await?;
+    assert!(amina.look_for("listbox", "Insert").await?.is_some());
+    amina.commit_composition("表").await?;
+    wait_until("nothing has that name", async || {
+        Ok(amina.look_for("listbox", "Insert").await?.is_none())
+    })
+    .await?;
+    same_page(&[amina, jonas]).await?;
     pair.part().await
 }
 

@@ -42,7 +42,7 @@ impl Reading {
         } else {
             event.ctrl_key()
         };
-        let finds = held && !event.shift_key() && !event.alt_key() && event.key().eq_ignore_ascii_case("f");
+        let finds = held && !event.shift_key() && !event.alt_key() && is_f(event);
         let asked = document().query_selector("dialog[open]").ok().flatten();
         let ready = open.with_value(|session| session.is_shown());
         if finds && asked.is_none() && ready {
@@ -58,6 +58,12 @@ impl Reading {
             begin_in(&field);
         }
     }
+}
+
+/// The letter F, or its key where keys have the letters of another script.
+fn is_f(event: &KeyboardEvent) -> bool {
+    let letter = event.key();
+    letter.eq_ignore_ascii_case("f") || (!letter.is_ascii() && event.code() == "KeyF")
 }
 
 /// Where the key of commands is not Control.
