@@ -22,6 +22,13 @@ extern "C" {
     #[wasm_bindgen(method, js_name = resolvedOptions)]
     fn resolved_options(this: &DateTimeFormat) -> Object;
 
+    #[wasm_bindgen(js_namespace = Intl)]
+    type NumberFormat;
+    #[wasm_bindgen(constructor, js_namespace = Intl, catch)]
+    fn new(locales: &JsValue) -> Result<NumberFormat, JsValue>;
+    #[wasm_bindgen(method)]
+    fn format(this: &NumberFormat, number: u32) -> String;
+
     #[wasm_bindgen(js_namespace = Intl, js_name = supportedValuesOf, catch)]
     fn supported_values_of(key: &str) -> Result<Array, JsValue>;
 
@@ -121,6 +128,12 @@ pub(crate) fn time_in_zone(language: &str, zone: &str, milliseconds: f64) -> Opt
         .ok()
 }
 
+/// A number, in the digits and groups of a language.
+pub(crate) fn number(language: &str, number: u32) -> String {
+    let format = NumberFormat::new(&language.into());
+    format.map_or_else(|_| number.to_string(), |format| format.format(number))
+}
+
 /// A day, as written in `language`; `seconds` are since 1970.
 pub(crate) fn date(language: &str, seconds: u64) -> String {
     // Exact for as long as there are dates.
@@ -185,6 +198,14 @@ mod tests {
     fn the_own_zone_is_always_offered() {
         assert!(own_time_zone().is_some());
         assert!(time_zones("Mars/Olympus").contains(&"Mars/Olympus".to_owned()));
+    }
+
+    #[wasm_bindgen_test]
+    fn numbers_have_the_groups_and_digits_of_the_language() {
+        assert_eq!(number("en", 1_234_567), "1,234,567");
+        assert_eq!(number("en-IN", 1_234_567), "12,34,567");
+        assert_eq!(number("ar-EG", 1_234), "١٬٢٣٤");
+        assert_eq!(number("no language", 1_234), "1234");
     }
 
     #[wasm_bindgen_test]

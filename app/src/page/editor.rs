@@ -203,11 +203,11 @@ pub(crate) enum EditorCommand {
 
 impl Editor {
     /// Puts an editor into `host`. `label` is its accessible name, `done` that of the box of an item of a check list; `menu` opens
-    /// where a slash is typed.
+    /// where a slash is typed; without it a slash is a slash.
     pub(crate) fn mount<L: Listener + 'static>(
         host: &HtmlElement,
         (label, done): (&str, &str),
-        menu: &BlockMenu,
+        menu: Option<&BlockMenu>,
         blocks: &[Block],
         editable: bool,
         listener: &Rc<L>,
@@ -222,7 +222,9 @@ impl Editor {
         let options = Object::new();
         Reflect::set(&options, &"label".into(), &label.into())?;
         Reflect::set(&options, &"done".into(), &done.into())?;
-        Reflect::set(&options, &"menu".into(), &to_js(menu)?)?;
+        if let Some(menu) = menu {
+            Reflect::set(&options, &"menu".into(), &to_js(menu)?)?;
+        }
         Reflect::set(&options, &"blocks".into(), &to_js(blocks)?)?;
         Reflect::set(&options, &"editable".into(), &editable.into())?;
         for (name, closure) in ["onEdits", "onSelection", "onState", "onComposition", "onFound"]

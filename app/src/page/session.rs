@@ -177,7 +177,7 @@ impl Session {
             return Ok(());
         };
         let names = (say().page(), say().item_done());
-        let editor = Editor::mount(host, names, &block_menu(), &blocks, editable, self)?;
+        let editor = Editor::mount(host, names, Some(&block_menu()), &blocks, editable, self)?;
         self.editor.replace(Some(Rc::new(editor)));
         self.show_cursors();
         self.dress_threads();

@@ -9,7 +9,6 @@ use leptos::prelude::*;
 
 use super::authors::Authors;
 use crate::messages::say;
-use crate::page::block_menu::block_menu;
 use crate::page::editor::{ChangeKind, Editor, Formatting, Found, Listener, Selection};
 use crate::page::versions::shown;
 
@@ -41,7 +40,7 @@ pub(super) fn ShownVersion(
             })
         });
         let names = (say().version_text(), say().item_done());
-        let mounted = Editor::mount(&host, names, &block_menu(), &blocks, false, &Rc::new(Still));
+        let mounted = Editor::mount(&host, names, None, &blocks, false, &Rc::new(Still));
         let drawn = mounted.and_then(|mounted| {
             mounted.set_changes(&changes)?;
             Ok(mounted)

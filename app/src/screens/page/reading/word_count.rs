@@ -4,6 +4,7 @@ use leptos::prelude::*;
 
 use super::super::Open;
 use crate::components::dialog::Dialog;
+use crate::intl;
 use crate::messages::say;
 use crate::page::editor::Count;
 
@@ -21,8 +22,9 @@ pub(super) fn WordCount(open: Open, counting: RwSignal<bool>) -> impl IntoView {
             count.characters_without_spaces
         }),
     ];
-    let cell = move |count: Option<Count>, read: fn(Count) -> u32| {
-        count.map(|count| view! { <td>{read(count).to_string()}</td> })
+    let language = intl::variety_of(say().tag());
+    let cell = |count: Option<Count>, read: fn(Count) -> u32| {
+        count.map(|count| view! { <td>{intl::number(&language, read(count))}</td> })
     };
     let rows = rows.map(|(name, read)| {
         view! {
