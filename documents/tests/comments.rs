@@ -208,6 +208,53 @@ fn a_reply_that_was_not_seen_opens_a_thread_again() {
     assert_eq!(page.threads()[0].resolved_by, Some(ANA));
 }
 
+/// As many messages as were seen are not the ones that were seen.
+#[test]
+fn a_reply_that_was_not_seen_opens_a_thread_from_which_another_is_taken() {
+    let (mut page, mut other) = two("one two three");
+    page.add_comment([7; 16], (at(0, 4), at(0, 7)), &message(1, ANA, "first"))
+        .unwrap();
+    page.reply(&[7; 16], &message(2, ANA, "second")).unwrap();
+    exchange(&mut page, &mut other);
+    page.resolve(&[7; 16], ANA).unwrap();
+    page.delete_message(&[7; 16], &[2; 16], &ANA).unwrap();
+    assert_eq!(page.threads()[0].resolved_by, Some(ANA));
+    other.reply(&[7; 16], &message(3, BEN, "wait")).unwrap();
+    exchange(&mut page, &mut other);
+    assert_eq!(said(&page.threads()[0]), ["first", "wait"]);
+    assert_eq!(page.threads()[0].resolved_by, None);
+}
+
+/// Two who carry a thread into a page at once make two of it.
+#[test]
+fn a_message_that_stands_twice_is_changed_and_deleted_in_both_places() {
+    let (page, _) = two("one two three");
+    let mut source = page.clone();
+    source
+        .add_comment([7; 16], (at(0, 4), at(0, 7)), &message(1, ANA, "first"))
+        .unwrap();
+    source.reply(&[7; 16], &message(2, BEN, "second")).unwrap();
+    source.reply(&[7; 16], &message(3, ANA, "third")).unwrap();
+    let (before, after) = (page.comments(), source.comments());
+    let saved = page.clone().save().unwrap();
+    let mut one = Page::load(&saved, [3; 16]).unwrap();
+    let mut other = Page::load(&saved, [4; 16]).unwrap();
+    one.carry_comments(&before, &after).unwrap();
+    other.carry_comments(&before, &after).unwrap();
+    exchange(&mut one, &mut other);
+    assert_eq!(said(&one.threads()[0]), ["first", "second", "third"]);
+
+    one.edit_message(&[7; 16], &[3; 16], &ANA, ("third!", 9)).unwrap();
+    one.delete_message(&[7; 16], &[1; 16], &ANA).unwrap();
+    assert_eq!(said(&one.threads()[0]), ["second", "third!"]);
+    other.delete_message(&[7; 16], &[2; 16], &BEN).unwrap();
+    exchange(&mut one, &mut other);
+    assert_eq!(said(&one.threads()[0]), ["third!"]);
+    one.delete_message(&[7; 16], &[3; 16], &ANA).unwrap();
+    exchange(&mut one, &mut other);
+    assert!(one.threads().is_empty());
+}
+
 #[test]
 fn only_own_messages_are_changed_or_deleted() {
     let (mut page, mut other) = two("one two three");

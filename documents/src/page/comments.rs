@@ -34,6 +34,7 @@ const PREFIX: &str = "comment:";
 const QUOTE: &str = "quote";
 const MESSAGES: &str = "messages";
 const RESOLVED: &str = "resolved";
+const SEEN: &str = "seen";
 
 /// Messages about a stretch of the text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -156,11 +157,11 @@ struct Written {
     resolved: Option<Resolved>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Resolved {
     by: MemberKey,
-    /// How many messages there were.
-    messages: i64,
+    /// The messages that there were.
+    seen: BTreeSet<MessageId>,
 }
 
 impl Written {
@@ -169,9 +170,11 @@ impl Written {
     }
 
     fn resolved_by(&self) -> Option<MemberKey> {
-        let resolved = self.resolved?;
-        let count = i64::try_from(self.messages.len()).unwrap_or(i64::MAX);
-        (count <= resolved.messages).then_some(resolved.by)
+        let resolved = self.resolved.as_ref()?;
+        let mut messages = self.messages.iter();
+        messages
+            .all(|message| resolved.seen.contains(&message.id))
+            .then_some(resolved.by)
     }
 }
 
@@ -308,8 +311,8 @@ impl Page {
     /// [`Error::Absent`]
     pub fn resolve(&mut self, thread: &ThreadId, by: MemberKey) -> Result<(), Error> {
         let found = self.thread(thread)?;
-        let messages = i64::try_from(found.messages.len()).unwrap_or(i64::MAX);
-        self.write_resolved(&found, Some(Resolved { by, messages }))
+        let seen = found.messages.iter().map(|message| message.id).collect();
+        self.write_resolved(&found, Some(&Resolved { by, seen }))
     }
 
     /// Opens a thread again. The caller commits.
@@ -333,8 +336,12 @@ impl Page {
         (text, at): (&str, i64),
     ) -> Result<(), Error> {
         checked(text)?;
-        let found = self.own_message(thread, message, author)?;
-        self.write_text(&found.message, (text, Some(at)))
+        self.check_own(thread, message, author)?;
+        let places = self.places_of(thread, (message, author)).into_iter();
+        for place in places {
+            self.write_text(&place.message, (text, Some(at)))?;
+        }
+        Ok(())
     }
 
     /// Takes away a message of `author`; the last one of a thread takes that away. The caller commits.
@@ -347,8 +354,8 @@ impl Page {
         message: &MessageId,
         author: &MemberKey,
     ) -> Result<(), Error> {
-        let PlaceOf { list, index, .. } = self.own_message(thread, message, author)?;
-        Ok(self.document.automerge.delete(&list, index)?)
+        self.check_own(thread, message, author)?;
+        self.remove_message(thread, (message, author))
     }
 
     /// What is said in comments.
@@ -387,20 +394,21 @@ impl Page {
                     }
                 } else if let Some(was) = was.and_then(|was| was.find(&message.id))
                     && was.text != message.text
-                    && let Some(place) = self.place_of(id, &message.id)
                 {
-                    self.write_text(&place.message, (&message.text, message.edited))?;
+                    for place in self.places_of(id, (&message.id, &message.author)) {
+                        self.write_text(&place.message, (&message.text, message.edited))?;
+                    }
                 }
             }
             for message in was.map(|was| was.messages.as_slice()).unwrap_or_default() {
                 if after.find(&message.id).is_none() {
-                    self.remove_message(id, &message.id)?;
+                    self.remove_message(id, (&message.id, &message.author))?;
                 }
             }
-            if was.and_then(|was| was.resolved) != after.resolved
+            if was.and_then(|was| was.resolved.as_ref()) != after.resolved.as_ref()
                 && let Some(here) = read(&self.document, id)
             {
-                self.write_resolved(&here, after.resolved)?;
+                self.write_resolved(&here, after.resolved.as_ref())?;
             }
         }
         Ok(())
@@ -419,16 +427,21 @@ impl Page {
         thread.ok_or(Error::Absent)
     }
 
-    fn own_message(&self, thread: &ThreadId, id: &MessageId, author: &MemberKey) -> Result<PlaceOf, Error> {
+    fn check_own(&self, thread: &ThreadId, id: &MessageId, author: &MemberKey) -> Result<(), Error> {
         let found = self.thread(thread)?;
         let message = found.find(id).filter(|message| message.author == *author);
-        message.ok_or(Error::Absent)?;
-        self.place_of(thread, id).ok_or(Error::Absent)
+        message.map(drop).ok_or(Error::Absent)
     }
 
-    fn place_of(&self, thread: &ThreadId, id: &MessageId) -> Option<PlaceOf> {
-        let mut places = places_of(&self.document, thread).into_iter();
-        places.find(|place| entry::id(&self.document.automerge, &place.message, "id") == Some(*id))
+    /// Everywhere that a message stands. What another wrote under its id is not it.
+    fn places_of(&self, thread: &ThreadId, (id, author): (&MessageId, &MemberKey)) -> Vec<PlaceOf> {
+        let automerge = &self.document.automerge;
+        let is_it = |place: &PlaceOf| {
+            entry::id(automerge, &place.message, "id") == Some(*id)
+                && entry::id(automerge, &place.message, "author") == Some(*author)
+        };
+        let places = places_of(&self.document, thread).into_iter();
+        places.filter(is_it).collect()
     }
 
     fn write_message(&mut self, thread: &ObjId, message: &NewMessage) -> Result<ObjId, Error> {
@@ -455,20 +468,22 @@ impl Page {
         Ok(())
     }
 
-    fn remove_message(&mut self, thread: &ThreadId, id: &MessageId) -> Result<(), Error> {
-        if let Some(PlaceOf { list, index, .. }) = self.place_of(thread, id) {
+    fn remove_message(&mut self, thread: &ThreadId, message: (&MessageId, &MemberKey)) -> Result<(), Error> {
+        // From the last one on, so that the places of the others stay.
+        for PlaceOf { list, index, .. } in self.places_of(thread, message).into_iter().rev() {
             self.document.automerge.delete(&list, index)?;
         }
         Ok(())
     }
 
-    fn write_resolved(&mut self, thread: &Written, resolved: Option<Resolved>) -> Result<(), Error> {
+    fn write_resolved(&mut self, thread: &Written, resolved: Option<&Resolved>) -> Result<(), Error> {
         let document = &mut self.document.automerge;
         match resolved {
-            Some(Resolved { by, messages }) => {
+            Some(Resolved { by, seen }) => {
                 let map = document.put_object(&thread.object, RESOLVED, ObjType::Map)?;
-                document.put(&map, "by", hex(&by))?;
-                document.put(&map, "messages", messages)?;
+                let seen: Vec<String> = seen.iter().map(|id| hex(id)).collect();
+                document.put(&map, "by", hex(by))?;
+                document.put(&map, SEEN, seen.join(" "))?;
             }
             None if thread.resolved.is_some() => document.delete(&thread.object, RESOLVED)?,
             None => {}
@@ -506,7 +521,10 @@ fn read(document: &Document, id: &ThreadId) -> Option<Written> {
     let resolved = entry::map(automerge, &object, RESOLVED).and_then(|resolved| {
         Some(Resolved {
             by: entry::id(automerge, &resolved, "by")?,
-            messages: entry::integer(automerge, &resolved, "messages")?,
+            seen: entry::string(automerge, &resolved, SEEN)?
+                .split(' ')
+                .filter_map(unhex)
+                .collect(),
         })
     });
     Some(Written {
