@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 
 use documents::change::inspect;
 use documents::page::comments::{
-    LONGEST_MESSAGE, MOST_MESSAGES, MessageId, NewMessage, Part, Stretch, Thread, ThreadId, mention,
-    mentions_of, parts,
+    LONGEST_MESSAGE, MOST_MESSAGES, MOST_THREADS, MessageId, NewMessage, Part, Stretch, Thread, ThreadId,
+    changes_to, mention, mentions_of, parts,
 };
 use documents::page::edit::{Block, Edit, Marks, Point, Run, Shape, Value, apply_to_blocks};
 use documents::page::{Page, Remote};
@@ -482,6 +482,83 @@ fn what_has_another_form_is_passed_over() {
     page.reply(&[13; 16], &message(3, ANA, "hello")).unwrap();
     page.resolve(&[13; 16], ANA).unwrap();
     assert_eq!(page.threads()[1].resolved_by, Some(ANA));
+}
+
+/// More than can be written, put there by a hostile program, is read as far as it could be written.
+#[test]
+fn no_more_is_read_than_can_be_written() {
+    use automerge::transaction::Transactable;
+    use automerge::{ActorId, AutoCommit, ObjType, ROOT};
+    let (page, _) = two("one two three");
+    let mut foreign = AutoCommit::load(&page.clone().save().unwrap())
+        .unwrap()
+        .with_actor(ActorId::from([9; 16]));
+    let hex = |number: usize| format!("{number:032x}");
+    let mut thread = |number: usize, messages: usize, text: &str| {
+        let thread = foreign
+            .put_object(ROOT, format!("comment:{}", hex(number)), ObjType::Map)
+            .unwrap();
+        let list = foreign.put_object(&thread, "messages", ObjType::List).unwrap();
+        for index in 0..messages {
+            let said = foreign.insert_object(&list, index, ObjType::Map).unwrap();
+            foreign.put(&said, "id", hex(index)).unwrap();
+            foreign.put(&said, "author", "02".repeat(32)).unwrap();
+            foreign.put(&said, "text", text).unwrap();
+        }
+    };
+    for number in (2..MOST_THREADS + 10).rev() {
+        thread(number, usize::from(number % 2 == 0 || number > 9), "x");
+    }
+    thread(1, MOST_MESSAGES + 3, "y");
+    thread(0, 1, &"é".repeat(LONGEST_MESSAGE + 1));
+    foreign.commit();
+    let page = Page::load(&foreign.save(), [3; 16]).unwrap();
+    let mut threads = page.threads();
+    threads.sort_by_key(|thread| thread.id);
+    assert_eq!(threads.len(), MOST_THREADS);
+    assert_eq!(said(&threads[0]), ["é".repeat(LONGEST_MESSAGE)]);
+    assert_eq!(threads[1].messages.len(), MOST_MESSAGES);
+    // Those without a message, 3 to 9, take no room.
+    let last = u128::from_be_bytes(threads[MOST_THREADS - 1].id);
+    assert_eq!(last, u128::try_from(MOST_THREADS + 3).unwrap());
+}
+
+#[test]
+fn only_what_is_said_counts_as_said() {
+    let (mut page, mut other) = two("one two three");
+    let count = |page: &mut Page, other: &mut Page| {
+        exchange(page, other);
+        assert_eq!(changes_to(page.document()), changes_to(other.document()));
+        let read = Page::load(&page.save().unwrap(), [77; 16]).unwrap();
+        assert_eq!(changes_to(page.document()), changes_to(read.document()));
+        changes_to(page.document())
+    };
+    assert_eq!(count(&mut page, &mut other), 0);
+    page.add_comment([7; 16], (at(0, 4), at(0, 7)), &message(1, ANA, "first"))
+        .unwrap();
+    assert_eq!(count(&mut page, &mut other), 1);
+    other.apply(&[typed(0, 5, 0, "x")]).unwrap();
+    other
+        .apply(&[Edit::Split {
+            block: 0,
+            offset: 6,
+            shape: Shape::paragraph(),
+        }])
+        .unwrap();
+    other.set_title("A title").unwrap();
+    assert_eq!(count(&mut page, &mut other), 1);
+    other.reply(&[7; 16], &message(2, BEN, "second")).unwrap();
+    assert_eq!(count(&mut page, &mut other), 2);
+    other
+        .edit_message(&[7; 16], &[2; 16], &BEN, ("second!", 9))
+        .unwrap();
+    assert_eq!(count(&mut page, &mut other), 3);
+    page.delete_message(&[7; 16], &[1; 16], &ANA).unwrap();
+    assert_eq!(count(&mut page, &mut other), 4);
+    page.resolve(&[7; 16], ANA).unwrap();
+    assert_eq!(count(&mut page, &mut other), 5);
+    page.reopen(&[7; 16]).unwrap();
+    assert_eq!(count(&mut page, &mut other), 6);
 }
 
 // Random edits and comments

@@ -244,6 +244,8 @@ pub(crate) struct Held {
     /// How many changes it took since it was last stored whole, and when the last one came.
     pub(crate) unsaved: u32,
     pub(crate) changed_at: u64,
+    /// How much was said in its comments when it was last looked up who is mentioned there.
+    pub(crate) mentions_at: Option<u64>,
 }
 
 /// The classroom's own document is read here; of the others only the title is.
@@ -258,6 +260,7 @@ impl Held {
             content,
             unsaved: 0,
             changed_at: 0,
+            mentions_at: None,
         })
     }
 }

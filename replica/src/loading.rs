@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use documents::change::Hash;
 use documents::document::Document;
+use documents::page::comments;
 use protocol::bounded::Bytes;
 use protocol::mischief::{Mischief, does};
 use protocol::rand_core::CryptoRng;
@@ -541,15 +542,20 @@ impl<R: CryptoRng> Replica<R> {
         let Some(classroom) = self.classrooms.get_mut(id) else {
             return Ok(());
         };
-        let Some(Copy::Here(held)) = classroom.documents.get(document) else {
+        let Some(Copy::Here(held)) = classroom.documents.get_mut(document) else {
             return Ok(());
         };
         let Content::Page(page) = &held.content else {
             return Ok(());
         };
         let title = documents::page::title_of(page);
-        if let Some(me) = me {
-            let mentions = documents::page::comments::mentions_of(page, &me.0);
+        // All comments are read for it: not whenever somebody types.
+        let said = comments::changes_to(page);
+        if let Some(me) = me
+            && held.mentions_at != Some(said)
+        {
+            let mentions = comments::mentions_of(page, &me.0);
+            held.mentions_at = Some(said);
             classroom.mentions.insert(*document, mentions);
         }
         if classroom.titles.get(document) != Some(&title) {

@@ -11,6 +11,7 @@ use automerge::{ActorId, AutoCommit, Change, ChangeHash, ExpandedChange, ObjId, 
 
 use super::graph::Graph;
 use crate::Error;
+use crate::page::comments;
 
 /// Which changes are in a document, how far each actor has written, and what each list and text was ever made of.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +21,9 @@ pub(crate) struct History {
     elements: Elements,
     /// Those elements where marks begin and end.
     marks: Elements,
+    /// What the threads of comments are made of, and how many changes there were to any of it.
+    said_in: HashSet<OpId>,
+    said: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -91,6 +95,20 @@ impl History {
         object_id(sequence).is_some_and(|sequence| self.marks.has(&sequence, actor, number))
     }
 
+    /// How many changes say something in comments.
+    pub(crate) fn said(&self) -> u64 {
+        self.said
+    }
+
+    /// Whether an operation is on a thread of comments, or on what is in one.
+    fn is_said(&self, operation: &Op) -> bool {
+        match (&operation.obj, &operation.key) {
+            (ObjectId::Root, Key::Map(key)) => comments::is_comment(key),
+            (ObjectId::Root, Key::Seq(_)) => false,
+            (ObjectId::Id(object), _) => self.said_in.contains(object),
+        }
+    }
+
     /// Notes a change that is in the document.
     pub(super) fn add(&mut self, change: &Change) {
         self.enter(change, &change.decode());
@@ -113,7 +131,14 @@ impl History {
                 hash: Some(change.hash()),
             };
         }
+        let mut says = false;
         for (operation, number) in expanded.operations.iter().zip(start..) {
+            if self.is_said(operation) {
+                says = true;
+                if matches!(operation.action, OpType::Make(_)) {
+                    self.said_in.insert(OpId::new(number, actor));
+                }
+            }
             if operation.insert {
                 self.elements.insert(&operation.obj, actor, number);
             }
@@ -121,6 +146,7 @@ impl History {
                 self.marks.insert(&operation.obj, actor, number);
             }
         }
+        self.said += u64::from(says);
     }
 }
 

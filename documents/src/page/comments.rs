@@ -14,16 +14,21 @@ use crate::classroom::{MemberKey, hex, unhex};
 use crate::document::Document;
 use crate::{Error, entry};
 
-/// The longest message that can be written, in characters. Each mention counts as [`MENTION`] of them.
+/// The longest message that can be written, in characters; of a longer one this much is read. Each mention counts as [`MENTION`] of them.
 pub const LONGEST_MESSAGE: usize = 4_000;
 /// How many characters a mention takes.
 pub const MENTION: usize = 65;
-/// The most threads that can be begun on a page.
+/// The most threads that can be begun on a page. Of more, those with the least ids are read.
 pub const MOST_THREADS: usize = 1_000;
-/// The most messages that can be written in a thread.
+/// The most messages that can be written in a thread. Of more, the first are read.
 pub const MOST_MESSAGES: usize = 500;
 /// How much of the text a thread keeps of what it is about, in characters.
 pub const LONGEST_QUOTE: usize = 200;
+
+/// The most threads that are looked at, with those from which all was taken away.
+const MOST_KEYS: usize = 10 * MOST_THREADS;
+/// The most places in a thread's lists that are looked at, with those that hold no message, or one again.
+const MOST_PLACES: usize = 10 * MOST_MESSAGES;
 
 /// Names a thread within a page; random.
 pub type ThreadId = [u8; 16];
@@ -115,6 +120,11 @@ pub fn parts(text: &str) -> Vec<Part<'_>> {
 /// How a member is mentioned in a text.
 pub fn mention(member: &MemberKey) -> String {
     format!("@{}", hex(member))
+}
+
+/// How many changes to a document say something in comments. While that stays, so does what [`mentions_of`] finds.
+pub fn changes_to(document: &Document) -> u64 {
+    document.history.said()
 }
 
 /// The messages in which a member is mentioned by others, in threads that are open; without reading the page's text.
@@ -255,9 +265,9 @@ impl Page {
         message: &NewMessage,
     ) -> Result<Vec<Edit>, Error> {
         checked(message.text)?;
-        let listed = read_all(&self.document);
-        let listed = listed.values().filter(|thread| !thread.messages.is_empty());
-        if listed.count() >= MOST_THREADS {
+        let written = read_all(&self.document);
+        let listed = written.values().filter(|thread| !thread.messages.is_empty());
+        if listed.count() >= MOST_THREADS || written.len() >= MOST_KEYS {
             return Err(Error::TooMuch);
         }
         let mut edits = Vec::new();
@@ -492,13 +502,18 @@ impl Page {
     }
 }
 
-/// Every thread, also those that have no messages any more.
+/// The threads, also those that have no messages any more. Who put more there than can be written makes nobody read it all.
 fn read_all(document: &Document) -> BTreeMap<ThreadId, Written> {
+    let keys = document.automerge.keys(ROOT);
+    let ids: BTreeSet<ThreadId> = keys.filter_map(|key| thread_of(&key)).collect();
     let mut threads = BTreeMap::new();
-    for key in document.automerge.keys(ROOT) {
-        if let Some(id) = thread_of(&key)
-            && let Some(thread) = read(document, &id)
-        {
+    let mut listed = 0;
+    for id in ids.into_iter().take(MOST_KEYS) {
+        if listed == MOST_THREADS {
+            break;
+        }
+        if let Some(thread) = read(document, &id) {
+            listed += usize::from(!thread.messages.is_empty());
             threads.insert(id, thread);
         }
     }
@@ -511,6 +526,9 @@ fn read(document: &Document, id: &ThreadId) -> Option<Written> {
     let mut read = BTreeSet::new();
     let mut messages = Vec::new();
     for place in places_of(document, id) {
+        if messages.len() == MOST_MESSAGES {
+            break;
+        }
         // One that was made again in two places at once is there twice.
         if let Some(message) = read_message(document, &place.message)
             && read.insert(message.id)
@@ -547,9 +565,11 @@ struct PlaceOf {
 fn places_of(document: &Document, thread: &ThreadId) -> Vec<PlaceOf> {
     let automerge = &document.automerge;
     let mut places = Vec::new();
+    let mut looked = 0;
     for (_, object) in automerge.get_all(ROOT, name_of(thread)).unwrap_or_default() {
         if let Some(list) = entry::list(automerge, &object, MESSAGES) {
-            for index in 0..automerge.length(&list) {
+            for index in 0..automerge.length(&list).min(MOST_PLACES - looked) {
+                looked += 1;
                 if let Some(message) = entry::map(automerge, &list, index) {
                     let list = list.clone();
                     places.push(PlaceOf { message, list, index });
@@ -567,7 +587,7 @@ fn read_message(document: &Document, message: &ObjId) -> Option<Message> {
         id: entry::id(automerge, message, "id")?,
         author: entry::id(automerge, message, "author")?,
         at: entry::integer(automerge, message, "at").unwrap_or_default(),
-        text: entry::string(automerge, message, "text")?,
+        text: cut_to(LONGEST_MESSAGE, &entry::string(automerge, message, "text")?),
         edited: entry::integer(automerge, message, "edited"),
         writer: match written {
             ObjId::Root => Vec::new(),
@@ -588,5 +608,9 @@ fn checked(text: &str) -> Result<(), Error> {
 }
 
 fn shortened(text: &str) -> String {
-    text.chars().take(LONGEST_QUOTE).collect()
+    cut_to(LONGEST_QUOTE, text)
+}
+
+fn cut_to(most: usize, text: &str) -> String {
+    text.chars().take(most).collect()
 }
