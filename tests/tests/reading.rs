@@ -432,6 +432,22 @@ async fn who_does_not_see_the_page_is_told_who_writes_in_it_and_where() -> Resul
     .await?;
     let apart = "return globalThis.meridianTold.slice(1).every(([time], index) => time - globalThis.meridianTold[index][0] > 5000)";
     assert_eq!(jonas.run(apart).await?, true);
+
+    // Each comment is told, in the same words if need be, and no mark in the text is taken for writing.
+    let commented = format!("{} commented", tests::AMINA.name);
+    for (word, count) in [("Tana", 1), ("ocean", 2)] {
+        amina.select(word).await?;
+        amina.press("Comment").await?;
+        let field = amina.find("textbox", "New comment").await?;
+        field.send_keys("Which one?").await?;
+        amina.press("Add comment").await?;
+        wait_until("the comment is told", async || {
+            let told = jonas.run(told).await?;
+            let told = told.as_array().into_iter().flatten();
+            Ok(told.filter(|told| **told == commented.as_str()).count() == count)
+        })
+        .await?;
+    }
     pair.part().await
 }
 

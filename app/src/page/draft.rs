@@ -193,6 +193,13 @@ impl Draft {
         !self.composing && !self.held_back.is_empty()
     }
 
+    /// The actors who made what is held back.
+    pub(crate) fn held_back_writers(&self) -> BTreeSet<Vec<u8>> {
+        let changes = self.held_back.iter();
+        let writers = changes.filter_map(|change| Some(change::inspect(change).ok()?.actor));
+        writers.collect()
+    }
+
     /// Takes in what was held back and says what it does. Commit before.
     pub(crate) fn take_held_back(&mut self) -> Result<Remote, Error> {
         self.page.apply_changes(&std::mem::take(&mut self.held_back))

@@ -1,12 +1,14 @@
 //! What an open page offers to those who read it: finding, counting, its outline, and its text to be read aloud.
 
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
 use documents::page::edit::{Block, Edit, Point, Value};
 use leptos::prelude::*;
-use replica::view::Presence;
+use protocol::MemberId;
 
 use super::editor::{Counts, Query};
 use super::session::{Session, report};
-use crate::components::avatar::shown_name;
 
 /// A heading of a page.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +26,15 @@ pub(crate) struct Passage {
     pub(crate) text: String,
     /// The language that the block says it is in, as a BCP 47 tag.
     pub(crate) language: Option<String>,
+}
+
+/// What was written in one go.
+#[derive(Debug, Clone)]
+pub(crate) struct Written {
+    /// A place that stays with the text.
+    place: String,
+    /// The actors who wrote.
+    by: BTreeSet<Vec<u8>>,
 }
 
 impl Session {
@@ -123,9 +134,13 @@ impl Session {
         self.with_draft(|draft| draft.page().cursor_at(block, 0).ok())?
     }
 
-    /// Others made these edits.
-    pub(super) fn note_others(&self, edits: &[Edit]) {
-        let block = edits.last().map(|edit| match edit {
+    /// Others, the actors `by`, made these edits.
+    pub(super) fn note_others(self: &Rc<Self>, edits: &[Edit], by: BTreeSet<Vec<u8>>) {
+        // What is commented on is told as a comment.
+        let is_comment =
+            |edit: &&Edit| matches!(edit, Edit::Mark { name, .. } if name.starts_with("comment:"));
+        let last = edits.iter().rfind(|edit| !is_comment(edit));
+        let block = last.map(|edit| match edit {
             Edit::Text { block, .. }
             | Edit::Mark { block, .. }
             | Edit::Split { block, .. }
@@ -134,23 +149,19 @@ impl Session {
             Edit::Join { block } => block.saturating_sub(1),
         });
         if let Some(place) = block.and_then(|block| self.hold_block(block)) {
-            self.written_by_others.set(Some(place));
+            self.ask_authors(by.iter());
+            self.written_by_others.set(Some(Written { place, by }));
         }
     }
 
-    /// The names of those who are where others wrote last.
-    pub(crate) fn last_writers(&self) -> Vec<String> {
-        let here = self.last_written_block();
-        let is_here = |person: &&Presence| {
-            let head = person.cursor.as_ref().map(|cursor| self.held_block(&cursor.head));
-            here.is_some() && head == Some(here)
-        };
-        let mut names: Vec<String> = self.people.with_untracked(|people| {
-            let people = people.iter().filter(is_here);
-            people.map(|person| shown_name(&person.name)).collect()
-        });
-        names.dedup();
-        names
+    /// Who wrote last, of the others, as far as that is known.
+    pub(crate) fn last_writers(&self) -> BTreeSet<MemberId> {
+        let written = self.written_by_others.get_untracked();
+        let actors = written.map(|written| written.by).unwrap_or_default();
+        self.comments.authors.with_untracked(|authors| {
+            let members = actors.iter().filter_map(|actor| authors.get(actor));
+            members.copied().collect()
+        })
     }
 
     /// The heading over where others wrote last; empty if there is none.
@@ -162,8 +173,8 @@ impl Session {
     }
 
     fn last_written_block(&self) -> Option<usize> {
-        let place = self.written_by_others.get_untracked()?;
-        self.held_block(&place)
+        let written = self.written_by_others.get_untracked()?;
+        self.held_block(&written.place)
     }
 
     /// Which block that is now.

@@ -20,6 +20,7 @@ use self::comments::Comments;
 use super::block_menu::block_menu;
 use super::draft::Draft;
 use super::editor::{Editor, EditorCommand, Formatting, Found, Listener, RemoteCursor, Selection};
+use super::reading::Written;
 use super::versions::Unseen;
 use super::{pace, pieces, seen};
 use crate::components::avatar::shown_name;
@@ -62,8 +63,8 @@ pub(crate) struct Session {
     pub(crate) found: ArcRwSignal<Option<Found>>,
     /// Told whenever the text becomes another one, by whomever.
     pub(crate) written: ArcTrigger,
-    /// Where others wrote last, as a place that stays with the text.
-    pub(crate) written_by_others: ArcRwSignal<Option<String>>,
+    /// What others wrote last.
+    pub(crate) written_by_others: ArcRwSignal<Option<Written>>,
 }
 
 /// How far a page has come.
@@ -327,6 +328,7 @@ impl Session {
         self.catch_up();
         self.flush_own();
         let begun = milliseconds();
+        let writers = self.with_draft(|draft| draft.held_back_writers());
         let taken = self.with_draft(Draft::take_held_back);
         match taken {
             Some(Ok(remote)) => {
@@ -338,7 +340,7 @@ impl Session {
                 }
                 self.show_phase();
                 self.written.notify();
-                self.note_others(&remote.edits);
+                self.note_others(&remote.edits, writers.unwrap_or_default());
                 match self.editor().map(|editor| editor.apply(&remote.edits)) {
                     Some(Err(error)) => {
                         leptos::logging::warn!("the editor could not follow: {error:?}");

@@ -162,7 +162,7 @@ fn OpenPage(place: Place) -> impl IntoView {
             </Show>
             {move || match (known_kind.get(), phase.get(), known.get()) {
                 (false, ..) => waiting(say().page_newer()),
-                (_, Phase::Ready, true) => view! { <Sheet open editable note late reading /> }.into_any(),
+                (_, Phase::Ready, true) => view! { <Sheet open editable note late reading comments /> }.into_any(),
                 (_, Phase::NotHere, _) => waiting(say().page_not_arrived()),
                 (_, Phase::Failed(problem), _) => waiting(&reasons::problem(problem)),
                 (_, Phase::Broken, _) => waiting(say().page_broken()),
@@ -233,6 +233,7 @@ fn Sheet(
     note: Memo<Option<String>>,
     late: Memo<Late>,
     reading: Reading,
+    comments: Comments,
 ) -> impl IntoView {
     let host = NodeRef::<Div>::new();
     let failed = RwSignal::new(false);
@@ -269,7 +270,7 @@ fn Sheet(
                 <p class="problem" role="alert">{say().editor_missing()}</p>
             </Show>
             <div class="editor-host" node_ref=host></div>
-            <Announcer open />
+            <Announcer open comments />
         </div>
     }
 }

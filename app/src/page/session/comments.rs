@@ -29,7 +29,7 @@ pub(crate) struct Comments {
     pub(crate) wanted: ArcRwSignal<Option<bool>>,
     /// Counts up when the thread that is active is to have the focus.
     pub(crate) visits: ArcRwSignal<u32>,
-    /// Which member each actor is that wrote a message, as far as that is known.
+    /// Which member each actor is that wrote something, as far as that is known.
     pub(crate) authors: ArcRwSignal<BTreeMap<Vec<u8>, MemberId>>,
     is_asking: Cell<bool>,
 }
@@ -204,7 +204,11 @@ impl Session {
         let said = self.with_draft(|draft| draft.page().comments());
         self.comments.said.replace(said.unwrap_or_default());
         self.place_threads();
-        self.ask_authors();
+        let writers = self.comments.threads.with_untracked(|threads| {
+            let messages = threads.iter().flat_map(|thread| &thread.messages);
+            messages.map(|message| message.writer.clone()).collect::<Vec<_>>()
+        });
+        self.ask_authors(writers.iter());
     }
 
     /// Where it stands may have changed.
@@ -249,17 +253,11 @@ impl Session {
         })
     }
 
-    /// The replica knows whose hand wrote what.
-    fn ask_authors(self: &Rc<Self>) {
-        let known = |writer: &Vec<u8>| {
-            self.comments
-                .authors
-                .with_untracked(|authors| authors.contains_key(writer))
-        };
-        let is_unknown = self.comments.threads.with_untracked(|threads| {
-            let mut messages = threads.iter().flat_map(|thread| &thread.messages);
-            messages.any(|message| !known(&message.writer))
-        });
+    /// The replica knows whose hand wrote what. It is asked if one of these is not known here.
+    pub(in crate::page) fn ask_authors<'a>(self: &Rc<Self>, mut writers: impl Iterator<Item = &'a Vec<u8>>) {
+        let authors = &self.comments.authors;
+        let is_unknown =
+            authors.with_untracked(|authors| writers.any(|writer| !authors.contains_key(writer)));
         if !is_unknown || self.comments.is_asking.replace(true) {
             return;
         }

@@ -1,22 +1,27 @@
-//! Tells who hears the page, and does not see it, that others write in it: who and where, now and then.
+//! Tells who hears the page, and does not see it, what others do in it: who writes and where, who comments, now and then.
 
 use std::time::Duration;
 
 use leptos::prelude::*;
 
 use super::Open;
+use super::comments::Comments;
 use crate::messages::say;
 
-/// Where somebody is comes a little after what they wrote.
+/// Who wrote may have to be asked for.
 const FIRST: Duration = Duration::from_millis(1_500);
 
 /// No more often than this.
 const EVERY: Duration = Duration::from_secs(6);
 
+/// For so long a sentence is gone that is to be heard again.
+const AGAIN: Duration = Duration::from_millis(200);
+
 /// What is told, and what there is to tell next time.
 #[derive(Clone, Copy)]
 struct Telling {
     open: Open,
+    comments: Comments,
     text: RwSignal<String>,
     /// Whether others wrote since it was told last.
     news: StoredValue<bool>,
@@ -25,6 +30,12 @@ struct Telling {
 }
 
 impl Telling {
+    fn tell_soon(self) {
+        if !self.waits.get_value() {
+            self.tell_in(FIRST);
+        }
+    }
+
     fn tell_in(self, time: Duration) {
         self.waits.set_value(true);
         set_timeout(move || self.tell(), time);
@@ -36,8 +47,14 @@ impl Telling {
             return;
         };
         self.news.set_value(false);
-        if news {
-            self.text.set(sentence(self.open));
+        let comments = self.comments;
+        let edits = news.then(|| edits(self.open, comments));
+        let commenters = comments.take_commenters();
+        let commented = (!commenters.is_empty()).then(|| say().somebody_commented(&commenters.join(", ")));
+        let is_comment = commented.is_some();
+        let told: Vec<String> = edits.into_iter().chain(commented).collect();
+        if !told.is_empty() {
+            self.put(told.join(". "), is_comment);
             self.tell_in(EVERY);
         } else {
             // The same sentence is news again after a pause.
@@ -45,13 +62,24 @@ impl Telling {
             self.waits.set_value(false);
         }
     }
+
+    /// Each comment is news, though the sentence be the same. That somebody still writes is none.
+    fn put(self, told: String, is_comment: bool) {
+        if is_comment && self.text.with_untracked(|shown| *shown == told) {
+            self.text.set(String::new());
+            set_timeout(move || drop(self.text.try_set(told)), AGAIN);
+        } else {
+            self.text.set(told);
+        }
+    }
 }
 
 #[component]
-pub(super) fn Announcer(open: Open) -> impl IntoView {
+pub(super) fn Announcer(open: Open, comments: Comments) -> impl IntoView {
     let by_others = RwSignal::from(open.with_value(|session| session.written_by_others.clone()));
     let telling = Telling {
         open,
+        comments,
         text: RwSignal::new(String::new()),
         news: StoredValue::new(false),
         waits: StoredValue::new(false),
@@ -60,9 +88,12 @@ pub(super) fn Announcer(open: Open) -> impl IntoView {
         by_others.track();
         if again.is_some() {
             telling.news.set_value(true);
-            if !telling.waits.get_value() {
-                telling.tell_in(FIRST);
-            }
+            telling.tell_soon();
+        }
+    });
+    Effect::new(move || {
+        if comments.has_commenters() {
+            telling.tell_soon();
         }
     });
     view! {
@@ -72,8 +103,12 @@ pub(super) fn Announcer(open: Open) -> impl IntoView {
     }
 }
 
-fn sentence(open: Open) -> String {
-    let (names, heading) = open.with_value(|session| (session.last_writers(), session.last_heading()));
+fn edits(open: Open, comments: Comments) -> String {
+    let (writers, heading) = open.with_value(|session| (session.last_writers(), session.last_heading()));
+    let writers = writers.into_iter();
+    let names: Vec<String> = writers
+        .map(|writer| untrack(|| comments.name_of(writer)))
+        .collect();
     match (names.is_empty(), heading.is_empty()) {
         (true, true) => say().others_edit().to_owned(),
         (true, false) => say().others_edit_under(&heading),

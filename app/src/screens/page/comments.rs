@@ -48,6 +48,8 @@ pub(super) struct Comments {
     /// The messages mentioning this person that they have seen on this device.
     seen: RwSignal<BTreeSet<MessageId>>,
     with_resolved: RwSignal<bool>,
+    /// Who said something that nobody was told yet who hears the page.
+    commenters: RwSignal<BTreeSet<MemberId>>,
 }
 
 impl Comments {
@@ -86,6 +88,7 @@ impl Comments {
             authors: RwSignal::from(session.comments.authors.clone()),
             seen: RwSignal::new(seen::seen_on(&place)),
             with_resolved: RwSignal::new(false),
+            commenters: RwSignal::new(BTreeSet::new()),
         });
         // Where there is room, a page on which something is being said begins with the panel.
         Effect::new(move || {
@@ -120,8 +123,19 @@ impl Comments {
         })
     }
 
+    pub(super) fn has_commenters(self) -> bool {
+        self.commenters.with(|commenters| !commenters.is_empty())
+    }
+
+    /// The names of those who said something since this was asked last.
+    pub(super) fn take_commenters(self) -> Vec<String> {
+        let commenters = self.commenters.try_update(std::mem::take).unwrap_or_default();
+        let names = commenters.into_iter();
+        names.map(|member| untrack(|| self.name_of(member))).collect()
+    }
+
     /// The name of a member, or of somebody who was one.
-    fn name_of(self, member: MemberId) -> String {
+    pub(super) fn name_of(self, member: MemberId) -> String {
         let name = self
             .link
             .classrooms
@@ -237,7 +251,6 @@ pub(super) fn CommentsButton(comments: Comments) -> impl IntoView {
         comments.wanted.set(Some(!shown));
     };
     // Whoever hears the screen is told what others say, wherever the focus is.
-    let told = RwSignal::new(String::new());
     Effect::new(move |before: Option<Option<BTreeSet<MessageId>>>| {
         if comments.phase.get() != Phase::Ready {
             return None;
@@ -250,19 +263,17 @@ pub(super) fn CommentsButton(comments: Comments) -> impl IntoView {
         // What is there when the page comes is not told.
         if let Some(before) = before.flatten() {
             let me = comments.me.get_untracked();
-            let mut others = all
+            let others = all
                 .iter()
                 .filter(|(id, author)| !before.contains(*id) && me != Some(**author));
-            if let Some((_, author)) = others.next() {
-                told.set(untrack(|| say().somebody_commented(&comments.name_of(*author))));
+            let others: Vec<MemberId> = others.map(|(_, author)| *author).collect();
+            if !others.is_empty() {
+                comments.commenters.update(|commenters| commenters.extend(others));
             }
         }
         Some(all.into_keys().collect())
     });
     view! {
-        <span class="off-screen" role="status">
-            {told}
-        </span>
         <button
             type="button"
             class="button button-quiet comments-button"
