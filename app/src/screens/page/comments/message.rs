@@ -24,54 +24,70 @@ pub(super) fn MessageItem(
             messages.find(|message| message.id == id.1).cloned()
         })
     });
+    // Each part by itself: what is made anew whenever the classroom is shown anew is no place to write, or to open a menu.
+    fn part<T: Send + Sync + PartialEq + Default + 'static>(
+        message: Memo<Option<Message>>,
+        read: impl Fn(&Message) -> T + Send + Sync + 'static,
+    ) -> Memo<T> {
+        Memo::new(move |_| message.with(|message| message.as_ref().map(&read).unwrap_or_default()))
+    }
+    let author = part(message, |message| Some(MemberId(message.author)));
+    let at = part(message, |message| message.at);
+    let text = part(message, |message| message.text.clone());
+    let is_edited = part(message, |message| message.edited.is_some());
+    let mentions_me = part(message, move |message| comments.mentions_me(message));
+    let name = Memo::new(move |_| {
+        let name = author.get().map(|author| comments.name_of(author));
+        name.unwrap_or_default()
+    });
+    let written_by = part(message, move |message| {
+        let writer = comments
+            .authors
+            .with(|authors| authors.get(&message.writer).copied());
+        let other = writer.filter(|writer| writer.0 != message.author);
+        other.map(|other| comments.name_of(other))
+    });
     let editing = RwSignal::new(false);
     let deleting = RwSignal::new(false);
     let is_own = Memo::new(move |_| {
-        let author = message.with(|message| message.as_ref().map(|message| MemberId(message.author)));
+        let author = author.get();
         comments.editable.get() && author.is_some() && author == comments.me.get()
     });
-    let show = move |message: Message| {
-        let author = MemberId(message.author);
-        let name = comments.name_of(author);
-        let by_other = comments.authors.with(|authors| {
-            let writer = authors.get(&message.writer).copied();
-            writer.filter(|writer| *writer != author)
-        });
-        let mentions_me = comments.mentions_me(&message);
-        let head = format!("message-{}", hex(&message.id));
-        let text = message.text.clone();
-        let said = move || {
-            if editing.get() {
-                let text = text.clone();
-                view! { <Editing comments id text editing /> }.into_any()
-            } else {
-                view! { <MessageText comments text=text.clone() /> }.into_any()
-            }
-        };
-        view! {
-            <div class="message-head">
-                <Avatar name=name.clone() colour=message.author[0] % 12 />
-                <span class="message-by" id=head.clone()>
-                    <bdi class="message-author">{name}</bdi>
-                    " "
-                    <time class="hint" datetime=intl::iso(message.at)>
-                        {intl::moment(&intl::variety_of(say().tag()), message.at)}
-                    </time>
-                </span>
-                {move || is_own.get().then(|| view! { <OwnMenu editing deleting described_by=head.clone() /> })}
-            </div>
-            {by_other
-                .map(|writer| {
-                    view! { <p class="hint message-by-other">{say().written_by(&comments.name_of(writer))}</p> }
-                })}
-            {said}
-            {message.edited.map(|_| view! { <p class="hint">{say().edited()}</p> })}
-            {mentions_me.then(|| view! { <p class="hint message-mention">{say().mentions_you()}</p> })}
+    let head = format!("message-{}", hex(&id.1));
+    let described_by = head.clone();
+    let avatar = move || {
+        let colour = author.get().map_or(0, |author| author.0[0] % 12);
+        view! { <Avatar name=name.get() colour /> }
+    };
+    let said = move || {
+        if editing.get() {
+            view! { <Editing comments id text=text.get_untracked() editing /> }.into_any()
+        } else {
+            view! { <MessageText comments text /> }.into_any()
         }
     };
     view! {
         <li class="message">
-            {move || message.get().map(show)}
+            <div class="message-head">
+                {avatar} <span class="message-by" id=head>
+                    <bdi class="message-author">{name}</bdi>
+                    " "
+                    <time class="hint" datetime=move || intl::iso(at.get())>
+                        {move || intl::moment(&intl::variety_of(say().tag()), at.get())}
+                    </time>
+                </span>
+                {move || {
+                    is_own.get().then(|| view! { <OwnMenu editing deleting described_by=described_by.clone() /> })
+                }}
+            </div>
+            {move || {
+                written_by
+                    .get()
+                    .map(|writer| view! { <p class="hint message-by-other">{say().written_by(&writer)}</p> })
+            }}
+            {said}
+            {move || is_edited.get().then(|| view! { <p class="hint">{say().edited()}</p> })}
+            {move || mentions_me.get().then(|| view! { <p class="hint message-mention">{say().mentions_you()}</p> })}
             {move || deleting.get().then(|| view! { <Deleting comments id deleting /> })}
         </li>
     }
@@ -79,8 +95,9 @@ pub(super) fn MessageItem(
 
 /// The names of who is mentioned are those that they have now.
 #[component]
-fn MessageText(comments: Comments, text: String) -> impl IntoView {
+fn MessageText(comments: Comments, text: Memo<String>) -> impl IntoView {
     let pieces = move || {
+        let text = text.get();
         let pieces = parts(&text).into_iter().map(|part| match part {
             Part::Text(text) => text.to_owned().into_any(),
             Part::Mention(member) => {
