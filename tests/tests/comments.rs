@@ -169,6 +169,78 @@ async fn two_talk_about_text_that_both_change() -> Result<()> {
     pair.part().await
 }
 
+/// What a field holds.
+async fn written_in(browser: &Browser, name: &str) -> Result<String> {
+    let script = format!(
+        "return document.querySelector('aside.comments textarea[aria-label=\"{name}\"]')?.value ?? '(none)'"
+    );
+    Ok(browser
+        .run(&script)
+        .await?
+        .as_str()
+        .unwrap_or_default()
+        .to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_being_written_stays_whatever_others_do() -> Result<()> {
+    let pair = Pair::meet().await?;
+    let (amina, jonas) = (&pair.amina, &pair.jonas);
+    amina.write("one two three").await?;
+    jonas.wait_for_page("three").await?;
+    comment(amina, "two", "A").await?;
+    let said = format!("two|{}: A", AMINA.name);
+    wait_for_threads(jonas, &[&said]).await?;
+
+    // A message is edited, and she goes on in the text, while the classroom is shown anew by what another does.
+    amina.choose_from_menu("More", "Edit").await?;
+    amina
+        .find("textbox", "Message")
+        .await?
+        .send_keys(" and B")
+        .await?;
+    amina.go_behind("three").await?;
+    wait_for_focus(amina, "Page").await?;
+    amina
+        .run("document.querySelector('aside.comments .message-field').dataset.before = 'yes'")
+        .await?;
+    jonas.press(&format!("Back to {CLASSROOM}")).await?;
+    jonas.open_page(TITLE).await?;
+    jonas.fill("Title", "Our river").await?;
+    amina.wait_for_text("textbox", "Title", "Our river").await?;
+    amina.keys(" four").await?;
+    jonas.wait_for_page("three four").await?;
+    assert_eq!(written_in(amina, "Message").await?, "A and B");
+    let same = "return document.querySelector('aside.comments .message-field').dataset.before ?? ''";
+    assert_eq!(amina.run(same).await?, "yes");
+
+    // The panel closes and opens; the other says that it is done with meanwhile.
+    jonas.find("textbox", "Reply").await?.send_keys("Not yet").await?;
+    jonas.press("Close comments").await?;
+    amina.press("Cancel").await?;
+    amina.press("Resolve").await?;
+    wait_for_threads(amina, &[]).await?;
+    jonas.press("Comments").await?;
+    jonas
+        .wait_for_words(&format!("Resolved by {}", AMINA.name))
+        .await?;
+    assert_eq!(written_in(jonas, "Reply").await?, "Not yet");
+    jonas.press("Send").await?;
+    let answered = format!("{said}|{}: Not yet", JONAS.name);
+    wait_for_threads(amina, &[&answered]).await?;
+
+    // And what is begun: it is there again with the panel.
+    jonas.select("one").await?;
+    jonas.press("Comment").await?;
+    jonas.find("textbox", "New comment").await?.send_keys("C").await?;
+    jonas.press("Close comments").await?;
+    jonas.press("Comments: 1 open").await?;
+    assert_eq!(written_in(jonas, "New comment").await?, "C");
+    jonas.press("Add comment").await?;
+    wait_for_threads(amina, &[&format!("one|{}: C", JONAS.name), &answered]).await?;
+    pair.part().await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_two_say_without_a_connection_meets() -> Result<()> {
     let pair = Pair::meet().await?;

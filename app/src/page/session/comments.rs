@@ -14,6 +14,7 @@ use replica::command::{Answer, Command};
 
 use super::{Session, milliseconds, report, report_error};
 use crate::page::editor::{Formatting, Selection, ShownThreads};
+use crate::page::mentions::Named;
 
 /// What is shown of comments.
 #[derive(Default)]
@@ -25,6 +26,8 @@ pub(crate) struct Comments {
     pub(crate) active: ArcRwSignal<Option<ThreadId>>,
     /// What a comment is being written about.
     pub(crate) begun: ArcRwSignal<Option<Begun>>,
+    /// What is written and not sent yet, whether its field is shown or not.
+    pub(crate) unsent: ArcRwSignal<BTreeMap<Field, Unsent>>,
     /// Whether the person wants the panel, if they said so.
     pub(crate) wanted: ArcRwSignal<Option<bool>>,
     /// Counts up when the thread that is active is to have the focus.
@@ -32,6 +35,31 @@ pub(crate) struct Comments {
     /// Which member each actor is that wrote something, as far as that is known.
     pub(crate) authors: ArcRwSignal<BTreeMap<Vec<u8>, MemberId>>,
     is_asking: Cell<bool>,
+}
+
+/// Where a message is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Field {
+    New,
+    Reply(ThreadId),
+    Edit(ThreadId, MessageId),
+}
+
+impl Field {
+    /// The thread that it is a field of.
+    pub(crate) fn thread(&self) -> Option<ThreadId> {
+        match self {
+            Self::New => None,
+            Self::Reply(thread) | Self::Edit(thread, _) => Some(*thread),
+        }
+    }
+}
+
+/// What stands in such a field, and who was chosen to be mentioned there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Unsent {
+    pub(crate) text: String,
+    pub(crate) mentioned: Vec<Named>,
 }
 
 /// The beginning of a comment: places that stay with the text around them, and the words between.

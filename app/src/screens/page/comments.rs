@@ -22,7 +22,7 @@ use crate::link::{Link, Place, use_link};
 use crate::messages::say;
 use crate::page::mentions::Named;
 use crate::page::session::Phase;
-use crate::page::session::comments::{Begun, hex};
+use crate::page::session::comments::{Begun, Field, Unsent, hex};
 use crate::seen;
 
 /// From this width on the panel stands beside the page, in CSS pixels; as in the style sheet.
@@ -43,6 +43,9 @@ pub(super) struct Comments {
     threads: RwSignal<Vec<Thread>>,
     active: RwSignal<Option<ThreadId>>,
     begun: RwSignal<Option<Begun>>,
+    unsent: RwSignal<BTreeMap<Field, Unsent>>,
+    /// The thread that the focus is in.
+    focused: RwSignal<Option<ThreadId>>,
     wanted: RwSignal<Option<bool>>,
     authors: RwSignal<BTreeMap<Vec<u8>, MemberId>>,
     /// The messages mentioning this person that they have seen on this device.
@@ -84,6 +87,8 @@ impl Comments {
             threads: RwSignal::from(session.comments.threads.clone()),
             active: RwSignal::from(session.comments.active.clone()),
             begun: RwSignal::from(session.comments.begun.clone()),
+            unsent: RwSignal::from(session.comments.unsent.clone()),
+            focused: RwSignal::new(None),
             wanted: RwSignal::from(session.comments.wanted.clone()),
             authors: RwSignal::from(session.comments.authors.clone()),
             seen: RwSignal::new(seen::seen_on(&place)),
@@ -132,6 +137,12 @@ impl Comments {
         let commenters = self.commenters.try_update(std::mem::take).unwrap_or_default();
         let names = commenters.into_iter();
         names.map(|member| untrack(|| self.name_of(member))).collect()
+    }
+
+    /// Whether something is written in a thread that is not sent yet.
+    fn has_unsent(self, thread: ThreadId) -> bool {
+        self.unsent
+            .with(|unsent| unsent.keys().any(|field| field.thread() == Some(thread)))
     }
 
     /// The name of a member, or of somebody who was one.
@@ -303,9 +314,11 @@ fn Panel(comments: Comments) -> impl IntoView {
     let listed = Memo::new(move |_| {
         let with_resolved = comments.with_resolved.get();
         comments.threads.with(|threads| {
+            // Nobody is taken from where they write.
+            let is_used = |id: ThreadId| comments.focused.get() == Some(id) || comments.has_unsent(id);
             let listed = threads
                 .iter()
-                .filter(|thread| with_resolved || thread.resolved_by.is_none());
+                .filter(|thread| with_resolved || thread.resolved_by.is_none() || is_used(thread.id));
             listed.map(|thread| thread.id).collect::<Vec<_>>()
         })
     });
@@ -386,6 +399,7 @@ fn NewComment(comments: Comments) -> impl IntoView {
             </p>
             <MessageField
                 comments
+                of=Field::New
                 label=say().new_comment()
                 done=say().add_comment()
                 text=String::new()

@@ -8,7 +8,7 @@ use crate::components::avatar::Avatar;
 use crate::components::menu::{Menu, MenuItem, menu_items};
 use crate::intl;
 use crate::messages::say;
-use crate::page::session::comments::hex;
+use crate::page::session::comments::{Field, hex};
 
 /// What somebody said. Their own one can change, or take away.
 #[component]
@@ -47,7 +47,12 @@ pub(super) fn MessageItem(
         let other = writer.filter(|writer| writer.0 != message.author);
         other.map(|other| comments.name_of(other))
     });
-    let editing = RwSignal::new(false);
+    let field = Field::Edit(id.0, id.1);
+    let editing = RwSignal::new(
+        comments
+            .unsent
+            .with_untracked(|unsent| unsent.contains_key(&field)),
+    );
     let deleting = RwSignal::new(false);
     let is_own = Memo::new(move |_| {
         let author = author.get();
@@ -150,13 +155,17 @@ fn Editing(
         editing.set(false);
         focus_thread(&thread);
     };
+    let of = Field::Edit(thread, message);
+    // What was left and is shown again does not take the focus.
+    let focused = comments.unsent.with_untracked(|unsent| !unsent.contains_key(&of));
     view! {
         <MessageField
             comments
+            of
             label=say().message()
             done=say().save_message()
             text
-            focused=true
+            focused
             on_done=change
             on_cancel=cancel
         />

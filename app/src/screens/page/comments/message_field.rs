@@ -10,6 +10,7 @@ use web_sys::{KeyboardEvent, SubmitEvent};
 use super::Comments;
 use crate::messages::say;
 use crate::page::mentions::{Named, Query, from_field, offered, query_at, to_field};
+use crate::page::session::comments::{Field, Unsent};
 
 /// The most that can be typed, in UTF-16 units; mentions make the message longer.
 const LONGEST: &str = "2000";
@@ -22,6 +23,8 @@ type Cancel = StoredValue<Option<Box<dyn Fn()>>, LocalStorage>;
 #[component]
 pub(super) fn MessageField(
     comments: Comments,
+    /// What is written stays under this until it is sent, or not wanted.
+    of: Field,
     label: &'static str,
     done: &'static str,
     /// What the message is by now.
@@ -38,7 +41,11 @@ pub(super) fn MessageField(
     let cancels = on_cancel.is_some();
     let on_cancel: Cancel = StoredValue::new_local(on_cancel.map(|with| with.0));
     let field = NodeRef::<Textarea>::new();
-    let (shown, mentioned) = to_field(&text, |member| untrack(|| comments.name_of(MemberId(*member))));
+    let unsent = comments.unsent.with_untracked(|unsent| unsent.get(&of).cloned());
+    let (shown, mentioned) = match unsent {
+        Some(Unsent { text, mentioned }) => (text, mentioned),
+        None => to_field(&text, |member| untrack(|| comments.name_of(MemberId(*member)))),
+    };
     let chosen = StoredValue::new(mentioned);
     let query = RwSignal::new(None::<Query>);
     let at = RwSignal::new(0_usize);
@@ -65,6 +72,23 @@ pub(super) fn MessageField(
             leptos::logging::warn!("the field was not focused: {error:?}");
         }
     });
+    let forget = move || {
+        if comments.unsent.with_untracked(|unsent| unsent.contains_key(&of)) {
+            comments.unsent.update(|unsent| {
+                unsent.remove(&of);
+            });
+        }
+    };
+    let keep = move |text: String| {
+        if text.trim().is_empty() {
+            forget();
+        } else {
+            let mentioned = chosen.get_value();
+            comments.unsent.update(|unsent| {
+                unsent.insert(of, Unsent { text, mentioned });
+            });
+        }
+    };
     let look = move || {
         let Some(field) = field.get_untracked() else {
             return;
@@ -76,6 +100,7 @@ pub(super) fn MessageField(
         query.set(caret.and_then(|caret| query_at(&typed, caret)));
         at.set(0);
         failed.set(None);
+        keep(typed);
     };
     let take = move |named: Named| {
         let (Some(field), Some(Query { at, typed })) = (field.get_untracked(), query.get_untracked()) else {
@@ -94,6 +119,7 @@ pub(super) fn MessageField(
         }
         chosen.update_value(|chosen| chosen.push(named));
         query.set(None);
+        keep(field.value());
     };
     let send = move || {
         let Some(field) = field.get_untracked() else {
@@ -103,8 +129,13 @@ pub(super) fn MessageField(
         if text.trim().is_empty() {
             return;
         }
+        if !comments.editable.get_untracked() {
+            failed.set(Some(say().comment_not_taken().to_owned()));
+            return;
+        }
         match on_done.with_value(|on_done| on_done(text)) {
             Ok(()) => {
+                forget();
                 field.set_value("");
                 chosen.set_value(Vec::new());
                 query.set(None);
@@ -113,7 +144,10 @@ pub(super) fn MessageField(
             Err(problem) => failed.set(Some(problem)),
         }
     };
-    let cancel = move || on_cancel.with_value(|cancel| cancel.as_ref().map(|cancel| cancel()));
+    let cancel = move || {
+        forget();
+        on_cancel.with_value(|cancel| cancel.as_ref().map(|cancel| cancel()))
+    };
     let on_key = move |event: KeyboardEvent| {
         let key = event.key();
         let count = offers.with_untracked(Vec::len);

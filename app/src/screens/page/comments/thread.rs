@@ -1,12 +1,14 @@
 use documents::page::comments::{Thread, ThreadId};
 use leptos::prelude::*;
 use protocol::MemberId;
+use wasm_bindgen::JsCast;
+use web_sys::{FocusEvent, Node};
 
 use super::message::MessageItem;
 use super::message_field::MessageField;
 use super::{Comments, id_of, problem, reveal};
 use crate::messages::say;
-use crate::page::session::comments::hex;
+use crate::page::session::comments::{Field, hex};
 
 /// One thread: what it is about, what was said, and what one can do.
 #[component]
@@ -38,6 +40,11 @@ pub(super) fn ThreadCard(comments: Comments, id: ThreadId) -> impl IntoView {
         thread.with(|thread| thread.as_ref().is_some_and(|thread| comments.has_news(thread)))
     });
     let failed = RwSignal::new(None::<String>);
+    let field = Field::Reply(id);
+    // Whoever may not write any more keeps what they wrote, to copy it.
+    let has_field = Memo::new(move |_| {
+        comments.editable.get() || comments.unsent.with(|unsent| unsent.contains_key(&field))
+    });
 
     // The thread whose text the caret has come to is in view.
     Effect::new(move || {
@@ -45,7 +52,23 @@ pub(super) fn ThreadCard(comments: Comments, id: ThreadId) -> impl IntoView {
             reveal(&format!("#{}", id_of(&id)));
         }
     });
+    let let_go = move || {
+        if comments.focused.get_untracked() == Some(id) {
+            comments.focused.set(None);
+        }
+    };
+    on_cleanup(let_go);
+    let leave = move |event: FocusEvent| {
+        let to = event.related_target().and_then(|to| to.dyn_into::<Node>().ok());
+        let card = event
+            .current_target()
+            .and_then(|card| card.dyn_into::<Node>().ok());
+        if !card.is_some_and(|card| card.contains(to.as_ref())) {
+            let_go();
+        }
+    };
     let read = move || {
+        comments.focused.set(Some(id));
         comments.see(&id);
         if !is_active.get_untracked() {
             comments.open.get_value().activate(Some(id));
@@ -105,6 +128,7 @@ pub(super) fn ThreadCard(comments: Comments, id: ThreadId) -> impl IntoView {
                 tabindex="-1"
                 aria-label=move || say().comment_on(&shown_quote())
                 on:focusin=move |_| read()
+                on:focusout=leave
             >
                 {about}
                 {move || has_news.get().then(|| view! { <p class="badge badge-news">{say().new_mention()}</p> })}
@@ -124,15 +148,18 @@ pub(super) fn ThreadCard(comments: Comments, id: ThreadId) -> impl IntoView {
                 <p class="problem" role="alert">
                     {move || failed.get()}
                 </p>
-                <Show when=move || comments.editable.get()>
+                <Show when=move || has_field.get()>
                     <MessageField
                         comments
+                        of=field
                         label=say().reply()
                         done=say().send()
                         text=String::new()
                         focused=false
                         on_done=reply
                     />
+                </Show>
+                <Show when=move || comments.editable.get()>
                     <button type="button" class="button button-small thread-resolve" on:click=resolve>
                         {move || if is_resolved.get() { say().reopen() } else { say().resolve() }}
                     </button>
