@@ -15,7 +15,7 @@ use wasm_bindgen::prelude::*;
 use web_sys::{Document, MessageEvent, Worker, WorkerOptions, WorkerType};
 
 use crate::envelope::{self, FromWorker, ToWorker, Unreadable};
-use crate::seen;
+use crate::page::seen;
 use crate::sync::{self, LocalWork};
 
 /// Which document of which classroom.

@@ -21,7 +21,6 @@ mod page;
 mod paths;
 mod reasons;
 mod screens;
-mod seen;
 mod service_worker;
 mod speech;
 mod sync;

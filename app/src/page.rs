@@ -10,7 +10,7 @@ pub(crate) mod pace;
 pub(crate) mod pieces;
 pub(crate) mod reading;
 pub(crate) mod rebuild;
-mod seen;
+pub(crate) mod seen;
 pub(crate) mod session;
 pub(crate) mod title;
 pub(crate) mod versions;

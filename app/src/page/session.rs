@@ -143,7 +143,7 @@ impl Session {
             cursor_timer: Cell::default(),
             rest: Cell::default(),
             writers: RefCell::default(),
-            seen: RefCell::new(seen::read(&place.1)),
+            seen: RefCell::new(seen::heads_on(&place)),
             phase: ArcRwSignal::new(Phase::Opening),
             title: ArcRwSignal::default(),
             people: ArcRwSignal::default(),
@@ -656,7 +656,7 @@ impl Session {
         if self.editor.borrow().is_some()
             && let Some(heads) = self.with_draft(|draft| draft.page().document().newest())
         {
-            seen::write(&self.place.1, &heads);
+            seen::note_heads(&self.place, &heads);
         }
     }
 

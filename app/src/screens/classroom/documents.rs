@@ -9,8 +9,9 @@ use crate::components::icon::Sheet;
 use crate::components::work_badge::WorkBadge;
 use crate::link::use_link;
 use crate::messages::say;
+use crate::page::seen;
+use crate::paths;
 use crate::sync::worst;
-use crate::{paths, seen};
 
 /// The documents, each with where its newest work is.
 #[component]

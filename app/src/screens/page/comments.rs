@@ -21,9 +21,9 @@ use crate::components::icon::CommentIcon;
 use crate::link::{Link, Place, use_link};
 use crate::messages::say;
 use crate::page::mentions::Named;
+use crate::page::seen;
 use crate::page::session::Phase;
 use crate::page::session::comments::{Begun, Field, Unsent, hex};
-use crate::seen;
 
 /// From this width on the panel stands beside the page, in CSS pixels; as in the style sheet.
 const WIDE: f64 = 1_120.0;
@@ -91,7 +91,7 @@ impl Comments {
             focused: RwSignal::new(None),
             wanted: RwSignal::from(session.comments.wanted.clone()),
             authors: RwSignal::from(session.comments.authors.clone()),
-            seen: RwSignal::new(seen::seen_on(&place)),
+            seen: RwSignal::new(seen::messages_on(&place)),
             with_resolved: RwSignal::new(false),
             commenters: RwSignal::new(BTreeSet::new()),
         });
@@ -186,7 +186,7 @@ impl Comments {
         if !all_seen {
             self.seen.update(|seen| seen.extend(mentioning));
             self.seen
-                .with_untracked(|seen| seen::note_seen(&self.place, seen));
+                .with_untracked(|seen| seen::note_messages(&self.place, seen));
         }
     }
 
