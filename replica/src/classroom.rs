@@ -56,6 +56,8 @@ pub(crate) struct Classroom {
     pub(crate) joining: Option<Joining>,
     /// Own entries that the relay does not have.
     pub(crate) entries: BTreeMap<EntryHash, UnsentEntry>,
+    /// Those that were made again, or given up, before the relay had them. No relay will ever give them.
+    pub(crate) given_up: BTreeSet<EntryHash>,
     pub(crate) logs: BTreeMap<Log, LogRecord>,
     /// Own segments that the relay has not acknowledged, by their last index.
     pub(crate) outbox: BTreeMap<(Log, u64), Unsent>,
@@ -430,6 +432,7 @@ impl Classroom {
             spaces: BTreeMap::new(),
             joining: None,
             entries: BTreeMap::new(),
+            given_up: BTreeSet::new(),
             logs: BTreeMap::new(),
             outbox: BTreeMap::new(),
             unfolded: BTreeMap::new(),

@@ -123,6 +123,14 @@ impl<R: CryptoRng> Replica<R> {
                 batch.delete(Table::Classrooms, key.to_vec());
             }
         }
+        // Nobody is left who could still build on what was given up.
+        if lanes_left(records).iter().all(|tab| self.held.contains(tab)) {
+            for (key, _) in rows(records, Table::Classrooms) {
+                if store::parse_given_up_key(key).is_some_and(|(id, _)| self.classrooms.contains_key(&id)) {
+                    batch.delete(Table::Classrooms, key.to_vec());
+                }
+            }
+        }
         self.writes.next().append(batch);
         for (id, log) in left {
             self.has_grown(&id, &log);

@@ -1,15 +1,17 @@
 //! Own entries whose new keys leave out somebody whom the relay knows by now: they are made again for all who are here, and
 //! so is what was built on them. What was built on an own erasing that is given up is made again as well. Nothing else names
-//! them, see [`Classroom::sealing`].
+//! them, see [`Classroom::sealing`]. What another tab built on them is made again by that one, for it has them, too; if it was
+//! gone before, by whoever finds that in the store.
 
 use std::collections::BTreeSet;
 
 use protocol::rand_core::CryptoRng;
 use protocol::roster::{Action, Entry, Roster};
-use protocol::{ClassroomId, DocumentId, EntryHash, SpaceId};
+use protocol::{ClassroomId, DocumentId, EntryHash, MemberId, SpaceId};
 
 use crate::classroom::Classroom;
 use crate::command::Problem;
+use crate::incoming::EntrySource;
 use crate::store::{self, AsideReason, Table};
 use crate::{Error, Replica};
 
@@ -19,16 +21,36 @@ impl<R: CryptoRng> Replica<R> {
         let Some(classroom) = self.classrooms.get_mut(id) else {
             return Ok(());
         };
-        let Some(undone) = classroom.undo(hash)? else {
+        match classroom.undo(hash)? {
+            Some(undone) => self.do_all_again(id, &undone),
+            None => Ok(()),
+        }
+    }
+
+    /// Does again what a tab that is gone has built on what was given up, and left in the store.
+    pub(crate) fn make_orphans_again(&mut self, id: &ClassroomId) -> Result<(), Error> {
+        let (Some(me), Some(classroom)) = (&self.me, self.classrooms.get_mut(id)) else {
             return Ok(());
         };
-        for entry in &undone {
-            self.writes
-                .next()
-                .delete(Table::Entries, store::entry_key(id, &entry.hash()));
+        let mut gone = classroom.given_up.clone();
+        // Another relay may have had it.
+        gone.retain(|hash| classroom.roster.entry(hash).is_none());
+        let orphans = classroom.take_waiting_on(&mut gone, me.keys.id());
+        self.do_all_again(id, &orphans)
+    }
+
+    fn do_all_again(&mut self, id: &ClassroomId, undone: &[Entry]) -> Result<(), Error> {
+        for entry in undone {
+            let hash = entry.hash();
+            let batch = self.writes.next();
+            batch.delete(Table::Entries, store::entry_key(id, &hash));
+            batch.put(Table::Classrooms, store::given_up_key(id, &hash), &())?;
+            if let Some(classroom) = self.classrooms.get_mut(id) {
+                classroom.given_up.insert(hash);
+            }
         }
-        for entry in &undone {
-            if self.do_again(id, entry.action(), &undone).is_err() {
+        for entry in undone {
+            if self.do_again(id, entry.action(), undone).is_err() {
                 // It does not make sense any more.
                 self.keep_aside(id, AsideReason::NotAllowed, entry.encode()?)?;
             }
@@ -74,8 +96,15 @@ impl<R: CryptoRng> Replica<R> {
             Action::NewSpace { members, first } => {
                 // Its name follows from its key, and may be in the list of documents already.
                 let classroom = self.classrooms.get(id).ok_or(Problem::UnknownClassroom)?;
-                let key = classroom.keys.get(&first.name()).ok_or(Problem::NotAllowed)?;
-                self.make_space(id, first.space, members, &key.clone())
+                let me = &self.me.as_ref().ok_or(Problem::NotAllowed)?.keys;
+                let open = || {
+                    // The roster never held it here, if another tab made it.
+                    let sealed = first.sealed_for(&me.exchange_key())?;
+                    sealed.open(me.exchange_secret(), &me.exchange_key()).ok()
+                };
+                let known = classroom.keys.get(&first.name()).cloned();
+                let key = known.or_else(open).ok_or(Problem::NotAllowed)?;
+                self.make_space(id, first.space, members, &key)
             }
             _ => {
                 let mut action = action.clone();
@@ -109,13 +138,8 @@ impl Classroom {
             return Ok(None);
         }
         // What another tab built on them may wait for other entries as well.
-        let author = undone.first().map(Entry::author);
-        while let Some(place) = self.waiting.iter().position(|(entry, _)| {
-            Some(entry.author()) == author && entry.parents().iter().any(|parent| gone.contains(parent))
-        }) {
-            let (entry, _) = self.waiting.swap_remove(place);
-            gone.insert(entry.hash());
-            undone.push(entry);
+        if let Some(author) = undone.first().map(Entry::author) {
+            undone.extend(self.take_waiting_on(&mut gone, author));
         }
         let mut kept = kept.into_iter();
         let founding = kept.next().ok_or(protocol::Error::Malformed("roster"))?;
@@ -127,5 +151,20 @@ impl Classroom {
         self.entries.retain(|name, _| !gone.contains(name));
         self.roster_grew();
         Ok(Some(undone))
+    }
+
+    /// Those of `author` that wait for entries that are `gone`, and for each other; no relay has them.
+    fn take_waiting_on(&mut self, gone: &mut BTreeSet<EntryHash>, author: MemberId) -> Vec<Entry> {
+        let mut taken = Vec::new();
+        while let Some(place) = self.waiting.iter().position(|(entry, source)| {
+            *source != EntrySource::Relay
+                && entry.author() == author
+                && entry.parents().iter().any(|parent| gone.contains(parent))
+        }) {
+            let (entry, _) = self.waiting.swap_remove(place);
+            gone.insert(entry.hash());
+            taken.push(entry);
+        }
+        taken
     }
 }

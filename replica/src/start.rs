@@ -72,6 +72,7 @@ impl<R: CryptoRng> Replica<R> {
         let ids: Vec<ClassroomId> = replica.classrooms.keys().copied().collect();
         for id in ids {
             replica.load_own_document(&id);
+            replica.make_orphans_again(&id)?;
         }
         replica.settle_rosters()?;
         replica.connect_if_due();
@@ -163,6 +164,11 @@ impl<R: CryptoRng> Replica<R> {
                 && let Some(classroom) = self.classrooms.get_mut(&id)
             {
                 classroom.disputes.due.insert((document, fold));
+            }
+            if let Some((id, entry)) = store::parse_given_up_key(key)
+                && let Some(classroom) = self.classrooms.get_mut(&id)
+            {
+                classroom.given_up.insert(entry);
             }
         }
         self.look_for_lost_entries(damaged);

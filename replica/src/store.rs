@@ -42,7 +42,7 @@ pub enum Table {
     /// [`ClassroomRecord`] by classroom; by classroom and tab, up to where everything of the relay is here
     /// ([`SinceRecord`]); [`Asked`] by classroom and a zero; by classroom and a one, which [`reader`] has looked at what is
     /// kept aside; by classroom and a word, that the relay may lack something that is here, or that
-    /// a fold is disputed; by classroom and another word, how
+    /// a fold is disputed, or that an entry of this person was given up; by classroom and another word, how
     /// much waits for an invite to it ([`Unopened`]).
     Classrooms,
     /// [`EntryRecord`] by classroom and entry.
@@ -494,6 +494,17 @@ pub(crate) fn parse_unopened_key(key: &[u8]) -> Option<ClassroomId> {
 pub(crate) fn parse_unhealed_key(key: &[u8]) -> Option<ClassroomId> {
     let id = parse_classroom(key)?;
     (key == unhealed_key(&id)).then_some(id)
+}
+
+/// For that an entry was made again, or given up, before the relay had it: another tab may have built on it.
+pub(crate) fn given_up_key(classroom: &ClassroomId, entry: &EntryHash) -> Vec<u8> {
+    [classroom.0.as_slice(), b"given up", &entry.0].concat()
+}
+
+/// Reads a [`given_up_key`] back.
+pub(crate) fn parse_given_up_key(key: &[u8]) -> Option<(ClassroomId, EntryHash)> {
+    let entry = key.get(32..)?.strip_prefix(b"given up")?;
+    Some((parse_classroom(key)?, EntryHash(entry.try_into().ok()?)))
 }
 
 /// For that somebody disputes a fold.

@@ -173,13 +173,21 @@ impl<R: CryptoRng> Replica<R> {
             if let Some(id) = store::parse_classroom(key)
                 && let Ok(record) = store::decode::<EntryRecord>(Table::Entries, value)
                 && let Ok(entry) = Entry::decode(&record.entry)
-                && self
-                    .classrooms
-                    .get(&id)
-                    .is_some_and(|known| known.roster.entry(&entry.hash()).is_none())
+                && self.classrooms.get(&id).is_some_and(|known| {
+                    let hash = entry.hash();
+                    // That it was given up may not be in the store yet.
+                    let is_given_up = !record.on_relay && known.given_up.contains(&hash);
+                    known.roster.entry(&hash).is_none() && !is_given_up
+                })
                 && self.take_entry(&id, &record.entry, source_of(&record)).is_err()
             {
                 // It is in the store, and comes with the next start.
+                self.shown_home = None;
+            }
+        }
+        let ids: Vec<ClassroomId> = self.classrooms.keys().copied().collect();
+        for id in ids {
+            if self.make_orphans_again(&id).is_err() {
                 self.shown_home = None;
             }
         }

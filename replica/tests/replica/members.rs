@@ -1,5 +1,6 @@
 //! Who comes, who goes and who may do what, among replicas of three schools.
 
+use protocol::inventory::Inventory;
 use protocol::key::EpochKey;
 use protocol::roster::{Action, Entry, MAX_HEADS, Role, Rotation};
 use protocol::{ClassroomId, DocumentId, EntryHash, MemberId, Refusal, SpaceId};
@@ -653,6 +654,79 @@ async fn what_another_tab_built_on_new_keys_is_made_again_with_them() {
         assert_eq!((script.view().refused, script.view().kept_aside), (None, 0));
         assert!(script.view().documents[0].locked);
     }
+}
+
+/// What a tab built on new keys in its last moment, and told nobody of, waited for good for what another tab had made again.
+#[tokio::test]
+async fn what_a_tab_left_that_builds_on_what_was_made_again_is_made_again_at_the_next_start() {
+    let mut script = crate::script::Script::new("orphans").await;
+    script.open(0).await;
+    script.store_all_from(0).await;
+    let before = u32::try_from(script.submitted.len()).unwrap();
+    let author = script.author(Role::Student).await;
+    script.store_all_from(before).await;
+    let first = u32::try_from(script.submitted.len()).unwrap();
+    let (classroom, document) = script.page;
+    let rotate = Command::RotateKeys {
+        classroom,
+        space: Some(SpaceId::EVERYONE),
+    };
+    assert_eq!(script.world.ask(script.tab, rotate).await, Ok(Answer::Done));
+    script.go().await;
+    let other = script.world.open_tab(0);
+    script.go().await;
+    let locked = true;
+    let lock = Command::Lock {
+        classroom,
+        document,
+        locked,
+    };
+    let members = Vec::new();
+    let group = Command::NewSpace { classroom, members };
+    for command in [lock, group] {
+        script.world.give(other, command);
+        while script.world.tab(other).writing.is_some() {
+            script.world.step(crate::world::Step::Write(other)).await;
+        }
+    }
+    script.world.tab_mut(script.tab).notes.clear();
+    script.world.crash_tab(other);
+
+    script.bring_entry(&author.admission).await;
+    script.refused(first, protocol::Refusal::LeavesOut).await;
+    let mut again = script.entries();
+    let rotation = again.last().unwrap().hash();
+    again.remove(again.len() - 2);
+    script.store_all_from(first + 1).await;
+    assert_eq!(script.view().work, Work::OnTheRelay);
+    assert!(!script.view().documents[0].locked);
+
+    let known = again.iter().chain([&author.admission]).map(Entry::hash);
+    let has = Inventory {
+        entries: known.chain([EntryHash(classroom.0)]).collect(),
+        ..Inventory::default()
+    };
+    script.tab = script.world.restart_tab(script.tab);
+    script.connect().await;
+    script.open_by(5, 60, Some(has)).await;
+    let made = script.entries();
+    let [lock, group] = &made[..] else {
+        panic!("{made:?}")
+    };
+    assert_eq!(lock.parents(), [rotation]);
+    assert_eq!(group.parents(), [lock.hash()]);
+    script.store_all_from(0).await;
+    assert_eq!((script.view().refused, script.view().kept_aside), (None, 0));
+    assert!(script.view().documents[0].locked);
+    // Everyone's, that of staff, and the group.
+    assert_eq!(script.view().spaces.len(), 3);
+    // Nothing of what was given up stays.
+    script.tab = script.world.restart_tab(script.tab);
+    script.connect().await;
+    script.open(60).await;
+    assert_eq!(script.entries().len(), 0);
+    let rows = script.world.store(0).table(Table::Classrooms);
+    assert!(!rows.iter().any(|(key, _)| key[32..].starts_with(b"given up")));
 }
 
 /// Another tab would send what it hears of, and make it again as well: it hears of nothing that is in no store.

@@ -83,6 +83,7 @@ fn kinds(store: &Store) -> BTreeSet<(Table, usize, String)> {
             let word = match (table, key.get(32..)) {
                 (Table::Classrooms, Some(rest @ ([0 | 1] | b"unhealed" | b"unopened"))) => rest.to_vec(),
                 (Table::Classrooms, Some(rest)) if rest.starts_with(b"dispute") => b"dispute".to_vec(),
+                (Table::Classrooms, Some(rest)) if rest.starts_with(b"given up") => b"given up".to_vec(),
                 _ => Vec::new(),
             };
             kinds.insert((table, key.len(), String::from_utf8(word).unwrap()));
@@ -100,6 +101,7 @@ fn all_kinds() -> BTreeSet<(Table, usize, String)> {
         (Table::Classrooms, 33, "\u{1}"),
         (Table::Classrooms, 40, "unhealed"),
         (Table::Classrooms, 40, "unopened"),
+        (Table::Classrooms, 72, "given up"),
         (Table::Classrooms, 87, "dispute"),
         (Table::Entries, 64, ""),
         (Table::Logs, 112, ""),
@@ -279,6 +281,8 @@ impl Carla {
         let store = &mut self.world.profiles[CARLA].store;
         let dispute = [&classroom[..], b"dispute", &self.page.1.0, &[7; 32]].concat();
         store.put(Table::Classrooms, dispute, vec![1]);
+        let given_up = [&classroom[..], b"given up", &[4; 32]].concat();
+        store.put(Table::Classrooms, given_up, vec![1]);
         // Of a newer version: a record, the number of the reason, and an item that says it.
         let unread = [&classroom[..], &[8; 32], &[0]].concat();
         store.put(Table::Aside, unread, vec![1, 11, 3, 9, 9, 9]);

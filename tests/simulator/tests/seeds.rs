@@ -14,7 +14,7 @@ use simulator::{
 const SEEDS: Range<u64> = 300..600;
 
 /// Histories that went wrong once. The README says of what.
-const NAMED: [&str; 132] = [
+const NAMED: [&str; 134] = [
     "governed 6",
     "governed 13",
     "apart 5",
@@ -147,6 +147,8 @@ const NAMED: [&str; 132] = [
     "anew 91400499",
     "anew 17050484",
     "healed 17000240",
+    "governed 16050835",
+    "governed 13004321",
 ];
 
 #[test]
