@@ -194,11 +194,9 @@ async fn what_is_being_written_stays_whatever_others_do() -> Result<()> {
 
     // A message is edited, and she goes on in the text, while the classroom is shown anew by what another does.
     amina.choose_from_menu("More", "Edit").await?;
-    amina
-        .find("textbox", "Message")
-        .await?
-        .send_keys(" and B")
-        .await?;
+    let field = amina.find("textbox", "Message").await?;
+    field.clear().await?;
+    field.send_keys("A and B").await?;
     amina.go_behind("three").await?;
     wait_for_focus(amina, "Page").await?;
     amina
