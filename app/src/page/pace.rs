@@ -32,7 +32,8 @@ pub(crate) fn flush_after(others: usize, online: bool) -> Duration {
         return Duration::from_millis(OFFLINE);
     }
     let further = u64::try_from(others.saturating_sub(1)).unwrap_or(LATEST);
-    Duration::from_millis((SOONEST + further.saturating_mul(EACH_FURTHER_WRITER)).min(LATEST))
+    let after = SOONEST.saturating_add(further.saturating_mul(EACH_FURTHER_WRITER));
+    Duration::from_millis(after.min(LATEST))
 }
 
 #[cfg(test)]

@@ -118,7 +118,7 @@ impl Sessions {
         let open: Vec<Rc<Session>> = self.0.with_value(|open| open.values().cloned().collect());
         for session in open {
             if is_in_front {
-                session.seen.replace(seen::read(&session.place.1));
+                session.seen.replace(seen::heads_on(&session.place));
                 session.look_for_unseen();
             } else {
                 session.note_seen();
