@@ -1,6 +1,6 @@
 //! Makes the message catalogue: each file `locales/LANGUAGE.json` becomes a language, each key a method of `Language`.
 //!
-//! A message that is missing in a language, or takes other values than in English, stops the build; one that nothing uses is
+//! A message that is missing in a language, or there twice, or takes other values than in English, stops the build; one that nothing uses is
 //! a warning of the compiler. The text ends up as constants in the program: nothing is parsed when it runs.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,8 +30,14 @@ fn read_languages(folder: &Path) -> Result<BTreeMap<String, Messages>, Box<dyn E
         let Some(tag) = path.file_stem().and_then(|stem| stem.to_str()) else {
             continue;
         };
-        let messages: Messages = serde_json::from_str(&fs::read_to_string(&path)?)
-            .map_err(|error| format!("{}: {error}", path.display()))?;
+        let text = fs::read_to_string(&path)?;
+        let messages: Messages =
+            serde_json::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))?;
+        // Of two messages with one key the second would be said for both. Each stands on a line of its own.
+        let lines = text.lines().filter(|line| line.trim_start().starts_with('"'));
+        if lines.count() != messages.len() {
+            return Err(format!("{}: a key is there twice", path.display()).into());
+        }
         languages.insert(tag.to_owned(), messages);
     }
     Ok(languages)

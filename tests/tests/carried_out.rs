@@ -173,7 +173,10 @@ async fn who_only_reads_exports_and_does_not_import() -> Result<()> {
     let text = fs::read_to_string(file).map_err(|error| unread(&error))?;
     assert!(text.ends_with("\nTo be read\n"), "{text}");
     guest.find("button", "Document").await?.click().await?;
-    assert_eq!(guest.names("menuitem").await?, ["Export", "Verify history"]);
+    assert_eq!(
+        guest.names("menuitem").await?,
+        ["Export", "Word count", "Verify history"]
+    );
     guest.close().await?;
     pair.part().await
 }

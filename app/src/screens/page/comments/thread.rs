@@ -161,7 +161,7 @@ pub(super) fn ThreadCard(comments: Comments, id: ThreadId) -> impl IntoView {
                 </Show>
                 <Show when=move || comments.editable.get()>
                     <button type="button" class="button button-small thread-resolve" on:click=resolve>
-                        {move || if is_resolved.get() { say().reopen() } else { say().resolve() }}
+                        {move || if is_resolved.get() { say().reopen_thread() } else { say().resolve() }}
                     </button>
                 </Show>
             </article>
