@@ -1,12 +1,12 @@
 //! Versions that somebody gave a name.
 
 use automerge::transaction::Transactable;
-use automerge::{ObjType, ROOT, ReadDoc, ScalarValue, Value};
+use automerge::{ObjType, ROOT, ReadDoc};
 
 use super::super::Page;
-use crate::Error;
 use crate::change::Hash;
 use crate::classroom::{hex, unhex};
+use crate::{Error, entry};
 
 /// The longest name of a version, in characters.
 pub(super) const LONGEST_NAME: usize = 200;
@@ -48,7 +48,7 @@ impl Page {
         }
         let key = format!("{VERSION}{}", hex(&named.id));
         let automerge = &mut self.document.automerge;
-        if let Some((Value::Object(ObjType::Map), object)) = automerge.get(ROOT, key.as_str())? {
+        if let Some(object) = entry::map(automerge, &ROOT, key.as_str()) {
             return Ok(automerge.put(&object, NAME, name)?);
         }
         let heads: Vec<String> = named.version.iter().map(Hash::to_string).collect();
@@ -102,29 +102,15 @@ impl Page {
     fn named_version(&self, key: &str) -> Option<NamedVersion> {
         let automerge = &self.document.automerge;
         let id = unhex(key.strip_prefix(VERSION)?)?;
-        let (Value::Object(ObjType::Map), object) = automerge.get(ROOT, key).ok()?? else {
-            return None;
-        };
-        let text = |field: &str| match automerge.get(&object, field) {
-            Ok(Some((Value::Scalar(scalar), _))) => scalar.as_str().map(str::to_owned),
-            _ => None,
-        };
-        let at = match automerge.get(&object, AT) {
-            Ok(Some((Value::Scalar(scalar), _))) => match scalar.as_ref() {
-                ScalarValue::Int(at) => *at,
-                _ => 0,
-            },
-            _ => 0,
-        };
-        let heads = text(HEADS)?;
-        let version: Option<Vec<Hash>> = heads.split(' ').map(|head| unhex(head).map(Hash)).collect();
-        let version = version.filter(|version| version.iter().all(|hash| self.document.has(hash)))?;
+        let object = entry::map(automerge, &ROOT, key)?;
+        let heads = entry::string(automerge, &object, HEADS)?;
+        let version: Option<Vec<Hash>> = heads.split(' ').map(Hash::from_hex).collect();
         Some(NamedVersion {
             id,
-            name: text(NAME)?,
-            version,
-            by: text(BY).and_then(|by| unhex(&by)),
-            at,
+            name: entry::string(automerge, &object, NAME)?,
+            version: version.filter(|version| self.knows(version))?,
+            by: entry::id(automerge, &object, BY),
+            at: entry::integer(automerge, &object, AT).unwrap_or_default(),
         })
     }
 }
