@@ -17,6 +17,10 @@ type Messages = BTreeMap<String, String>;
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=locales");
+    // What of the program's data only the rest of it uses is told by what refers to what: `cargo xtask trunk-hook finish` reads that.
+    if env::var("PROFILE")? == "release" && env::var("CARGO_CFG_TARGET_ARCH")? == "wasm32" {
+        println!("cargo:rustc-link-arg-bins=--emit-relocs");
+    }
     let languages = read_languages(Path::new("locales"))?;
     let output = PathBuf::from(env::var("OUT_DIR")?).join("messages.rs");
     fs::write(output, catalogue(&languages)?)?;

@@ -57,6 +57,11 @@ impl Layout {
         &self.root
     }
 
+    /// The app as the linker wrote it, before wasm-bindgen.
+    pub(crate) fn linked_program(&self) -> PathBuf {
+        self.target.join("wasm32-unknown-unknown/wasm-release/app.wasm")
+    }
+
     /// Cargo's target folder.
     pub(crate) fn target(&self) -> &Path {
         &self.target

@@ -33,7 +33,10 @@ const START: (&str, &str) = ("wasm.__wbindgen_start();", "restBegin(wasm);");
 /// Divides the program, and has its generated glue load the rest.
 pub(super) fn divide(layout: &Layout, folder: &Path, glue: &Path) -> Result<()> {
     let (file, program) = read_program(folder)?;
-    let parts = slim::slim(&program, &read_marks(layout)?).map_err(|problem| unusable(&file, &problem))?;
+    let linked = layout.linked_program();
+    let linked = fs::read(&linked).at(&linked)?;
+    let parts =
+        slim::slim(&program, &linked, &read_marks(layout)?).map_err(|problem| unusable(&file, &problem))?;
     let rest = rest_name(&parts);
     fs::write(&file, &parts.first).at(&file)?;
     let beside = folder.join(&rest);

@@ -9,6 +9,7 @@ mod module;
 mod panics;
 mod places;
 mod profile;
+mod references;
 mod split;
 
 use std::convert::Infallible;
@@ -18,6 +19,7 @@ use wasmparser::{BinaryReaderError, Validator, WasmFeatures};
 
 use module::Module;
 pub(super) use profile::{Marks, Noting};
+use references::References;
 pub(super) use split::Parts;
 
 /// Why a file stayed as it was.
@@ -38,10 +40,13 @@ pub(super) enum Error {
 
 type Result<T> = std::result::Result<T, Error>;
 
-/// The same program without what it does not need, in two files: the functions of the second one `may_wait`.
-pub(super) fn slim(wasm: &[u8], may_wait: &Marks) -> Result<Parts> {
+/// The same program without what it does not need, in two files: the functions of the second one `may_wait`. `linked` is the program
+/// as the linker wrote it.
+pub(super) fn slim(wasm: &[u8], linked: &[u8], may_wait: &Marks) -> Result<Parts> {
+    let references = References::read(linked)?;
     slimmed(wasm, |module, merged| {
-        let parts = split::split(module, merged, &profile::functions(module, may_wait)?)?;
+        let may_wait = profile::functions(module, may_wait)?;
+        let parts = split::split(module, merged, &may_wait, &references)?;
         validate(&parts.first)?;
         validate(&parts.rest)?;
         Ok(parts)
@@ -78,11 +83,15 @@ mod tests {
         FunctionSection, ImportSection, MemorySection, MemoryType, NameMap, NameSection, RefType,
         TableSection, TableType, TypeSection,
     };
-    use wasmparser::{Operator, Parser, Payload};
+    use wasmparser::{DataKind, Operator, Parser, Payload};
 
+    use super::references::tests::{NUMBER, told_by_linker};
     use super::*;
 
     const PATH: &[u8] = b"src/lib.rs";
+    /// What only the function that tells refers to, and where it is.
+    const TOLD: &[u8] = b"what is told, and nothing else is";
+    const TOLD_AT: i32 = 3000;
 
     /// An imported function, then what `rust_begin_unwind` is called here, a function that panics, two checks of a number that
     /// are the same, one that tells before it panics and is called by a pointer too, and what is exported: a sum of all checks.
@@ -155,7 +164,7 @@ mod tests {
             });
         }
         add(&|code| {
-            code.call(0).call(2).unreachable().end();
+            code.i32_const(TOLD_AT).drop().call(0).call(2).unreachable().end();
         });
         add(&|code| {
             code.local_get(0)
@@ -180,6 +189,7 @@ mod tests {
             &ConstExpr::i32_const(2046),
             [[9, 9].as_slice(), &place, &[1, 2, 3]].concat(),
         );
+        data.active(0, &ConstExpr::i32_const(TOLD_AT), TOLD.to_vec());
         let mut named = NameMap::new();
         named.append(1, root);
         let mut names = NameSection::new();
@@ -202,6 +212,35 @@ mod tests {
         program
     }
 
+    /// As the linker wrote it, and so that it is divided by these marks.
+    fn divided(program: &[u8], may_wait: &Marks) -> Result<Parts> {
+        let told = [(NUMBER, 0, 1, 0)];
+        let symbols = [(2, 0, TOLD.len() as u32)];
+        let linked = told_by_linker(program, &[".data", ".data", ".rodata"], &symbols, &[(7, &told)]);
+        slim(program, &linked, may_wait)
+    }
+
+    /// What is in memory at first: addresses and bytes.
+    fn data(wasm: &[u8]) -> Vec<(i32, Vec<u8>)> {
+        let mut pieces = Vec::new();
+        for payload in Parser::new(0).parse_all(wasm) {
+            if let Payload::DataSection(section) = payload.unwrap() {
+                for piece in section {
+                    let piece = piece.unwrap();
+                    let DataKind::Active { offset_expr, .. } = piece.kind else {
+                        panic!("it has no place");
+                    };
+                    let Operator::I32Const { value } = offset_expr.get_operators_reader().read().unwrap()
+                    else {
+                        panic!("its place is not fixed");
+                    };
+                    pieces.push((value, piece.data.to_vec()));
+                }
+            }
+        }
+        pieces
+    }
+
     fn operators(wasm: &[u8]) -> Vec<Vec<Operator<'_>>> {
         let mut functions = Vec::new();
         for payload in Parser::new(0).parse_all(wasm) {
@@ -215,7 +254,7 @@ mod tests {
 
     #[test]
     fn panics_become_traps_and_equal_functions_one() {
-        let parts = slim(&program("__rustc[0123]::rust_begin_unwind"), &Marks::new()).unwrap();
+        let parts = divided(&program("__rustc[0123]::rust_begin_unwind"), &Marks::new()).unwrap();
         let functions = operators(&parts.first);
         // The check, once; what tells before it panics; the sum.
         assert_eq!(functions.len(), 3);
@@ -234,6 +273,8 @@ mod tests {
         assert!(matches!(
             functions[1][..],
             [
+                Operator::I32Const { value: TOLD_AT },
+                Operator::Drop,
                 Operator::Call { function_index: 0 },
                 Operator::Unreachable,
                 Operator::End
@@ -254,7 +295,7 @@ mod tests {
         // The check, what tells, the sum.
         let marks = slim_noting(&program).unwrap().functions;
         let telling = marks[1].iter().copied().collect();
-        let parts = slim(&program, &telling).unwrap();
+        let parts = divided(&program, &telling).unwrap();
         let (first, rest) = (operators(&parts.first), operators(&parts.rest));
         let pointer = |operators: &[Operator<'_>]| match operators {
             [Operator::I32Const { value }, Operator::CallIndirect { .. }] => Some(*value),
@@ -269,7 +310,20 @@ mod tests {
         assert_eq!(pointer(&stand_in[1..3]), Some(1));
         // It tells by a pointer behind those that were there.
         assert_eq!(rest.len(), 1);
-        assert_eq!(pointer(&rest[0][..2]), Some(2));
+        assert_eq!(pointer(&rest[0][2..4]), Some(2));
+    }
+
+    #[test]
+    fn data_that_only_the_rest_uses_goes_with_it() {
+        let program = program("rust_begin_unwind");
+        let marks = slim_noting(&program).unwrap().functions;
+        let telling = marks[1].iter().copied().collect();
+        let parts = divided(&program, &telling).unwrap();
+        assert_eq!(data(&parts.rest), [(TOLD_AT, TOLD.to_vec())]);
+        assert_eq!(data(&parts.first)[2], (TOLD_AT, vec![0; TOLD.len()]));
+        let whole = divided(&program, &Marks::new()).unwrap();
+        assert_eq!(data(&whole.first)[2], (TOLD_AT, TOLD.to_vec()));
+        assert!(data(&whole.rest).is_empty());
     }
 
     #[test]
@@ -280,7 +334,7 @@ mod tests {
         assert_eq!(checks.len(), 2);
         let one = checks.iter().copied().take(1).collect();
         let both = checks.into_iter().collect();
-        let rest = |marks: &Marks| operators(&slim(&program, marks).unwrap().rest).len();
+        let rest = |marks: &Marks| operators(&divided(&program, marks).unwrap().rest).len();
         // The names of both are unknown, so that their marks are the same: only both together can wait.
         assert_eq!(rest(&both), 1);
         assert_eq!(rest(&one), 1);
@@ -298,30 +352,32 @@ mod tests {
 
     #[test]
     fn only_places_and_custom_sections_go_from_the_rest() {
-        let slimmed = slim(&program("rust_begin_unwind"), &Marks::new()).unwrap().first;
-        let mut pieces = Vec::new();
+        let slimmed = divided(&program("rust_begin_unwind"), &Marks::new())
+            .unwrap()
+            .first;
         for payload in Parser::new(0).parse_all(&slimmed) {
-            match payload.unwrap() {
-                Payload::DataSection(section) => {
-                    pieces.extend(section.into_iter().map(|data| data.unwrap().data.to_vec()));
-                }
-                Payload::CustomSection(section) => panic!("{} is still there", section.name()),
-                _ => {}
+            if let Payload::CustomSection(section) = payload.unwrap() {
+                panic!("{} is still there", section.name());
             }
         }
-        assert_eq!(pieces[0], [0; PATH.len()]);
-        assert_eq!(pieces[1], [[9, 9].as_slice(), &[0; 16], &[1, 2, 3]].concat());
+        let pieces = data(&slimmed);
+        assert_eq!(pieces[0].1, [0; PATH.len()]);
+        assert_eq!(pieces[1].1, [[9, 9].as_slice(), &[0; 16], &[1, 2, 3]].concat());
     }
 
     #[test]
     fn a_file_without_names_or_none_at_all_is_refused() {
         let none = Marks::new();
         assert!(matches!(
-            slim(&program("something_else"), &none),
+            divided(&program("something_else"), &none),
             Err(Error::NoPanics)
         ));
-        assert!(matches!(slim(b"\x7fELF....", &none), Err(Error::Invalid(_))));
+        assert!(matches!(
+            slim(b"\x7fELF....", b"\x7fELF....", &none),
+            Err(Error::Invalid(_))
+        ));
         let program = program("rust_begin_unwind");
-        assert!(slim(&program[..program.len() / 2], &none).is_err());
+        let half = &program[..program.len() / 2];
+        assert!(slim(half, half, &none).is_err());
     }
 }

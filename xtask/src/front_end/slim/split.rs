@@ -6,19 +6,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
+use std::ops::Range;
 
 use wasm_encoder::reencode::{Reencode, utils};
 use wasm_encoder::{
-    BlockType, CodeSection, ConstExpr, ElementSection, Elements, EntityType, ExportKind, ExportSection,
-    Function, FunctionSection, ImportSection, Instruction, TableSection, TypeSection, ValType,
+    BlockType, CodeSection, ConstExpr, DataSection, ElementSection, Elements, EntityType, ExportKind,
+    ExportSection, Function, FunctionSection, ImportSection, Instruction, TableSection, TypeSection, ValType,
 };
 use wasmparser::{
-    CodeSectionReader, CompositeInnerType, CustomSectionReader, ElementSectionReader, ExportSectionReader,
-    FunctionSectionReader, ImportSectionReader, Operator, Parser, Payload, TableSectionReader,
-    TypeSectionReader,
+    CodeSectionReader, CompositeInnerType, CustomSectionReader, Data, DataKind, ElementSectionReader,
+    ExportSectionReader, FunctionSectionReader, ImportSectionReader, Operator, Parser, Payload,
+    TableSectionReader, TypeSectionReader,
 };
 
 use super::module::{Code, Module, Reencoded};
+use super::references::References;
 use super::{Error, Result};
 
 /// What the first file takes the function from that has the rest loaded, and its name there.
@@ -35,10 +37,16 @@ pub(in crate::front_end) struct Parts {
     pub(in crate::front_end) rest: Vec<u8>,
 }
 
-/// Puts the functions that `may_wait`, and all that are the same, into the rest.
-pub(super) fn split(module: &Module<'_>, merged: &[u32], may_wait: &BTreeSet<u32>) -> Result<Parts> {
+/// Puts the functions that `may_wait`, and all that are the same, into the rest, and the data that nothing else uses.
+pub(super) fn split(
+    module: &Module<'_>,
+    merged: &[u32],
+    may_wait: &BTreeSet<u32>,
+    references: &References,
+) -> Result<Parts> {
     let types = Types::read(module.wasm)?;
-    let plan = Plan::new(module, merged, may_wait, &types)?;
+    let mut plan = Plan::new(module, merged, may_wait, &types)?;
+    plan.data = references.unused_by(plan.first.iter().filter_map(|number| module.function(*number)))?;
     Ok(Parts {
         first: plan.write_first(&types)?,
         rest: plan.write_rest()?,
@@ -111,6 +119,8 @@ struct Plan<'a> {
     size: (u32, u32),
     /// The types of the functions that the first file calls in empty places.
     awaited: Vec<u32>,
+    /// Where in memory that is which only the rest uses.
+    data: Vec<Range<u32>>,
 }
 
 impl<'a> Plan<'a> {
@@ -149,6 +159,7 @@ impl<'a> Plan<'a> {
             lent: Vec::new(),
             size: (size, size),
             awaited: Vec::new(),
+            data: Vec::new(),
         };
         for number in called.iter().filter(|number| **number >= module.imported) {
             let part = if waits.contains(number) {
@@ -273,9 +284,19 @@ impl<'a> Plan<'a> {
 
         let mut all_types = TypeSection::new();
         let mut imports = ImportSection::new();
+        let mut data = DataSection::new();
         let mut globals = 0;
         for payload in Parser::new(0).parse_all(self.module.wasm) {
             match payload? {
+                Payload::DataSection(section) => {
+                    for piece in section {
+                        let piece = piece?;
+                        for (start, within) in self.waiting_in(&piece)? {
+                            let place = ConstExpr::i32_const(start.cast_signed());
+                            data.active(0, &place, piece.data[within].iter().copied());
+                        }
+                    }
+                }
                 Payload::TypeSection(section) => calls.parse_type_section(&mut all_types, section)?,
                 Payload::MemorySection(section) => {
                     for memory in section {
@@ -337,9 +358,41 @@ impl<'a> Plan<'a> {
             .section(&imports)
             .section(&functions)
             .section(&elements)
-            .section(&code);
+            .section(&code)
+            .section(&data);
         Ok(written.finish())
     }
+
+    /// What of a piece of initial memory only the rest uses: addresses, and where that is in the piece.
+    fn waiting_in(&self, piece: &Data<'_>) -> Reencoded<Vec<(u32, Range<usize>)>> {
+        let Some(start) = start_of(piece)? else {
+            return Ok(Vec::new());
+        };
+        let end = start.saturating_add(piece.data.len() as u32);
+        let inside = self
+            .data
+            .iter()
+            .filter(|range| start <= range.start && range.end <= end);
+        Ok(inside
+            .map(|range| {
+                (
+                    range.start,
+                    (range.start - start) as usize..(range.end - start) as usize,
+                )
+            })
+            .collect())
+    }
+}
+
+/// The address of a piece of initial memory, if it has a fixed one.
+fn start_of(piece: &Data<'_>) -> Reencoded<Option<u32>> {
+    let DataKind::Active { offset_expr, .. } = &piece.kind else {
+        return Ok(None);
+    };
+    Ok(match offset_expr.get_operators_reader().read()? {
+        Operator::I32Const { value } => Some(value.cast_unsigned()),
+        _ => None,
+    })
 }
 
 fn write_run(elements: &mut ElementSection, (place, functions): &(u32, Vec<u32>)) {
@@ -593,6 +646,22 @@ impl Reencode for First<'_> {
             section.function(&self.go_between(*kind));
         }
         Ok(())
+    }
+
+    /// Zeros stand for what the rest brings.
+    fn parse_data(&mut self, section: &mut DataSection, piece: Data<'_>) -> Reencoded {
+        let mut bytes = piece.data.to_vec();
+        for (_, within) in self.plan.waiting_in(&piece)? {
+            bytes[within].fill(0);
+        }
+        utils::parse_data(
+            self,
+            section,
+            Data {
+                data: &bytes,
+                ..piece
+            },
+        )
     }
 
     fn parse_custom_section(
