@@ -66,10 +66,7 @@ impl NewVersion {
         let on_change = Closure::<dyn Fn()>::new(reload);
         container.set_oncontrollerchange(Some(on_change.as_ref().unchecked_ref()));
         on_change.forget();
-        let message = Object::new();
-        let sent = Reflect::set(&message, &"type".into(), &"SKIP_WAITING".into())
-            .and_then(|_| waiting.post_message(&message));
-        if sent.is_err() {
+        if tell(&waiting, "SKIP_WAITING").is_err() {
             reload();
         }
     }
@@ -87,8 +84,10 @@ impl NewVersion {
             self.announce(waiting);
         }
         // It may have been found before this tab listened.
-        if let Some(installing) = registration.installing() {
-            self.follow(installing);
+        match registration.installing().or_else(|| registration.active()) {
+            Some(worker) => self.follow(worker),
+            None if registration.waiting().is_none() => self.start_again_later(),
+            None => {}
         }
         let found = registration.clone();
         let on_found = Closure::<dyn Fn()>::new(move || {
@@ -103,18 +102,27 @@ impl NewVersion {
     }
 
     fn follow(self, worker: ServiceWorker) {
-        let installed = worker.clone();
-        let on_change = Closure::<dyn Fn()>::new(move || {
-            let replaces = container().is_some_and(|container| container.controller().is_some());
-            match installed.state() {
-                ServiceWorkerState::Installed if replaces => self.announce(installed.clone()),
-                // It was not complete.
-                ServiceWorkerState::Redundant if !replaces => self.start_again_later(),
-                _ => {}
-            }
-        });
+        self.look_at(&worker);
+        let followed = worker.clone();
+        let on_change = Closure::<dyn Fn()>::new(move || self.look_at(&followed));
         worker.set_onstatechange(Some(on_change.as_ref().unchecked_ref()));
         on_change.forget();
+    }
+
+    fn look_at(self, worker: &ServiceWorker) {
+        let is_controlled = container().is_some_and(|container| container.controller().is_some());
+        match worker.state() {
+            ServiceWorkerState::Installed if is_controlled => self.announce(worker.clone()),
+            // It was not complete.
+            ServiceWorkerState::Redundant if !is_controlled => self.start_again_later(),
+            // Now and then Chromium passes over the tab that it is installed from.
+            ServiceWorkerState::Activated if !is_controlled => {
+                if let Err(error) = tell(worker, "CLAIM") {
+                    leptos::logging::warn!("this tab is not kept for offline use: {error:?}");
+                }
+            }
+            _ => {}
+        }
     }
 
     fn announce(self, waiting: ServiceWorker) {
@@ -159,6 +167,12 @@ pub(crate) fn ask_for_persistent_storage() {
         }),
         Err(error) => leptos::logging::warn!("persistent storage can't be asked for: {error:?}"),
     }
+}
+
+fn tell(worker: &ServiceWorker, what: &str) -> Result<(), JsValue> {
+    let message = Object::new();
+    Reflect::set(&message, &"type".into(), &what.into())?;
+    worker.post_message(&message)
 }
 
 pub(crate) fn reload() {

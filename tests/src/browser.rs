@@ -273,13 +273,22 @@ impl Browser {
     /// # Errors
     /// If it does not come to that.
     pub async fn wait_until_offline_ready(&self) -> Result<()> {
-        wait_until("the service worker controls the page", async || {
-            Ok(self
-                .run("return navigator.serviceWorker.controller?.state === 'activated'")
-                .await?
-                == true)
-        })
-        .await
+        const IS_READY: &str = "
+            const { active } = await navigator.serviceWorker.getRegistration() ?? {};
+            return navigator.serviceWorker.controller !== null && active?.state === 'activated'";
+        const STATES: &str = "
+            const { installing, waiting, active } = await navigator.serviceWorker.getRegistration() ?? {};
+            const states = [navigator.serviceWorker.controller, installing, waiting, active].map((worker) => worker?.state);
+            return { states, caches: await caches.keys() }";
+        let is_ready = async || Ok(self.run(IS_READY).await? == true);
+        let ready = wait_until("the service worker controls the page", is_ready).await;
+        if ready.is_err() {
+            eprintln!("service workers: {}", self.run(STATES).await?);
+            for entry in self.driver.browser_log().await? {
+                eprintln!("{}: {}", entry.level, entry.message);
+            }
+        }
+        ready
     }
 
     /// What the page has reported as errors since the last time: exceptions, refused content, failed requests.

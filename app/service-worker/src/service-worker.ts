@@ -47,5 +47,7 @@ clientsClaim();
 self.addEventListener("message", (event) => {
   if (event.data?.type === "SKIP_WAITING") {
     void self.skipWaiting();
+  } else if (event.data?.type === "CLAIM") {
+    event.waitUntil(self.clients.claim());
   }
 });
