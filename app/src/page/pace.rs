@@ -19,11 +19,30 @@ const EACH_FURTHER_WRITER: u64 = 100;
 /// How long somebody counts as writing after a change of theirs, in milliseconds.
 pub(crate) const WRITES_FOR: f64 = 3_000.0;
 
-/// How long to leave changes of others waiting, after taking the last ones in took so many milliseconds: three times as
-/// long, so that most of the time is left for typing. Nothing if it took hardly any.
-pub(crate) fn rest_after(took: f64) -> Option<Duration> {
+/// The longest pause between two keys of somebody who types, in milliseconds.
+const BETWEEN_KEYS: f64 = 400.0;
+
+/// The longest that changes of others wait because taking them in is slow, in milliseconds.
+const LONGEST_REST: f64 = 2_100.0;
+
+/// How long to leave changes of others waiting before it is looked again whether they must, in milliseconds all: taking the last ones
+/// in took `took` and was `taken` ago, and this person typed `typed` ago. No letter appears while changes are taken in. So that is
+/// done when the person pauses, and else in a thirtieth of the time; in a quarter of it while they don't type. Nothing if it takes
+/// hardly any.
+pub(crate) fn rest(took: f64, taken: f64, typed: f64) -> Option<Duration> {
     // Not a number, or a clock that was set back, is no reason to wait.
-    (took >= 4.0).then(|| Duration::from_millis((took.min(700.0) * 3.0) as u64))
+    if took.is_nan() || took < 4.0 {
+        return None;
+    }
+    let types = (0.0..BETWEEN_KEYS).contains(&typed);
+    let share = if types { 30.0 } else { 3.0 };
+    let left = (took * share).min(LONGEST_REST) - taken.max(0.0);
+    let next_look = if types {
+        left.min(BETWEEN_KEYS - typed)
+    } else {
+        left
+    };
+    (next_look > 0.0).then(|| Duration::from_millis(next_look.ceil() as u64))
 }
 
 /// The time from the first edit to the change that holds it, while so many others write.
@@ -55,10 +74,25 @@ mod tests {
 
     #[wasm_bindgen_test(unsupported = test)]
     fn slow_pages_rest() {
-        assert_eq!(rest_after(0.0), None);
-        assert_eq!(rest_after(f64::NAN), None);
-        assert_eq!(rest_after(-5.0), None);
-        assert_eq!(rest_after(20.0), Some(Duration::from_millis(60)));
-        assert_eq!(rest_after(60_000.0), Some(Duration::from_millis(2_100)));
+        let reading = f64::INFINITY;
+        assert_eq!(rest(0.0, 0.0, reading), None);
+        assert_eq!(rest(f64::NAN, 0.0, reading), None);
+        assert_eq!(rest(-5.0, 0.0, reading), None);
+        assert_eq!(rest(20.0, 0.0, reading), Some(Duration::from_millis(60)));
+        assert_eq!(rest(20.0, 59.5, reading), Some(Duration::from_millis(1)));
+        assert_eq!(rest(20.0, 60.0, reading), None);
+        assert_eq!(rest(60_000.0, 0.0, reading), Some(Duration::from_millis(2_100)));
+        assert_eq!(rest(60_000.0, -9e9, -9e9), Some(Duration::from_millis(2_100)));
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn who_types_on_a_slow_page_is_left_to_it_until_they_pause() {
+        let milliseconds = |taken, typed| rest(40.0, taken, typed).map(|rest| rest.as_millis());
+        assert_eq!(milliseconds(0.0, 0.0), Some(400));
+        assert_eq!(milliseconds(300.0, 100.0), Some(300));
+        assert_eq!(milliseconds(300.0, 400.0), None);
+        assert_eq!(milliseconds(1_100.0, 50.0), Some(100));
+        assert_eq!(milliseconds(1_200.0, 50.0), None);
+        assert_eq!(rest(3.0, 0.0, 0.0), None);
     }
 }

@@ -49,6 +49,10 @@ pub(crate) struct Session {
     cursor_timer: Cell<Option<TimeoutHandle>>,
     /// When changes of others are taken in next, since taking the last ones in took long.
     rest: Cell<Option<TimeoutHandle>>,
+    /// How long taking the last ones in took, in milliseconds, and when that was.
+    took: Cell<(f64, f64)>,
+    /// When this person last typed, in milliseconds since 1970.
+    typed: Cell<f64>,
     /// When each of the others last wrote, in milliseconds since 1970.
     writers: RefCell<HashMap<Vec<u8>, f64>>,
     /// What this person saw last, until they look at the text.
@@ -142,6 +146,8 @@ impl Session {
             selection: Cell::default(),
             cursor_timer: Cell::default(),
             rest: Cell::default(),
+            took: Cell::default(),
+            typed: Cell::new(f64::NEG_INFINITY),
             writers: RefCell::default(),
             seen: RefCell::new(seen::heads_on(&place)),
             phase: ArcRwSignal::new(Phase::Opening),
@@ -361,25 +367,31 @@ impl Session {
             }
             None => {}
         }
-        self.rest_after(milliseconds() - begun);
+        let now = milliseconds();
+        self.took.set((now - begun, now));
+        self.rest();
     }
 
-    /// On a long page taking changes in is slow: others' typing must not take all the time of this person's.
-    fn rest_after(self: &Rc<Self>, took: f64) {
-        let Some(rest) = pace::rest_after(took) else {
-            return;
-        };
-        let session = self.clone();
-        let timer = set_timeout_with_handle(
-            move || {
+    /// On a long page taking changes in is slow: others' typing must not take all the time of this person's. False if there is no
+    /// need to wait any more.
+    fn rest(self: &Rc<Self>) -> bool {
+        let now = milliseconds();
+        let (took, at) = self.took.get();
+        let rest = pace::rest(took, now - at, now - self.typed.get());
+        let timer = rest.and_then(|rest| {
+            let session = self.clone();
+            let go_on = move || {
                 session.rest.set(None);
-                if session.flush.get().is_none() {
+                if !session.rest() && session.flush.get().is_none() {
                     session.take_held_back();
                 }
-            },
-            rest,
-        );
-        self.rest.set(timer.inspect_err(report_error).ok());
+            };
+            set_timeout_with_handle(go_on, rest)
+                .inspect_err(report_error)
+                .ok()
+        });
+        self.rest.set(timer);
+        timer.is_some()
     }
 
     fn note_writers(&self, changes: &[Vec<u8>]) {
@@ -395,6 +407,7 @@ impl Session {
 
     /// Something was typed: from now on the newest work is not durable.
     pub(super) fn edited(self: &Rc<Self>) {
+        self.typed.set(milliseconds());
         self.note_work();
         self.written.notify();
         if self.with_draft(|draft| draft.is_full()) == Some(true) {

@@ -32,8 +32,8 @@ use crate::report::Measurement;
 /// Everything ends the measurement and is told.
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
-const ALL: [&str; 9] = [
-    "typing", "screen", "wire", "start", "idle", "rooms", "burst", "catchup", "flood",
+const ALL: [&str; 10] = [
+    "typing", "among", "screen", "wire", "start", "idle", "rooms", "burst", "catchup", "flood",
 ];
 
 #[tokio::main]
@@ -68,6 +68,7 @@ async fn main() -> ExitCode {
 async fn measure(name: &str) -> Result<Vec<Measurement>> {
     match name {
         "typing" => typing::measure().await,
+        "among" => typing::measure_among().await,
         "screen" => screen::measure().await,
         "wire" => wire::measure().await,
         "start" => start::measure().await,
