@@ -4,6 +4,7 @@ pub(crate) mod avatar;
 pub(crate) mod carry;
 pub(crate) mod copy_button;
 pub(crate) mod country_select;
+pub(crate) mod device;
 pub(crate) mod dialog;
 pub(crate) mod header;
 pub(crate) mod icon;

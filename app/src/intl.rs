@@ -26,8 +26,10 @@ extern "C" {
     type NumberFormat;
     #[wasm_bindgen(constructor, js_namespace = Intl, catch)]
     fn new(locales: &JsValue) -> Result<NumberFormat, JsValue>;
+    #[wasm_bindgen(constructor, js_namespace = Intl, catch)]
+    fn with_options(locales: &JsValue, options: &JsValue) -> Result<NumberFormat, JsValue>;
     #[wasm_bindgen(method)]
-    fn format(this: &NumberFormat, number: u32) -> String;
+    fn format(this: &NumberFormat, number: f64) -> String;
 
     #[wasm_bindgen(js_namespace = Intl, js_name = supportedValuesOf, catch)]
     fn supported_values_of(key: &str) -> Result<Array, JsValue>;
@@ -131,7 +133,18 @@ pub(crate) fn time_in_zone(language: &str, zone: &str, milliseconds: f64) -> Opt
 /// A number, in the digits and groups of a language.
 pub(crate) fn number(language: &str, number: u32) -> String {
     let format = NumberFormat::new(&language.into());
-    format.map_or_else(|_| number.to_string(), |format| format.format(number))
+    format.map_or_else(|_| number.to_string(), |format| format.format(number.into()))
+}
+
+/// An amount of bytes in whole megabytes or tenths of gigabytes, as written in `language`.
+pub(crate) fn size(language: &str, bytes: f64) -> String {
+    let (unit, amount) = if bytes < 1e9 {
+        ("megabyte", (bytes / 1e6).round())
+    } else {
+        ("gigabyte", (bytes / 1e8).round() / 10.0)
+    };
+    let format = NumberFormat::with_options(&language.into(), &options(&[("style", "unit"), ("unit", unit)]));
+    format.map_or_else(|_| format!("{amount} {unit}"), |format| format.format(amount))
 }
 
 /// A day, as written in `language`; `seconds` are since 1970.

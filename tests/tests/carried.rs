@@ -108,8 +108,36 @@ async fn all_classrooms_are_carried_in_one_file_to_another_profile() -> Result<(
         amina.wait_for_status("On the relay").await?;
     }
     amina.visit("/").await?;
+    const DEVICE: &str = "This device";
+    amina
+        .wait_for_text("region", DEVICE, "Room on this device: ")
+        .await?;
+    amina
+        .wait_for_text("region", DEVICE, "Not yet written to a file")
+        .await?;
     let stick = Profile::new()?;
     let bundle = amina.export_to(stick.path()).await?;
+    amina
+        .wait_for_text("region", DEVICE, "last written to a file: ")
+        .await?;
+    // It is known after a start, too; and that there is little room.
+    amina.allow_storage(Some(50 << 20)).await?;
+    amina.reload().await?;
+    amina
+        .wait_for_text("region", DEVICE, "last written to a file: ")
+        .await?;
+    amina
+        .wait_for_text("region", DEVICE, "Little room is left")
+        .await?;
+    for (width, height) in [(360, 740), (1440, 900)] {
+        amina.set_viewport(width, height).await?;
+        amina.wait_until_still().await?;
+        amina.screenshot(&format!("device-{width}")).await?;
+        let mut problems = amina.layout_problems(width).await?;
+        problems.extend(amina.barriers().await?);
+        assert!(problems.is_empty(), "{problems:#?}");
+    }
+    amina.allow_storage(None).await?;
 
     jonas
         .import_from(&bundle, "Classrooms in it that you need an invite for: 2")

@@ -8,6 +8,7 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use replica::command::{Answer, Command, Imported};
 
+use crate::components::device::note_backup;
 use crate::files::{Reading, Saving, bundle_name};
 use crate::link::{Link, use_link};
 use crate::messages::say;
@@ -173,6 +174,7 @@ fn show(progress: Progress, carried: Carried) {
 }
 
 fn export(link: Link, progress: Progress, command: Command) {
+    let is_all = matches!(command, Command::Export { classroom: None });
     show(progress, Carried::Exporting(0));
     let saving = Rc::new(Saving::new(bundle_name()));
     let failed = Rc::new(Cell::new(false));
@@ -191,6 +193,9 @@ fn export(link: Link, progress: Progress, command: Command) {
     let on_answer = move |answer| {
         let carried = match answer {
             Ok(Answer::Exported { items }) if !failed.get() && saving.finish().is_ok() => {
+                if is_all {
+                    note_backup();
+                }
                 Carried::Exported(items)
             }
             Ok(Answer::Exported { .. }) => Carried::Failed(say().file_not_written().to_owned()),

@@ -5,6 +5,7 @@ use replica::command::Command;
 use replica::view::{Home, Summary, Unopened, Waiting};
 
 use crate::components::carry::{CarriedLine, ExportButton, ImportButton, carried};
+use crate::components::device::DeviceLine;
 use crate::components::dialog::{Question, Questions, use_questions};
 use crate::components::icon::{Letter, Meridians, Plus};
 use crate::components::work_badge::WorkBadge;
@@ -70,6 +71,7 @@ fn Actions(has_classrooms: bool) -> impl IntoView {
                     .then(|| view! { <ExportButton progress=carrying command=Command::Export { classroom: None } /> })}
             </div>
             <CarriedLine progress=carrying />
+            {has_classrooms.then(|| view! { <DeviceLine carried=carrying /> })}
         </div>
     }
 }
