@@ -1,5 +1,6 @@
 //! A classroom is carried in a file to where there is no connection.
 
+use serde_json::json;
 use tests::{AMINA, CLASSROOM, JONAS, Journey, Profile, Result, TITLE, files_with, wait_until};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -110,7 +111,7 @@ async fn all_classrooms_are_carried_in_one_file_to_another_profile() -> Result<(
     amina.visit("/").await?;
     const DEVICE: &str = "This device";
     amina
-        .wait_for_text("region", DEVICE, "Room on this device: ")
+        .wait_for_text("region", DEVICE, "Room for Meridian on this device: ")
         .await?;
     amina
         .wait_for_text("region", DEVICE, "Not yet written to a file")
@@ -121,11 +122,17 @@ async fn all_classrooms_are_carried_in_one_file_to_another_profile() -> Result<(
         .wait_for_text("region", DEVICE, "last written to a file: ")
         .await?;
     // It is known after a start, too; and that there is little room.
-    amina.allow_storage(Some(50 << 20)).await?;
+    let little = json!({ "source": "StorageManager.prototype.estimate = async () => ({ quota: 151e6, usage: 1e6 });" });
+    amina
+        .driver()
+        .cdp()
+        .send_raw("Page.addScriptToEvaluateOnNewDocument", little)
+        .await?;
     amina.reload().await?;
     amina
         .wait_for_text("region", DEVICE, "last written to a file: ")
         .await?;
+    amina.wait_for_text("region", DEVICE, "150 MB").await?;
     amina
         .wait_for_text("region", DEVICE, "Little room is left")
         .await?;
@@ -137,7 +144,6 @@ async fn all_classrooms_are_carried_in_one_file_to_another_profile() -> Result<(
         problems.extend(amina.barriers().await?);
         assert!(problems.is_empty(), "{problems:#?}");
     }
-    amina.allow_storage(None).await?;
 
     jonas
         .import_from(&bundle, "Classrooms in it that you need an invite for: 2")
