@@ -38,6 +38,13 @@ pub(crate) fn integer(document: &AutoCommit, object: &ObjId, key: &str) -> Optio
     }
 }
 
+pub(crate) fn is_true(document: &AutoCommit, object: &ObjId, key: &str) -> bool {
+    let Ok(Some((Value::Scalar(scalar), _))) = document.get(object, key) else {
+        return false;
+    };
+    matches!(scalar.as_ref(), ScalarValue::Boolean(true))
+}
+
 /// Bytes that are written as hexadecimal digits.
 pub(crate) fn id<const N: usize>(document: &AutoCommit, object: &ObjId, key: &str) -> Option<[u8; N]> {
     unhex(&string(document, object, key)?)

@@ -2,12 +2,15 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "comments/suggestions.rs"]
+mod suggestions;
+
 use std::collections::BTreeSet;
 
 use documents::change::inspect;
 use documents::page::comments::{
-    LONGEST_MESSAGE, MOST_MESSAGES, MOST_THREADS, MessageId, NewMessage, Part, Stretch, Thread, ThreadId,
-    changes_to, mention, mentions_of, parts,
+    LONGEST_MESSAGE, MOST_MESSAGES, MOST_THREADS, MessageId, NewMessage, NewProposal, Part, Present, Stretch,
+    Thread, ThreadId, changes_to, mention, mentions_of, parts,
 };
 use documents::page::edit::{Block, Edit, Marks, Point, Run, Shape, Value, apply_to_blocks};
 use documents::page::{Page, Remote};
@@ -577,6 +580,9 @@ enum Wish {
     Reopen(usize),
     Edit(usize, usize),
     Take(usize, usize),
+    Suggest((usize, usize), usize, &'static str),
+    Accept(usize),
+    Repair,
 }
 
 fn wish() -> impl Strategy<Value = Wish> {
@@ -594,6 +600,9 @@ fn wish() -> impl Strategy<Value = Wish> {
         1 => n().prop_map(Wish::Reopen),
         1 => (n(), n()).prop_map(|(thread, message)| Wish::Edit(thread, message)),
         1 => (n(), n()).prop_map(|(thread, message)| Wish::Take(thread, message)),
+        3 => ((n(), n()), n(), prop_oneof![Just(""), Just("So"), Just("w😀")]).prop_map(|(from, to, text)| Wish::Suggest(from, to, text)),
+        2 => n().prop_map(Wish::Accept),
+        1 => Just(Wish::Repair),
     ]
 }
 
@@ -753,6 +762,52 @@ impl Replica {
                     Err(error) => assert!(matches!(error, Error::Place(_)), "{error}"),
                 }
             }
+            Wish::Suggest(one, other, proposes) => {
+                let (block, one) = self.point(*one);
+                let other = self.offset(block, *other);
+                let (from, to) = (one.min(other), one.max(other));
+                let (id, message_id, author) = (self.fresh_id(), self.fresh_id(), self.me);
+                let message = NewMessage {
+                    id: message_id,
+                    author,
+                    at: 5,
+                    text: "",
+                };
+                let units: Vec<u16> = self.shown[block].text().encode_utf16().collect();
+                let proposal = NewProposal {
+                    replaces: &String::from_utf16(&units[from..to]).unwrap(),
+                    proposes,
+                };
+                match self
+                    .page
+                    .suggest(id, (at(block, from), at(block, to)), &message, &proposal)
+                {
+                    Ok(edits) => edits
+                        .iter()
+                        .for_each(|edit| apply_to_blocks(&mut self.shown, edit).unwrap()),
+                    Err(error) => assert!(matches!(error, Error::Place(_) | Error::Form(_)), "{error}"),
+                }
+            }
+            Wish::Accept(n) => {
+                if let Some(thread) = self.thread(*n)
+                    && let Ok(edits) = self.page.edits_to_accept(&thread)
+                {
+                    edits.into_iter().for_each(|edit| self.edit(edit));
+                    self.page.accept(&thread, self.me).unwrap();
+                    let threads = self.page.threads();
+                    let accepted = threads.iter().find(|other| other.id == thread).unwrap();
+                    assert_eq!(accepted.resolved_by, Some(self.me));
+                    // Pieces that were torn apart are not put together.
+                    let suggestion = accepted.suggestion.as_ref().unwrap();
+                    assert!(accepted.anchors.len() > 1 || suggestion.present == Present::Done);
+                }
+            }
+            Wish::Repair => {
+                for (thread, edits) in self.page.accepted_apart(&self.page.comments()) {
+                    edits.into_iter().for_each(|edit| self.edit(edit));
+                    self.page.note_once(&thread).unwrap();
+                }
+            }
             Wish::Reply(n) => {
                 if let Some(thread) = self.thread(*n) {
                     let (id, author) = (self.fresh_id(), self.me);
@@ -814,7 +869,14 @@ impl Replica {
         let said = |threads: Vec<Thread>| {
             let mut said: Vec<_> = threads
                 .into_iter()
-                .map(|thread| (thread.id, thread.messages, thread.resolved_by))
+                .map(|thread| {
+                    (
+                        thread.id,
+                        thread.messages,
+                        thread.resolved_by,
+                        thread.suggestion.map(|of| of.accepted),
+                    )
+                })
                 .collect();
             said.sort_by_key(|(id, ..)| *id);
             said

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use documents::classroom::{Classroom, Kind, Listing, Profile, School};
 use documents::fold::{Limits, fold, unfold};
 use documents::page::Page;
-use documents::page::comments::{NewMessage, mention};
+use documents::page::comments::{NewMessage, NewProposal, mention};
 use documents::page::edit::{Block, Edit, Marks, Point, Run, Shape, Value};
 
 fn golden(name: &str, bytes: &[u8]) -> Vec<u8> {
@@ -145,6 +145,53 @@ fn a_page_with_comments() {
     assert_eq!(threads[0].quote, "river 🌊 It is cold");
     assert_eq!(threads[0].messages[1].text, "It was, in March.");
     assert_eq!(threads[0].resolved_by, Some([5; 32]));
+}
+
+#[test]
+fn a_page_with_suggestions() {
+    let mut page = Page::new([1; 16]).unwrap();
+    page.apply(&[Edit::Blocks {
+        from: 0,
+        count: 1,
+        blocks: blocks(),
+    }])
+    .unwrap();
+    page.commit(1_800_000_000);
+    let point = |block, offset| Point { block, offset };
+    let message = |id, text| NewMessage {
+        id: [id; 16],
+        author: [5; 32],
+        at: 1_800_000_060_000 + i64::from(id),
+        text,
+    };
+    let river = NewProposal {
+        replaces: "river 🌊",
+        proposes: "brook 🌊",
+    };
+    let fish = NewProposal {
+        replaces: "fish",
+        proposes: "",
+    };
+    let (there, below) = ((point(0, 4), point(0, 12)), (point(2, 0), point(2, 4)));
+    page.suggest([7; 16], there, &message(1, "It is small."), &river)
+        .unwrap();
+    page.suggest([8; 16], below, &message(2, ""), &fish).unwrap();
+    page.commit(1_800_000_060);
+    let edits = page.edits_to_accept(&[7; 16]).unwrap();
+    page.apply(&edits).unwrap();
+    page.accept(&[7; 16], [6; 32]).unwrap();
+    page.resolve(&[8; 16], [6; 32]).unwrap();
+    page.commit(1_800_000_070);
+    let saved = page.save().unwrap();
+    let kept = golden("page-suggestions.automerge", &saved);
+    assert!(kept == saved, "suggestions are saved as other bytes than before");
+    let read = Page::load(&kept, [2; 16]).unwrap();
+    assert_eq!(read.threads(), page.threads());
+    let threads = read.threads();
+    let accepted = |index: usize| threads[index].suggestion.as_ref().map(|of| of.accepted);
+    assert_eq!(read.blocks()[0].text(), "Our brook 🌊");
+    assert_eq!((accepted(0), accepted(1)), (Some(true), Some(false)));
+    assert!(threads.iter().all(|thread| thread.resolved_by == Some([6; 32])));
 }
 
 #[test]

@@ -347,6 +347,36 @@ fn comments_are_read() {
     );
 }
 
+#[test]
+fn suggestions_are_read() {
+    let document = load(&golden("page-suggestions.automerge"));
+    let (_, lines) = page(&document);
+    assert!(
+        lines[0].contains("«brook 🌊»") && !lines[0].contains("river"),
+        "{lines:?}"
+    );
+    let said = |id: &str| {
+        let thread = object(&document, &ROOT, &format!("comment:{}", id.repeat(16)));
+        let list = object(&document, &thread, "messages");
+        let message = document.get(&list, 0).unwrap().unwrap().1;
+        (message, object(&document, &thread, "resolved"))
+    };
+    let is_true = |object: &ObjId, key: &str| {
+        let value = document.get(object, key).unwrap();
+        value.is_some_and(|(value, _)| value.as_bool() == Some(true))
+    };
+    let (first, accepted) = said("07");
+    assert_eq!(string(&document, &first, "replaces"), "river 🌊");
+    assert_eq!(string(&document, &first, "proposes"), "brook 🌊");
+    assert_eq!(string(&document, &first, "text"), "It is small.");
+    assert!(is_true(&accepted, "accepted") && !is_true(&accepted, "once"));
+    let (second, rejected) = said("08");
+    assert_eq!(string(&document, &second, "replaces"), "fish");
+    assert_eq!(string(&document, &second, "proposes"), "");
+    assert_eq!(string(&document, &second, "text"), "");
+    assert!(!is_true(&rejected, "accepted"));
+}
+
 /// Each change comes out whole: Automerge checks its sum, and that it names those before it by their hashes.
 #[test]
 fn folded_changes_are_read() {

@@ -1,7 +1,10 @@
 //! Comments: threads of messages about a stretch of the text.
 //!
 //! Each thread is a map of its own at the root, by the name of the mark that holds it to the text: threads that are begun apart
-//! never meet in one key. Its messages are a list, so that replies stand in the order in which they were written.
+//! never meet in one key. Its messages are a list, so that replies stand in the order in which they were written. A thread that begins by
+//! proposing another text is a suggestion.
+
+mod suggestions;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,6 +16,8 @@ use super::edit::{Edit, Point, Value, cut, place, width};
 use crate::classroom::{MemberKey, hex, unhex};
 use crate::document::Document;
 use crate::{Error, entry};
+
+pub use suggestions::{LONGEST_PROPOSAL, NewProposal, Present, Proposal, Suggestion};
 
 /// The longest message that can be written, in characters; of a longer one this much is read. Each mention counts as [`MENTION`] of them.
 pub const LONGEST_MESSAGE: usize = 4_000;
@@ -40,6 +45,8 @@ const QUOTE: &str = "quote";
 const MESSAGES: &str = "messages";
 const RESOLVED: &str = "resolved";
 const SEEN: &str = "seen";
+const ACCEPTED: &str = "accepted";
+const ONCE: &str = "once";
 
 /// Messages about a stretch of the text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +60,8 @@ pub struct Thread {
     pub messages: Vec<Message>,
     /// Who said that it is done with. A message that they had not seen opens it again.
     pub resolved_by: Option<MemberKey>,
+    /// What it proposes, if anything.
+    pub suggestion: Option<Suggestion>,
 }
 
 /// A range of one block's text.
@@ -77,6 +86,7 @@ pub struct Message {
     pub edited: Option<i64>,
     /// The actor that wrote the text as it is.
     pub writer: Vec<u8>,
+    pub proposal: Option<Proposal>,
 }
 
 /// A message to be written. Its text has at most [`LONGEST_MESSAGE`] characters, and some that are no white space.
@@ -164,7 +174,8 @@ struct Written {
     object: ObjId,
     quote: String,
     messages: Vec<Message>,
-    resolved: Option<Resolved>,
+    /// That it is done with, by each who said so without knowing of the others. Automerge's winner is the last.
+    notes: Vec<Resolved>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -172,6 +183,23 @@ struct Resolved {
     by: MemberKey,
     /// The messages that there were.
     seen: BTreeSet<MessageId>,
+    outcome: Outcome,
+}
+
+/// How a thread came to be done with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    Resolved,
+    /// Who says so has put what it proposes into the text.
+    Accepted,
+    /// The same, and what others had put there, too, was taken away.
+    Once,
+}
+
+impl Resolved {
+    fn is_accepted(&self) -> bool {
+        matches!(self.outcome, Outcome::Accepted | Outcome::Once)
+    }
 }
 
 impl Written {
@@ -179,8 +207,18 @@ impl Written {
         self.messages.iter().find(|message| message.id == *id)
     }
 
+    fn seen(&self) -> BTreeSet<MessageId> {
+        self.messages.iter().map(|message| message.id).collect()
+    }
+
+    /// Whoever accepted what it proposes has changed the text: that counts more than what others said meanwhile.
+    fn resolved(&self) -> Option<&Resolved> {
+        let mut accepted = self.notes.iter().rev().filter(|note| note.is_accepted());
+        accepted.next().or(self.notes.last())
+    }
+
     fn resolved_by(&self) -> Option<MemberKey> {
-        let resolved = self.resolved.as_ref()?;
+        let resolved = self.resolved()?;
         let mut messages = self.messages.iter();
         messages
             .all(|message| resolved.seen.contains(&message.id))
@@ -243,6 +281,7 @@ impl Page {
             let place = (anchors.is_empty(), anchors.first().copied(), begun);
             let thread = Thread {
                 id: *id,
+                suggestion: self.suggestion_of(thread, &anchors),
                 anchors,
                 quote,
                 messages: thread.messages.clone(),
@@ -265,6 +304,17 @@ impl Page {
         message: &NewMessage,
     ) -> Result<Vec<Edit>, Error> {
         checked(message.text)?;
+        self.begin(id, (from, to), message, None)
+    }
+
+    fn begin(
+        &mut self,
+        id: ThreadId,
+        (from, to): (Point, Point),
+        message: &NewMessage,
+        proposal: Option<&NewProposal>,
+    ) -> Result<Vec<Edit>, Error> {
+        check_length(message.text)?;
         let written = read_all(&self.document);
         let listed = written.values().filter(|thread| !thread.messages.is_empty());
         if listed.count() >= MOST_THREADS || written.len() >= MOST_KEYS {
@@ -297,7 +347,10 @@ impl Page {
         }
         self.apply(&edits)?;
         let thread = self.begin_thread(&id, &quotes.join(" "))?;
-        self.write_message(&thread, message)?;
+        let message = self.write_message(&thread, message)?;
+        if let Some(proposal) = proposal {
+            self.write_proposal(&message, proposal)?;
+        }
         Ok(edits)
     }
 
@@ -315,14 +368,15 @@ impl Page {
         self.write_resolved(&found, None)
     }
 
-    /// Says that a thread is done with. The caller commits.
+    /// Says that a thread is done with, and what it proposes rejected. The caller commits.
     ///
     /// # Errors
     /// [`Error::Absent`]
     pub fn resolve(&mut self, thread: &ThreadId, by: MemberKey) -> Result<(), Error> {
         let found = self.thread(thread)?;
-        let seen = found.messages.iter().map(|message| message.id).collect();
-        self.write_resolved(&found, Some(&Resolved { by, seen }))
+        let seen = found.seen();
+        let outcome = Outcome::Resolved;
+        self.write_resolved(&found, Some(&Resolved { by, seen, outcome }))
     }
 
     /// Opens a thread again. The caller commits.
@@ -399,6 +453,13 @@ impl Page {
                         text: &message.text,
                     };
                     let made = self.write_message(&object, &new)?;
+                    if let Some(proposal) = &message.proposal {
+                        let proposal = NewProposal {
+                            replaces: &proposal.replaces,
+                            proposes: &proposal.proposes,
+                        };
+                        self.write_proposal(&made, &proposal)?;
+                    }
                     if message.edited.is_some() {
                         self.write_text(&made, (&message.text, message.edited))?;
                     }
@@ -415,10 +476,10 @@ impl Page {
                     self.remove_message(id, (&message.id, &message.author))?;
                 }
             }
-            if was.and_then(|was| was.resolved.as_ref()) != after.resolved.as_ref()
+            if was.and_then(Written::resolved) != after.resolved()
                 && let Some(here) = read(&self.document, id)
             {
-                self.write_resolved(&here, after.resolved.as_ref())?;
+                self.write_resolved(&here, after.resolved())?;
             }
         }
         Ok(())
@@ -489,13 +550,19 @@ impl Page {
     fn write_resolved(&mut self, thread: &Written, resolved: Option<&Resolved>) -> Result<(), Error> {
         let document = &mut self.document.automerge;
         match resolved {
-            Some(Resolved { by, seen }) => {
+            Some(Resolved { by, seen, outcome }) => {
                 let map = document.put_object(&thread.object, RESOLVED, ObjType::Map)?;
                 let seen: Vec<String> = seen.iter().map(|id| hex(id)).collect();
                 document.put(&map, "by", hex(by))?;
                 document.put(&map, SEEN, seen.join(" "))?;
+                if matches!(outcome, Outcome::Accepted | Outcome::Once) {
+                    document.put(&map, ACCEPTED, true)?;
+                }
+                if matches!(outcome, Outcome::Once) {
+                    document.put(&map, ONCE, true)?;
+                }
             }
-            None if thread.resolved.is_some() => document.delete(&thread.object, RESOLVED)?,
+            None if !thread.notes.is_empty() => document.delete(&thread.object, RESOLVED)?,
             None => {}
         }
         Ok(())
@@ -536,20 +603,33 @@ fn read(document: &Document, id: &ThreadId) -> Option<Written> {
             messages.push(message);
         }
     }
-    let resolved = entry::map(automerge, &object, RESOLVED).and_then(|resolved| {
-        Some(Resolved {
-            by: entry::id(automerge, &resolved, "by")?,
-            seen: entry::string(automerge, &resolved, SEEN)?
-                .split(' ')
-                .filter_map(unhex)
-                .collect(),
-        })
-    });
+    let notes = automerge.get_all(&object, RESOLVED).unwrap_or_default();
+    let notes = notes.iter().filter_map(|(_, note)| read_note(document, note));
+    let notes = notes.collect();
     Some(Written {
         quote: shortened(&entry::string(automerge, &object, QUOTE).unwrap_or_default()),
         object,
         messages,
-        resolved,
+        notes,
+    })
+}
+
+fn read_note(document: &Document, note: &ObjId) -> Option<Resolved> {
+    let automerge = &document.automerge;
+    Some(Resolved {
+        by: entry::id(automerge, note, "by")?,
+        seen: entry::string(automerge, note, SEEN)?
+            .split(' ')
+            .filter_map(unhex)
+            .collect(),
+        outcome: match (
+            entry::is_true(automerge, note, ACCEPTED),
+            entry::is_true(automerge, note, ONCE),
+        ) {
+            (false, _) => Outcome::Resolved,
+            (true, false) => Outcome::Accepted,
+            (true, true) => Outcome::Once,
+        },
     })
 }
 
@@ -589,22 +669,38 @@ fn read_message(document: &Document, message: &ObjId) -> Option<Message> {
         at: entry::integer(automerge, message, "at").unwrap_or_default(),
         text: cut_to(LONGEST_MESSAGE, &entry::string(automerge, message, "text")?),
         edited: entry::integer(automerge, message, "edited"),
-        writer: match written {
-            ObjId::Root => Vec::new(),
-            ObjId::Id(_, actor, _) => actor.to_bytes().to_vec(),
-        },
+        writer: actor_of(&written),
+        proposal: suggestions::read_proposal(document, message),
     })
 }
 
+/// Who made an operation.
+fn actor_of(operation: &ObjId) -> Vec<u8> {
+    match operation {
+        ObjId::Root => Vec::new(),
+        ObjId::Id(_, actor, _) => actor.to_bytes().to_vec(),
+    }
+}
+
 fn checked(text: &str) -> Result<(), Error> {
-    let text = text.trim();
-    if text.is_empty() || text.chars().count() > LONGEST_MESSAGE {
-        return Err(Error::Length {
-            field: "message",
-            limit: LONGEST_MESSAGE,
-        });
+    if text.trim().is_empty() {
+        return Err(too_long());
+    }
+    check_length(text)
+}
+
+fn check_length(text: &str) -> Result<(), Error> {
+    if text.trim().chars().count() > LONGEST_MESSAGE {
+        return Err(too_long());
     }
     Ok(())
+}
+
+fn too_long() -> Error {
+    Error::Length {
+        field: "message",
+        limit: LONGEST_MESSAGE,
+    }
 }
 
 fn shortened(text: &str) -> String {
