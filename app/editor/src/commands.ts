@@ -10,6 +10,7 @@ import { inTurn } from "./in_turn.ts";
 import { eachBlock, indent, isList, listKind, outdent, outOfLists, toggleList } from "./lists.ts";
 import { toggleMath } from "./math.ts";
 import { headingLevel, linkTarget, schema } from "./schema.ts";
+import { mayBeChanged } from "./suggestions.ts";
 import { inTable, insertTable, tableCommands } from "./tables.ts";
 import type { Formatting } from "./types.ts";
 
@@ -76,6 +77,7 @@ export function formattingOf(state: EditorState): Formatting {
     table: inTable(state),
     link: linkAround(state)?.address ?? null,
     selected: !state.selection.empty,
+    changeable: mayBeChanged(state),
     threads: threadsAt(state),
     canUndo: undoDepth(state) > 0,
     canRedo: redoDepth(state) > 0,

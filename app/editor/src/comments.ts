@@ -17,13 +17,17 @@ export type Comments = {
 
 export function comments(): Comments {
   const shown = new Map<string, Set<HTMLElement>>();
-  let threads: Threads = { open: [], active: null };
+  let threads: Threads = { open: [], active: null, suggested: [] };
 
   const dress = (element: HTMLElement, thread: string) => {
     const open = threads.open.includes(thread);
-    element.className = open ? (thread === threads.active ? "comment active" : "comment") : "";
+    const suggestion = threads.suggested.find((suggested) => suggested.thread === thread);
+    const classes = ["comment", ...(suggestion ? ["suggestion", `cursor-${suggestion.color}`] : []), ...(thread === threads.active ? ["active"] : [])];
+    element.className = open ? classes.join(" ") : "";
+    if (suggestion) element.title = suggestion.by;
+    else element.removeAttribute("title");
     if (open) {
-      element.setAttribute("role", "mark");
+      element.setAttribute("role", suggestion ? "deletion" : "mark");
       element.setAttribute("aria-details", `thread-${thread}`);
     } else {
       element.removeAttribute("role");

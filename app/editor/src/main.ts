@@ -21,7 +21,8 @@ import { ownTransaction } from "./own.ts";
 import { pointOf, positionOf } from "./points.ts";
 import { readAloud, reader } from "./reading.ts";
 import { remoteMeta, remoteTransaction } from "./remote.ts";
-import type { Block, Cursor, Handle, Options } from "./types.ts";
+import { rangeToChange, suggestedIn, suggestions, withSuggested } from "./suggestions.ts";
+import type { Block, Cursor, Handle, Options, Suggested } from "./types.ts";
 import { tableHeadings, wholeTables } from "./tables.ts";
 import { typing } from "./typing.ts";
 import { countsOf } from "./words.ts";
@@ -30,6 +31,7 @@ function mount(host: HTMLElement, options: Options): Handle {
   let { editable } = options;
   let composing = false;
   let waitingCursors: Cursor[] | null = null;
+  let waitingSuggestions: Suggested[] | null = null;
 
   const commented = comments();
   const plugins = [
@@ -46,12 +48,14 @@ function mount(host: HTMLElement, options: Options): Handle {
     checkboxes(options.done, () => editable),
     cursors(),
     commented.plugin,
+    suggestions(),
     changes(),
     finding(() => composing),
     readAloud(),
     composition((active) => {
       composing = active;
       if (!active && waitingCursors !== null) handle.setCursors(waitingCursors);
+      if (!active && waitingSuggestions !== null) showSuggestions(waitingSuggestions);
       options.onComposition(active);
     }),
   ];
@@ -121,6 +125,21 @@ function mount(host: HTMLElement, options: Options): Handle {
     options.onFound?.(found);
   }
 
+  function showSuggestions(suggested: Suggested[]): void {
+    // As for the carets of others.
+    waitingSuggestions = composing ? suggested : null;
+    if (composing || JSON.stringify(suggestedIn(view.state)) === JSON.stringify(suggested)) return;
+    view.dispatch(withSuggested(view.state.tr, suggested));
+  }
+
+  /** Shows what a comment is being written about. */
+  function begin(range: { from: number; to: number } | null) {
+    if (range === null) return null;
+    const { doc } = view.state;
+    view.dispatch(withBegun(view.state, range));
+    return { anchor: pointOf(doc, range.from), head: pointOf(doc, range.to) };
+  }
+
   function run(name: string, value?: string | number): boolean {
     return editable && (commandNamed(name, value)?.(view.state, view.dispatch.bind(view), view) ?? false);
   }
@@ -146,7 +165,8 @@ function mount(host: HTMLElement, options: Options): Handle {
         state.doc.resolve(positionOf(state.doc, anchor)),
         state.doc.resolve(positionOf(state.doc, head)),
       );
-      view.updateState(state.apply(withQuery(state.tr.setSelection(range), queryOf(view.state))));
+      const tr = withSuggested(state.tr.setSelection(range), suggestedIn(view.state));
+      view.updateState(state.apply(withQuery(tr, queryOf(view.state))));
       tellSelection();
       tellState();
       tellFound();
@@ -157,13 +177,12 @@ function mount(host: HTMLElement, options: Options): Handle {
       if (composing) return;
       view.dispatch(withCursors(view.state, shown));
     },
-    setThreads: commented.show,
-    beginComment() {
-      const { doc, selection } = view.state;
-      if (selection.empty) return null;
-      view.dispatch(withBegun(view.state, selection));
-      return { anchor: pointOf(doc, selection.anchor), head: pointOf(doc, selection.head) };
+    setThreads(threads) {
+      commented.show(threads);
+      showSuggestions(threads.suggested);
     },
+    beginComment: () => begin(view.state.selection.empty ? null : view.state.selection),
+    beginSuggestion: () => begin(rangeToChange(view.state)),
     endComment: () => view.dispatch(withBegun(view.state, null)),
     goToThread(thread) {
       const tr = toThread(view.state, thread);

@@ -68,14 +68,19 @@ export type Formatting = {
   link: string | null;
   /** Whether text is selected. */
   selected: boolean;
+  /** Whether another text can be proposed for what is selected, or the word that the caret is in. */
+  changeable: boolean;
   /** The threads of comments that are about the text where the caret is. */
   threads: string[];
   canUndo: boolean;
   canRedo: boolean;
 };
 
-/** The threads of comments whose text is shown, and the one that is being read. */
-export type Threads = { open: string[]; active: string | null };
+/** What a thread proposes for its text; nothing, if that is to go. `color` is an index into the palette, `by` says whose it is. */
+export type Suggested = { thread: string; proposes: string; color: number; by: string };
+
+/** The threads of comments whose text is shown, the one that is being read, and what those of them propose that are suggestions. */
+export type Threads = { open: string[]; active: string | null; suggested: Suggested[] };
 
 /** What is looked for. */
 export type Query = { text: string; matchCase: boolean };
@@ -127,7 +132,9 @@ export type Handle = {
   setThreads(threads: Threads): void;
   /** Shows what is selected as the text that a comment is being written about, and tells where that is; null if nothing is. */
   beginComment(): { anchor: Point; head: Point } | null;
-  /** The comment is written, or is not. */
+  /** The same with the text that another one can be proposed for: what is selected in one block, or the word that the caret is in. */
+  beginSuggestion(): { anchor: Point; head: Point } | null;
+  /** The comment or the suggestion is written, or is not. */
   endComment(): void;
   /** Puts the caret to the text of a thread. False if there is none. */
   goToThread(thread: string): boolean;

@@ -91,6 +91,15 @@ pub(crate) fn CommentIcon() -> impl IntoView {
 }
 
 #[component]
+pub(crate) fn SuggestIcon() -> impl IntoView {
+    view! {
+        <svg class="icon" viewBox="0 0 24 24" aria-hidden="true">
+            <path d="M4 19h16 M7 15l1-4 8-8 3 3-8 8z M14 5l3 3" />
+        </svg>
+    }
+}
+
+#[component]
 pub(crate) fn FindIcon() -> impl IntoView {
     view! {
         <svg class="icon" viewBox="0 0 24 24" aria-hidden="true">

@@ -60,6 +60,8 @@ pub(crate) struct Formatting {
     pub(crate) link: Option<String>,
     /// Whether text is selected.
     pub(crate) selected: bool,
+    /// Whether another text can be proposed for what is selected, or for the word that the caret is in.
+    pub(crate) changeable: bool,
     /// The ids of the threads of comments that are about the text where the caret is.
     pub(crate) threads: Vec<String>,
     pub(crate) can_undo: bool,
@@ -142,11 +144,25 @@ pub(crate) struct RemoteCursor {
     pub(crate) head: Point,
 }
 
-/// The ids of the threads of comments whose text is shown, and of the one that is being read.
+/// The ids of the threads of comments whose text is shown, and of the one that is being read; and what those propose that are
+/// suggestions.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub(crate) struct ShownThreads {
     pub(crate) open: Vec<String>,
     pub(crate) active: Option<String>,
+    pub(crate) suggested: Vec<ShownSuggestion>,
+}
+
+/// What a thread proposes for its text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct ShownSuggestion {
+    pub(crate) thread: String,
+    /// Nothing, if the text is to go.
+    pub(crate) proposes: String,
+    /// An index into the palette, 0 to 11.
+    pub(crate) color: u8,
+    /// Whose it is, in words.
+    pub(crate) by: String,
 }
 
 /// What became of text between two versions, or, without `from` and `to`, of a block.
@@ -276,7 +292,12 @@ impl Editor {
         Ok(serde_wasm_bindgen::from_value(self.handle.begin_comment()?)?)
     }
 
-    /// The comment is written, or is not.
+    /// The same with the text that another one can be proposed for: what is selected in one block, or the word that the caret is in.
+    pub(crate) fn begin_suggestion(&self) -> Result<Option<Selection>, JsValue> {
+        Ok(serde_wasm_bindgen::from_value(self.handle.begin_suggestion()?)?)
+    }
+
+    /// The comment or the suggestion is written, or is not.
     pub(crate) fn end_comment(&self) -> Result<(), JsValue> {
         self.handle.end_comment()
     }
@@ -388,6 +409,8 @@ extern "C" {
     fn set_threads(this: &Handle, threads: &JsValue) -> Result<(), JsValue>;
     #[wasm_bindgen(method, catch, js_name = beginComment)]
     fn begin_comment(this: &Handle) -> Result<JsValue, JsValue>;
+    #[wasm_bindgen(method, catch, js_name = beginSuggestion)]
+    fn begin_suggestion(this: &Handle) -> Result<JsValue, JsValue>;
     #[wasm_bindgen(method, catch, js_name = endComment)]
     fn end_comment(this: &Handle) -> Result<(), JsValue>;
     #[wasm_bindgen(method, catch, js_name = goToThread)]

@@ -2,6 +2,7 @@
 
 pub(crate) mod comments;
 mod files;
+mod suggestions;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -188,6 +189,9 @@ impl Session {
         self.editor.replace(Some(Rc::new(editor)));
         self.show_cursors();
         self.dress_threads();
+        if editable {
+            self.settle_suggestions();
+        }
         Ok(())
     }
 

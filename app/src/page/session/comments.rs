@@ -7,7 +7,7 @@ use std::rc::Rc;
 use documents::Error;
 use documents::page::Page;
 use documents::page::comments::{Comments as Said, MessageId, NewMessage, Thread, ThreadId};
-use documents::page::edit::Point;
+use documents::page::edit::{Edit, Point};
 use leptos::prelude::*;
 use protocol::MemberId;
 use replica::command::{Answer, Command};
@@ -19,7 +19,7 @@ use crate::page::mentions::Named;
 /// What is shown of comments.
 #[derive(Default)]
 pub(crate) struct Comments {
-    said: RefCell<Said>,
+    pub(super) said: RefCell<Said>,
     /// In the order of the text.
     pub(crate) threads: ArcRwSignal<Vec<Thread>>,
     /// The thread that is being read, in the text or in the panel.
@@ -41,6 +41,8 @@ pub(crate) struct Comments {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Field {
     New,
+    /// The text that is proposed, in a new suggestion.
+    Proposal,
     Reply(ThreadId),
     Edit(ThreadId, MessageId),
 }
@@ -49,7 +51,7 @@ impl Field {
     /// The thread that it is a field of.
     pub(crate) fn thread(&self) -> Option<ThreadId> {
         match self {
-            Self::New => None,
+            Self::New | Self::Proposal => None,
             Self::Reply(thread) | Self::Edit(thread, _) => Some(*thread),
         }
     }
@@ -62,27 +64,43 @@ pub(crate) struct Unsent {
     pub(crate) mentioned: Vec<Named>,
 }
 
-/// The beginning of a comment: places that stay with the text around them, and the words between.
+/// What is being begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Comment,
+    Suggestion,
+}
+
+/// The beginning of a comment, or of a suggestion: places that stay with the text around them, and the words between.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Begun {
     from: String,
     to: String,
     pub(crate) quote: String,
+    pub(crate) kind: Kind,
 }
 
 impl Session {
     /// Begins to write a comment on what is selected. Where nothing is, the thread that the caret is in gets the focus.
     /// False if there is neither.
     pub(crate) fn begin_comment(self: &Rc<Self>) -> bool {
+        self.begin(Kind::Comment) || self.visit_thread()
+    }
+
+    pub(super) fn begin(self: &Rc<Self>, kind: Kind) -> bool {
         let Some(editor) = self.editor() else {
             return false;
         };
         // Places in text that is in no change yet are not found again.
         self.catch_up();
         self.flush();
-        let selection = editor.begin_comment().inspect_err(report_error);
+        let selection = match kind {
+            Kind::Comment => editor.begin_comment(),
+            Kind::Suggestion => editor.begin_suggestion(),
+        };
+        let selection = selection.inspect_err(report_error);
         let Some(Selection { anchor, head }) = selection.ok().flatten() else {
-            return self.visit_thread();
+            return false;
         };
         let (from, to) = in_order(anchor, head);
         let begun = self.with_draft(|draft| {
@@ -91,6 +109,7 @@ impl Session {
                 from: cursor(from)?,
                 to: cursor(to)?,
                 quote: words(draft.page(), from, to),
+                kind,
             })
         });
         let begun = begun.flatten().filter(|begun| !begun.quote.trim().is_empty());
@@ -119,9 +138,12 @@ impl Session {
         true
     }
 
-    /// The comment that is being written is not.
+    /// The comment or the suggestion that is being written is not.
     pub(crate) fn cancel_comment(&self) {
         self.comments.begun.set(None);
+        self.comments.unsent.update(|unsent| {
+            unsent.remove(&Field::Proposal);
+        });
         if let Some(editor) = self.editor() {
             report(editor.end_comment());
         }
@@ -132,13 +154,21 @@ impl Session {
     /// # Errors
     /// What the page says; [`Error::Place`] if the text is gone by now.
     pub(crate) fn add_comment(self: &Rc<Self>, author: MemberId, text: &str) -> Result<(), Error> {
+        let message = new_message(author, text);
+        self.put_thread(|page, thread, place, _| page.add_comment(thread, place, &message))
+    }
+
+    /// Begins the thread that is being written; `work` is told its place and the text that was there.
+    pub(super) fn put_thread(
+        self: &Rc<Self>,
+        work: impl FnOnce(&mut Page, ThreadId, (Point, Point), &str) -> Result<Vec<Edit>, Error>,
+    ) -> Result<(), Error> {
         let Some(begun) = self.comments.begun.get_untracked() else {
             return Ok(());
         };
         self.catch_up();
         self.flush();
         let thread = fresh_id();
-        let message = new_message(author, text);
         let edits = self.discuss(|page| {
             let place = |cursor: &str| {
                 let (block, offset) = page.position_of(cursor)?;
@@ -147,7 +177,7 @@ impl Session {
             let gone = || Error::Place("the text is gone".to_owned());
             let from = place(&begun.from).ok_or_else(gone)?;
             let to = place(&begun.to).ok_or_else(gone)?;
-            page.add_comment(thread, (from, to), &message)
+            work(page, thread, (from, to), &begun.quote)
         })?;
         if let (Some(editor), Some(edits)) = (self.editor(), edits) {
             report(editor.apply(&edits));
@@ -168,7 +198,7 @@ impl Session {
         self.discuss(|page| page.reply(thread, &message)).map(drop)
     }
 
-    /// Says that a thread is done with, or is not.
+    /// Says that a thread is done with, and what it proposes rejected; or that it is not.
     pub(crate) fn resolve(self: &Rc<Self>, by: MemberId, thread: &ThreadId, done: bool) -> Result<(), Error> {
         let work = |page: &mut Page| {
             if done {
@@ -217,7 +247,7 @@ impl Session {
         })
     }
 
-    fn discuss<T>(
+    pub(super) fn discuss<T>(
         self: &Rc<Self>,
         work: impl FnOnce(&mut Page) -> Result<T, Error>,
     ) -> Result<Option<T>, Error> {
@@ -259,7 +289,13 @@ impl Session {
         });
         let active = self.comments.active.get_untracked().map(|thread| hex(&thread));
         if let Some(editor) = self.editor() {
-            report(editor.set_threads(&ShownThreads { open, active }));
+            let suggested = self.shown_suggestions();
+            let shown = ShownThreads {
+                open,
+                active,
+                suggested,
+            };
+            report(editor.set_threads(&shown));
         }
     }
 
@@ -339,7 +375,7 @@ fn words(page: &Page, from: Point, to: Point) -> String {
     words
 }
 
-fn new_message(author: MemberId, text: &str) -> NewMessage<'_> {
+pub(super) fn new_message(author: MemberId, text: &str) -> NewMessage<'_> {
     NewMessage {
         id: fresh_id(),
         author: author.0,

@@ -2,6 +2,7 @@
 
 mod message;
 mod message_field;
+mod suggestion;
 mod thread;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,16 +15,17 @@ use wasm_bindgen::JsCast;
 use web_sys::{HtmlElement, KeyboardEvent, MouseEvent, ScrollIntoViewOptions, ScrollLogicalPosition};
 
 use self::message_field::MessageField;
+use self::suggestion::NewSuggestion;
 use self::thread::ThreadCard;
 use super::Open;
 use crate::components::avatar::name_in;
-use crate::components::icon::CommentIcon;
+use crate::components::icon::{CommentIcon, SuggestIcon};
 use crate::link::{Link, Place, use_link};
 use crate::messages::say;
 use crate::page::mentions::Named;
 use crate::page::seen;
 use crate::page::session::Phase;
-use crate::page::session::comments::{Begun, Field, Unsent, hex};
+use crate::page::session::comments::{Begun, Field, Kind, Unsent, hex};
 
 /// From this width on the panel stands beside the page, in CSS pixels; as in the style sheet.
 const WIDE: f64 = 1_120.0;
@@ -100,6 +102,13 @@ impl Comments {
             let says = comments.count_open() > 0;
             if says && comments.wanted.get().is_none() && window_width() >= WIDE {
                 comments.wanted.set(Some(true));
+            }
+        });
+        // Whoever may write settles what was accepted apart.
+        Effect::new(move || {
+            comments.threads.track();
+            if comments.editable.get() {
+                comments.open.get_value().settle_suggestions();
             }
         });
         // Who goes to a thread by the keyboard has the focus there.
@@ -190,6 +199,14 @@ impl Comments {
         }
     }
 
+    /// The text that something is being written about.
+    fn begun_quote(self) -> String {
+        let quote = self
+            .begun
+            .with(|begun| begun.as_ref().map(|begun| begun.quote.clone()));
+        quote.unwrap_or_default()
+    }
+
     /// Goes on in the text.
     fn leave(self, thread: Option<ThreadId>) {
         let session = self.open.get_value();
@@ -224,18 +241,44 @@ pub(super) fn CommentButton(open: Open) -> impl IntoView {
     }
 }
 
-/// Does what the button does, for who may write; others go to the comment that the caret is in.
+/// Begins a suggestion for what is selected, or the word that the caret is in.
+#[component]
+pub(super) fn SuggestButton(open: Open) -> impl IntoView {
+    let formatting = open.with_value(|session| RwSignal::from(session.formatting.clone()));
+    let idle = Memo::new(move |_| formatting.with(|now| !now.changeable));
+    let keep_focus = |event: MouseEvent| event.prevent_default();
+    view! {
+        <button
+            type="button"
+            class="tool"
+            tabindex="-1"
+            aria-label=say().suggest_change()
+            title=say().suggest_hint()
+            aria-keyshortcuts="Control+Alt+S"
+            aria-disabled=move || idle.get().to_string()
+            on:mousedown=keep_focus
+            on:click=move |_| {
+                open.get_value().begin_suggestion();
+            }
+        >
+            <SuggestIcon />
+        </button>
+    }
+}
+
+/// Does what the buttons do, for who may write; others go to the comment that the caret is in.
 pub(super) fn on_key(open: Open, editable: Memo<bool>, event: &KeyboardEvent) {
-    let pressed = (event.ctrl_key() || event.meta_key()) && event.alt_key() && event.code() == "KeyM";
+    let pressed = (event.ctrl_key() || event.meta_key()) && event.alt_key();
     // With AltGr it is a letter in some languages.
     if !pressed || event.get_modifier_state("AltGraph") {
         return;
     }
     let session = open.get_value();
-    let done = if editable.get_untracked() {
-        session.begin_comment()
-    } else {
-        session.visit_thread()
+    let done = match (event.code().as_str(), editable.get_untracked()) {
+        ("KeyM", true) => session.begin_comment(),
+        ("KeyM", false) => session.visit_thread(),
+        ("KeyS", true) => session.begin_suggestion(),
+        _ => false,
     };
     if done {
         event.prevent_default();
@@ -332,7 +375,11 @@ fn Panel(comments: Comments) -> impl IntoView {
         comments.wanted.set(Some(false));
         comments.leave(None);
     };
-    let begun = Memo::new(move |_| comments.begun.with(Option::is_some));
+    let begun = Memo::new(move |_| {
+        comments
+            .begun
+            .with(|begun| begun.as_ref().map(|begun| begun.kind))
+    });
     view! {
         <aside class="comments" aria-label=say().comments() on:keydown=on_key>
             <div class="comments-head">
@@ -350,13 +397,17 @@ fn Panel(comments: Comments) -> impl IntoView {
                     <span aria-hidden="true">"×"</span>
                 </button>
             </div>
-            {move || begun.get().then(|| view! { <NewComment comments /> })}
+            {move || match begun.get() {
+                Some(Kind::Comment) => view! { <NewComment comments /> }.into_any(),
+                Some(Kind::Suggestion) => view! { <NewSuggestion comments /> }.into_any(),
+                None => ().into_any(),
+            }}
             <ol class="threads">
                 <For each=move || listed.get() key=|id| *id let:id>
                     <ThreadCard comments id />
                 </For>
             </ol>
-            <Show when=move || listed.with(Vec::is_empty) && !begun.get()>
+            <Show when=move || listed.with(Vec::is_empty) && begun.get().is_none()>
                 <p class="hint">
                     {move || if comments.editable.get() { say().no_comments() } else { say().no_comments_to_read() }}
                 </p>
@@ -368,12 +419,7 @@ fn Panel(comments: Comments) -> impl IntoView {
 /// What is written stays if other text is chosen for it, or the page is locked meanwhile.
 #[component]
 fn NewComment(comments: Comments) -> impl IntoView {
-    let quote = move || {
-        let quote = comments
-            .begun
-            .with(|begun| begun.as_ref().map(|begun| begun.quote.clone()));
-        quote.unwrap_or_default()
-    };
+    let quote = move || comments.begun_quote();
     Effect::new(move |before: Option<()>| {
         comments.begun.track();
         if before.is_some() {

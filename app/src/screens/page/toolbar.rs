@@ -6,7 +6,7 @@ use wasm_bindgen::JsCast;
 use web_sys::{HtmlElement, KeyboardEvent, MouseEvent};
 
 use super::Open;
-use super::comments::CommentButton;
+use super::comments::{CommentButton, SuggestButton};
 use super::link_dialog::LinkDialog;
 use crate::components::icon::{
     BulletedListIcon, CheckListIcon, CodeIcon, DividerIcon, HighlightIcon, LinkIcon, NumberedListIcon,
@@ -143,6 +143,7 @@ pub(super) fn Toolbar(open: Open) -> impl IntoView {
                     </span>
                 </Toggle>
                 <CommentButton open />
+                <SuggestButton open />
                 <Gap />
                 <Action open name=say().undo() command=EditorCommand::Undo disabled=is(|now| !now.can_undo)>
                     <UndoIcon />

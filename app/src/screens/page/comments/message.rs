@@ -41,10 +41,12 @@ pub(super) fn MessageItem(
         name.unwrap_or_default()
     });
     let written_by = part(message, move |message| {
-        let writer = comments
-            .authors
-            .with(|authors| authors.get(&message.writer).copied());
-        let other = writer.filter(|writer| writer.0 != message.author);
+        let proposed_by = message.proposal.as_ref().map(|proposal| &proposal.writer);
+        let mut actors = std::iter::once(&message.writer).chain(proposed_by);
+        let other = comments.authors.with(|authors| {
+            let writers = actors.by_ref().filter_map(|actor| authors.get(actor).copied());
+            writers.into_iter().find(|writer| writer.0 != message.author)
+        });
         other.map(|other| comments.name_of(other))
     });
     let field = Field::Edit(id.0, id.1);
@@ -113,10 +115,16 @@ fn MessageText(comments: Comments, text: Memo<String>) -> impl IntoView {
         });
         pieces.collect_view()
     };
-    view! {
-        <p class="message-text" dir="auto">
-            {pieces}
-        </p>
+    // A suggestion says enough without words.
+    let has_text = Memo::new(move |_| text.with(|text| !text.is_empty()));
+    move || {
+        has_text.get().then(|| {
+            view! {
+                <p class="message-text" dir="auto">
+                    {pieces}
+                </p>
+            }
+        })
     }
 }
 

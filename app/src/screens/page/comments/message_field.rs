@@ -33,6 +33,12 @@ pub(super) fn MessageField(
     focused: bool,
     on_done: impl Fn(String) -> Result<(), String> + 'static,
     #[prop(optional, into)] on_cancel: Option<CancelWith>,
+    /// Whether there may be no message.
+    #[prop(optional)]
+    may_be_empty: bool,
+    /// What is filled in before the message.
+    #[prop(optional)]
+    children: Option<Children>,
 ) -> impl IntoView {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let number = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -126,7 +132,7 @@ pub(super) fn MessageField(
             return;
         };
         let text = chosen.with_value(|chosen| from_field(&field.value(), chosen));
-        if text.trim().is_empty() {
+        if text.trim().is_empty() && !may_be_empty {
             return;
         }
         if !comments.editable.get_untracked() {
@@ -216,6 +222,7 @@ pub(super) fn MessageField(
     };
     view! {
         <form class="message-field" on:submit=on_submit novalidate>
+            {children.map(|children| children())}
             <textarea
                 dir="auto"
                 rows="2"
@@ -246,7 +253,7 @@ pub(super) fn MessageField(
                 {move || failed.get()}
             </p>
             <div class="actions" hidden=move || !cancels && empty.get()>
-                <button type="submit" class="button button-small button-main" aria-disabled=move || empty.get().to_string()>
+                <button type="submit" class="button button-small button-main" aria-disabled=move || (empty.get() && !may_be_empty).to_string()>
                     {done}
                 </button>
                 {cancels

@@ -1,4 +1,4 @@
-use documents::page::comments::{Thread, ThreadId};
+use documents::page::comments::{Present, Thread, ThreadId};
 use leptos::prelude::*;
 use protocol::MemberId;
 use wasm_bindgen::JsCast;
@@ -6,6 +6,7 @@ use web_sys::{FocusEvent, Node};
 
 use super::message::MessageItem;
 use super::message_field::MessageField;
+use super::suggestion::{Proposed, problem as suggestion_problem};
 use super::{Comments, id_of, problem, reveal};
 use crate::messages::say;
 use crate::page::session::comments::{Field, hex};
@@ -26,6 +27,7 @@ pub(super) fn ThreadCard(comments: Comments, id: ThreadId) -> impl IntoView {
     }
     let quote = part(thread, |thread| thread.quote.clone());
     let is_gone = part(thread, |thread| thread.anchors.is_empty());
+    let suggestion = Memo::new(move |_| thread.with(|thread| thread.as_ref()?.suggestion.clone()));
     let resolved_by = part(thread, |thread| thread.resolved_by);
     let messages = part(thread, |thread| {
         thread
@@ -108,14 +110,50 @@ pub(super) fn ThreadCard(comments: Comments, id: ThreadId) -> impl IntoView {
         let session = comments.open.get_value();
         with_me(&|me| session.reply(me, &id, &text))
     };
+    // The card may be gone now, and the focus with it.
+    let leave_card = move || {
+        comments.leave(Some(id));
+        comments.open.get_value().activate(None);
+    };
     let resolve = move |_| {
         let session = comments.open.get_value();
         let done = !is_resolved.get_untracked();
         failed.set(with_me(&|me| session.resolve(me, &id, done)).err());
         if done {
-            // The card may be gone now, and the focus with it.
-            comments.leave(Some(id));
-            session.activate(None);
+            leave_card();
+        }
+    };
+    let accept = move |_| {
+        let session = comments.open.get_value();
+        let me = comments.me.get_untracked();
+        let accepted = me.map_or(Ok(()), |me| session.accept(me, &id));
+        match accepted {
+            Ok(()) => leave_card(),
+            Err(error) => failed.set(Some(suggestion_problem(&error))),
+        }
+    };
+    let can_be_accepted = move || {
+        let stands = suggestion.with(|of| of.as_ref().is_some_and(|of| of.present != Present::Gone));
+        stands && !is_resolved.get()
+    };
+    let resolving = move || match (is_resolved.get(), suggestion.with(Option::is_some)) {
+        (true, _) => say().reopen_thread(),
+        (false, true) => say().reject(),
+        (false, false) => say().resolve(),
+    };
+    let name = move || {
+        if suggestion.with(Option::is_some) {
+            say().suggestion_for(&shown_quote())
+        } else {
+            say().comment_on(&shown_quote())
+        }
+    };
+    let outcome = move |by| {
+        let by = comments.name_of(MemberId(by));
+        match suggestion.with(|of| of.as_ref().map(|of| of.accepted)) {
+            Some(true) => say().accepted_by(&by),
+            Some(false) => say().rejected_by(&by),
+            None => say().resolved_by(&by),
         }
     };
     view! {
@@ -126,11 +164,12 @@ pub(super) fn ThreadCard(comments: Comments, id: ThreadId) -> impl IntoView {
                 class:resolved=is_resolved
                 id=id_of(&id)
                 tabindex="-1"
-                aria-label=move || say().comment_on(&shown_quote())
+                aria-label=name
                 on:focusin=move |_| read()
                 on:focusout=leave
             >
                 {about}
+                <Proposed suggestion is_resolved />
                 {move || has_news.get().then(|| view! { <p class="badge badge-news">{say().new_mention()}</p> })}
                 <ul class="messages">
                     <For each=move || messages.get().unwrap_or_default() key=|message| *message let:message>
@@ -141,9 +180,7 @@ pub(super) fn ThreadCard(comments: Comments, id: ThreadId) -> impl IntoView {
                     resolved_by
                         .get()
                         .flatten()
-                        .map(|by| {
-                            view! { <p class="hint">{say().resolved_by(&comments.name_of(MemberId(by)))}</p> }
-                        })
+                        .map(|by| view! { <p class="hint">{outcome(by)}</p> })
                 }}
                 <p class="problem" role="alert">
                     {move || failed.get()}
@@ -160,9 +197,16 @@ pub(super) fn ThreadCard(comments: Comments, id: ThreadId) -> impl IntoView {
                     />
                 </Show>
                 <Show when=move || comments.editable.get()>
-                    <button type="button" class="button button-small thread-resolve" on:click=resolve>
-                        {move || if is_resolved.get() { say().reopen_thread() } else { say().resolve() }}
-                    </button>
+                    <div class="thread-resolve">
+                        <Show when=can_be_accepted>
+                            <button type="button" class="button button-small button-main" on:click=accept>
+                                {say().accept()}
+                            </button>
+                        </Show>
+                        <button type="button" class="button button-small" on:click=resolve>
+                            {resolving}
+                        </button>
+                    </div>
                 </Show>
             </article>
         </li>
