@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use thirtyfour::{Key, TypingData};
 
-use crate::{Browser, Error, Result};
+use crate::{Browser, Error, Result, wait_until};
 
 /// How often Tab is pressed at most on the way to something.
 const MOST_TABS: usize = 60;
@@ -28,6 +28,17 @@ impl Browser {
             .key_up(Key::Control)
             .perform()
             .await?)
+    }
+
+    /// Presses a key together with Control and Alt.
+    ///
+    /// # Errors
+    /// If the browser can't.
+    pub async fn control_alt(&self, key: char) -> Result<()> {
+        let chain = self.driver().action_chain();
+        let chain = chain.key_down(Key::Control).key_down(Key::Alt);
+        let chain = chain.send_keys(key.to_string());
+        Ok(chain.key_up(Key::Alt).key_up(Key::Control).perform().await?)
     }
 
     /// Presses a key together with Control on a keyboard on which this key has another letter than `code` says.
@@ -138,6 +149,20 @@ impl Browser {
             .as_str()
             .unwrap_or_default()
             .to_owned())
+    }
+
+    /// Waits until the focus is on what has this in its name.
+    ///
+    /// # Errors
+    /// If it does not come there.
+    pub async fn wait_for_focus(&self, name: &str) -> Result<()> {
+        let mut last = String::new();
+        let waited = wait_until(&format!("{name:?} has the focus"), async || {
+            last = self.focused().await?;
+            Ok(last.contains(name))
+        })
+        .await;
+        waited.map_err(|error| error.instead(&last))
     }
 
     /// Shows this text as what is being composed, in place of what was being composed before.

@@ -68,26 +68,6 @@ async fn reply(browser: &Browser, text: &str) -> Result<()> {
     browser.press("Send").await
 }
 
-async fn wait_for_focus(browser: &Browser, label: &str) -> Result<()> {
-    let mut last = String::new();
-    let waited = wait_until(&format!("{label:?} has the focus"), async || {
-        last = browser.focused().await?;
-        Ok(last.contains(label))
-    })
-    .await;
-    waited.map_err(|error| error.instead(&last))
-}
-
-async fn control_alt_m(browser: &Browser) -> Result<()> {
-    let chain = browser
-        .driver()
-        .action_chain()
-        .key_down(Key::Control)
-        .key_down(Key::Alt);
-    let chain = chain.send_keys("m").key_up(Key::Alt).key_up(Key::Control);
-    Ok(chain.perform().await?)
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn two_talk_about_text_that_both_change() -> Result<()> {
     let pair = Pair::meet().await?;
@@ -198,7 +178,7 @@ async fn what_is_being_written_stays_whatever_others_do() -> Result<()> {
     field.clear().await?;
     field.send_keys("A and B").await?;
     amina.go_behind("three").await?;
-    wait_for_focus(amina, "Page").await?;
+    amina.wait_for_focus("Page").await?;
     amina
         .run("document.querySelector('aside.comments .message-field').dataset.before = 'yes'")
         .await?;
@@ -281,8 +261,8 @@ async fn who_is_mentioned_sees_it_until_they_have_looked() -> Result<()> {
     amina.write("one two three").await?;
     // By keys alone: the member is chosen from those that are offered.
     amina.select("two").await?;
-    control_alt_m(amina).await?;
-    wait_for_focus(amina, "New comment").await?;
+    amina.control_alt('m').await?;
+    amina.wait_for_focus("New comment").await?;
     amina.keys("Ask @jo").await?;
     amina.find("option", JONAS.name).await?;
     amina.keys(Key::Enter + "").await?;
@@ -298,7 +278,7 @@ async fn who_is_mentioned_sees_it_until_they_have_looked() -> Result<()> {
         .click()
         .await?;
     jonas.find("button", "Comments: 1 open").await?;
-    wait_for_focus(jonas, "Page").await?;
+    jonas.wait_for_focus("Page").await?;
     jonas.reload().await?;
     jonas.find("button", "Comments: 1 open").await?;
 
@@ -328,10 +308,10 @@ async fn who_is_mentioned_sees_it_until_they_have_looked() -> Result<()> {
     // From the text to its thread and back, by keys.
     jonas.select("tw").await?;
     jonas.keys(Key::Left + "").await?;
-    control_alt_m(jonas).await?;
-    wait_for_focus(jonas, "Comment on “two”").await?;
+    jonas.control_alt('m').await?;
+    jonas.wait_for_focus("Comment on “two”").await?;
     jonas.keys(Key::Escape + "").await?;
-    wait_for_focus(jonas, "Page").await?;
+    jonas.wait_for_focus("Page").await?;
     pair.part().await
 }
 
