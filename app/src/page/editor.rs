@@ -20,8 +20,15 @@ pub(crate) struct Editor {
     _math: Closure<Render>,
 }
 
-/// Makes MathML of LaTeX, or nothing.
-type Render = dyn Fn(String, bool) -> Option<String>;
+/// Makes MathML of LaTeX, or null. (An `Option` would be `undefined`.)
+type Render = dyn Fn(String, bool) -> JsValue;
+
+fn render() -> Closure<Render> {
+    Closure::new(|latex: String, block| {
+        let made = super::math::mathml(&latex, block);
+        made.map_or(JsValue::NULL, JsValue::from)
+    })
+}
 
 /// What the editor reports.
 pub(crate) trait Listener {
@@ -249,7 +256,7 @@ impl Editor {
         {
             Reflect::set(&options, &(*name).into(), closure.as_ref())?;
         }
-        let math: Closure<Render> = Closure::new(|latex: String, block| super::math::mathml(&latex, block));
+        let math = render();
         Reflect::set(&options, &"math".into(), math.as_ref())?;
         Ok(Self {
             handle: mount(host, &options)?,
@@ -515,6 +522,19 @@ mod tests {
         let value = to_js(&edits).unwrap();
         let back: Vec<Edit> = serde_wasm_bindgen::from_value(value).unwrap();
         assert_eq!(back, edits);
+    }
+
+    #[wasm_bindgen_test]
+    fn latex_without_meaning_is_null_to_the_editor() {
+        let render = render();
+        let function: &js_sys::Function = render.as_ref().unchecked_ref();
+        let made = |latex: &str| {
+            function
+                .call2(&JsValue::NULL, &latex.into(), &false.into())
+                .unwrap()
+        };
+        assert!(made("#").is_null());
+        assert!(made("x").as_string().unwrap().starts_with("<math"));
     }
 
     #[wasm_bindgen_test]
