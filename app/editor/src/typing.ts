@@ -65,12 +65,14 @@ function around(pattern: RegExp, type: MarkType): InputRule {
       if (type !== code && inUnclosedCode(state.doc.resolve(start))) return null;
       if (type === math && beforeDigit(state.doc.resolve(end))) return null;
       const text = match[1] ?? "";
-      const from = start + match[0].indexOf(text);
-      // The closing character that was typed last is not in the document yet.
-      const to = from + text.length;
+      const opening = match[0].indexOf(text);
+      // What was typed last is not in the document yet: mostly the closing character, from some keyboards all of it.
+      const here = Math.min(commonPrefix(state.doc.textBetween(start, end), match[0]), opening + text.length);
+      const rest = text.slice(Math.max(here - opening, 0));
       const tr = state.tr;
-      if (to < end) tr.delete(to, end);
-      if (start < from) tr.delete(start, from);
+      if (rest !== "") tr.insertText(rest, start + here, end);
+      else if (start + here < end) tr.delete(start + here, end);
+      if (opening > 0 && here > 0) tr.delete(start, start + Math.min(opening, here));
       tr.addMark(start, start + text.length, type.create());
       return tr.removeStoredMark(type);
     },
@@ -87,4 +89,10 @@ function inUnclosedCode($position: ResolvedPos): boolean {
 /** Whether a character that is typed here comes before a digit: what looks like a formula's end is another price. */
 function beforeDigit({ parent, parentOffset }: ResolvedPos): boolean {
   return /^\d/.test(parent.textBetween(parentOffset, parent.content.size));
+}
+
+function commonPrefix(a: string, b: string): number {
+  let length = 0;
+  while (length < a.length && a[length] === b[length]) length++;
+  return length;
 }

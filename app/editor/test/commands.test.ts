@@ -27,12 +27,16 @@ class Desk {
 
   /** As the view does it: a rule may take the letter, and it is inserted otherwise. */
   type(text: string): this {
-    for (const letter of text) {
-      const { from, to } = this.state.selection;
-      const view = { state: this.state, composing: false, dispatch: this.dispatch } as unknown as EditorView;
-      const taken = this.state.plugins.some((plugin) => plugin.props.handleTextInput?.call(plugin, view, from, to, letter, () => this.state.tr));
-      if (!taken) this.dispatch(this.state.tr.insertText(letter));
-    }
+    for (const letter of text) this.write(letter);
+    return this;
+  }
+
+  /** Text that comes at once. */
+  write(text: string): this {
+    const { from, to } = this.state.selection;
+    const view = { state: this.state, composing: false, dispatch: this.dispatch } as unknown as EditorView;
+    const taken = this.state.plugins.some((plugin) => plugin.props.handleTextInput?.call(plugin, view, from, to, text, () => this.state.tr));
+    if (!taken) this.dispatch(this.state.tr.insertText(text));
     return this;
   }
 
@@ -70,6 +74,19 @@ const block = (text: string, type = "paragraph", parents: string[] = [], attrs =
   runs: text === "" ? [] : [{ text, marks: {} }],
 });
 const back = chainCommands(backspace, baseKeymap.Backspace as Command);
+
+test("Markdown that comes all at once is what it would be as it is typed", () => {
+  const at = (text: string, from: number, to: number, written: string) => {
+    const desk = new Desk([block(text)]).select([0, from], [0, to]);
+    return desk.write(written).shown[0];
+  };
+  assert.equal(at("ab", 0, 0, "$x$"), "paragraph: <math>x</>ab");
+  assert.equal(at("a b", 2, 2, "**x**"), "paragraph: a <strong>x</>b");
+  assert.equal(at("a **x", 5, 5, "**"), "paragraph: a <strong>x</>");
+  assert.equal(at("a *", 3, 3, "x*"), "paragraph: a <em>x</>");
+  assert.equal(at("old", 0, 3, "`c`"), "paragraph: <code>c</>");
+  assert.equal(at("`cold", 2, 5, "`"), "paragraph: <code>c</>");
+});
 
 test("Markdown typed at the beginning becomes a block", () => {
   const after = (text: string) => new Desk([block("")]).type(text).shown;
