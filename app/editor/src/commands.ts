@@ -9,6 +9,7 @@ import { threadsAt } from "./comments.ts";
 import { inTurn } from "./in_turn.ts";
 import { eachBlock, indent, isList, listKind, outdent, outOfLists, toggleList } from "./lists.ts";
 import { toggleMath } from "./math.ts";
+import { beginOf } from "./points.ts";
 import { headingLevel, linkTarget, schema } from "./schema.ts";
 import { mayBeChanged } from "./suggestions.ts";
 import { inTable, insertTable, tableCommands } from "./tables.ts";
@@ -210,7 +211,7 @@ export function outOf(type: NodeType): Command {
 
 /** A rule under the block the caret is in, or above it if that is empty. */
 const ruled: Command = (state, dispatch) => {
-  const { $from } = state.selection;
+  const $from = beginOf(state.selection);
   if ($from.parent.type === paragraph && $from.parent.content.size === 0) return setBlockType(divider)(state, dispatch);
   const tr = state.tr;
   const after = $from.end();

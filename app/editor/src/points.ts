@@ -1,5 +1,6 @@
 // Between ProseMirror's positions and points (block number, offset in its text).
-import type { Node } from "prosemirror-model";
+import type { Node, ResolvedPos } from "prosemirror-model";
+import { Selection } from "prosemirror-state";
 import { missing } from "./blocks.ts";
 import type { Point } from "./types.ts";
 
@@ -74,4 +75,9 @@ export function pointBefore(doc: Node, position: number): Point {
 export function pointOf(doc: Node, position: number): Point {
   const point = pointBefore(doc, position);
   return point.block < 0 ? { block: 0, offset: 0 } : point;
+}
+
+/** Where a selection begins, in the text of a block. Where blocks are selected whole, that is the first of them. */
+export function beginOf({ $from }: Selection): ResolvedPos {
+  return $from.parent.isTextblock ? $from : Selection.near($from, 1).$from;
 }

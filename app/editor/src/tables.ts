@@ -5,6 +5,7 @@ import { type Command, type EditorState, Plugin, PluginKey, Selection, TextSelec
 import { Decoration, DecorationSet } from "prosemirror-view";
 import { beginsItem } from "./blocks.ts";
 import { changedChildren, childStart } from "./edits.ts";
+import { beginOf } from "./points.ts";
 import { schema } from "./schema.ts";
 
 const { paragraph, table, table_row, table_cell, list_item } = schema.nodes;
@@ -55,7 +56,7 @@ function isHeader(row: Node): boolean {
 
 /** A new table under the block the caret is in, or in its place if that is empty. */
 export const insertTable: Command = (state, dispatch) => {
-  const { $from } = state.selection;
+  const $from = beginOf(state.selection);
   for (let depth = $from.depth; depth > 0; depth--) if ([list_item, table_cell].includes($from.node(depth).type)) return false;
   const made = table.create(null, Array.from({ length: newRows }, (_, row) => newRow(newColumns, row === 0)));
   const empty = $from.parent.type === paragraph && $from.parent.content.size === 0;

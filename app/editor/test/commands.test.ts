@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { baseKeymap, chainCommands } from "prosemirror-commands";
 import { history } from "prosemirror-history";
-import { type Command, EditorState, TextSelection } from "prosemirror-state";
+import { AllSelection, type Command, EditorState, TextSelection } from "prosemirror-state";
 import type { EditorView } from "prosemirror-view";
 import { documentOf, flatten } from "../src/blocks.ts";
 import { canonicalForm } from "../src/canonical.ts";
@@ -342,4 +342,14 @@ test("no command replaces blocks whole", () => {
     for (const at of [1, 2, 3]) tableDesk(abcd, at).run(commandNamed(name));
   }
   assert.equal(replacements, before);
+});
+
+test("with everything selected, a rule or a table comes under the first block", () => {
+  const everything: Command = (state, dispatch) => {
+    dispatch?.(state.tr.setSelection(new AllSelection(state.doc)));
+    return true;
+  };
+  const after = (name: string) => new Desk([block("a"), block("b")]).run(everything).run(commandNamed(name)).shown.slice(0, 2);
+  assert.deepEqual(after("divider"), ["paragraph: a", "divider: "]);
+  assert.deepEqual(after("table"), ["paragraph: a", "table-row[header=true]: "]);
 });
