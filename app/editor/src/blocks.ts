@@ -27,7 +27,7 @@ const groups = new Map<string, NodeType>([
 const commentPrefix = "comment:";
 
 /** Deeper nesting than this is kept, but shown flat: a hostile document must not exhaust the stack. */
-const deepest = 32;
+export const deepest = 32;
 
 /** The blocks that nodes of the document stand for. `nodes` are children of the document. */
 export function flatten(nodes: Fragment): Block[] {

@@ -1,11 +1,12 @@
 // The one form in which the tree stands for its blocks.
 import type { Node, ResolvedPos } from "prosemirror-model";
 import { Plugin, type Transaction } from "prosemirror-state";
-import { beginsItem, placedFreely, settled } from "./blocks.ts";
+import { beginsItem, build, deepest, placedFreely, settled } from "./blocks.ts";
 import { changedChildren, childStart, withinText } from "./edits.ts";
 import { isList } from "./lists.ts";
 import { remoteMeta } from "./remote.ts";
 import { schema } from "./schema.ts";
+import type { Shape } from "./types.ts";
 
 const { paragraph, list_item, blockquote, aside, table, table_row, table_cell, foreign } = schema.nodes;
 
@@ -48,7 +49,7 @@ function repairOne(tr: Transaction, from: number, to: number): boolean {
     } else if (node.attrs.nested === false && !placedFreely(node, isWithin(parent))) {
       const { type, attrs } = settled(node);
       tr.setNodeMarkup(position, type, attrs);
-    } else if (node.type === foreign && isLooseCell(node, parent)) {
+    } else if (node.type === foreign && (isLooseCell(node, parent) || isDisguised(node, tr.doc.resolve(position)))) {
       tr.setNodeMarkup(position, paragraph);
     } else {
       repaired = false;
@@ -96,4 +97,11 @@ function giveMarker(tr: Transaction, row: Node, position: number): void {
 function isLooseCell(node: Node, parent: Node): boolean {
   const { type, isEmbed } = node.attrs.shape as { type: string; isEmbed: boolean };
   return type === "table-cell" && !isEmbed && parent.type === table_cell && parent.attrs.implicit === true;
+}
+
+/** What is pasted as unknown, but would be shown as something else. */
+function isDisguised(node: Node, { depth }: ResolvedPos): boolean {
+  const shape = node.attrs.shape as Shape;
+  // Deep inside, what is known is shown flat.
+  return depth < deepest && build([{ shape, runs: [] }])[0]?.type !== foreign;
 }

@@ -182,6 +182,15 @@ test("a table that is pasted without markers gets one for each row", () => {
   assert.equal(header(), undefined);
 });
 
+test("what is pasted as unknown, but is not, becomes a paragraph", () => {
+  for (const [type, parents] of [["table-cell", ["table-row"]], ["paragraph", []], ["unordered-list-item", []], ["heading", ["blockquote"]]] as const) {
+    const pasted = schema.node("foreign", { shape: shape(type, [...parents]), nested: parents.length === 0 }, [schema.text("x")]);
+    const state = stateOf(paragraphs("a", "b"));
+    const { doc } = state.apply(state.tr.insert(3, pasted));
+    assert(documentOf(flatten(doc.content)).eq(doc), `${type} in ${parents}: ${doc}`);
+  }
+});
+
 test("a paragraph is copied with its tick, and a row with its headings", () => {
   const attributes = (data: object) => {
     const made = schema.nodes.paragraph.spec.toDOM?.(schema.node("paragraph", { data })) as [string, Record<string, string>];
