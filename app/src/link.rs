@@ -72,7 +72,11 @@ struct Waiting {
 impl Link {
     /// Starts the worker. Call once, at the root: the signals live as long as their owner.
     pub(crate) fn start() -> Self {
-        let worker = start_worker(&document());
+        Self::to(start_worker(&document()))
+    }
+
+    /// The link to a worker that was started, if it was.
+    pub(crate) fn to(worker: Result<Worker, JsValue>) -> Self {
         let broken = RwSignal::new(worker.is_err());
         if let Err(error) = &worker {
             leptos::logging::error!("the worker did not start: {error:?}");

@@ -1,6 +1,7 @@
 //! Build, run, test and measure Meridian: `cargo xtask serve`, `cargo xtask test`, `cargo xtask bench`.
 
 mod bench;
+mod converge;
 mod error;
 mod front_end;
 mod layout;
@@ -63,6 +64,15 @@ enum Task {
         #[arg(long, value_name = "S", default_value_t = 0)]
         from: u64,
     },
+    /// Run histories of several editors on one page in a browser.
+    Converge {
+        /// How many.
+        #[arg(long, value_name = "N", default_value_t = 1000)]
+        seeds: u64,
+        /// The first seed.
+        #[arg(long, value_name = "S", default_value_t = 0)]
+        from: u64,
+    },
     /// Find out in a browser which functions run until a page is edited, and remember it in `app/rest/marks`: the others are
     /// loaded later. To be done when the first load has grown, or has become slow.
     Profile,
@@ -96,6 +106,7 @@ fn run(task: Task) -> Result<()> {
         Task::Serve { listen, data, debug } => serve::serve(&layout, listen, &data, debug.into()),
         Task::Test { quick, long } => test::test(&layout, quick, long),
         Task::Sim { seeds, from } => sim::sim(&layout, seeds, from),
+        Task::Converge { seeds, from } => converge::converge(&layout, seeds, from),
         Task::Profile => profile::profile(&layout),
         Task::Bench { benchmarks } => bench::bench(&layout, &benchmarks),
         Task::TrunkHook { hook } => front_end::trunk_hook(&layout, hook),

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::Command;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 use crate::layout::{Layout, Profile};
@@ -159,20 +159,34 @@ fn kill_relays(layout: &Layout) -> Result<()> {
     })
 }
 
-/// The app's own tests, compiled to WASM and run in a browser (`app/webdriver.json` says how it is started).
+/// How long the app's own tests may take.
+const WASM_TESTS: Duration = Duration::from_secs(180);
+
 fn wasm_tests(layout: &Layout) -> Result<()> {
+    step("WASM tests in the browser", || {
+        run(&mut wasm_test(layout, WASM_TESTS)?)
+    })
+}
+
+/// The app's own tests, compiled to WASM and run in a browser (`app/webdriver.json` says how it is started). npm's packages must
+/// be there.
+pub(crate) fn wasm_test(layout: &Layout, limit: Duration) -> Result<Command> {
     let tools = Tools::for_front_end(layout)?;
     let driver: PathBuf = tools::find_on_path("chromedriver")
         .ok_or_else(|| Error::Missing("chromedriver is not on the PATH".to_owned()))?;
-    step("WASM tests in the browser", || {
-        run(cargo(layout.root())
-            .args(["test", "--locked", "--package", "app"])
-            .args(WASM)
-            .env("PATH", tools.path()?)
-            .env(
-                "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER",
-                "wasm-bindgen-test-runner",
-            )
-            .env("CHROMEDRIVER", driver))
-    })
+    // What people's hands do to the editor (`app/editor/test/hands.ts`), where the browser finds it.
+    run(Command::new("npm")
+        .args(["run", "--silent", "build:hands"])
+        .current_dir(layout.root().join("app/editor")))?;
+    let mut test = cargo(layout.root());
+    test.args(["test", "--locked", "--package", "app"])
+        .args(WASM)
+        .env("PATH", tools.path()?)
+        .env(
+            "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER",
+            "wasm-bindgen-test-runner",
+        )
+        .env("CHROMEDRIVER", driver)
+        .env("WASM_BINDGEN_TEST_TIMEOUT", limit.as_secs().to_string());
+    Ok(test)
 }

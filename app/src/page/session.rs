@@ -1,6 +1,8 @@
 //! A page while it is open: takes the editor's edits in at once, makes changes of them now and then, and shows those of others.
 
 pub(crate) mod comments;
+#[cfg(test)]
+mod convergence;
 mod files;
 mod suggestions;
 
