@@ -1,6 +1,6 @@
 // Showing changes by others. Text and marks become exact steps. Structural changes rebuild the nodes around them, with a
 // map that says where every piece of text went: selection, cursors and undo history stay on their characters.
-import { Fragment, type Mark, type Node, Slice } from "prosemirror-model";
+import { Fragment, type Mark, type Node, type ResolvedPos, Slice } from "prosemirror-model";
 import { type EditorState, TextSelection, type Transaction } from "prosemirror-state";
 import { ReplaceStep, Step, StepMap, StepResult, type Transform } from "prosemirror-transform";
 import { afterEdit, build, cut, flatten, inline, join, lengthOf, markEntry, missing, proseMark, runsOf, sameRuns } from "./blocks.ts";
@@ -171,10 +171,12 @@ function rangesBetween(start: number, old: Fragment, fresh: Fragment, kept: Kept
   const ranges: number[] = [];
   let oldEnd = 0;
   let newEnd = 0;
+  // What is the same at the edges of such a range is left out: a step that ends there is still to be undone.
   const gap = (oldNext: number, newNext: number) => {
-    if (!oldDoc.slice(oldEnd, oldNext).eq(newDoc.slice(newEnd, newNext))) {
-      ranges.push(start + oldEnd, oldNext - oldEnd, newNext - newEnd);
-    }
+    const same = (old: number, fresh: number) => sameAt(oldDoc.resolve(old), newDoc.resolve(fresh));
+    while (oldEnd < oldNext && newEnd < newNext && same(oldEnd, newEnd)) oldEnd++, newEnd++;
+    while (oldEnd < oldNext && newEnd < newNext && same(oldNext - 1, newNext - 1)) oldNext--, newNext--;
+    if (oldEnd < oldNext || newEnd < newNext) ranges.push(start + oldEnd, oldNext - oldEnd, newNext - newEnd);
   };
   for (const piece of kept) {
     const oldNext = (oldStarts[piece.block] ?? 0) + piece.offset;
@@ -185,6 +187,14 @@ function rangesBetween(start: number, old: Fragment, fresh: Fragment, kept: Kept
   }
   gap(old.size, fresh.size);
   return ranges;
+}
+
+/** Whether the same stands behind two places: a letter, or the beginning or the end of a node. */
+function sameAt(a: ResolvedPos, b: ResolvedPos): boolean {
+  const { nodeAfter: one } = a;
+  const { nodeAfter: other } = b;
+  if (one === null || other === null) return one === other && a.parent.type === b.parent.type;
+  return one.sameMarkup(other) && one.text?.[0] === other.text?.[0];
 }
 
 function textStarts(nodes: Fragment): number[] {
