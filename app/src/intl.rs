@@ -14,6 +14,24 @@ extern "C" {
     fn of(this: &DisplayNames, code: &str) -> Result<JsValue, JsValue>;
 
     #[wasm_bindgen(js_namespace = Intl)]
+    type Locale;
+    #[wasm_bindgen(constructor, js_namespace = Intl, catch)]
+    fn new(tag: &str) -> Result<Locale, JsValue>;
+    #[wasm_bindgen(method)]
+    fn maximize(this: &Locale) -> Locale;
+    #[wasm_bindgen(method)]
+    fn minimize(this: &Locale) -> Locale;
+    #[wasm_bindgen(method, getter)]
+    fn language(this: &Locale) -> String;
+    #[wasm_bindgen(method, getter)]
+    fn script(this: &Locale) -> Option<String>;
+    #[wasm_bindgen(method, js_name = toString)]
+    fn tag(this: &Locale) -> String;
+
+    #[wasm_bindgen(js_namespace = Intl, js_name = getCanonicalLocales, catch)]
+    fn get_canonical_locales(tag: &str) -> Result<Array, JsValue>;
+
+    #[wasm_bindgen(js_namespace = Intl)]
     type DateTimeFormat;
     #[wasm_bindgen(constructor, js_namespace = Intl, catch)]
     fn new(locales: &JsValue, options: &JsValue) -> Result<DateTimeFormat, JsValue>;
@@ -70,6 +88,33 @@ pub(crate) fn language_name(language: &str, tag: &str) -> String {
     let names = DisplayNames::new(&language.into(), &options(&[("type", "language")]));
     let name = names.ok().and_then(|names| names.of(tag).ok()?.as_string());
     name.unwrap_or_else(|| tag.to_owned())
+}
+
+/// What languages are called in another one; none where the browser has no name.
+pub(crate) fn language_names(language: &str, tags: &[String]) -> Vec<Option<String>> {
+    let said = options(&[("type", "language"), ("fallback", "none")]);
+    let names = DisplayNames::new(&language.into(), &said).ok();
+    tags.iter()
+        .map(|tag| names.as_ref()?.of(tag).ok()?.as_string())
+        .collect()
+}
+
+/// A tag of BCP 47 in its usual form; none if it is none.
+pub(crate) fn canonical_tag(tag: &str) -> Option<String> {
+    get_canonical_locales(tag).ok()?.get(0).as_string()
+}
+
+/// A tag without what goes without saying: `de` for `de-DE`.
+pub(crate) fn shortest_tag(tag: &str) -> Option<String> {
+    Some(Locale::new(tag).ok()?.minimize().tag())
+}
+
+/// What most people of a region write; none if the browser does not know.
+pub(crate) fn language_of_region(code: &str) -> Option<String> {
+    let likely = Locale::new(&format!("und-{code}")).ok()?.maximize();
+    let language = likely.language();
+    let script = likely.script().filter(|_| language != "und")?;
+    shortest_tag(&format!("{language}-{script}"))
 }
 
 /// Sorts by what `text` gives, as a dictionary of the language would.

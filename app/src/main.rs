@@ -15,6 +15,7 @@ mod countries;
 mod envelope;
 mod files;
 mod intl;
+mod languages;
 mod link;
 mod messages;
 mod page;

@@ -9,6 +9,7 @@ pub mod export;
 pub mod history;
 pub mod import;
 
+mod language;
 mod link;
 mod read;
 mod remote;

@@ -118,6 +118,92 @@ async fn a_page_goes_out_and_comes_back_in_each_format() -> Result<()> {
     pair.part().await
 }
 
+/// The blocks that say their language, as `sw Mto`.
+async fn languages(browser: &Browser) -> Result<serde_json::Value> {
+    let said = "const blocks = document.querySelectorAll('[aria-label=Page] [lang]');
+                return [...blocks].map((block) => `${block.lang} ${block.textContent}`);";
+    browser.run(said).await
+}
+
+async fn wait_for_languages(browser: &Browser, expected: &[&str]) -> Result<()> {
+    let mut shown = serde_json::Value::Null;
+    let came = wait_until("the blocks say their languages", async || {
+        shown = languages(browser).await?;
+        Ok(shown == serde_json::json!(expected))
+    })
+    .await;
+    came.map_err(|error| error.instead(&shown.to_string()))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_block_says_its_language_to_others_and_in_files() -> Result<()> {
+    let pair = Pair::meet().await?;
+    let (amina, jonas) = (&pair.amina, &pair.jonas);
+    let folder = Profile::new()?;
+    amina.download_to(folder.path()).await?;
+    amina.write("# Rivers\nMto ni mrefu").await?;
+    jonas.wait_for_page("Mto ni mrefu").await?;
+
+    // By keyboard alone. What they write where the schools are is in the list.
+    amina.tab_back_to("Style").await?;
+    amina.keys(Key::Right + "").await?;
+    for said in ["en Mto ni mrefu", "de Mto ni mrefu", "sw Mto ni mrefu"] {
+        assert_eq!(amina.focused().await?, "Language");
+        amina.keys(Key::Down + "").await?;
+        wait_for_languages(jonas, &[said]).await?;
+        assert_eq!(amina.focused().await?, "Page");
+        amina.tab_back_to("Language").await?;
+    }
+    amina.go_behind("Mto ni mrefu").await?;
+    let hyphens = "return getComputedStyle(document.querySelector('[aria-label=Page] [lang]')).hyphens";
+    assert_eq!(jonas.run(hyphens).await?, "auto");
+    let chosen = "return document.querySelector('[aria-label=Language]').selectedOptions[0].textContent";
+    assert_eq!(amina.run(chosen).await?, "Swahili");
+
+    // The next one goes on in it, until it says another.
+    amina.keys(Key::Enter + "obrigada").await?;
+    wait_for_languages(jonas, &["sw Mto ni mrefu", "sw obrigada"]).await?;
+    amina.choose("Language", "Another language…").await?;
+    amina.fill("Language", "Klingonese").await?;
+    amina.keys(Key::Enter).await?;
+    amina.wait_for_words("No language has this name").await?;
+    amina.fill("Language", "portuguese").await?;
+    amina.keys(Key::Enter).await?;
+    wait_for_languages(jonas, &["sw Mto ni mrefu", "pt obrigada"]).await?;
+    amina.control('z').await?;
+    wait_for_languages(jonas, &["sw Mto ni mrefu", "sw obrigada"]).await?;
+    amina.control('y').await?;
+    wait_for_languages(jonas, &["sw Mto ni mrefu", "pt obrigada"]).await?;
+    amina.choose("Language", "Automatic language").await?;
+    wait_for_languages(jonas, &["sw Mto ni mrefu"]).await?;
+
+    // A file says it, and so does the page that is made of the file.
+    let html = export(amina, folder.path(), "HTML", "html").await?;
+    let text = fs::read_to_string(&html).map_err(|error| unread(&error))?;
+    assert!(
+        text.contains("<p dir=\"auto\" lang=\"sw\">Mto ni mrefu</p>"),
+        "{text}"
+    );
+    import(amina, &html, "Paragraphs, items and cells: 4").await?;
+    wait_for_languages(jonas, &["sw Mto ni mrefu", "sw Mto ni mrefu"]).await?;
+
+    // What is pasted keeps what it says, if that is a language.
+    amina.go_to_end().await?;
+    amina
+        .run(
+            "const clipboardData = new DataTransfer();
+             clipboardData.setData('text/html', `<p>!</p><p lang=\"de\">Fluss</p><p lang=\"no language\">?</p>
+               <div lang=\"fr\"><h2>Rive</h2></div>`);
+             document.querySelector('[aria-label=Page]')
+               .dispatchEvent(new ClipboardEvent('paste', { clipboardData, bubbles: true, cancelable: true }));",
+        )
+        .await?;
+    let said = ["sw Mto ni mrefu", "sw Mto ni mrefu", "de Fluss", "fr Rive"];
+    wait_for_languages(jonas, &said).await?;
+    same_page(&[amina, jonas]).await?;
+    pair.part().await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_can_t_be_read_says_so_and_changes_nothing() -> Result<()> {
     let pair = Pair::meet().await?;

@@ -1,5 +1,5 @@
 // What the toolbar and the keyboard can do.
-import { setBlockType, toggleMark } from "prosemirror-commands";
+import { toggleMark } from "prosemirror-commands";
 import { redo, redoDepth, undo, undoDepth } from "prosemirror-history";
 import type { MarkType, NodeType, ResolvedPos } from "prosemirror-model";
 import { type Command, type EditorState, TextSelection } from "prosemirror-state";
@@ -7,13 +7,14 @@ import { liftTarget } from "prosemirror-transform";
 import { textblockName } from "./blocks.ts";
 import { threadsAt } from "./comments.ts";
 import { inTurn } from "./in_turn.ts";
+import { attributesOf, canonicalLanguage, inItsLanguage, languageOf, withAttributes } from "./language.ts";
 import { eachBlock, indent, isList, listKind, outdent, outOfLists, toggleList } from "./lists.ts";
 import { toggleMath } from "./math.ts";
-import { beginOf } from "./points.ts";
+import { beginOf, countBlocks } from "./points.ts";
 import { headingLevel, linkTarget, schema } from "./schema.ts";
 import { mayBeChanged } from "./suggestions.ts";
 import { inTable, insertTable, tableCommands } from "./tables.ts";
-import type { Formatting } from "./types.ts";
+import type { Formatting, Shape } from "./types.ts";
 
 const { paragraph, heading, code_block, math_block, divider, blockquote, aside, list_item } = schema.nodes;
 const { link, subscript, superscript } = schema.marks;
@@ -49,6 +50,8 @@ export function commandNamed(name: string, value?: string | number): Command | n
       return plainAs(math_block, {});
     case "table":
       return insertTable;
+    case "language":
+      return setLanguage(String(value ?? ""));
     case "link":
       return linkTo(String(value ?? ""));
     case "undo":
@@ -76,6 +79,7 @@ export function formattingOf(state: EditorState): Formatting {
     list: listKind(state),
     quote: within($head, blockquote),
     table: inTable(state),
+    language: languageOf(block),
     link: linkAround(state)?.address ?? null,
     selected: !state.selection.empty,
     changeable: mayBeChanged(state),
@@ -166,8 +170,51 @@ function linkTo(address: string): Command {
 // Blocks
 
 /** Each selected block out of lists and callouts, and of this type. */
-function plainAs(type: NodeType, data: { level?: number }): Command {
-  return outsideTables(inTurn([outOfLists, eachBlock(outOf(aside)), setBlockType(type, { data })]));
+function plainAs(type: NodeType, data: Shape["attrs"]): Command {
+  return outsideTables(inTurn([outOfLists, eachBlock(outOf(aside)), become(type, data)]));
+}
+
+/** Makes each selected block one of this type. */
+export function become(type: NodeType, data: Shape["attrs"] = {}): Command {
+  return ({ selection: { from, to }, tr }, dispatch) => {
+    tr.setBlockType(from, to, type, (node) => ({ data: inItsLanguage(node, data) }));
+    if (!tr.docChanged) return false;
+    dispatch?.(tr.scrollIntoView());
+    return true;
+  };
+}
+
+/** Says which language the selected blocks are in. Without a tag they say nothing; what is no tag changes nothing. */
+function setLanguage(tag: string): Command {
+  return ({ selection, doc, tr }, dispatch) => {
+    const lang = canonicalLanguage(tag);
+    if (lang === null && tag !== "") return false;
+    doc.nodesBetween(selection.from, selection.to, (node, position) => {
+      if (!node.isTextblock) return true;
+      const { lang: had, ...others } = attributesOf(node);
+      if ((had ?? null) !== lang) tr.setNodeMarkup(position, null, withAttributes(node, lang === null ? others : { ...others, lang }));
+      return false;
+    });
+    if (!tr.docChanged) return false;
+    dispatch?.(tr);
+    return true;
+  };
+}
+
+/** A block that a command begins behind the caret goes on in the language of the one before. */
+export function inSameLanguage(command: Command): Command {
+  return (state, dispatch, view) =>
+    command(state, dispatch && ((tr) => {
+      const { lang } = attributesOf(state.selection.$from.parent);
+      const { $from } = tr.selection;
+      const fresh = $from.parent;
+      const begun = countBlocks(tr.doc) > countBlocks(state.doc) && fresh.isTextblock;
+      if (begun && lang !== undefined && attributesOf(fresh).lang === undefined) {
+        const { storedMarks } = tr;
+        tr.setNodeMarkup($from.before(), null, withAttributes(fresh, { ...attributesOf(fresh), lang })).setStoredMarks(storedMarks);
+      }
+      dispatch(tr);
+    }), view);
 }
 
 /** A cell begins with a paragraph, which carries its marker: text in it is not made another block. */
@@ -212,10 +259,10 @@ export function outOf(type: NodeType): Command {
 /** A rule under the block the caret is in, or above it if that is empty. */
 const ruled: Command = (state, dispatch) => {
   const $from = beginOf(state.selection);
-  if ($from.parent.type === paragraph && $from.parent.content.size === 0) return setBlockType(divider)(state, dispatch);
+  if ($from.parent.type === paragraph && $from.parent.content.size === 0) return become(divider)(state, dispatch);
   const tr = state.tr;
   const after = $from.end();
-  tr.split(after, 1, [{ type: divider }]).setSelection(TextSelection.create(tr.doc, after + 2));
+  tr.split(after, 1, [{ type: divider, attrs: { data: inItsLanguage($from.parent, {}) } }]).setSelection(TextSelection.create(tr.doc, after + 2));
   dispatch?.(tr.scrollIntoView());
   return true;
 };

@@ -1,11 +1,11 @@
 // What keys do. Escape lets the next Tab leave the editor even from within a list or a table.
-import { baseKeymap, chainCommands, createParagraphNear, liftEmptyBlock, newlineInCode, setBlockType, splitBlockAs } from "prosemirror-commands";
+import { baseKeymap, chainCommands, createParagraphNear, liftEmptyBlock, newlineInCode, splitBlockAs } from "prosemirror-commands";
 import { redo, undo } from "prosemirror-history";
 import { undoInputRule } from "prosemirror-inputrules";
 import { keymap } from "prosemirror-keymap";
 import { liftListItem } from "prosemirror-schema-list";
 import { type Command, Plugin } from "prosemirror-state";
-import { commandNamed, outOf } from "./commands.ts";
+import { become, commandNamed, inSameLanguage, outOf } from "./commands.ts";
 import { indent, inList, outdent, splitItem, toggleChecked } from "./lists.ts";
 import { leaveMath } from "./math.ts";
 import { schema } from "./schema.ts";
@@ -26,7 +26,7 @@ const plainAtStart: Command = (state, dispatch, view) => {
   if (container === list_item) return liftListItem(list_item)(state, dispatch);
   if (container === blockquote || container === aside) return outOf(container)(state, dispatch, view);
   const special = [heading, divider, code_block, math_block].includes($from.parent.type);
-  return special && setBlockType(paragraph)(state, dispatch);
+  return special && become(paragraph)(state, dispatch);
 };
 
 /** Enter at the end of an empty last line leaves code, or a formula. */
@@ -43,7 +43,9 @@ const leaveCode: Command = (state, dispatch) => {
 const splitBlock = splitBlockAs((node, _, $from) => (node.type === divider && $from.parentOffset > 0 ? { type: paragraph } : null));
 
 /** What Enter does. */
-export const enter = chainCommands(emptyCells, leaveMath, leaveCode, newlineInCode, splitItem, createParagraphNear, liftEmptyBlock, splitBlock);
+export const enter = inSameLanguage(
+  chainCommands(emptyCells, leaveMath, leaveCode, newlineInCode, splitItem, createParagraphNear, liftEmptyBlock, splitBlock),
+);
 
 /** Every key that deletes a selection empties cells first: systems have several. */
 const deleting = Object.fromEntries(

@@ -4,6 +4,7 @@ import type { Node } from "prosemirror-model";
 import { type Command, type EditorState, TextSelection, type Transaction } from "prosemirror-state";
 import { beginsItem } from "./blocks.ts";
 import { append, inTurn } from "./in_turn.ts";
+import { inItsLanguage } from "./language.ts";
 import { schema } from "./schema.ts";
 import type { ListKind } from "./types.ts";
 
@@ -69,7 +70,7 @@ export function toggleList(kind: ListKind): Command {
 
 /** An item begins with a paragraph: a heading in a list would open differently in other programs. */
 const paragraphs: Command = ({ selection: { from, to }, tr }, dispatch) => {
-  dispatch?.(tr.setBlockType(from, to, paragraph, (node) => (node.type === paragraph ? node.attrs : null)));
+  dispatch?.(tr.setBlockType(from, to, paragraph, (node) => (node.type === paragraph ? node.attrs : { data: inItsLanguage(node, {}) })));
   return true;
 };
 

@@ -1,6 +1,7 @@
 // The nodes and marks the editor can show. A textblock keeps its marker's attributes whole in `data`, so that attributes
 // this version does not know survive; what has no node of its own is shown as a plain `foreign` textblock.
 import { type Attrs, type DOMOutputSpec, type Mark, type MarkSpec, type Node, type NodeSpec, Schema, type TagParseRule } from "prosemirror-model";
+import { languageAttribute, writtenLanguage } from "./language.ts";
 import { byStyle } from "./paste.ts";
 import type { AttributeValue, MarkValue, Shape } from "./types.ts";
 
@@ -19,6 +20,11 @@ export function headingLevel(node: Node): number {
   return Number.isInteger(level) ? Math.min(Math.max(level, 1), 6) : 1;
 }
 
+/** What a block of text says of its language, and what people write finds its own direction. */
+function textAttributes(node: Node): Record<string, string> {
+  return { dir: "auto", ...languageAttribute(node) };
+}
+
 /** What a paragraph says of the item or the row that it begins, as markup: it is copied with it. */
 function dataAttributes(node: Node): Record<string, string> {
   const { checked, header } = node.attrs.data as Record<string, unknown>;
@@ -28,8 +34,10 @@ function dataAttributes(node: Node): Record<string, string> {
   };
 }
 
-function writtenData({ dataset }: HTMLElement): Record<string, AttributeValue> {
+function writtenData(element: HTMLElement): Record<string, AttributeValue> {
+  const { dataset } = element;
   return {
+    ...writtenLanguage(element),
     ...(dataset.checked === "true" || dataset.checked === "false" ? { checked: dataset.checked === "true" } : {}),
     ...(dataset.header === "true" ? { header: true } : {}),
   };
@@ -44,15 +52,15 @@ const nodes = {
     ...textblock,
     attrs: { data: { default: noData }, explicit: { default: false } },
     parseDOM: [{ tag: "p", getAttrs: (element) => ({ data: writtenData(element) }) }],
-    toDOM: (node) => ["p", { dir: "auto", ...dataAttributes(node) }, 0],
+    toDOM: (node) => ["p", { ...textAttributes(node), ...dataAttributes(node) }, 0],
   },
 
   heading: {
     ...textblock,
     attrs: { data: { default: { level: 1 } } },
     defining: true,
-    parseDOM: [1, 2, 3, 4, 5, 6].map((level) => ({ tag: `h${level}`, attrs: { data: { level } } })),
-    toDOM: (node) => [`h${headingLevel(node)}`, { dir: "auto" }, 0],
+    parseDOM: [1, 2, 3, 4, 5, 6].map((level) => ({ tag: `h${level}`, getAttrs: (element) => ({ data: { level, ...writtenLanguage(element) } }) })),
+    toDOM: (node) => [`h${headingLevel(node)}`, textAttributes(node), 0],
   },
 
   code_block: {
@@ -60,8 +68,8 @@ const nodes = {
     attrs: { data: { default: noData } },
     code: true,
     defining: true,
-    parseDOM: [{ tag: "pre", preserveWhitespace: "full" }],
-    toDOM: () => ["pre", { dir: "auto" }, ["code", 0]],
+    parseDOM: [{ tag: "pre", preserveWhitespace: "full", getAttrs: (element) => ({ data: writtenLanguage(element) }) }],
+    toDOM: (node) => ["pre", textAttributes(node), ["code", 0]],
   },
 
   // LaTeX, shown as a formula on a line of its own.
@@ -79,8 +87,8 @@ const nodes = {
     ...textblock,
     attrs: { data: { default: noData } },
     defining: true,
-    parseDOM: [{ tag: "div.divider", contentElement: ".under" }, { tag: "hr" }],
-    toDOM: () => ["div", { class: "divider" }, ["hr", { contenteditable: "false" }], ["div", { class: "under", dir: "auto" }, 0]],
+    parseDOM: [{ tag: "div.divider", contentElement: ".under", getAttrs: (element) => ({ data: writtenLanguage(element) }) }, { tag: "hr" }],
+    toDOM: (node) => ["div", { class: "divider", ...languageAttribute(node) }, ["hr", { contenteditable: "false" }], ["div", { class: "under", dir: "auto" }, 0]],
   },
 
   // `nested`: its parents are those it stands in, and the shape names none. Otherwise the shape's own parents are kept,
@@ -92,7 +100,7 @@ const nodes = {
     parseDOM: [{ tag: "p[data-shape]", priority: 60, getAttrs: (element) => foreignAttributes(element.dataset.shape ?? "") }],
     toDOM: (node) => [
       "p",
-      { dir: "auto", class: "foreign", "data-type": (node.attrs.shape as Shape).type, "data-shape": JSON.stringify(node.attrs.shape) },
+      { ...textAttributes(node), class: "foreign", "data-type": (node.attrs.shape as Shape).type, "data-shape": JSON.stringify(node.attrs.shape) },
       0,
     ],
   },

@@ -5,6 +5,7 @@ import { type Command, type EditorState, Plugin, PluginKey, Selection, TextSelec
 import { Decoration, DecorationSet } from "prosemirror-view";
 import { beginsItem } from "./blocks.ts";
 import { changedChildren, childStart } from "./edits.ts";
+import { inItsLanguage } from "./language.ts";
 import { beginOf } from "./points.ts";
 import { schema } from "./schema.ts";
 
@@ -147,7 +148,7 @@ function addCell(tr: Transaction, cell: Cell, row: number, column: number): void
   const start = cellStart(cell, row, 0);
   const header = isHeader(node);
   if (node.child(0).attrs.implicit === true) tr.setNodeMarkup(start, null, { implicit: false });
-  if (header) tr.setNodeMarkup(start + 1, null, { data: {}, explicit: false });
+  if (header) tr.setNodeMarkup(start + 1, null, { data: inItsLanguage(node.child(0).child(0), {}), explicit: false });
   tr.insert(start, newCell(true, header));
 }
 
@@ -164,7 +165,7 @@ function removeCell(tr: Transaction, cell: Cell, row: number): void {
   if (cell.column > 0) return;
   const begin = tr.doc.nodeAt(start + 1);
   tr.setNodeMarkup(start, null, { implicit: true });
-  if (header && begin !== null && begin.type === paragraph) tr.setNodeMarkup(start + 1, null, { ...begin.attrs, data: { header: true } });
+  if (header && begin !== null && begin.type === paragraph) tr.setNodeMarkup(start + 1, null, { ...begin.attrs, data: inItsLanguage(begin, { header: true }) });
 }
 
 function removeTable(tr: Transaction, { start, table }: Cell): void {

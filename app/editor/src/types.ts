@@ -64,6 +64,8 @@ export type Formatting = {
   quote: boolean;
   /** Whether the selection begins in a table. */
   table: boolean;
+  /** The language that the block the caret is in says it is in, as a tag of BCP 47. */
+  language: string | null;
   /** The address of the link the caret is in. */
   link: string | null;
   /** Whether text is selected. */
@@ -144,8 +146,8 @@ export type Handle = {
   setEditable(editable: boolean): void;
   /** strong, em, underline, strikethrough, code, highlight, subscript, superscript, bulleted, numbered, check, quote, paragraph,
    * heading (value: level), code-block, math, math-block, callout, divider, table, row-above, row-below, column-before,
-   * column-after, delete-row, delete-column, delete-table, header-row, link (value: the address, or nothing to remove it), undo, redo, indent,
-   * outdent. */
+   * column-after, delete-row, delete-column, delete-table, header-row, link (value: the address, or nothing to remove it),
+   * language (value: a tag of BCP 47, or nothing), undo, redo, indent, outdent. */
   command(name: string, value?: string | number): void;
   focus(): void;
   /** Shows what is equal to the query, and selects the next one from the selection on. Null ends that: the page gets the focus. */

@@ -191,14 +191,15 @@ test("what is pasted as unknown, but is not, becomes a paragraph", () => {
   }
 });
 
-test("a paragraph is copied with its tick, and a row with its headings", () => {
+test("a paragraph is copied with its tick and its language, and a row with its headings", () => {
   const attributes = (data: object) => {
     const made = schema.nodes.paragraph.spec.toDOM?.(schema.node("paragraph", { data })) as [string, Record<string, string>];
     const dataset = Object.fromEntries(Object.entries(made[1]).map(([name, value]) => [name.replace("data-", ""), value]));
     const [rule] = schema.nodes.paragraph.spec.parseDOM ?? [];
-    return rule?.getAttrs?.({ dataset } as unknown as HTMLElement & string);
+    const element = { dataset, getAttribute: (name: string) => made[1][name] ?? null, closest: () => element };
+    return rule?.getAttrs?.(element as unknown as HTMLElement & string);
   };
-  for (const data of [{}, { checked: true }, { checked: false }, { header: true }]) assert.deepEqual(attributes(data), { data });
+  for (const data of [{}, { checked: true }, { checked: false }, { header: true }, { lang: "sw", checked: true }]) assert.deepEqual(attributes(data), { data });
 });
 
 test("after any commands the edits lead to what is shown, in the one form it has", () => {

@@ -63,6 +63,8 @@ pub(crate) struct Formatting {
     pub(crate) quote: bool,
     /// Whether the selection begins in a table.
     pub(crate) table: bool,
+    /// The language that the block says it is in, as a tag of BCP 47.
+    pub(crate) language: Option<String>,
     /// Where the link leads that the caret is in.
     pub(crate) link: Option<String>,
     /// Whether text is selected.
@@ -218,6 +220,8 @@ pub(crate) enum EditorCommand {
     /// A new one.
     Table,
     InTable(TableCommand),
+    /// The selected blocks are in the language of a tag; they say nothing of it, if that is empty.
+    Language(String),
     /// Leads to an address; nowhere any more, if that is empty.
     Link(String),
     Undo,
@@ -337,6 +341,7 @@ impl Editor {
             EditorCommand::Divider => ("divider".into(), JsValue::UNDEFINED),
             EditorCommand::Table => ("table".into(), JsValue::UNDEFINED),
             EditorCommand::InTable(command) => (to_js(&command)?, JsValue::UNDEFINED),
+            EditorCommand::Language(tag) => ("language".into(), tag.into()),
             EditorCommand::Link(address) => ("link".into(), address.into()),
             EditorCommand::Undo => ("undo".into(), JsValue::UNDEFINED),
             EditorCommand::Redo => ("redo".into(), JsValue::UNDEFINED),

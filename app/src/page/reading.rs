@@ -232,10 +232,7 @@ fn passage_from(blocks: &[Block], from: Point) -> Option<Passage> {
         } else {
             text.as_str()
         };
-        let language = match content.shape.attrs.get("lang") {
-            Some(Value::Text(tag)) if !tag.is_empty() => Some(tag.clone()),
-            _ => None,
-        };
+        let language = content.shape.language().map(str::to_owned);
         text.chars().any(char::is_alphanumeric).then(|| Passage {
             block,
             text: text.trim().to_owned(),

@@ -27,6 +27,7 @@ use super::reading::Written;
 use super::versions::Unseen;
 use super::{pace, pieces, seen};
 use crate::components::avatar::shown_name;
+use crate::languages;
 use crate::link::{Link, PageUpdate, Place};
 use crate::messages::say;
 use crate::sync::LocalWork;
@@ -225,6 +226,32 @@ impl Session {
         if let Some(editor) = self.editor() {
             report(editor.focus());
         }
+    }
+
+    /// The languages that people here likely write in: what the page says already, and what they write where the schools are.
+    pub(crate) fn languages(&self) -> Vec<String> {
+        let of_page = self.with_draft(|draft| {
+            let said = draft.blocks().iter().filter_map(|block| block.shape.language());
+            let mut languages: Vec<String> = Vec::new();
+            for language in said {
+                if !languages.iter().any(|other| other == language) {
+                    languages.push(language.to_owned());
+                }
+            }
+            languages
+        });
+        let of_schools = self.link.classrooms.with_untracked(|classrooms| {
+            let schools = classrooms.get(&self.place.0).map(|view| view.schools.as_slice());
+            let countries = schools.unwrap_or_default().iter().map(|school| &school.country);
+            countries
+                .filter_map(|country| languages::of_country(country))
+                .collect::<Vec<_>>()
+        });
+        of_page
+            .unwrap_or_default()
+            .into_iter()
+            .chain(of_schools)
+            .collect()
     }
 
     /// The person changed the title.

@@ -5,6 +5,7 @@ mod comments;
 mod document_menu;
 mod files;
 mod history;
+mod language;
 mod link_dialog;
 mod people;
 mod reading;

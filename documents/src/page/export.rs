@@ -12,7 +12,7 @@ pub type Formulas<'a> = &'a dyn Fn(&str, bool) -> Option<String>;
 
 impl Page {
     /// The page as Markdown: CommonMark, with GitHub's tables, task lists, strikethrough and alerts, and `$…$` for formulas.
-    /// What Markdown has no sign for is written as HTML (underline, highlight, sub- and superscript) or left out (marks in
+    /// What Markdown has no sign for is written as HTML (underline, highlight, sub- and superscript) or left out (languages, marks in
     /// code, all but the text of what is unknown, lines without text). The title stands in front, as YAML.
     pub fn to_markdown(&self) -> String {
         markdown::write(&self.title(), &self.blocks)

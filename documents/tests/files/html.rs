@@ -96,6 +96,63 @@ fn a_page_of_everything_comes_back() {
 }
 
 #[test]
+fn what_is_in_a_language_says_so() {
+    let said = |blocks: &[documents::page::edit::Block]| -> Vec<String> {
+        let shown = blocks.iter().map(|block| {
+            let language = block.shape.language().unwrap_or("-");
+            format!("{language} {}", block.text())
+        });
+        shown.collect()
+    };
+    let imported = read(
+        "<html lang=\"de\"><body><h1>Flüsse</h1><p lang=\"sw\">Mto <span lang=\"la\">Tana</span></p>\
+         <p><em lang=\"la\">Acacia</em> ist ein Baum</p><ul lang=\"pt-BR\"><li>um</li><li lang=\"en\">two<p lang=\"sw\">tatu</p></li></ul>\
+         <table><tr><td lang=\"en\">one</td><td>zwei</td></tr></table><hr/><p lang=\"fr\">sous la ligne</p><p lang=\"\">?</p>\
+         <div lang=\"not a tag\">??</div><pre lang=\"en\">let</pre><p>Ende</p></body></html>",
+    )
+    .unwrap();
+    let expected = [
+        "de Flüsse",
+        "sw Mto Tana",
+        "de Acacia ist ein Baum",
+        "pt-BR um",
+        "en two",
+        "sw tatu",
+        "en one",
+        "de zwei",
+        "fr sous la ligne",
+        "- ?",
+        "- ??",
+        "en let",
+        "de Ende",
+    ];
+    assert_eq!(said(&imported.blocks), expected);
+    let html = page("", imported.blocks).to_html("en", &formula);
+    assert!(html.contains("<td><p dir=\"auto\" lang=\"en\">one</p>"), "{html}");
+    let again = read(&html).unwrap();
+    assert_eq!(said(&again.blocks), expected);
+}
+
+#[test]
+fn a_language_that_is_none_is_not_said() {
+    let long = format!("de{}", "-a".repeat(10_000));
+    for tag in ["", "english", "e", "en_GB", "en-", "\"><script>", "de-äää", &long] {
+        let said = documents::page::edit::Value::Text(tag.to_owned());
+        let blocks = vec![block("paragraph", &[], &[("lang", said)], vec![run("one", &[])])];
+        assert_eq!(blocks[0].shape.language(), None, "{tag}");
+        let html = page("", blocks).to_html("en", &formula);
+        assert!(html.contains("<p dir=\"auto\">one</p>"), "{html}");
+    }
+    let number = documents::page::edit::Value::Integer(7);
+    assert_eq!(
+        block("paragraph", &[], &[("lang", number)], vec![])
+            .shape
+            .language(),
+        None
+    );
+}
+
+#[test]
 fn nothing_in_it_runs_or_leads_astray() {
     let text = "<script>alert(1)</script>\" onload='x'";
     let blocks = vec![

@@ -75,6 +75,15 @@ pub(crate) fn block(kind: &str, parents: &[&str], attrs: &[(&str, Value)], runs:
     }
 }
 
+/// The blocks without what Markdown has no sign for: their languages.
+pub(crate) fn without_languages(blocks: &[Block]) -> Vec<Block> {
+    let mut blocks = blocks.to_vec();
+    for block in &mut blocks {
+        block.shape.attrs.remove("lang");
+    }
+    blocks
+}
+
 /// The blocks that the parts are.
 pub(crate) fn blocks(parts: &[Part]) -> Vec<Block> {
     let mut blocks = Vec::new();
@@ -365,7 +374,28 @@ pub(crate) fn everything() -> Page {
         Part::Divider(plain("Below")),
         Part::Table(true, vec![cells(["Place", "Depth"]), cells(["Garissa", "4 | 5"])]),
     ];
-    page("Rivers & <water>", blocks(&parts))
+    let mut blocks = blocks(&parts);
+    let said = [
+        ("Rivers", "en-GB"),
+        ("نهر طويل", "ar"),
+        ("Garissa", "sw"),
+        ("measure", "en"),
+        ("Panta rhei", "grc"),
+        ("Bring boots", "en"),
+        ("let depth", "en"),
+        ("Below", "en"),
+        ("Place", "en"),
+        ("Depth", "en"),
+    ];
+    for (text, language) in said {
+        let block = blocks
+            .iter_mut()
+            .find(|block| block.text().starts_with(text))
+            .unwrap();
+        let language = Value::Text(language.to_owned());
+        block.shape.attrs.insert("lang".to_owned(), language);
+    }
+    page("Rivers & <water>", blocks)
 }
 
 /// Blocks as one reads them when they are not what they should be.

@@ -7,6 +7,7 @@ use web_sys::{HtmlElement, KeyboardEvent, MouseEvent};
 
 use super::Open;
 use super::comments::{CommentButton, SuggestButton};
+use super::language::{LanguageDialog, LanguageSelect};
 use super::link_dialog::LinkDialog;
 use crate::components::icon::{
     BulletedListIcon, CheckListIcon, CodeIcon, DividerIcon, HighlightIcon, LinkIcon, NumberedListIcon,
@@ -25,6 +26,7 @@ pub(super) fn Toolbar(open: Open) -> impl IntoView {
     // A new table goes below the block that the caret is in, but into no item.
     let no_table = is(|now| now.table || now.list.is_some());
     let linking = RwSignal::new(None::<String>);
+    let choosing = RwSignal::new(false);
     let letters = [
         (say().bold(), TextMark::Strong, "B", "letter letter-bold"),
         (say().italic(), TextMark::Em, "I", "letter letter-italic"),
@@ -54,6 +56,7 @@ pub(super) fn Toolbar(open: Open) -> impl IntoView {
         <div class="toolbars">
             <div class="toolbar" role="toolbar" aria-label=say().formatting() on:keydown=step_along>
                 <StyleSelect open />
+                <LanguageSelect open choosing />
                 <Gap />
                 {letters.into_iter().collect_view()}
                 <Toggle
@@ -154,6 +157,7 @@ pub(super) fn Toolbar(open: Open) -> impl IntoView {
             </div>
             {move || in_table.get().then(|| view! { <TableTools open /> })}
         </div>
+        {move || choosing.get().then(|| view! { <LanguageDialog open choosing /> })}
         {move || linking.get().map(|address| view! { <LinkDialog open linking address /> })}
     }
 }

@@ -127,7 +127,8 @@ impl Writer<'_> {
             }
             "code-block" => {
                 let language = language(block).filter(|language| !language.contains(char::is_whitespace));
-                self.out.push_str("<pre dir=\"auto\"><code");
+                self.begin("pre", block);
+                self.out.push_str("<code");
                 if let Some(language) = language {
                     self.out.push_str(" class=\"language-");
                     escape(language, &mut self.out);
@@ -164,9 +165,18 @@ impl Writer<'_> {
         }
     }
 
+    /// What people write finds its own direction, and is in the language that they say.
+    fn begin(&mut self, name: &str, block: &Block) {
+        self.out.push_str(&format!("<{name} dir=\"auto\""));
+        if let Some(language) = block.shape.language() {
+            self.out.push_str(&format!(" lang=\"{language}\""));
+        }
+        self.out.push('>');
+    }
+
     /// A block whose text has marks.
     fn line(&mut self, name: &str, block: &Block) {
-        self.out.push_str(&format!("<{name} dir=\"auto\">"));
+        self.begin(name, block);
         self.inline(&pieces(block));
         self.out.push_str(&format!("</{name}>\n"));
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::super::edit::{Block, Marks, Run, Shape, Value, joined};
+use super::super::language;
 use super::super::link::{Target, is_harmless};
 use super::{Imported, LeftOut, MOST_BLOCKS, MOST_TEXT};
 
@@ -56,6 +57,8 @@ pub(super) struct Builder {
     /// How many containers were passed over.
     too_deep: usize,
     marks: Vec<(&'static str, Value)>,
+    /// What each of the elements around says of the language; none if that is unknown.
+    languages: Vec<Option<String>>,
     /// Whether the last block takes text.
     takes_text: bool,
     /// The bytes of all text.
@@ -139,6 +142,21 @@ impl Builder {
         }
     }
 
+    /// What begins now is in a language; none if it is unknown.
+    pub(super) fn enter_language(&mut self, tag: Option<String>) {
+        self.languages.push(tag);
+    }
+
+    pub(super) fn leave_language(&mut self) {
+        self.languages.pop();
+    }
+
+    /// What a block says of its language that begins here.
+    fn language(&self) -> Option<(String, Value)> {
+        let tag = self.languages.last()?.clone()?;
+        Some((language::NAME.to_owned(), Value::Text(tag)))
+    }
+
     /// Begins a block that takes text.
     pub(super) fn begin(&mut self, kind: &str, attrs: Attributes) {
         self.end();
@@ -157,6 +175,7 @@ impl Builder {
             open.fresh = false;
             let mut attrs = attrs;
             attrs.append(&mut open.attrs);
+            attrs.extend(self.language());
             let (kind, parents) = match names.split_last() {
                 Some((kind, parents)) => (kind.as_str(), parents.to_vec()),
                 None => (kind, Vec::new()),
@@ -173,6 +192,9 @@ impl Builder {
             });
         if !under_rule {
             self.blocks.push(block(kind, names, attrs));
+        }
+        if let Some((name, tag)) = self.language() {
+            self.say_of_block(&name, tag);
         }
     }
 

@@ -177,6 +177,10 @@ impl HtmlReader {
             self.preformatted += 1;
             does.push(Does::Spaces);
         }
+        if let Some(language) = elements::language(name, attribute) {
+            self.builder.enter_language(language);
+            does.push(Does::Language);
+        }
         match name {
             "title" => self.collect(Collected::Title, does),
             "h1" if elements::has_class(attribute, "page-title") => {
@@ -349,6 +353,7 @@ impl HtmlReader {
             Does::Skip => self.skipped -= 1,
             Does::Mark => self.builder.unset_mark(),
             Does::Spaces => self.preformatted -= 1,
+            Does::Language => self.builder.leave_language(),
             Does::Block => self.end_line(),
             Does::Container => {
                 self.end_line();

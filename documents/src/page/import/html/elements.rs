@@ -1,5 +1,7 @@
 //! What the elements and styles of HTML mean for a page.
 
+use super::super::super::language::is_tag;
+
 /// What is undone when an element ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Does {
@@ -13,6 +15,7 @@ pub(super) enum Does {
     Columns(usize),
     /// White space is text.
     Spaces,
+    Language,
     Collect,
     Formula,
 }
@@ -60,6 +63,58 @@ pub(super) fn is_skipped(name: &str, attribute: Attribute<'_>) -> bool {
     skipped.contains(&name)
         || attribute("hidden").is_some()
         || style(attribute, "display").is_some_and(|display| display == "none")
+}
+
+/// What an element with blocks or a line of text in it says of their language: none if that is unknown. What a word in a line
+/// is in does not concern the line.
+pub(super) fn language(name: &str, attribute: Attribute<'_>) -> Option<Option<String>> {
+    let whole = [
+        "html",
+        "body",
+        "main",
+        "div",
+        "section",
+        "article",
+        "header",
+        "footer",
+        "nav",
+        "figure",
+        "figcaption",
+        "caption",
+        "address",
+        "details",
+        "summary",
+        "center",
+        "p",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "h5",
+        "h6",
+        "pre",
+        "ul",
+        "ol",
+        "li",
+        "dl",
+        "dt",
+        "dd",
+        "blockquote",
+        "aside",
+        "table",
+        "thead",
+        "tbody",
+        "tfoot",
+        "tr",
+        "td",
+        "th",
+    ];
+    // The language on top of a page of this program is that of the program.
+    if attribute("data-spaces").is_some() {
+        return Some(None);
+    }
+    let tag = attribute("lang").filter(|_| whole.contains(&name))?;
+    Some(Some(tag).filter(|tag| is_tag(tag)))
 }
 
 pub(super) fn has_class(attribute: Attribute<'_>, class: &str) -> bool {
