@@ -4,6 +4,7 @@ use tests::{
     AMINA, CLASSROOM, JONAS, Journey, Pair, Profile, Result, TITLE, files_under, files_with, same_page,
     wait_until,
 };
+use thirtyfour::Key;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_schools_write_one_page_at_once() -> Result<()> {
@@ -191,6 +192,37 @@ async fn undo_undoes_only_what_oneself_did() -> Result<()> {
     amina.wait_for_page("<p>Mine. </p>").await?;
     jonas.press("Redo").await?;
     amina.wait_for_page("<p>Mine. Yours. </p>").await?;
+    same_page(&[amina, jonas]).await?;
+    pair.part().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn undo_leaves_what_others_put_into_what_oneself_did() -> Result<()> {
+    let pair = Pair::meet().await?;
+    let (amina, jonas) = (&pair.amina, &pair.jonas);
+    amina.enter("Mine is long.").await?;
+    jonas.wait_for_page("Mine is long.").await?;
+    jonas.select(" is").await?;
+    jonas.keys(Key::Right + ", like yours,").await?;
+    amina.wait_for_page("<p>Mine is, like yours, long.</p>").await?;
+    amina.control('z').await?;
+    jonas.wait_for_page("<p>, like yours,</p>").await?;
+    amina.control('y').await?;
+    jonas.wait_for_page("<p>Mine is, like yours, long.</p>").await?;
+
+    // A heading, to which the other adds a line, and a quote of that.
+    amina.choose("Style", "Heading 1").await?;
+    jonas.wait_for_page("<h1>Mine is, like yours, long.</h1>").await?;
+    jonas.go_behind("Mine is, like yours, long.").await?;
+    jonas.keys(Key::Enter + "Yours.").await?;
+    jonas.press("Quote").await?;
+    amina
+        .wait_for_page("<h1>Mine is, like yours, long.</h1><blockquote><p>Yours.</p></blockquote>")
+        .await?;
+    amina.control('z').await?;
+    jonas
+        .wait_for_page("<p>Mine is, like yours, long.</p><blockquote><p>Yours.</p></blockquote>")
+        .await?;
     same_page(&[amina, jonas]).await?;
     pair.part().await
 }

@@ -3,6 +3,7 @@
 import { Fragment, type Node } from "prosemirror-model";
 import { AddMarkStep, RemoveMarkStep, ReplaceStep, type Step } from "prosemirror-transform";
 import { afterEdit, cut, flatten, join, lengthOf, markEntry, runsOf, sameRuns, sameShape } from "./blocks.ts";
+import { PiecesStep } from "./pieces.ts";
 import { countBefore, pointBefore } from "./points.ts";
 import type { Block, Edit, Run } from "./types.ts";
 
@@ -30,6 +31,7 @@ function withoutDetours(edits: Edit[]): Edit[] {
 /** Whether a step leaves the structure as it is: text or marks inside one textblock. */
 export function withinText(step: Step, before: Node): boolean {
   if (markSteps(step) !== null) return true;
+  if (step instanceof PiecesStep) return step.replacements.every((part) => withinText(part, before));
   if (!(step instanceof ReplaceStep) || step.slice.openStart > 0 || step.slice.openEnd > 0) return false;
   const from = before.resolve(step.from);
   if (!from.parent.isTextblock || step.to > from.end()) return false;
@@ -39,8 +41,10 @@ export function withinText(step: Step, before: Node): boolean {
 function stepEdits(step: Step, before: Node, after: Node): Edit[] {
   const marking = markSteps(step);
   if (marking !== null) return marking.flatMap((mark) => markEdits(mark, before));
-  if (step instanceof ReplaceStep && withinText(step, before)) return textEdits(step, before);
-  return structureEdits(step, before, after);
+  if (!withinText(step, before)) return structureEdits(step, before, after);
+  // The last first, so that those before keep their offsets.
+  if (step instanceof PiecesStep) return step.replacements.reverse().flatMap((part) => textEdits(part, before));
+  return textEdits(step as ReplaceStep, before);
 }
 
 type MarkStep = AddMarkStep | RemoveMarkStep;

@@ -25,6 +25,7 @@ import { rangeToChange, suggestedIn, suggestions, withSuggested } from "./sugges
 import type { Block, Cursor, Handle, Options, Suggested } from "./types.ts";
 import { tableHeadings, wholeTables } from "./tables.ts";
 import { typing } from "./typing.ts";
+import { undoing } from "./undo.ts";
 import { countsOf } from "./words.ts";
 
 function mount(host: HTMLElement, options: Options): Handle {
@@ -42,6 +43,7 @@ function mount(host: HTMLElement, options: Options): Handle {
     // Behind the keys: Backspace first takes back what was made of what was typed.
     mathematics(options.math),
     wholeGraphemes(),
+    undoing(),
     history(),
     canonicalForm(),
     tableHeadings(),

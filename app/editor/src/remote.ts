@@ -3,7 +3,7 @@
 import { Fragment, type Mark, type Node, type ResolvedPos, Slice } from "prosemirror-model";
 import { type EditorState, TextSelection, type Transaction } from "prosemirror-state";
 import { ReplaceStep, Step, StepMap, StepResult, type Transform } from "prosemirror-transform";
-import { afterEdit, build, cut, flatten, inline, join, lengthOf, markEntry, missing, proseMark, runsOf, sameRuns } from "./blocks.ts";
+import { afterEdit, build, flatten, inline, join, lengthOf, markEntry, missing, proseMark, sameRuns } from "./blocks.ts";
 import { childStart, shifted } from "./edits.ts";
 import { countBefore, countBlocks, placeOf } from "./points.ts";
 import { schema } from "./schema.ts";
@@ -41,12 +41,8 @@ function applyMark(tr: Transform, edit: Edit & { op: "mark" }): void {
   const from = Math.min(edit.from, node.content.size);
   const to = Math.min(edit.to, node.content.size);
   const mark = proseMark(edit.name, edit.value ?? true);
-  if (mark.type === schema.marks.comment) {
-    applyComment(tr, start + from, start + to, mark, edit.value === null);
-  } else if (mark.type === schema.marks.foreign_mark) {
-    const block = { shape: { type: "paragraph", parents: [], attrs: {}, isEmbed: false }, runs: runsOf(node.content) };
-    const runs = afterEdit([block], { ...edit, block: 0 })[0]?.runs ?? [];
-    replaceInline(tr, start + from, start + to, inline(cut(runs, from, to)));
+  if (mark.type === schema.marks.comment || mark.type === schema.marks.foreign_mark) {
+    applyOneOfMany(tr, start + from, start + to, mark, edit.value === null);
   } else if (edit.value === null) {
     tr.removeMark(start + from, start + to, mark.type);
   } else {
@@ -54,8 +50,8 @@ function applyMark(tr: Transform, edit: Edit & { op: "mark" }): void {
   }
 }
 
-// Marks of other threads stay, and the carets in the text stay where they are: no text is replaced.
-function applyComment(tr: Transform, from: number, to: number, mark: Mark, removed: boolean): void {
+// Of a type of which text has several, each by its name. The others stay, and so do the carets in the text: none is replaced.
+function applyOneOfMany(tr: Transform, from: number, to: number, mark: Mark, removed: boolean): void {
   const others: { mark: Mark; from: number; to: number }[] = [];
   tr.doc.nodesBetween(from, to, (node, position) => {
     for (const other of node.marks) {
@@ -67,7 +63,7 @@ function applyComment(tr: Transform, from: number, to: number, mark: Mark, remov
   if (!removed) tr.addMark(from, to, mark);
   // In the order in which they are built, because ProseMirror compares marks in order.
   others.sort((a, b) => (markEntry(a.mark)[0] < markEntry(b.mark)[0] ? -1 : 1));
-  for (const other of others) if (other.mark.attrs.thread !== mark.attrs.thread) tr.addMark(other.from, other.to, other.mark);
+  for (const other of others) if (markEntry(other.mark)[0] !== markEntry(mark)[0]) tr.addMark(other.from, other.to, other.mark);
 }
 
 function replaceInline(tr: Transform, from: number, to: number, content: Fragment): void {
@@ -75,13 +71,23 @@ function replaceInline(tr: Transform, from: number, to: number, content: Fragmen
 }
 
 function applyStructure(tr: Transform, edit: Exclude<Edit, { op: "text" | "mark" }>): void {
-  const doc = tr.doc;
-  const count = countBlocks(doc);
   const first = edit.op === "blocks" ? edit.from : edit.op === "join" ? edit.block - 1 : edit.block;
   const last = edit.op === "blocks" ? edit.from + edit.count - 1 : edit.block;
+  const count = countBlocks(tr.doc);
   if (first < 0 || last >= count || (edit.op === "blocks" && (edit.count < 0 || first > count))) throw missing(first < 0 ? first : last);
+  tr.step(rebuilding(tr.doc, first, last, [edit]));
+}
+
+/** One step that makes blocks something else. There is at least one. */
+export function reshaping(doc: Node, edits: (Edit & { op: "shape" })[]): Step {
+  const blocks = edits.map(({ block }) => block);
+  return rebuilding(doc, Math.min(...blocks), Math.max(...blocks), edits);
+}
+
+/** `edits` are either one, or several that leave all text where it is. */
+function rebuilding(doc: Node, first: number, last: number, edits: Edit[]): Step {
   // Neighbours may merge with what changes: a paragraph between two lists becomes an item of both.
-  const from = Math.max(placeOf(doc, Math.min(first, count - 1)).child - 1, 0);
+  const from = Math.max(placeOf(doc, Math.min(first, countBlocks(doc) - 1)).child - 1, 0);
   const to = Math.min(placeOf(doc, Math.max(last, 0)).child + 2, doc.childCount);
 
   const base = countBefore(doc, from);
@@ -89,11 +95,11 @@ function applyStructure(tr: Transform, edit: Exclude<Edit, { op: "text" | "mark"
   const end = childStart(doc, to);
   const old = Fragment.from(doc.content.content.slice(from, to));
   const oldBlocks = flatten(old);
-  const local = shifted(edit, -base);
-  const blocks = afterEdit(oldBlocks, local);
+  const local = edits.map((edit) => shifted(edit, -base));
+  const blocks = local.reduce(afterEdit, oldBlocks);
   const nodes = from === 0 && to === doc.childCount && blocks.length === 0 ? [schema.nodes.paragraph.create()] : build(blocks);
   const fresh = Fragment.fromArray(nodes);
-  tr.step(new RebuildStep(start, end, fresh, rangesBetween(start, old, fresh, keptText(local, oldBlocks))));
+  return new RebuildStep(start, end, fresh, rangesBetween(start, old, fresh, keptText(local[0] as Edit, oldBlocks)));
 }
 
 /** A piece of text that a structural edit leaves as it is, or moves to another block. */
@@ -171,11 +177,11 @@ function rangesBetween(start: number, old: Fragment, fresh: Fragment, kept: Kept
   const ranges: number[] = [];
   let oldEnd = 0;
   let newEnd = 0;
-  // What is the same at the edges of such a range is left out: a step that ends there is still to be undone.
+  // Ends that stay at its beginning, and beginnings that stay at its end, are left out: a step of one's own that reaches to there
+  // is still to be undone.
   const gap = (oldNext: number, newNext: number) => {
-    const same = (old: number, fresh: number) => sameAt(oldDoc.resolve(old), newDoc.resolve(fresh));
-    while (oldEnd < oldNext && newEnd < newNext && same(oldEnd, newEnd)) oldEnd++, newEnd++;
-    while (oldEnd < oldNext && newEnd < newNext && same(oldNext - 1, newNext - 1)) oldNext--, newNext--;
+    while (oldEnd < oldNext && newEnd < newNext && sameEnd(oldDoc.resolve(oldEnd), newDoc.resolve(newEnd))) oldEnd++, newEnd++;
+    while (oldEnd < oldNext && newEnd < newNext && sameBeginning(oldDoc.resolve(oldNext - 1), newDoc.resolve(newNext - 1))) oldNext--, newNext--;
     if (oldEnd < oldNext || newEnd < newNext) ranges.push(start + oldEnd, oldNext - oldEnd, newNext - newEnd);
   };
   for (const piece of kept) {
@@ -189,12 +195,16 @@ function rangesBetween(start: number, old: Fragment, fresh: Fragment, kept: Kept
   return ranges;
 }
 
-/** Whether the same stands behind two places: a letter, or the beginning or the end of a node. */
-function sameAt(a: ResolvedPos, b: ResolvedPos): boolean {
+/** Whether nodes of one type end behind two places. */
+function sameEnd(a: ResolvedPos, b: ResolvedPos): boolean {
+  return a.depth > 0 && b.depth > 0 && a.nodeAfter === null && b.nodeAfter === null && a.parent.type === b.parent.type;
+}
+
+/** Whether nodes that are alike begin behind two places. */
+function sameBeginning(a: ResolvedPos, b: ResolvedPos): boolean {
   const { nodeAfter: one } = a;
   const { nodeAfter: other } = b;
-  if (one === null || other === null) return one === other && a.parent.type === b.parent.type;
-  return one.sameMarkup(other) && one.text?.[0] === other.text?.[0];
+  return one !== null && other !== null && !one.isText && one.sameMarkup(other);
 }
 
 function textStarts(nodes: Fragment): number[] {
@@ -206,7 +216,7 @@ function textStarts(nodes: Fragment): number[] {
   return starts;
 }
 
-/** Replaces children of the document, knowing which text stayed. Never in the undo history, which holds own edits only. */
+/** Replaces children of the document, knowing which text stayed. */
 class RebuildStep extends Step {
   readonly from: number;
   readonly to: number;
@@ -230,7 +240,13 @@ class RebuildStep extends Step {
   }
 
   override invert(doc: Node): Step {
-    return new ReplaceStep(this.from, this.from + this.content.size, doc.slice(this.from, this.to));
+    let moved = 0;
+    const ranges: number[] = [];
+    this.getMap().forEach((from, to, newFrom, newTo) => {
+      ranges.push(from + moved, newTo - newFrom, to - from);
+      moved += newTo - newFrom - (to - from);
+    });
+    return new RebuildStep(this.from, this.from + this.content.size, doc.slice(this.from, this.to).content, ranges);
   }
 
   override map(): null {
