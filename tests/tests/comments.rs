@@ -149,6 +149,65 @@ async fn two_talk_about_text_that_both_change() -> Result<()> {
     pair.part().await
 }
 
+/// Does what Control-X, Control-C and Control-V do. The clipboard is one of the test's own: a browser without a screen may have none.
+async fn with_clipboard(
+    browser: &Browser,
+    event: &str,
+    html: &serde_json::Value,
+) -> Result<serde_json::Value> {
+    let script = format!(
+        "const clipboardData = new DataTransfer();
+         clipboardData.setData('text/html', {html});
+         document.querySelector('[aria-label=Page]')
+           .dispatchEvent(new ClipboardEvent('{event}', {{ clipboardData, bubbles: true, cancelable: true }}));
+         return clipboardData.getData('text/html');"
+    );
+    browser.run(&script).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_comment_goes_along_with_text_that_is_moved_and_not_with_a_copy() -> Result<()> {
+    let pair = Pair::meet().await?;
+    let (amina, jonas) = (&pair.amina, &pair.jonas);
+    amina.write("The cold river flows.\nSlowly.").await?;
+    comment(amina, "cold river", "How cold?").await?;
+    let asked = format!("cold river|{}: How cold?", AMINA.name);
+    wait_for_threads(jonas, &[&asked]).await?;
+
+    let nothing = serde_json::json!("");
+    jonas.select("cold river").await?;
+    let copied = with_clipboard(jonas, "copy", &nothing).await?;
+    jonas.go_behind("flows.").await?;
+    with_clipboard(jonas, "paste", &copied).await?;
+    amina
+        .wait_for_page("<p>The cold river flows.cold river</p>")
+        .await?;
+    wait_for_commented(amina, "cold river").await?;
+    jonas.control('z').await?;
+    amina.wait_for_page("<p>The cold river flows.</p>").await?;
+
+    jonas.select("cold river").await?;
+    let cut = with_clipboard(jonas, "cut", &nothing).await?;
+    amina.wait_for_words("The text is gone:").await?;
+    // Others write on meanwhile.
+    amina.go_behind("Slowly.").await?;
+    amina.keys(" Or not.").await?;
+    jonas.wait_for_page("Or not.").await?;
+    jonas.go_behind("Slowly. Or not.").await?;
+    with_clipboard(jonas, "paste", &cut).await?;
+    amina.wait_for_page("<p>Slowly. Or not.cold river</p>").await?;
+    for browser in [amina, jonas] {
+        wait_for_commented(browser, "cold river").await?;
+        wait_for_threads(browser, &[&asked]).await?;
+    }
+    // Only once.
+    with_clipboard(jonas, "paste", &cut).await?;
+    amina.wait_for_page("cold rivercold river").await?;
+    wait_for_commented(amina, "cold river").await?;
+    same_page(&[amina, jonas]).await?;
+    pair.part().await
+}
+
 /// What a field holds.
 async fn written_in(browser: &Browser, name: &str) -> Result<String> {
     let script = format!(

@@ -17,6 +17,7 @@ import { wholeGraphemes } from "./graphemes.ts";
 import { keyboard } from "./keyboard.ts";
 import { readable } from "./paste.ts";
 import { mathematics } from "./math.ts";
+import { movedComments } from "./moved.ts";
 import { ownTransaction } from "./own.ts";
 import { pointOf, positionOf } from "./points.ts";
 import { readAloud, reader } from "./reading.ts";
@@ -51,6 +52,7 @@ function mount(host: HTMLElement, options: Options): Handle {
     cursors(),
     commented.plugin,
     suggestions(),
+    movedComments(),
     changes(),
     finding(() => composing),
     readAloud(),

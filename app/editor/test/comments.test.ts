@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { history, redo, undo } from "prosemirror-history";
+import { Slice } from "prosemirror-model";
 import { type Command, EditorState, TextSelection, type Transaction } from "prosemirror-state";
 import { afterEdit, documentOf, flatten } from "../src/blocks.ts";
 import { threadsAt, toThread, withoutComments } from "../src/comments.ts";
 import { commandNamed } from "../src/commands.ts";
 import { editsOf, replacements } from "../src/edits.ts";
 import { enter } from "../src/keyboard.ts";
+import { movedComments } from "../src/moved.ts";
 import { positionOf } from "../src/points.ts";
 import { remoteMeta, remoteTransaction } from "../src/remote.ts";
 import type { Block, Edit, Marks } from "../src/types.ts";
@@ -25,7 +27,7 @@ class Desk {
 
   constructor(blocks: Block[]) {
     this.blocks = blocks;
-    this.state = EditorState.create({ doc: documentOf(blocks), plugins: [history({ newGroupDelay: -1 })] });
+    this.state = EditorState.create({ doc: documentOf(blocks), plugins: [history({ newGroupDelay: -1 }), movedComments()] });
   }
 
   dispatch = (tr: Transaction): void => {
@@ -144,4 +146,101 @@ test("what is copied takes no comment along", () => {
   const desk = new Desk(page(["one "], ["two", { ...both, strong: true }], [" three"]));
   const copied = withoutComments(desk.state.doc.slice(2, 12, true));
   assert.deepEqual(flatten(copied.content)[0]?.runs, [{ text: "ne ", marks: {} }, { text: "two", marks: { strong: true } }, { text: " thr", marks: {} }]);
+});
+
+/** As the view cuts: what the clipboard holds has no comments. */
+function cut(desk: Desk): Slice {
+  const clipboard = withoutComments(desk.state.selection.content());
+  desk.dispatch(desk.state.tr.deleteSelection().setMeta("uiEvent", "cut"));
+  return clipboard;
+}
+
+function paste(desk: Desk, clipboard: Slice): void {
+  desk.dispatch(desk.state.tr.replaceSelection(clipboard).setMeta("uiEvent", "paste"));
+}
+
+test("text that is cut and pasted keeps its comments, once", () => {
+  const desk = new Desk(page(["one "], ["two", { ...both, strong: true }], [" three "], ["four", on], [" five"]));
+  desk.select(0, 19);
+  const clipboard = cut(desk);
+  assert.deepEqual(desk.blocks, page(["five"]));
+  desk.select(4);
+  paste(desk, clipboard);
+  const kept = page(["fiveone "], ["two", { ...both, strong: true }], [" three "], ["four", on], [" "]);
+  assert.deepEqual(desk.blocks, kept);
+  paste(desk, clipboard);
+  assert.deepEqual(desk.blocks[0]?.runs.slice(5), [{ text: "two", marks: { strong: true } }, { text: " three four ", marks: {} }]);
+  assert(desk.run(undo));
+  assert.deepEqual(desk.blocks, kept);
+  // Pasting is one step to undo.
+  assert(desk.run(undo));
+  assert.deepEqual(desk.blocks, page(["five"]));
+  assert(desk.run(redo));
+  assert.deepEqual(desk.blocks, kept);
+});
+
+test("comments on several blocks go along with them", () => {
+  const desk = new Desk([...page(["one "], ["two", on]), ...page(["three", on], [" four"]), ...page(["end"])]);
+  const at = (block: number, offset: number) => positionOf(desk.state.doc, { block, offset });
+  desk.dispatch(desk.state.tr.setSelection(TextSelection.create(desk.state.doc, at(0, 2), at(1, 7))));
+  const clipboard = cut(desk);
+  assert.deepEqual(desk.blocks, [...page(["onour"]), ...page(["end"])]);
+  desk.select(3, 3, 1);
+  paste(desk, clipboard);
+  assert.deepEqual(desk.blocks, [...page(["onour"]), ...page(["ende "], ["two", on]), ...page(["three", on], [" f"])]);
+});
+
+test("a comment stays with the text that it still has, and does not come to other text", () => {
+  // Part of what it is about was cut.
+  const part = new Desk(page(["one "], ["two three", on]));
+  part.select(4, 8);
+  const two = cut(part);
+  part.select(0);
+  paste(part, two);
+  assert.deepEqual(part.blocks, page(["two one "], ["three", on]));
+  // The cut was taken back.
+  const back = new Desk(page(["one "], ["two", on]));
+  back.select(4, 7);
+  const cutText = cut(back);
+  assert(back.run(undo));
+  back.select(0);
+  paste(back, cutText);
+  assert.deepEqual(back.blocks, page(["twoone "], ["two", on]));
+  // Something else was copied meanwhile.
+  const other = new Desk(page(["one "], ["two", on]));
+  other.select(4, 7);
+  cut(other);
+  paste(other, new Slice(documentOf(page(["tow"])).content, 1, 1));
+  assert.deepEqual(other.blocks, page(["one tow"]));
+  // What was only deleted comes back by undo, not by pasting what looks like it.
+  const deleted = new Desk(page(["one "], ["two", on]));
+  deleted.select(4, 7);
+  deleted.dispatch(deleted.state.tr.deleteSelection());
+  paste(deleted, new Slice(documentOf(page(["two"])).content, 1, 1));
+  assert.deepEqual(deleted.blocks, page(["one two"]));
+});
+
+test("text that is dragged elsewhere keeps its comments, and what is copied so takes none", () => {
+  for (const moves of [true, false]) {
+    const desk = new Desk(page(["one "], ["two", on], [" three"]));
+    desk.select(4, 7);
+    const dragged = withoutComments(desk.state.selection.content());
+    const tr = desk.state.tr;
+    const to = positionOf(desk.state.doc, { block: 0, offset: 13 });
+    if (moves) tr.deleteSelection();
+    const at = tr.mapping.map(to);
+    tr.replaceRange(at, at, dragged);
+    desk.dispatch(tr.setMeta("uiEvent", "drop"));
+    assert.deepEqual(desk.blocks, moves ? page(["one  three"], ["two", on]) : page(["one "], ["two", on], [" threetwo"]));
+  }
+});
+
+test("text that somebody else wrote meanwhile does not change where its comments go", () => {
+  const desk = new Desk(page(["one "], ["two", on], [" three"]));
+  desk.select(4, 7);
+  const clipboard = cut(desk);
+  desk.remote({ op: "text", block: 0, offset: 0, delete: 0, insert: [{ text: "theirs ", marks: {} }] });
+  desk.select(7);
+  paste(desk, clipboard);
+  assert.deepEqual(desk.blocks, page(["theirs "], ["two", on], ["one  three"]));
 });
