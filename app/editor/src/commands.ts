@@ -1,6 +1,6 @@
 // What the toolbar and the keyboard can do.
 import { toggleMark } from "prosemirror-commands";
-import { redo, redoDepth, undo, undoDepth } from "prosemirror-history";
+import { closeHistory, redo, redoDepth, undo, undoDepth } from "prosemirror-history";
 import type { MarkType, NodeType, ResolvedPos } from "prosemirror-model";
 import { type Command, type EditorState, TextSelection } from "prosemirror-state";
 import { liftTarget } from "prosemirror-transform";
@@ -196,7 +196,8 @@ function setLanguage(tag: string): Command {
       return false;
     });
     if (!tr.docChanged) return false;
-    dispatch?.(tr);
+    // A step of its own to undo, however soon it comes after others.
+    dispatch?.(closeHistory(tr));
     return true;
   };
 }
