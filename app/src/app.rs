@@ -4,7 +4,8 @@ use leptos::mount::mount_to_body;
 use leptos::prelude::*;
 use leptos_router::components::{Route, Router, Routes};
 use leptos_router::path;
-use web_sys::{BeforeUnloadEvent, Event};
+use wasm_bindgen::JsCast;
+use web_sys::{BeforeUnloadEvent, Event, PageTransitionEvent};
 
 use crate::components::dialog::{AskedQuestion, Questions};
 use crate::components::header::Header;
@@ -20,7 +21,7 @@ use crate::screens::home::HomeScreen;
 use crate::screens::join::JoinScreen;
 use crate::screens::not_found::NotFoundScreen;
 use crate::screens::page::PageScreen;
-use crate::service_worker::{NewVersion, ask_for_persistent_storage};
+use crate::service_worker::{NewVersion, ask_for_persistent_storage, reload};
 use crate::sync::LocalWork;
 use crate::{intl, messages};
 
@@ -90,6 +91,13 @@ fn watch_the_network(link: Link) {
     }
 }
 
+/// Whether the browser keeps, or kept, this page for going back.
+fn is_kept(event: &Event) -> bool {
+    event
+        .dyn_ref::<PageTransitionEvent>()
+        .is_some_and(PageTransitionEvent::persisted)
+}
+
 /// Hands over what was typed when the tab may go away, and warns while it is not stored.
 fn lose_nothing_at_the_end(link: Link, sessions: Sessions) {
     link.on_hand_over(move || sessions.flush());
@@ -98,9 +106,19 @@ fn lose_nothing_at_the_end(link: Link, sessions: Sessions) {
         sessions.flush();
     };
     window_event_listener_untyped("visibilitychange", on_turn);
-    window_event_listener_untyped("pagehide", move |_| {
+    window_event_listener_untyped("pagehide", move |event| {
         sessions.flush();
         link.notify(&ToWorker::Closing);
+        // A page that the browser keeps for going back is frozen. If its worker is just making the store then, no other page ever gets
+        // at that. There is nothing yet to lose.
+        if is_kept(&event) && !link.has_started() {
+            link.stop();
+        }
+    });
+    window_event_listener_untyped("pageshow", move |event| {
+        if is_kept(&event) && !link.has_started() {
+            reload();
+        }
     });
     window_event_listener(leptos::ev::beforeunload, move |event: BeforeUnloadEvent| {
         sessions.flush();

@@ -101,6 +101,18 @@ impl Link {
         link
     }
 
+    /// Whether the replica has started.
+    pub(crate) fn has_started(self) -> bool {
+        self.home.with_untracked(Option::is_some)
+    }
+
+    /// Ends the worker, whatever it is doing.
+    pub(crate) fn stop(self) {
+        if let Some(worker) = &self.inner().worker {
+            worker.terminate();
+        }
+    }
+
     /// Sends a command; `on_answer` is called when it was carried out, or could not be.
     pub(crate) fn ask(self, command: Command, on_answer: impl FnOnce(Result<Answer, Problem>) + 'static) {
         self.send(command, None, move |_| Box::new(on_answer));

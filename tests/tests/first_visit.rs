@@ -1,6 +1,6 @@
 //! One visit is enough: then the app starts with nothing but the device.
 
-use tests::{Error, Journey, Profile, Result};
+use tests::{Error, Journey, Profile, Result, wait_until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_app_starts_with_the_relay_gone_after_one_visit() -> Result<()> {
@@ -25,6 +25,34 @@ async fn the_app_starts_with_the_relay_gone_after_one_visit() -> Result<()> {
     let browser = journey.open(0, &profile).await?;
     browser.find("status", "Sync").await?;
     browser.close().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_goes_on_before_the_app_has_started_is_not_held_up() -> Result<()> {
+    // When the first page is left; its worker makes the store at some time in between.
+    const MOMENTS: [&str; 5] = [
+        "performance.getEntriesByType('resource').some(({ name }) => name.includes('/worker-'))",
+        "document.querySelector('header') !== null",
+        "performance.getEntriesByType('resource').some(({ name, responseEnd }) => name.includes('/rest-') && responseEnd > 0)",
+        "performance.now() > 700",
+        "performance.now() > 850",
+    ];
+    let journey = Journey::start(1).await?;
+    for moment in MOMENTS {
+        let profile = Profile::new()?;
+        let browser = journey.open(0, &profile).await?;
+        let script = format!("return {moment}");
+        wait_until(moment, async || Ok(browser.run(&script).await? == true)).await?;
+        browser.visit("/join#nothing").await?;
+        browser.find("heading", "Join with an invite").await?;
+        wait_until("the app has started", async || {
+            let shown = browser.text("status", "Sync").await?;
+            Ok(shown.is_some_and(|shown| !shown.contains("Starting")))
+        })
+        .await?;
+        browser.close().await?;
+    }
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
