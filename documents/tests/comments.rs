@@ -803,7 +803,7 @@ impl Replica {
                 }
             }
             Wish::Repair => {
-                for (thread, edits) in self.page.accepted_apart(&self.page.comments()) {
+                while let Some((thread, edits)) = self.page.accepted_apart(&self.page.comments()) {
                     edits.into_iter().for_each(|edit| self.edit(edit));
                     self.page.note_once(&thread).unwrap();
                 }

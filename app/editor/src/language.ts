@@ -25,7 +25,8 @@ export function languageAttribute(node: Node): { lang?: string } {
 
 /** What markup says that a block is in; what it stands in says it, too. */
 export function writtenLanguage(element: Element): { lang?: string } {
-  const lang = canonicalLanguage(element.closest("[lang]")?.getAttribute("lang"));
+  // The language of the app, around the editor, says nothing of what somebody writes.
+  const lang = canonicalLanguage(element.closest("[lang], .editor")?.getAttribute("lang"));
   return lang === null ? {} : { lang };
 }
 

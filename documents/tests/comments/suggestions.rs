@@ -35,12 +35,13 @@ fn accept(page: &mut Page, thread: u8, by: [u8; 32]) -> Vec<Edit> {
 
 /// As the program does it when something arrived. Whether there was anything to do.
 fn repair(page: &mut Page) -> bool {
-    let apart = page.accepted_apart(&page.comments());
-    for (thread, edits) in &apart {
-        page.apply(edits).unwrap();
-        page.note_once(thread).unwrap();
+    let mut repaired = false;
+    while let Some((thread, edits)) = page.accepted_apart(&page.comments()) {
+        page.apply(&edits).unwrap();
+        page.note_once(&thread).unwrap();
+        repaired = true;
     }
-    !apart.is_empty()
+    repaired
 }
 
 fn suggestion(page: &Page) -> Suggestion {
@@ -309,6 +310,28 @@ fn a_suggestion_goes_with_its_message() {
     assert_eq!(page.threads()[0].suggestion, None);
     assert!(matches!(page.edits_to_accept(&[7; 16]), Err(Error::Absent)));
     assert!(matches!(page.accept(&[7; 16], ANA), Err(Error::Absent)));
+}
+
+#[test]
+fn several_that_two_accept_apart_in_one_block_are_put_right_each_for_itself() {
+    let (mut page, mut other) = two("aa bb cc");
+    suggest(&mut page, 7, "aa", "xx");
+    suggest(&mut page, 8, "bb", "yy");
+    exchange(&mut page, &mut other);
+    for (page, by) in [(&mut page, ANA), (&mut other, BEN)] {
+        accept(page, 7, by);
+        accept(page, 8, by);
+    }
+    exchange(&mut page, &mut other);
+    assert_eq!(text(&page), "xxxx yyyy cc");
+    assert!(repair(&mut page));
+    assert!(repair(&mut other));
+    exchange(&mut page, &mut other);
+    assert_eq!(
+        (text(&page).as_str(), text(&other).as_str()),
+        ("xx yy cc", "xx yy cc")
+    );
+    assert!(!repair(&mut page));
 }
 
 #[test]

@@ -264,7 +264,11 @@ impl Session {
         self.place_threads();
         let writers = self.comments.threads.with_untracked(|threads| {
             let messages = threads.iter().flat_map(|thread| &thread.messages);
-            messages.map(|message| message.writer.clone()).collect::<Vec<_>>()
+            let writers = messages.flat_map(|message| {
+                let proposal = message.proposal.as_ref().map(|proposal| &proposal.writer);
+                proposal.into_iter().chain([&message.writer]).cloned()
+            });
+            writers.collect::<Vec<_>>()
         });
         self.ask_authors(writers.iter());
     }

@@ -8,8 +8,8 @@ use documents::page::comments::{NewProposal, Present, ThreadId};
 use leptos::prelude::*;
 use protocol::MemberId;
 
+use super::Session;
 use super::comments::{Field, Kind, hex, new_message};
-use super::{Session, report};
 use crate::components::avatar::name_in;
 use crate::messages::say;
 use crate::page::editor::ShownSuggestion;
@@ -17,11 +17,15 @@ use crate::page::editor::ShownSuggestion;
 impl Session {
     /// Begins to write a suggestion for what is selected in one block, or for the word that the caret is in. False if there is neither.
     pub(crate) fn begin_suggestion(self: &Rc<Self>) -> bool {
-        // What was proposed for another text is none for this one.
-        self.comments.unsent.update(|unsent| {
-            unsent.remove(&Field::Proposal);
-        });
-        self.begin(Kind::Suggestion)
+        let before = self.comments.begun.get_untracked();
+        let has_begun = self.begin(Kind::Suggestion);
+        if has_begun && self.comments.begun.get_untracked() != before {
+            // What was proposed for another text is none for this one.
+            self.comments.unsent.update(|unsent| {
+                unsent.remove(&Field::Proposal);
+            });
+        }
+        has_begun
     }
 
     /// Proposes a text for the one that a suggestion is being written for.
@@ -60,14 +64,14 @@ impl Session {
     /// Leaves once what several put into the text who accepted the same suggestion apart. It is no step of this person's to undo.
     pub(crate) fn settle_suggestions(self: &Rc<Self>) {
         let Some(editor) = self.editor() else { return };
-        let is_needed = |page: &Page| !page.accepted_apart(&self.comments.said.borrow()).is_empty();
+        let is_needed = |page: &Page| page.accepted_apart(&self.comments.said.borrow()).is_some();
         if self.with_draft(|draft| is_needed(draft.page())) != Some(true) {
             return;
         }
         self.catch_up();
         let settled = self.discuss(|page| {
             let mut made = Vec::new();
-            for (thread, edits) in page.accepted_apart(&page.comments()) {
+            while let Some((thread, edits)) = page.accepted_apart(&page.comments()) {
                 page.apply(&edits)?;
                 page.note_once(&thread)?;
                 made.extend(edits);
@@ -75,7 +79,12 @@ impl Session {
             Ok(made)
         });
         match settled {
-            Ok(made) => report(editor.apply(&made.unwrap_or_default())),
+            Ok(made) => {
+                if let Err(error) = editor.apply(&made.unwrap_or_default()) {
+                    leptos::logging::warn!("the editor could not follow: {error:?}");
+                    self.show_blocks_soon();
+                }
+            }
             Err(error) => {
                 leptos::logging::error!("what was accepted twice was not settled: {error}");
                 self.show_blocks_soon();

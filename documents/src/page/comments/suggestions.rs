@@ -116,18 +116,16 @@ impl Page {
     }
 
     /// Where several accepted the same suggestion apart, what each of them put there stands there. The edits leave it there once;
-    /// whoever makes them makes the same ones. They are not made yet: make them, then [`Page::note_once`].
-    pub fn accepted_apart(&self, comments: &Comments) -> Vec<(ThreadId, Vec<Edit>)> {
+    /// whoever makes them makes the same ones. They are not made yet: make them, then [`Page::note_once`], and ask for the next.
+    pub fn accepted_apart(&self, comments: &Comments) -> Option<(ThreadId, Vec<Edit>)> {
         if !comments.0.values().any(|thread| thread.times_accepted() > 1) {
-            return Vec::new();
+            return None;
         }
-        let threads = self.threads_of(comments).into_iter();
-        let apart = threads.filter_map(|thread| {
+        self.threads_of(comments).into_iter().find_map(|thread| {
             let times = comments.0.get(&thread.id)?.times_accepted();
             let edits = self.once(&thread, times)?;
             Some((thread.id, edits))
-        });
-        apart.collect()
+        })
     }
 
     /// Notes that what was accepted several times stands there once. The caller commits.

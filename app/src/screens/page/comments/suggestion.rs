@@ -30,7 +30,10 @@ pub(super) fn NewSuggestion(comments: Comments) -> impl IntoView {
         let Some(field) = field.get().filter(|_| is_begun) else {
             return;
         };
-        if before.is_some() {
+        let is_kept = comments
+            .unsent
+            .with_untracked(|unsent| unsent.contains_key(&Field::Proposal));
+        if before.is_some() && !is_kept {
             field.set_value(&present());
         }
         field.select();
@@ -58,6 +61,14 @@ pub(super) fn NewSuggestion(comments: Comments) -> impl IntoView {
     let cancel = move || {
         comments.open.get_value().cancel_comment();
         comments.leave(None);
+    };
+    // What is proposed stays: Escape in the other field only leads away from it.
+    let cancel_unwritten = move || {
+        if typed() == present() {
+            cancel();
+        } else {
+            comments.leave(None);
+        }
     };
     let send = move |text: String| {
         let me = comments.me.get_untracked();
@@ -96,7 +107,7 @@ pub(super) fn NewSuggestion(comments: Comments) -> impl IntoView {
                 text=String::new()
                 focused=false
                 on_done=send
-                on_cancel=cancel
+                on_cancel=cancel_unwritten
                 may_be_empty=true
             >
                 <label class="proposed-label" for="proposed-text">
@@ -131,6 +142,7 @@ pub(super) fn Proposed(suggestion: Memo<Option<Suggestion>>, is_resolved: Memo<b
             replaces,
             proposes,
             present,
+            accepted,
             ..
         } = suggestion.get()?;
         let becomes = if proposes.is_empty() {
@@ -146,6 +158,7 @@ pub(super) fn Proposed(suggestion: Memo<Option<Suggestion>>, is_resolved: Memo<b
             .into_any()
         };
         let said = match present {
+            Present::Same if accepted => Some(say().suggestion_taken_back()),
             _ if is_resolved.get() => None,
             Present::Same => None,
             Present::Changed(_) => Some(say().suggestion_changed()),
