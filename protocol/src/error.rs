@@ -22,6 +22,9 @@ pub enum Error {
     /// A piece that a snapshot names was not among those it was to be opened from.
     #[error("a piece of a snapshot is missing: {0}")]
     MissingPiece(crate::PieceHash),
+    /// A chunk that an attachment names was not among those it was to be opened from.
+    #[error("a chunk of an attachment is missing: {0}")]
+    MissingChunk(crate::ChunkHash),
     /// The words are not those of a login card.
     #[error("not the words of a login card: {0}")]
     Words(String),

@@ -51,6 +51,10 @@ macro_rules! id {
 }
 
 id!(
+    /// A chunk of an attachment: the hash of its sealed bytes.
+    ChunkHash, 32
+);
+id!(
     /// A classroom: the hash of its founding roster entry.
     ClassroomId, 32
 );

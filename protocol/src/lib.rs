@@ -4,6 +4,7 @@
 //! with a value or an [`Error`]: it never panics and never allocates more than a small multiple of its input.
 //! `docs/protocol.md` describes the bytes.
 
+pub mod attachment;
 pub mod bounded;
 pub mod bundle;
 pub mod error;
@@ -17,6 +18,7 @@ pub mod key;
 pub mod mischief;
 pub mod next;
 pub mod padding;
+mod part;
 pub mod receipt;
 pub mod refusal;
 #[cfg(feature = "remembering")]
@@ -30,8 +32,8 @@ pub mod wire;
 
 pub use error::Error;
 pub use ids::{
-    ClassroomId, DocumentId, EntryHash, ExchangeKey, InviteKey, LaneId, MemberId, PieceHash, ReceiptHash,
-    SchoolId, SegmentHash, Signature, SnapshotHash, SpaceId,
+    ChunkHash, ClassroomId, DocumentId, EntryHash, ExchangeKey, InviteKey, LaneId, MemberId, PieceHash,
+    ReceiptHash, SchoolId, SegmentHash, Signature, SnapshotHash, SpaceId,
 };
 pub use rand_core;
 pub use refusal::Refusal;

@@ -3,8 +3,7 @@
 //!
 //! A [`Snapshot`] is small and names its [`Piece`]s, which hold the document.
 
-use chacha20poly1305::aead::Payload;
-use chacha20poly1305::{KeyInit as _, XChaCha20Poly1305, XNonce, aead::Aead as _};
+use chacha20poly1305::{KeyInit as _, XChaCha20Poly1305};
 use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +11,7 @@ use crate::bounded;
 use crate::identity::{MemberKeys, verify};
 use crate::key::EpochKey;
 use crate::padding::padded_length;
+use crate::part;
 use crate::roster::MAX_HEADS;
 use crate::segment::{Log, MAX_INDEX};
 use crate::{
@@ -20,8 +20,6 @@ use crate::{
 };
 
 const VERSION: u8 = 1;
-
-const PIECE_VERSION: u8 = 1;
 
 /// The most bytes of an encoded snapshot, without its pieces.
 pub const MAX_SNAPSHOT: usize = 512 * 1024;
@@ -36,13 +34,12 @@ pub const MAX_LANES: usize = 16 * 1024;
 pub const MAX_PIECES: usize = 1024;
 
 /// The most bytes of a document in one piece; each piece but the last has as many.
-pub const PIECE_BODY: usize = 256 * 1024;
+pub const PIECE_BODY: usize = part::BODY;
 
 const NONCE: usize = 24;
-const TAG: usize = 16;
 
 /// The most bytes of an encoded piece.
-pub const MAX_PIECE: usize = 1 + NONCE + PIECE_BODY + TAG;
+pub const MAX_PIECE: usize = part::MAX;
 
 /// The most bytes of a saved document; with its length in front and padded it still fits into all pieces.
 pub const MAX_SAVED: usize = MAX_PIECES * PIECE_BODY - LENGTH;
@@ -202,19 +199,8 @@ impl Snapshot {
         let count = body.len().div_ceil(PIECE_BODY);
         let mut pieces = Vec::new();
         for (index, part) in body.chunks(PIECE_BODY).enumerate() {
-            let mut nonce = [0; NONCE];
-            rng.fill_bytes(&mut nonce);
             let data = snapshot.associated_data(classroom, epoch_key, index, count);
-            let sealed = cipher
-                .encrypt(
-                    &XNonce::from(nonce),
-                    Payload {
-                        msg: part,
-                        aad: &data,
-                    },
-                )
-                .map_err(|_| too_large())?;
-            let piece = Piece([&[PIECE_VERSION], nonce.as_slice(), &sealed].concat());
+            let piece = Piece(part::seal(&cipher, &data, part, rng)?);
             snapshot.pieces.push(piece.hash());
             pieces.push(piece);
         }
@@ -258,18 +244,8 @@ impl Snapshot {
                 .get(index)
                 .filter(|piece| piece.hash() == *name)
                 .ok_or(Error::MissingPiece(*name))?;
-            let (nonce, sealed) = piece.parts()?;
             let data = self.associated_data(classroom, epoch_key, index, self.pieces.len());
-            let part = cipher
-                .decrypt(
-                    &XNonce::from(nonce),
-                    Payload {
-                        msg: sealed,
-                        aad: &data,
-                    },
-                )
-                .map_err(|_| Error::CannotOpen("snapshot"))?;
-            body.extend_from_slice(&part);
+            body.extend_from_slice(&part::open(&cipher, &data, &piece.0, "snapshot")?);
         }
         saved(body)
     }
@@ -339,19 +315,8 @@ impl Piece {
 
     /// Reads a piece. Whether it is the one that a snapshot means is for its [hash](Self::hash) to say.
     pub fn decode(bytes: Vec<u8>) -> Result<Self, Error> {
-        let what = "snapshot piece";
-        match bytes.first() {
-            Some(&PIECE_VERSION) if bytes.len() > MAX_PIECE => Err(Error::TooLarge { what, max: MAX_PIECE }),
-            Some(&PIECE_VERSION) if bytes.len() > 1 + NONCE + TAG => Ok(Self(bytes)),
-            Some(&version) if version > PIECE_VERSION => Err(Error::UnsupportedVersion { what, version }),
-            _ => Err(Error::Malformed(what)),
-        }
-    }
-
-    fn parts(&self) -> Result<([u8; NONCE], &[u8]), Error> {
-        let parts = self.0.get(1..).and_then(<[u8]>::split_first_chunk::<NONCE>);
-        let (nonce, sealed) = parts.ok_or(Error::Malformed("snapshot piece"))?;
-        Ok((*nonce, sealed))
+        part::check(&bytes, "snapshot piece")?;
+        Ok(Self(bytes))
     }
 }
 
