@@ -237,8 +237,20 @@ pub(crate) enum Copy {
     Loading {
         later: Vec<Vec<u8>>,
         again_at: Option<u64>,
+        handing: Handing,
     },
     Here(Box<Held>),
+}
+
+/// What a tab is handed of a page that is being read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Handing {
+    /// All of it once it is here, if the tab has it open.
+    Whole,
+    /// It has nothing yet: what is stored as soon as that was read, so that both make something of it at once.
+    Stored,
+    /// It has that: what came behind it follows as changes.
+    Behind,
 }
 
 pub(crate) struct Held {

@@ -171,7 +171,7 @@ impl<R: CryptoRng> Replica<R> {
         classroom.open.insert(document);
         match classroom.documents.get(&document) {
             Some(Copy::Here(_)) => self.show_page(id, document),
-            Some(Copy::Away | Copy::Loading { .. }) => self.load(id, document),
+            Some(Copy::Away | Copy::Loading { .. }) => self.load_for_tab(id, document),
             // Listed, and not arrived: it is shown once it is.
             None => {
                 let empty = Copy::Here(Held::new(Content::empty(false)));

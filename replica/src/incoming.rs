@@ -13,7 +13,7 @@ use protocol::segment::{Header, Segment};
 use protocol::{ClassroomId, DocumentId, SegmentHash};
 
 use crate::Replica;
-use crate::classroom::{Classroom, Content, Copy, Held, Reopen, Submission, Unsent};
+use crate::classroom::{Classroom, Content, Copy, Handing, Held, Reopen, Submission, Unsent};
 use crate::cutoffs::has_one_each;
 use crate::event::Effect;
 use crate::folding;
@@ -509,6 +509,7 @@ impl<R: CryptoRng> Replica<R> {
                 *copy = Copy::Loading {
                     later: changes,
                     again_at: None,
+                    handing: Handing::Whole,
                 };
                 self.reload(id, document);
             }

@@ -13,7 +13,7 @@ use protocol::snapshot::Snapshot;
 use protocol::{ClassroomId, DocumentId, LaneId, MemberId, SegmentHash, SnapshotHash};
 
 use crate::aside::Exporting;
-use crate::classroom::{Classroom, Content, Copy, Held};
+use crate::classroom::{Classroom, Content, Copy, Handing, Held};
 use crate::command::Problem;
 use crate::cutoffs::Gap;
 use crate::event::Effect;
@@ -285,7 +285,7 @@ impl<R: CryptoRng> Replica<R> {
                     self.writes
                         .next()
                         .delete(Table::Documents, store::document_key(&id, document));
-                    self.read_document(&id, *document);
+                    self.reload(&id, *document);
                 }
             }
         }
@@ -373,13 +373,33 @@ impl<R: CryptoRng> Replica<R> {
             return;
         };
         let copy = classroom.documents.entry(document).or_insert(Copy::Away);
-        if !matches!(copy, Copy::Loading { .. }) {
-            *copy = Copy::Loading {
-                later: Vec::new(),
-                again_at: None,
-            };
+        match copy {
+            Copy::Loading { handing, .. } => *handing = Handing::Whole,
+            Copy::Away | Copy::Here(_) => {
+                *copy = Copy::Loading {
+                    later: Vec::new(),
+                    again_at: None,
+                    handing: Handing::Whole,
+                };
+            }
         }
         self.read_document(id, document);
+    }
+
+    /// Reads a page that the tab has just opened.
+    pub(crate) fn load_for_tab(&mut self, id: &ClassroomId, document: DocumentId) {
+        self.load(id, document);
+        if let Some(copy) = self
+            .classrooms
+            .get_mut(id)
+            .and_then(|classroom| classroom.documents.get_mut(&document))
+            && let Copy::Loading { handing, .. } = copy
+        {
+            *handing = match handing {
+                Handing::Behind => Handing::Whole,
+                Handing::Whole | Handing::Stored => Handing::Stored,
+            };
+        }
     }
 
     fn read_document(&mut self, id: &ClassroomId, document: DocumentId) {
@@ -406,6 +426,12 @@ impl<R: CryptoRng> Replica<R> {
             .find_map(|value| store::decode::<DocumentRecord>(Table::Documents, value).ok())
             .filter(|whole| classroom.is_current(document, whole))
             .filter(|whole| !classroom.goes_beyond(&me, document, whole));
+        if let Some(whole) = &whole {
+            self.hand_stored(id, document, whole);
+        }
+        let Some(classroom) = self.classrooms.get(id) else {
+            return;
+        };
         let mut ranges = Ranges::new();
         if whole.is_none() {
             if classroom.snapshots.is_partial(&document) {
@@ -424,6 +450,22 @@ impl<R: CryptoRng> Replica<R> {
             }
         }
         self.read(*id, What::Rest(document, whole), ranges);
+    }
+
+    /// Hands what is stored of a page to the tab that waits for it. What is done with it here comes with the next event.
+    fn hand_stored(&mut self, id: &ClassroomId, document: DocumentId, whole: &DocumentRecord) {
+        let Some(classroom) = self.classrooms.get_mut(id) else {
+            return;
+        };
+        let is_open = classroom.open.contains(&document);
+        if let Some(Copy::Loading { handing, .. }) = classroom.documents.get_mut(&document)
+            && is_open
+            && *handing == Handing::Stored
+            && Document::is_undamaged(&whole.saved)
+        {
+            *handing = Handing::Behind;
+            self.hand_over(id, document, whole.saved.to_vec());
+        }
     }
 
     /// Puts a document together from what was read and what arrived meanwhile.
@@ -466,12 +508,15 @@ impl<R: CryptoRng> Replica<R> {
         } = classroom.open_all(&me, segments);
         let unheard = classroom.unheard(&me, whole, found);
         let misses_ends = classroom.misses_ends(&document, whole, found);
-        if let Some(Copy::Loading { later, .. }) = classroom.documents.get_mut(&document) {
+        let mut has_tab_stored = false;
+        if let Some(Copy::Loading { later, handing, .. }) = classroom.documents.get_mut(&document) {
             changes.append(later);
+            has_tab_stored = *handing == Handing::Behind;
         }
         let applied = content.apply_changes(&changes)?;
-        for (at, _) in applied.refused {
-            aside.push((AsideReason::BadChange, changes[at].clone()));
+        let refused: BTreeSet<usize> = applied.refused.into_iter().map(|(at, _)| at).collect();
+        for at in &refused {
+            aside.push((AsideReason::BadChange, changes[*at].clone()));
         }
         // A tab that went while it wrote has told nobody what it left unsent.
         for lane in unheard {
@@ -483,6 +528,14 @@ impl<R: CryptoRng> Replica<R> {
         held.unsaved = u32::try_from(changes.len()).unwrap_or(u32::MAX);
         held.changed_at = self.now;
         classroom.documents.insert(document, Copy::Here(held));
+        let mut behind = Vec::new();
+        if has_tab_stored {
+            let taken = changes.into_iter().enumerate();
+            behind = taken
+                .filter(|(at, _)| !refused.contains(at))
+                .map(|(_, change)| change)
+                .collect();
+        }
         for (reason, item) in aside {
             self.keep_aside(id, reason, item)?;
         }
@@ -501,7 +554,15 @@ impl<R: CryptoRng> Replica<R> {
             self.look_for_cuts(id);
         }
         self.refresh_title(id, &document)?;
-        self.show_page(id, document);
+        if !has_tab_stored {
+            self.show_page(id, document);
+        } else if !behind.is_empty() {
+            self.effects.push(Effect::Show(Update::Changes {
+                classroom: *id,
+                document,
+                changes: behind,
+            }));
+        }
         if is_own {
             self.answer_previews(id);
         }
@@ -510,30 +571,36 @@ impl<R: CryptoRng> Replica<R> {
 
     /// Hands a page that is open in this tab over, whole.
     pub(crate) fn show_page(&mut self, id: &ClassroomId, document: DocumentId) {
-        let (Some(me), Some(classroom)) = (&self.me, self.classrooms.get_mut(id)) else {
+        let Some(classroom) = self.classrooms.get_mut(id) else {
             return;
         };
         if !classroom.open.contains(&document) {
             return;
         }
+        let Some(Copy::Here(held)) = classroom.documents.get_mut(&document) else {
+            return;
+        };
+        if let Ok(saved) = held.content.save() {
+            self.hand_over(id, document, saved);
+        }
+    }
+
+    fn hand_over(&mut self, id: &ClassroomId, document: DocumentId, saved: Vec<u8>) {
+        let Some(me) = &self.me else {
+            return;
+        };
         let log = Log {
             document,
             member: me.keys.id(),
             lane: self.lane,
         };
-        let Some(Copy::Here(held)) = classroom.documents.get_mut(&document) else {
-            return;
-        };
-        if let Ok(saved) = held.content.save() {
-            let actor = log.actor();
-            self.effects.push(Effect::Show(Update::Opened {
-                classroom: *id,
-                document,
-                saved,
-                actor,
-                upto: self.last_request,
-            }));
-        }
+        self.effects.push(Effect::Show(Update::Opened {
+            classroom: *id,
+            document,
+            saved,
+            actor: log.actor(),
+            upto: self.last_request,
+        }));
     }
 
     /// Keeps the list of titles true, and who is mentioned.

@@ -19,6 +19,12 @@ pub(crate) enum Benchmark {
     Start,
     /// Keystroke to paint on a long page.
     Typing,
+    /// Keystroke to paint on a long page with a long history, in which three others type.
+    Among,
+    /// Opening pages with a long history, one of them the paper that such editors are measured with.
+    Opening,
+    /// Memory over an hour of typing.
+    Soak,
     /// Keystroke to the other screen.
     Screen,
     /// Bytes of a keystroke on the wire.

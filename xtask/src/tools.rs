@@ -15,6 +15,10 @@ use crate::step::{cargo, output, run, step};
 const WASM_TARGET: &str = "wasm32-unknown-unknown";
 const TRUNK_VERSION: &str = "0.21.14";
 
+const TRACE_CRATE: &str = "loro-internal@1.5.0";
+const TRACE: &str = "loro-internal-1.5.0/benches/automerge-paper.json.gz";
+const TRACE_HASH: &str = "42c0ff1720c0cad77077e190e36135c9cab9f7bbc266351c0a7fe4981c6a1546";
+
 /// The folders in which the tools are that cargo installed; empty for those that are on the path anyway.
 pub(crate) struct Tools {
     folders: Vec<PathBuf>,
@@ -118,6 +122,36 @@ pub(crate) fn install_browser() -> Result<()> {
         ])
     })
     .map_err(|error| Error::Missing(format!("{error}; {by_hand}")))
+}
+
+/// How a paper was typed, key by key: a file among the sources of a crate that nothing here depends on.
+pub(crate) fn trace(layout: &Layout) -> Result<PathBuf> {
+    let cargo_home = env::var_os("CARGO_HOME").map_or_else(
+        || PathBuf::from(env::var_os("HOME").unwrap_or_default()).join(".cargo"),
+        PathBuf::from,
+    );
+    let find = || -> Option<PathBuf> {
+        let registries = fs::read_dir(cargo_home.join("registry/src")).ok()?;
+        registries
+            .filter_map(|registry| Some(registry.ok()?.path().join(TRACE)))
+            .find(|path| path.is_file())
+    };
+    if find().is_none() {
+        // Telling about a crate fetches its sources.
+        step("fetch the trace of a paper", || {
+            output(cargo(layout.root()).args(["info", TRACE_CRATE])).map(drop)
+        })?;
+    }
+    let path =
+        find().ok_or_else(|| Error::Missing(format!("the sources of {TRACE_CRATE} have no {TRACE}")))?;
+    if hex(&Sha256::digest(fs::read(&path).at(&path)?)) == TRACE_HASH {
+        Ok(path)
+    } else {
+        Err(Error::Missing(format!(
+            "{} is another file than it was",
+            path.display()
+        )))
+    }
 }
 
 /// The full path of a program.

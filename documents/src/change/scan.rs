@@ -19,7 +19,7 @@ mod kind {
 const ACTION_COLUMN: u64 = 4;
 
 /// What the columns of a whole document may hold, inflated.
-const LARGEST_DOCUMENT: usize = 64 << 20;
+pub(crate) const LARGEST_DOCUMENT: usize = 64 << 20;
 
 /// Looks over a whole document, as it is saved: a chunk with its header.
 pub(crate) fn document(chunk: &[u8]) -> Result<(), Error> {

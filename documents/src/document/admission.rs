@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use automerge::legacy::{ElementId, Key, ObjectId, Op, OpId, OpType};
 use automerge::{ActorId, AutoCommit, Change, ChangeHash, ExpandedChange, ObjId, ObjType, ReadDoc};
 
+use super::columns::Columns;
 use super::graph::Graph;
 use crate::Error;
 use crate::page::comments;
@@ -21,12 +22,12 @@ pub(crate) struct History {
     elements: Elements,
     /// Those elements where marks begin and end.
     marks: Elements,
-    /// What the threads of comments are made of, and how many changes there were to any of it.
+    /// What the threads of comments are made of, and how many changes came to any of it.
     said_in: HashSet<OpId>,
     said: u64,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Last {
     sequence: u64,
     operation: u64,
@@ -34,9 +35,9 @@ struct Last {
     hash: Option<ChangeHash>,
 }
 
-/// The elements of each sequence by the actor that inserted them, as ranges of operation numbers. Who types makes ranges,
-/// so this is small.
-#[derive(Clone, Debug, Default)]
+/// The elements of each sequence by the actor that inserted them, as ranges of operation numbers that do not touch. Who types
+/// makes ranges, so this is small.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Elements(HashMap<ObjectId, HashMap<ActorId, BTreeMap<u64, u64>>>);
 
 impl Elements {
@@ -63,7 +64,97 @@ impl Elements {
     }
 }
 
+/// An operation's counter, and its actor's number in a saved document.
+type Numbered = (u64, u64);
+
+/// The numbers of elements that stand one behind the other: the first, and the one after the last.
+type Range = (u64, u64);
+
+/// The elements of each sequence by actor, in the order in which they stand.
+#[derive(Default)]
+struct Standing(HashMap<(Numbered, u64), Vec<Range>>);
+
+impl Standing {
+    fn add(&mut self, sequence: Numbered, actor: u64, number: u64) {
+        let runs = self.0.entry((sequence, actor)).or_default();
+        match runs.last_mut() {
+            Some((_, end)) if *end == number => *end = number + 1,
+            _ => runs.push((number, number + 1)),
+        }
+    }
+
+    fn into_elements(self, actors: &[ActorId]) -> Option<Elements> {
+        let mut elements: HashMap<ObjectId, HashMap<ActorId, BTreeMap<u64, u64>>> = HashMap::new();
+        for (((counter, creator), actor), mut runs) in self.0 {
+            runs.sort_unstable();
+            let mut ranges: Vec<Range> = Vec::new();
+            for (start, end) in runs {
+                match ranges.last_mut() {
+                    Some((_, last)) if *last == start => *last = end,
+                    _ => ranges.push((start, end)),
+                }
+            }
+            let sequence = ObjectId::Id(operation_id(actors, counter, creator)?);
+            let actor = actor_at(actors, actor)?.clone();
+            let by_actor = elements.entry(sequence).or_default();
+            by_actor.insert(actor, ranges.into_iter().collect());
+        }
+        Some(Elements(elements))
+    }
+}
+
+/// What a saved document calls the actions that make something, and those by which marks begin and end.
+const MAKES: [u64; 4] = [0, 2, 4, 6];
+const MARK: u64 = 7;
+
 impl History {
+    /// The history of a document that was loaded from one chunk.
+    pub(super) fn of_saved(document: &mut AutoCommit, chunk: &[u8]) -> History {
+        match Columns::read(chunk)
+            .map(|columns| columns.and_then(|columns| History::read(document, &columns)))
+        {
+            Ok(Some(history)) => history,
+            // Other chunks hold no such columns.
+            _ => History::of(document),
+        }
+    }
+
+    fn read(document: &mut AutoCommit, columns: &Columns<'_>) -> Option<History> {
+        let mut history = History::default();
+        for change in document.get_changes_meta(&[]) {
+            history.graph.add(change.hash, &change.deps, change.max_op + 1);
+            history.follow(&change.actor, change.seq, change.max_op, change.hash);
+        }
+        let actors: Vec<ActorId> = columns.actors.iter().map(|actor| ActorId::from(*actor)).collect();
+        let (mut elements, mut marks) = (Standing::default(), Standing::default());
+        let mut said_in = HashSet::new();
+        columns
+            .each(|operation| {
+                let is_said = match operation.object {
+                    None => operation.key.is_some_and(comments::is_comment),
+                    Some(object) => said_in.contains(&object),
+                };
+                if is_said && MAKES.contains(&operation.action) {
+                    said_in.insert((operation.counter, operation.actor));
+                }
+                if let Some(object) = operation.object
+                    && operation.is_insert
+                {
+                    elements.add(object, operation.actor, operation.counter);
+                    if operation.action == MARK {
+                        marks.add(object, operation.actor, operation.counter);
+                    }
+                }
+            })
+            .ok()?;
+        history.elements = elements.into_elements(&actors)?;
+        history.marks = marks.into_elements(&actors)?;
+        for (counter, actor) in said_in {
+            history.said_in.insert(operation_id(&actors, counter, actor)?);
+        }
+        Some(history)
+    }
+
     /// The history of a document as it is.
     pub(super) fn of(document: &mut AutoCommit) -> History {
         let mut history = History::default();
@@ -95,7 +186,7 @@ impl History {
         object_id(sequence).is_some_and(|sequence| self.marks.has(&sequence, actor, number))
     }
 
-    /// How many changes say something in comments.
+    /// How many changes say something in comments, of those that came since the document was loaded.
     pub(crate) fn said(&self) -> u64 {
         self.said
     }
@@ -114,23 +205,28 @@ impl History {
         self.enter(change, &change.decode());
     }
 
-    fn enter(&mut self, change: &Change, expanded: &ExpandedChange) {
-        let actor = change.actor_id();
-        let start = change.start_op().get();
-        let operation = (start + change.len() as u64).saturating_sub(1);
-        self.graph.add(change.hash(), change.deps(), operation + 1);
+    /// Notes how far an actor has written.
+    fn follow(&mut self, actor: &ActorId, sequence: u64, operation: u64, hash: ChangeHash) {
         let last = self.actors.entry(actor.clone()).or_insert(Last {
             sequence: 0,
             operation: 0,
             hash: None,
         });
-        if change.seq() > last.sequence {
+        if sequence > last.sequence {
             *last = Last {
-                sequence: change.seq(),
+                sequence,
                 operation,
-                hash: Some(change.hash()),
+                hash: Some(hash),
             };
         }
+    }
+
+    fn enter(&mut self, change: &Change, expanded: &ExpandedChange) {
+        let actor = change.actor_id();
+        let start = change.start_op().get();
+        let operation = (start + change.len() as u64).saturating_sub(1);
+        self.graph.add(change.hash(), change.deps(), operation + 1);
+        self.follow(actor, change.seq(), operation, change.hash());
         let mut says = false;
         for (operation, number) in expanded.operations.iter().zip(start..) {
             if self.is_said(operation) {
@@ -292,10 +388,90 @@ fn object_id(object: &ObjId) -> Option<ObjectId> {
     }
 }
 
+fn actor_at(actors: &[ActorId], index: u64) -> Option<&ActorId> {
+    actors.get(usize::try_from(index).ok()?)
+}
+
+fn operation_id(actors: &[ActorId], counter: u64, actor: u64) -> Option<OpId> {
+    Some(OpId::new(counter, actor_at(actors, actor)?))
+}
+
 fn exid(id: &OpId) -> ObjId {
     ObjId::Id(id.counter(), id.actor().clone(), 0)
 }
 
 fn unfitting(what: &str) -> Error {
     Error::Unfitting(what.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use automerge::transaction::Transactable as _;
+    use automerge::{ObjType, ROOT, TextEncoding};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Something that one of three does to a document that all have, before all hear of it or later.
+    type Step = (usize, u8, usize, bool);
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        prop::collection::vec((0..3_usize, any::<u8>(), 0..50_usize, any::<bool>()), 1..40)
+    }
+
+    fn act(document: &mut AutoCommit, kind: u8, at: usize) -> Result<(), automerge::AutomergeError> {
+        let Some((_, text)) = document.get(ROOT, "text")? else {
+            return Ok(());
+        };
+        let length = document.length(&text);
+        let at = at.min(length);
+        match kind % 8 {
+            0..=2 => document.splice_text(&text, at, 0, "several words")?,
+            3 => document.splice_text(&text, at, (length - at).min(4) as isize, "")?,
+            4 if length > at + 1 => {
+                let mark = automerge::marks::Mark::new("strong".to_owned(), true, at, length);
+                document.mark(&text, mark, automerge::marks::ExpandMark::Both)?;
+            }
+            5 => drop(document.split_block(&text, at)?),
+            6 => {
+                let thread = document.put_object(ROOT, format!("comment:{:032x}", at % 3), ObjType::Map)?;
+                let messages = document.put_object(&thread, "messages", ObjType::List)?;
+                let message = document.insert_object(&messages, 0, ObjType::Map)?;
+                document.put(&message, "text", "said")?;
+            }
+            _ => document.put(ROOT, format!("key {at}"), 1)?,
+        }
+        Ok(())
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_read_from_columns_is_what_the_changes_say(steps in steps()) {
+            let mut first = AutoCommit::new_with_encoding(TextEncoding::Utf16CodeUnit);
+            first.put_object(ROOT, "text", ObjType::Text)?;
+            first.commit();
+            let mut documents: Vec<AutoCommit> = (0..3).map(|_| first.fork()).collect();
+            for (one, kind, at, is_shared) in steps {
+                act(&mut documents[one], kind, at)?;
+                documents[one].commit();
+                if is_shared {
+                    let mut said = documents[one].clone();
+                    documents[(one + 1) % 3].merge(&mut said)?;
+                }
+            }
+            let (mut second, mut third) = (documents[1].clone(), documents[2].clone());
+            documents[0].merge(&mut second)?;
+            documents[0].merge(&mut third)?;
+            let saved = documents[0].save();
+            let columns = Columns::read(&saved).unwrap().unwrap();
+            let read = History::read(&mut documents[0], &columns).unwrap();
+            let told = History::of(&mut documents[0]);
+            prop_assert_eq!(&read.elements, &told.elements);
+            prop_assert_eq!(&read.marks, &told.marks);
+            prop_assert_eq!(&read.said_in, &told.said_in);
+            prop_assert_eq!(read.graph.heads(), told.graph.heads());
+            prop_assert_eq!(read.graph.len(), told.graph.len());
+            prop_assert_eq!(&read.actors, &told.actors);
+        }
+    }
 }

@@ -132,7 +132,8 @@ pub fn mention(member: &MemberKey) -> String {
     format!("@{}", hex(member))
 }
 
-/// How many changes to a document say something in comments. While that stays, so does what [`mentions_of`] finds.
+/// How many changes that came to a document since it was loaded say something in comments. While that stays, so does what
+/// [`mentions_of`] finds.
 pub fn changes_to(document: &Document) -> u64 {
     document.history.said()
 }

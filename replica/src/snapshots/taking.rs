@@ -9,7 +9,7 @@ use protocol::{ClassroomId, DocumentId, SegmentHash, SnapshotHash};
 
 use super::{Fetching, Fit, Known};
 use crate::aside::What as Aside;
-use crate::classroom::{Classroom, Copy};
+use crate::classroom::{Classroom, Copy, Handing};
 use crate::incoming::reason_of;
 use crate::loading::What;
 use crate::store::{self, AsideReason, LogRecord, Ranges, SnapshotRecord, SnapshotState, Table};
@@ -147,6 +147,7 @@ impl<R: CryptoRng> Replica<R> {
             let loading = Copy::Loading {
                 later,
                 again_at: None,
+                handing: Handing::Whole,
             };
             classroom.documents.insert(document, loading);
             self.go_on_behind(id, hash)?;

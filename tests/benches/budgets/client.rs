@@ -137,7 +137,7 @@ impl Client {
     }
 
     /// Waits until so many submissions are stored.
-    async fn stored(&mut self, submissions: usize) -> Result<()> {
+    pub(crate) async fn stored(&mut self, submissions: usize) -> Result<()> {
         let mut stored = 0;
         while stored < submissions {
             let message = self.message().await?;

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tests::Browser;
 use tokio::time::{Instant, sleep_until};
 
@@ -9,18 +9,24 @@ use crate::Result;
 /// Types a small letter, as the keyboard does: the browser makes its own events of it.
 pub(crate) async fn type_letter(browser: &Browser, letter: char) -> Result<()> {
     let upper = letter.to_ascii_uppercase();
-    let key = |kind: &str| {
-        json!({
-            "type": kind,
-            "key": letter,
-            "code": format!("Key{upper}"),
-            "windowsVirtualKeyCode": u32::from(upper),
-        })
-    };
-    let mut down = key("keyDown");
+    let mut down =
+        json!({ "key": letter, "code": format!("Key{upper}"), "windowsVirtualKeyCode": u32::from(upper) });
+    let up = down.clone();
     down["text"] = json!(letter);
     down["unmodifiedText"] = json!(letter);
-    for event in [down, key("keyUp")] {
+    press(browser, down, up).await
+}
+
+/// Presses a key that writes nothing, by its name and number.
+pub(crate) async fn press_key(browser: &Browser, name: &str, number: u32) -> Result<()> {
+    let key = json!({ "key": name, "code": name, "windowsVirtualKeyCode": number });
+    press(browser, key.clone(), key).await
+}
+
+async fn press(browser: &Browser, mut down: Value, mut up: Value) -> Result<()> {
+    down["type"] = json!("keyDown");
+    up["type"] = json!("keyUp");
+    for event in [down, up] {
         browser
             .driver()
             .cdp()

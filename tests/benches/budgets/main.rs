@@ -13,12 +13,16 @@ mod client;
 mod flood;
 mod idle;
 mod keyboard;
+mod long_page;
+mod newcomer;
+mod opening;
 mod report;
 mod room;
 mod rooms;
 mod screen;
 mod server;
 mod slow;
+mod soak;
 mod start;
 mod statistics;
 mod typing;
@@ -32,8 +36,9 @@ use crate::report::Measurement;
 /// Everything ends the measurement and is told.
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
-const ALL: [&str; 10] = [
-    "typing", "among", "screen", "wire", "start", "idle", "rooms", "burst", "catchup", "flood",
+const ALL: [&str; 12] = [
+    "typing", "among", "opening", "soak", "screen", "wire", "start", "idle", "rooms", "burst", "catchup",
+    "flood",
 ];
 
 #[tokio::main]
@@ -69,6 +74,8 @@ async fn measure(name: &str) -> Result<Vec<Measurement>> {
     match name {
         "typing" => typing::measure().await,
         "among" => typing::measure_among().await,
+        "opening" => opening::measure().await,
+        "soak" => soak::measure().await,
         "screen" => screen::measure().await,
         "wire" => wire::measure().await,
         "start" => start::measure().await,

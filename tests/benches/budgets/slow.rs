@@ -26,12 +26,12 @@ pub(crate) struct Slowed {
 impl Slowed {
     /// `factor` 4 makes everything take four times as long.
     pub(crate) fn start(profile: &Profile, factor: u32) -> Self {
-        let folder = format!("--user-data-dir={}", profile.path().display());
+        let option = option(profile);
         let ending = Arc::new(AtomicBool::new(false));
         let ends = Arc::clone(&ending);
         let thread = thread::spawn(move || {
             while !ends.load(Ordering::Relaxed) {
-                let pages = page_processes(&folder).unwrap_or_default();
+                let pages = processes_with(&option).unwrap_or_default();
                 let looked = Instant::now();
                 while looked.elapsed() < LOOK && !ends.load(Ordering::Relaxed) {
                     let running = Instant::now();
@@ -59,8 +59,17 @@ impl Drop for Slowed {
     }
 }
 
-/// The processes in which the browser with this option runs pages and workers.
-fn page_processes(option: &str) -> io::Result<Vec<Pid>> {
+/// The processes in which the browser of a profile runs pages and workers.
+pub(crate) fn page_processes(profile: &Profile) -> io::Result<Vec<Pid>> {
+    processes_with(&option(profile))
+}
+
+/// The option by which the processes of a profile's browser are known.
+fn option(profile: &Profile) -> String {
+    format!("--user-data-dir={}", profile.path().display())
+}
+
+fn processes_with(option: &str) -> io::Result<Vec<Pid>> {
     let mut found = Vec::new();
     for entry in fs::read_dir("/proc")? {
         let entry = entry?;

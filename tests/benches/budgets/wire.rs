@@ -1,13 +1,8 @@
 //! What one keystroke weighs on the wire to each receiver.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
-use protocol::SchoolId;
 use protocol::frame::{self, RelayFrame};
-use protocol::identity::MemberKeys;
-use protocol::invite::InviteLink;
-use protocol::roster::{Entry, Roster};
 use tests::{Journey, Profile};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
@@ -17,7 +12,7 @@ use crate::client::{Client, with_header};
 use crate::keyboard::{Rhythm, type_letter};
 use crate::report::Measurement;
 use crate::statistics::Samples;
-use crate::{Result, app, classroom};
+use crate::{Result, app, newcomer};
 
 const KEYSTROKES: usize = 40;
 const BUDGET: f64 = 260.0;
@@ -41,8 +36,7 @@ pub(crate) async fn measure() -> Result<Vec<Measurement>> {
     app::paste_text(&writer, 5_000).await?;
     writer.wait_for_status("On the relay").await?;
     app::go_to_the_middle(&writer).await?;
-    let keys = classroom::newcomer()?;
-    let mut receiver = join(&journey.link(0).origin(), &invite, &keys).await?;
+    let mut receiver = newcomer::join(&journey.link(0).origin(), &invite).await?.client;
     // The writer greets the newcomer, and may have to say something in the classroom's own document.
     receive(&mut receiver).await?;
     // From now on the log is known to the receiver.
@@ -88,34 +82,6 @@ pub(crate) async fn measure() -> Result<Vec<Measurement>> {
             ),
         },
     ])
-}
-
-/// Joins as the app does, and has the classroom open.
-async fn join(origin: &str, invite: &str, keys: &MemberKeys) -> Result<Client> {
-    let address: SocketAddr = origin.trim_start_matches("http://").parse()?;
-    let link = InviteLink::parse(invite)?;
-    let invite = link.keys()?;
-    let mut client = Client::connect(address, origin, keys).await?;
-    let mut roster: Option<Roster> = None;
-    for frame in client.open(link.classroom, Some(&invite)).await? {
-        if let RelayFrame::Entry { entry, .. } = frame {
-            let entry = Entry::decode(&entry)?;
-            match &mut roster {
-                None => roster = Some(Roster::found(entry)?),
-                Some(roster) => {
-                    roster.add(entry)?;
-                }
-            }
-        }
-    }
-    let roster = roster.ok_or("the classroom has no roster")?;
-    let inviting = roster.invite(&invite.id()).ok_or("the invite is unknown")?;
-    let heads = roster.heads().copied().collect();
-    let school = SchoolId([7; 16]);
-    let (classroom, inviting) = (link.classroom, inviting.entry);
-    let admission = Entry::admit(keys, classroom, heads, &invite, inviting, school, Vec::new())?;
-    client.submit_entries(&[admission]).await?;
-    Ok(client)
 }
 
 /// Receives until there is silence.

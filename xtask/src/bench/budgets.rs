@@ -14,6 +14,7 @@ pub(super) fn measure(layout: &Layout, benchmarks: &[Benchmark]) -> Result<Vec<R
     tools::install_browser()?;
     let app = front_end::build(layout, Profile::Release)?;
     let program = relay::build(layout, Profile::Release)?;
+    let trace = tools::trace(layout)?;
     let bench = || {
         let mut command = cargo(layout.root());
         command.args(["bench", "--locked", "--package", "tests", "--bench", "budgets"]);
@@ -29,7 +30,8 @@ pub(super) fn measure(layout: &Layout, benchmarks: &[Benchmark]) -> Result<Vec<R
                 .arg("--")
                 .args(names.map(|name| name.get_name().to_owned()))
                 .env("MERIDIAN_RELAY", &program)
-                .env("MERIDIAN_APP", &app),
+                .env("MERIDIAN_APP", &app)
+                .env("MERIDIAN_TRACE", &trace),
         )
     })?;
     lines
