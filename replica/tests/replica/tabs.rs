@@ -501,3 +501,39 @@ async fn without_receiving(world: &mut World, tab: usize) {
         }
     }
 }
+
+#[tokio::test]
+async fn a_tab_is_handed_what_is_stored_of_a_page_while_the_replica_still_reads_it() {
+    let Pair {
+        mut world,
+        amina,
+        kofi,
+        page,
+        ..
+    } = Pair::new("handed over").await;
+    world.write_word(amina, page, "[stored]");
+    world.until_equal(page).await;
+    // Until the page is stored whole.
+    world.pass(8).await;
+    let amina = world.restart_tab(amina);
+    world.until_on_relay().await;
+    world.cut(0);
+    let (classroom, document) = page;
+    world.give(amina, Command::OpenPage { classroom, document });
+    while !world.tab(amina).pages.contains_key(&page) {
+        world.step(Step::Read(amina)).await;
+    }
+    assert_eq!(words(&world.tab(amina).text(&page)).len(), 1);
+    assert!(
+        world.steps().contains(&Step::Read(amina)),
+        "the replica had the page as well by then"
+    );
+    // What the tab and the others write meanwhile gets everywhere.
+    world.write_word(amina, page, "[at once]");
+    world.write_word(kofi, page, "[elsewhere]");
+    world.drain().await;
+    world.link(0);
+    assert_eq!(world.until_equal(page).await.len(), 3);
+    world.check_stores(page).await;
+    world.check_nothing_to_send().await;
+}
