@@ -187,6 +187,30 @@ impl std::fmt::Debug for Chunk {
     }
 }
 
+/// A chunk and the document that it belongs to: what a bundle holds of attachments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DocumentChunk {
+    pub document: DocumentId,
+    pub chunk: Chunk,
+}
+
+impl DocumentChunk {
+    /// The document, then the chunk.
+    pub fn encode(&self) -> Vec<u8> {
+        [self.document.0.as_slice(), self.chunk.as_bytes()].concat()
+    }
+
+    /// Reads what [`encode`](Self::encode) made.
+    pub fn decode(mut bytes: Vec<u8>) -> Result<Self, Error> {
+        let (document, _) = bytes
+            .split_first_chunk()
+            .ok_or(Error::Malformed("attachment chunk"))?;
+        let document = DocumentId(*document);
+        let chunk = Chunk::decode(bytes.split_off(document.0.len()))?;
+        Ok(Self { document, chunk })
+    }
+}
+
 /// Which document a chunk belongs to, as a member says when they bring it to a relay. Said twice it says no more, so nothing
 /// in it need be fresh.
 pub fn claim(

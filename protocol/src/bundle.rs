@@ -42,6 +42,8 @@ pub enum Kind {
     Piece,
     Verdict,
     Receipt,
+    /// A chunk of an attachment, with its document: a [`DocumentChunk`](crate::attachment::DocumentChunk).
+    Chunk,
     /// A kind of a newer version.
     Other(u8),
 }
@@ -58,6 +60,7 @@ impl Kind {
             Self::Piece => 3,
             Self::Verdict => 4,
             Self::Receipt => 5,
+            Self::Chunk => 7,
             Self::Other(number) => number,
         }
     }
@@ -70,6 +73,7 @@ impl Kind {
             3 => Self::Piece,
             4 => Self::Verdict,
             5 => Self::Receipt,
+            7 => Self::Chunk,
             other => Self::Other(other),
         }
     }
@@ -84,7 +88,7 @@ pub struct Counts {
     pub pieces: u64,
     pub verdicts: u64,
     pub receipts: u64,
-    /// Of kinds of a newer version.
+    /// Chunks, and those of kinds of a newer version: for the first readers chunks were of one.
     pub others: u64,
 }
 
@@ -108,7 +112,7 @@ impl Counts {
             Kind::Piece => &mut self.pieces,
             Kind::Verdict => &mut self.verdicts,
             Kind::Receipt => &mut self.receipts,
-            Kind::Other(_) => &mut self.others,
+            Kind::Chunk | Kind::Other(_) => &mut self.others,
         };
         *count += 1;
     }

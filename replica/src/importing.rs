@@ -338,7 +338,7 @@ impl<R: CryptoRng> Replica<R> {
                 })
             }
             Kind::Piece => self.import_piece(id, item, may_wait),
-            Kind::Other(_) => {
+            Kind::Chunk | Kind::Other(_) => {
                 self.keep_unread(id, kind, AsideReason::NewerVersion, item)?;
                 Ok(Taken::Aside)
             }
@@ -533,6 +533,7 @@ pub(crate) fn number(kind: Kind) -> u8 {
         Kind::Piece => 3,
         Kind::Verdict => 4,
         Kind::Receipt => 5,
+        Kind::Chunk => 7,
         Kind::Other(number) => number,
     }
 }
@@ -546,6 +547,7 @@ pub(crate) fn kind(number: u8) -> Kind {
         3 => Kind::Piece,
         4 => Kind::Verdict,
         5 => Kind::Receipt,
+        7 => Kind::Chunk,
         other => Kind::Other(other),
     }
 }

@@ -23,10 +23,11 @@ impl Writer {
     /// # Errors
     /// [`Error::TooLarge`] if it is larger than any item. [`Error::Malformed`] if the kind is the number of another.
     pub fn record(&mut self, classroom: &ClassroomId, kind: Kind, item: &[u8]) -> Result<Vec<u8>, Error> {
-        if matches!(kind, Kind::Other(0..=END)) {
+        let number = kind.number();
+        if number == END || Kind::from_number(number) != kind {
             return Err(Error::Malformed("bundle"));
         }
-        let bytes = record(kind.number(), classroom, item)?;
+        let bytes = record(number, classroom, item)?;
         self.counts.add(kind);
         Ok(bytes)
     }

@@ -86,7 +86,8 @@ fn records() -> impl Strategy<Value = Vec<Record>> {
         Kind::Piece,
         Kind::Verdict,
         Kind::Receipt,
-        Kind::Other(7),
+        Kind::Chunk,
+        Kind::Other(8),
         Kind::Other(255),
     ]);
     let one = (any::<u8>(), kind, item())
@@ -272,7 +273,7 @@ fn an_item_has_a_largest_size_and_a_kind_one_number() {
             .record(&classroom(), Kind::Piece, &vec![0; MAX_PAYLOAD + 1])
             .is_err()
     );
-    for number in 0..=6 {
+    for number in 0..=7 {
         assert!(writer.record(&classroom(), Kind::Other(number), b"item").is_err());
     }
     let (found, summary) = read_all(

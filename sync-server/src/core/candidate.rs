@@ -20,7 +20,7 @@ pub(crate) fn of_record(kind: Kind, item: Vec<u8>, classroom: &ClassroomId) -> R
         Kind::Piece => piece_of(item),
         Kind::Verdict => verdict_of(item, classroom),
         Kind::Receipt => receipt_of(item, classroom),
-        Kind::Other(_) => return Err(Refusal::UnsupportedVersion),
+        Kind::Chunk | Kind::Other(_) => return Err(Refusal::UnsupportedVersion),
     };
     read.map_err(|error| refusal_of(&error))
 }
