@@ -13,26 +13,12 @@ macro_rules! id {
         impl $name {
             /// All bytes in lower-case hexadecimal, as used in addresses and storage keys.
             pub fn to_hex(&self) -> String {
-                let digit = |four: u8| char::from(b"0123456789abcdef"[usize::from(four)]);
-                let mut text = String::with_capacity(2 * $length);
-                for byte in self.0 {
-                    text.push(digit(byte >> 4));
-                    text.push(digit(byte & 15));
-                }
-                text
+                to_hex(&self.0)
             }
 
             /// Reads what [`Self::to_hex`] wrote, and nothing else: one id has one name.
             pub fn from_hex(text: &str) -> Option<Self> {
-                let lower_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-                if text.len() != 2 * $length || !text.bytes().all(lower_hex) {
-                    return None;
-                }
-                let mut bytes = [0; $length];
-                for (at, byte) in bytes.iter_mut().enumerate() {
-                    *byte = u8::from_str_radix(text.get(2 * at..2 * at + 2)?, 16).ok()?;
-                }
-                Some(Self(bytes))
+                from_hex(text).map(Self)
             }
         }
 
@@ -152,6 +138,16 @@ impl Signature {
         bytes[32..].copy_from_slice(&self.1);
         bytes
     }
+
+    /// All bytes in lower-case hexadecimal, as it stands in the head of a request.
+    pub fn to_hex(self) -> String {
+        to_hex(&self.to_bytes())
+    }
+
+    /// Reads what [`Self::to_hex`] wrote, and nothing else.
+    pub fn from_hex(text: &str) -> Option<Self> {
+        from_hex(text).map(Self::from_bytes)
+    }
 }
 
 impl fmt::Debug for Signature {
@@ -160,9 +156,31 @@ impl fmt::Debug for Signature {
     }
 }
 
+fn to_hex(bytes: &[u8]) -> String {
+    let digit = |four: u8| char::from(b"0123456789abcdef"[usize::from(four)]);
+    let mut text = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        text.push(digit(byte >> 4));
+        text.push(digit(byte & 15));
+    }
+    text
+}
+
+fn from_hex<const LENGTH: usize>(text: &str) -> Option<[u8; LENGTH]> {
+    let lower_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    if text.len() != 2 * LENGTH || !text.bytes().all(lower_hex) {
+        return None;
+    }
+    let mut bytes = [0; LENGTH];
+    for (at, byte) in bytes.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(text.get(2 * at..2 * at + 2)?, 16).ok()?;
+    }
+    Some(bytes)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::DocumentId;
+    use super::{DocumentId, Signature};
 
     #[test]
     fn hexadecimal_comes_back_and_has_one_spelling() {
@@ -178,5 +196,8 @@ mod tests {
         ] {
             assert_eq!(DocumentId::from_hex(&other), None, "{other}");
         }
+        let signature = Signature::from_bytes([0x1f; 64]);
+        assert_eq!(Signature::from_hex(&signature.to_hex()), Some(signature));
+        assert_eq!(Signature::from_hex(&text), None);
     }
 }

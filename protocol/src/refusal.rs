@@ -118,7 +118,7 @@ refusals! {
     InviteEnded = 34,
     /// The connection reads too slowly, or says nothing for too long.
     TooSlow = 35,
-    /// A piece of the snapshot is not here: send it first.
+    /// A piece of the snapshot, or the chunk of an attachment, is not here: send it first.
     MissingPiece = 36,
     /// The roster has as many entries as this relay keeps for one.
     TooManyEntries = 37,
