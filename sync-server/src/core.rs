@@ -30,6 +30,7 @@
 //! them; a `Sender` tells a connection what its inbox and its classrooms hold.
 
 pub(crate) mod access;
+pub(crate) mod attachments;
 pub(crate) mod batch;
 pub(crate) mod bucket;
 pub(crate) mod candidate;
@@ -51,11 +52,13 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use protocol::frame::{self, ClientFrame};
 use protocol::identity::Challenge;
-use protocol::{ClassroomId, Refusal};
+use protocol::{ChunkHash, ClassroomId, Refusal};
 
 use crate::Error;
 use crate::settings::Limits;
 use crate::store::Store;
+use attachments::{Bringing, find};
+pub use attachments::{Brought, Claim};
 use batch::{Batch, Job};
 use classroom::Classrooms;
 use exchange::Answering;
@@ -156,6 +159,10 @@ impl Shared {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionId(u64);
 
+/// Names a chunk that somebody brought; never used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UploadId(u64);
+
 /// What a session has to say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Sent {
@@ -171,8 +178,10 @@ pub enum Sent {
 pub struct Relay {
     shared: Arc<Shared>,
     sessions: BTreeMap<SessionId, Session>,
+    uploads: BTreeMap<UploadId, Bringing>,
     jobs: VecDeque<Job>,
     last_session: u64,
+    last_upload: u64,
 }
 
 struct Session {
@@ -192,8 +201,10 @@ impl Relay {
         Self {
             shared: Arc::new(Shared::new(store, rules)),
             sessions: BTreeMap::new(),
+            uploads: BTreeMap::new(),
             jobs: VecDeque::new(),
             last_session: 0,
+            last_upload: 0,
         }
     }
 
@@ -255,6 +266,40 @@ impl Relay {
         }
         let answered = self.sessions.remove(&session)?.answering?;
         Some(answered.into_bytes())
+    }
+
+    /// Somebody brings a chunk of an attachment, or with no content says that it is here. `origins` are those that they may
+    /// have said it to. What becomes of it [`Relay::uploaded`] tells.
+    pub fn upload(&mut self, origins: &[String], claim: &Claim, content: Vec<u8>, now: Moment) -> UploadId {
+        self.last_upload += 1;
+        let id = UploadId(self.last_upload);
+        let bringing = Bringing::default();
+        let job = claim.verify(origins).and_then(|()| {
+            let classroom = claim.load(&self.shared)?;
+            claim.admit(&classroom, &self.shared, now)?;
+            claim.job(classroom, content, &bringing)
+        });
+        match job {
+            Ok(job) => self.jobs.push_back(job),
+            Err(reason) => bringing.refuse(reason),
+        }
+        self.uploads.insert(id, bringing);
+        id
+    }
+
+    /// What became of a chunk. Nothing as long as it waits for [`Relay::commit`], and once it was told.
+    pub fn uploaded(&mut self, upload: UploadId) -> Option<Result<Brought, Refusal>> {
+        let outcome = self.uploads.get(&upload)?.outcome()?;
+        self.uploads.remove(&upload);
+        Some(outcome)
+    }
+
+    /// The chunk with this name, if it is here.
+    ///
+    /// # Errors
+    /// If the store failed.
+    pub fn download(&self, classroom: &ClassroomId, chunk: &ChunkHash) -> Result<Option<Vec<u8>>, Refusal> {
+        find(&self.shared, classroom, chunk)
     }
 
     /// A message came. Whoever ended, or was ended, is not listened to.

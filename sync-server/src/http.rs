@@ -1,4 +1,4 @@
-//! What is served: the sync endpoint, a health check, and the app's files with headers that keep them to themselves.
+//! What is served: the sync endpoint, chunks of attachments, a health check, and the app's files with headers that keep them to themselves.
 
 use std::convert::Infallible;
 use std::path::PathBuf;
@@ -22,6 +22,7 @@ use tower::ServiceExt as _;
 use tower::util::BoxCloneSyncService;
 use tower_http::services::ServeDir;
 
+use crate::attachments::{self, Turns};
 use crate::connection::{self, Phase, Server};
 use crate::exchange::Exchanges;
 use crate::origin::{Origins, host};
@@ -39,6 +40,7 @@ pub(crate) type Service = BoxCloneSyncService<hyper::Request<Incoming>, Response
 pub(crate) struct Context {
     pub(crate) server: Arc<Server>,
     pub(crate) exchanges: Arc<Exchanges>,
+    pub(crate) turns: Arc<Turns>,
     pub(crate) origins: Origins,
     pub(crate) app: Option<PathBuf>,
     pub(crate) phase: watch::Receiver<Phase>,
@@ -52,6 +54,7 @@ pub(crate) fn service(context: Context) -> Service {
     let router = Router::new()
         .route("/health", get(health))
         .route("/sync", get(sync).post(exchange))
+        .route(attachments::PATH, get(attachments::give).put(attachments::bring))
         .layer(DefaultBodyLimit::max(context.server.shared.limits.message))
         .fallback(file)
         .layer(middleware::from_fn(with_security_headers))

@@ -5,6 +5,7 @@
 //! items, and who listens) → senders (each at its own position and pace). All these are in [`core`], which knows nothing of
 //! sockets, threads and clocks; the other modules bring those.
 
+mod attachments;
 pub mod bundle;
 mod clock;
 mod connection;

@@ -97,6 +97,7 @@ pub async fn start(listener: TcpListener, settings: Settings) -> Result<Relay, E
     let service = http::service(http::Context {
         server,
         exchanges: Arc::new(exchanges),
+        turns: Arc::default(),
         origins,
         app: settings.app,
         phase: watching.clone(),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use protocol::inventory::LogState;
 use protocol::segment::{Log, Segment};
 use protocol::{
-    ClassroomId, DocumentId, EntryHash, PieceHash, ReceiptHash, SegmentHash, SnapshotHash, SpaceId,
+    ChunkHash, ClassroomId, DocumentId, EntryHash, PieceHash, ReceiptHash, SegmentHash, SnapshotHash, SpaceId,
 };
 
 pub use memory::Memory;
@@ -150,7 +150,7 @@ pub enum Change {
     ForgetCovered {
         before: u64,
     },
-    /// Takes all segments of a document away, and that there were any.
+    /// Takes all segments of a document away, and that there were any; and the chunks that belong to it only.
     Erase {
         document: DocumentId,
     },
@@ -162,7 +162,22 @@ pub enum Change {
     RemovePiece {
         hash: PieceHash,
     },
+    /// Puts a chunk of an attachment beside the items, in the place of what is there under its name, for a document that it
+    /// belongs to.
+    Chunk {
+        document: DocumentId,
+        hash: ChunkHash,
+        bytes: Arc<[u8]>,
+    },
+    /// A chunk that is there belongs to one more document.
+    Claim {
+        document: DocumentId,
+        hash: ChunkHash,
+    },
 }
+
+/// What it counts for that a chunk belongs to a document, in bytes.
+pub const CLAIM_BYTES: u64 = 64;
 
 /// The greatest index that every store can keep, and count one further from.
 pub const MAX_INDEX: u64 = i64::MAX as u64 - 1;
@@ -177,7 +192,11 @@ impl Change {
             Self::KeepCovered { segment, .. } => segment.header.last <= MAX_INDEX,
             Self::Uncover { position, parts, .. } => *position <= MAX_INDEX - parts.len() as u64,
             Self::ForgetCovered { before } => *before <= MAX_INDEX,
-            Self::Erase { .. } | Self::Piece { .. } | Self::RemovePiece { .. } => true,
+            Self::Erase { .. }
+            | Self::Piece { .. }
+            | Self::RemovePiece { .. }
+            | Self::Chunk { .. }
+            | Self::Claim { .. } => true,
         }
     }
 }
@@ -190,7 +209,7 @@ pub type Changes = [(ClassroomId, Change)];
 pub struct Totals {
     /// The last position given out.
     pub last: u64,
-    /// Of all items and pieces.
+    /// Of all items, pieces and chunks.
     pub bytes: u64,
     /// Of what is kept beside them.
     pub covered: u64,
@@ -317,6 +336,23 @@ pub trait Store: Send + Sync + 'static {
     fn has_piece(&self, classroom: &ClassroomId, hash: &PieceHash) -> Result<bool, Error>;
 
     fn pieces(&self, classroom: &ClassroomId) -> Result<Vec<HeldPiece>, Error>;
+
+    /// What is kept as a chunk of an attachment.
+    fn chunk(&self, classroom: &ClassroomId, hash: &ChunkHash) -> Result<Option<Vec<u8>>, Error>;
+
+    /// Whether a chunk is there and belongs to a document.
+    fn is_claimed(
+        &self,
+        classroom: &ClassroomId,
+        document: &DocumentId,
+        hash: &ChunkHash,
+    ) -> Result<bool, Error>;
+
+    /// The chunks of each document that has some, in order.
+    fn claims(&self, classroom: &ClassroomId) -> Result<Vec<(DocumentId, ChunkHash)>, Error>;
+
+    /// The documents that have chunks, in order.
+    fn attached(&self, classroom: &ClassroomId) -> Result<Vec<DocumentId>, Error>;
 
     /// Makes all `changes`, in their order, durably, or none. Positions go up within a classroom. `now` is in seconds
     /// since 1970.

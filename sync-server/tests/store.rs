@@ -11,12 +11,13 @@ use protocol::key::EpochKey;
 use protocol::rand_core::UnwrapErr;
 use protocol::segment::{Header, Kind, Log, Segment};
 use protocol::{
-    ClassroomId, DocumentId, EntryHash, LaneId, PieceHash, ReceiptHash, SegmentHash, SnapshotHash, SpaceId,
+    ChunkHash, ClassroomId, DocumentId, EntryHash, LaneId, PieceHash, ReceiptHash, SegmentHash, SnapshotHash,
+    SpaceId,
 };
 use sync_server::Error;
 use sync_server::store::memory::Failure;
 use sync_server::store::{
-    Change, Held, HeldPiece, Item, MAX_INDEX, Memory, Named, Placed, Sqlite, Store, Tail, Totals,
+    CLAIM_BYTES, Change, Held, HeldPiece, Item, MAX_INDEX, Memory, Named, Placed, Sqlite, Store, Tail, Totals,
 };
 
 /// Seconds since 1970.
@@ -30,6 +31,7 @@ fn sqlite_conforms() {
     bounds_conform(&store, 9);
     covered_conform(&store, ClassroomId([20; 32]));
     leaps_conform(&store, ClassroomId([21; 32]));
+    chunks_conform(&store, ClassroomId([23; 32]));
 }
 
 #[test]
@@ -39,6 +41,7 @@ fn memory_conforms() {
     bounds_conform(&memory, 9);
     covered_conform(&memory, ClassroomId([20; 32]));
     leaps_conform(&memory, ClassroomId([21; 32]));
+    chunks_conform(&memory, ClassroomId([23; 32]));
 }
 
 #[test]
@@ -76,7 +79,7 @@ fn sqlite_leaves_a_newer_store_alone() {
     drop(connection);
     assert!(matches!(
         Sqlite::open(&path),
-        Err(Error::NewerStore { found: 99, known: 3 })
+        Err(Error::NewerStore { found: 99, known: 4 })
     ));
 }
 
@@ -176,7 +179,7 @@ fn sqlite_takes_over_a_store_of_version_1() {
             .pragma_query_value(None, name, |row| row.get::<_, i64>(0))
             .unwrap()
     };
-    assert_eq!((pragma("auto_vacuum"), pragma("user_version")), (2, 3));
+    assert_eq!((pragma("auto_vacuum"), pragma("user_version")), (2, 4));
 }
 
 /// What version 2 left behind: the same, with folds; nothing was kept of what they took the place of.
@@ -231,6 +234,56 @@ fn sqlite_takes_over_a_store_of_version_2() {
     ];
     store.commit(&changes, NOW).unwrap();
     assert_eq!(store.covered(&classroom, &log, 0, 3).unwrap().len(), 2);
+}
+
+/// What version 3 left behind: nothing of attachments.
+#[test]
+fn sqlite_takes_over_a_store_of_version_3() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store");
+    let classroom = ClassroomId([1; 32]);
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    for version in [
+        include_str!("../src/store/sqlite/version_1.sql"),
+        include_str!("../src/store/sqlite/version_2.sql"),
+        include_str!("../src/store/sqlite/version_3.sql"),
+    ] {
+        connection.execute_batch(version).unwrap();
+    }
+    connection.pragma_update(None, "user_version", 3).unwrap();
+    connection
+        .execute("INSERT INTO relay (incarnation) VALUES (?1)", [[9u8; 8]])
+        .unwrap();
+    connection
+        .execute(
+            "INSERT INTO classrooms (number, id, last, bytes) VALUES (1, ?1, 1, 40)",
+            [classroom.0],
+        )
+        .unwrap();
+    connection
+        .execute(
+            "INSERT INTO items (classroom, position, hash, bytes, kind, stored) VALUES (1, 1, ?1, ?2, 0, 5)",
+            ([1u8; 32], vec![1u8; 40]),
+        )
+        .unwrap();
+    drop(connection);
+    assert!(matches!(
+        Sqlite::open_read_only(&path),
+        Err(Error::OlderStore { found: 3, known: 4 })
+    ));
+    let store = Sqlite::open(&path).unwrap();
+    assert_eq!(store.entries(&classroom).unwrap(), [vec![1; 40]]);
+    assert_eq!(store.attached(&classroom).unwrap(), []);
+    let change = chunk_of(DocumentId([1; 16]), 7);
+    store.commit(&[(classroom, change)], NOW).unwrap();
+    drop(store);
+    let store = Sqlite::open_read_only(&path).unwrap();
+    let found = store.chunk(&classroom, &ChunkHash([7; 32])).unwrap();
+    assert_eq!(found, Some(vec![7; 30]));
+    assert_eq!(
+        store.totals(&classroom).unwrap().unwrap().bytes,
+        40 + 30 + CLAIM_BYTES
+    );
 }
 
 /// `open` opens the same store again and again; it is empty at first.
@@ -632,6 +685,93 @@ fn extras_conform(store: &dyn Store, one: ClassroomId, none: ClassroomId) {
     store.commit(&[(one, Change::RemovePiece { hash })], NOW).unwrap();
     assert_eq!(store.piece(&one, &hash).unwrap(), None);
     assert_eq!(store.totals(&one).unwrap().unwrap().bytes, before.bytes);
+}
+
+/// A chunk is there once, and as long as a document that it belongs to.
+fn chunks_conform(store: &dyn Store, classroom: ClassroomId) {
+    let (one, other, none) = (DocumentId([1; 16]), DocumentId([2; 16]), ClassroomId([24; 32]));
+    let name = |number| ChunkHash([number; 32]);
+    let claim = |document, number| Change::Claim {
+        document,
+        hash: name(number),
+    };
+    let commit = |changes: Vec<Change>| {
+        let changes: Vec<_> = changes.into_iter().map(|change| (classroom, change)).collect();
+        store.commit(&changes, NOW)
+    };
+    let bytes = || store.totals(&classroom).unwrap().unwrap().bytes;
+    assert!(
+        commit(vec![chunk_of(one, 1)]).is_err(),
+        "there is no such classroom"
+    );
+    store
+        .commit(&[(classroom, entry(1, 1)), (none, entry(1, 2))], NOW)
+        .unwrap();
+    assert!(
+        commit(vec![chunk_of(one, 1), claim(one, 2)]).is_err(),
+        "not there"
+    );
+    assert_eq!((store.claims(&classroom).unwrap(), bytes()), (Vec::new(), 40));
+
+    let added = vec![
+        chunk_of(other, 1),
+        chunk_of(one, 2),
+        claim(one, 1),
+        claim(one, 1),
+        chunk_of(one, 3),
+        chunk_of(one, 3),
+    ];
+    commit(added).unwrap();
+    let claims = [(one, name(1)), (one, name(2)), (one, name(3)), (other, name(1))];
+    assert_eq!(store.claims(&classroom).unwrap(), claims);
+    assert_eq!(store.attached(&classroom).unwrap(), [one, other]);
+    assert_eq!(bytes(), 40 + 3 * 30 + 4 * CLAIM_BYTES);
+    for (document, number, is_claimed) in [
+        (one, 1, true),
+        (other, 1, true),
+        (other, 2, false),
+        (one, 4, false),
+    ] {
+        let found = store.is_claimed(&classroom, &document, &name(number)).unwrap();
+        assert_eq!(found, is_claimed);
+        assert!(!store.is_claimed(&none, &document, &name(number)).unwrap());
+    }
+    assert_eq!(store.chunk(&classroom, &name(2)).unwrap(), Some(vec![2; 30]));
+    assert_eq!(store.chunk(&classroom, &name(4)).unwrap(), None);
+    assert_eq!(store.chunk(&none, &name(2)).unwrap(), None);
+    // Under the same name something else, as when one was damaged.
+    let changed = Change::Chunk {
+        document: one,
+        hash: name(2),
+        bytes: Arc::from([9; 50]),
+    };
+    commit(vec![changed]).unwrap();
+    assert_eq!(store.chunk(&classroom, &name(2)).unwrap(), Some(vec![9; 50]));
+    assert_eq!(bytes(), 40 + 2 * 30 + 50 + 4 * CLAIM_BYTES);
+
+    let in_another = Change::Chunk {
+        document: one,
+        hash: name(1),
+        bytes: Arc::from([1; 30]),
+    };
+    store.commit(&[(none, in_another)], NOW).unwrap();
+    commit(vec![Change::Erase { document: one }]).unwrap();
+    assert_eq!(store.claims(&classroom).unwrap(), [(other, name(1))]);
+    assert_eq!(store.chunk(&classroom, &name(2)).unwrap(), None);
+    assert_eq!(bytes(), 40 + 30 + CLAIM_BYTES);
+    commit(vec![Change::Erase { document: other }]).unwrap();
+    assert_eq!((store.attached(&classroom).unwrap(), bytes()), (Vec::new(), 40));
+    assert_eq!(store.chunk(&classroom, &name(1)).unwrap(), None);
+    assert_eq!(store.attached(&none).unwrap(), [one]);
+}
+
+/// A chunk of 30 bytes.
+fn chunk_of(document: DocumentId, number: u8) -> Change {
+    Change::Chunk {
+        document,
+        hash: ChunkHash([number; 32]),
+        bytes: Arc::from([number; 30]),
+    }
 }
 
 fn place(position: u64, item: Item) -> Change {

@@ -259,8 +259,9 @@ impl Importing<'_> {
                 let number = submission as usize;
                 match answer {
                     Answer::Stored { .. } => outcomes[number] = Outcome::New,
-                    // A piece of a snapshot has no position.
-                    Answer::Held => {
+                    Answer::Kept if records[number].kind == Kind::Chunk => outcomes[number] = Outcome::New,
+                    // A piece of a snapshot is kept anew.
+                    Answer::Kept | Answer::Held => {
                         if let Some((log, last)) = places[number]
                             && (self.shared.store)
                                 .held(&records[number].classroom, &log, last)?

@@ -9,7 +9,9 @@ use protocol::roster::{Entry, Roster};
 use protocol::segment::{Header, Log, Segment};
 use protocol::snapshot::Snapshot;
 use protocol::verdict::Verdict;
-use protocol::{ClassroomId, DocumentId, PieceHash, ReceiptHash, Refusal, SegmentHash, SnapshotHash};
+use protocol::{
+    ChunkHash, ClassroomId, DocumentId, PieceHash, ReceiptHash, Refusal, SegmentHash, SnapshotHash,
+};
 
 use super::access::Bringer;
 use super::catalog::Catalog;
@@ -18,7 +20,7 @@ use super::inbox::{Answer, ChannelKey, Inbox, Note};
 use super::judge::{Decision, Terms, storage};
 use super::{Leaps, Shared};
 use crate::Error;
-use crate::store::{Change, Item, Placed, Tail};
+use crate::store::{CLAIM_BYTES, Change, Item, Placed, Tail};
 
 /// The most that one transaction takes.
 const BATCH_JOBS: usize = 1024;
@@ -57,6 +59,12 @@ pub(crate) enum Candidate {
     Piece {
         hash: PieceHash,
         bytes: Vec<u8>,
+    },
+    Chunk {
+        document: DocumentId,
+        hash: ChunkHash,
+        /// `None` if whoever brings it says that it is here.
+        bytes: Option<Vec<u8>>,
     },
     Verdict {
         verdict: Box<Verdict>,
@@ -131,6 +139,10 @@ pub(super) struct Pending {
     pub(super) segments: HashMap<(Log, u64), SegmentHash>,
     /// The pieces of this batch.
     pub(super) pieces: BTreeSet<PieceHash>,
+    /// The chunks of this batch, each with the documents that it belongs to.
+    pub(super) chunks: BTreeSet<(ChunkHash, DocumentId)>,
+    /// Something was erased that the store still has.
+    pub(super) erases: bool,
     /// The logs in which this batch puts parts in the place of a fold, and those of which it keeps parts for that.
     pub(super) unfolded: BTreeSet<Log>,
     pub(super) parts: BTreeSet<Log>,
@@ -277,10 +289,11 @@ impl<'a> Batch<'a> {
                 self.bytes += bytes;
                 Answer::Stored { position }
             }
-            Ok(Decided::Held { bytes }) => {
+            Ok(Decided::Kept { bytes }) => {
                 self.bytes += bytes;
-                Answer::Held
+                Answer::Kept
             }
+            Ok(Decided::Held) => Answer::Held,
             Ok(Decided::Wait(candidate)) => {
                 return Some(Job::Submit {
                     classroom,
@@ -348,7 +361,8 @@ impl<'a> Batch<'a> {
 /// What became of a candidate; how many bytes are to be written.
 enum Decided {
     Stored { position: u64, bytes: usize },
-    Held { bytes: usize },
+    Kept { bytes: usize },
+    Held,
     Wait(Candidate),
 }
 
@@ -371,6 +385,8 @@ impl Pending {
             tails: HashMap::new(),
             segments: HashMap::new(),
             pieces: BTreeSet::new(),
+            chunks: BTreeSet::new(),
+            erases: false,
             unfolded: BTreeSet::new(),
             parts: BTreeSet::new(),
         }
@@ -423,6 +439,11 @@ impl Pending {
                 bytes,
             } => self.judge_snapshot(snapshot, *hash, bytes.len(), bringer, terms),
             Candidate::Piece { hash, bytes } => self.judge_piece(*hash, bytes, bringer, terms),
+            Candidate::Chunk {
+                document,
+                hash,
+                bytes,
+            } => self.judge_chunk(*document, *hash, bytes.as_deref(), bringer, terms),
             Candidate::Verdict { verdict, bytes } => self.judge_verdict(verdict, bytes.len(), bringer, terms),
             Candidate::Receipt { receipt, hash, bytes } => {
                 self.judge_receipt(receipt, *hash, bytes.len(), bringer, terms)
@@ -441,15 +462,12 @@ impl Pending {
                 Ok(Decided::Stored { position, bytes })
             }
             Decision::Keep(changes) => {
+                let bytes = changes.iter().map(beside).sum();
                 self.changes.extend(changes);
-                let bytes = match candidate {
-                    Candidate::Piece { bytes, .. } => bytes.len(),
-                    _ => 0,
-                };
                 self.bytes += bytes as u64;
-                Ok(Decided::Held { bytes })
+                Ok(Decided::Kept { bytes })
             }
-            Decision::Held => Ok(Decided::Held { bytes: 0 }),
+            Decision::Held => Ok(Decided::Held),
             Decision::Wait => Ok(Decided::Wait(candidate)),
         }
     }
@@ -519,6 +537,16 @@ impl Pending {
     }
 }
 
+/// How many bytes a change puts beside the items.
+fn beside(change: &Change) -> usize {
+    match change {
+        Change::Piece { bytes, .. } => bytes.len(),
+        Change::Chunk { bytes, .. } => bytes.len() + CLAIM_BYTES as usize,
+        Change::Claim { .. } => CLAIM_BYTES as usize,
+        _ => 0,
+    }
+}
+
 impl Candidate {
     /// What is stored of it, in the space that its document is in.
     fn into_item(self, catalog: &Catalog) -> Result<Item, Refusal> {
@@ -550,8 +578,8 @@ impl Candidate {
                 space: receipt.header.space,
                 bytes,
             },
-            // A piece has no place among the items.
-            Self::Piece { .. } => return Err(Refusal::Malformed),
+            // These have no place among the items.
+            Self::Piece { .. } | Self::Chunk { .. } => return Err(Refusal::Malformed),
         })
     }
 }

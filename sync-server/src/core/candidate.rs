@@ -1,5 +1,6 @@
 //! Items from their bytes, checked as far as they can be by themselves.
 
+use protocol::attachment::DocumentChunk;
 use protocol::bundle::Kind;
 use protocol::receipt::Receipt;
 use protocol::roster::Entry;
@@ -20,7 +21,8 @@ pub(crate) fn of_record(kind: Kind, item: Vec<u8>, classroom: &ClassroomId) -> R
         Kind::Piece => piece_of(item),
         Kind::Verdict => verdict_of(item, classroom),
         Kind::Receipt => receipt_of(item, classroom),
-        Kind::Chunk | Kind::Other(_) => return Err(Refusal::UnsupportedVersion),
+        Kind::Chunk => chunk_of(item),
+        Kind::Other(_) => return Err(Refusal::UnsupportedVersion),
     };
     read.map_err(|error| refusal_of(&error))
 }
@@ -56,6 +58,15 @@ pub(crate) fn piece_of(bytes: Vec<u8>) -> Result<Candidate, protocol::Error> {
     Ok(Candidate::Piece {
         hash: piece.hash(),
         bytes: piece.into_bytes(),
+    })
+}
+
+fn chunk_of(bytes: Vec<u8>) -> Result<Candidate, protocol::Error> {
+    let DocumentChunk { document, chunk } = DocumentChunk::decode(bytes)?;
+    Ok(Candidate::Chunk {
+        document,
+        hash: chunk.hash(),
+        bytes: Some(chunk.into_bytes()),
     })
 }
 

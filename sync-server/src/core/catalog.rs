@@ -27,6 +27,8 @@ pub(crate) struct Catalog {
     /// The folds that somebody found to hold something else than what they cover.
     disputed_folds: Arc<BTreeSet<SegmentHash>>,
     receipts: Arc<BTreeMap<ReceiptName, ReceiptPlace>>,
+    /// The documents that chunks of attachments belong to.
+    attached: Arc<BTreeSet<DocumentId>>,
 }
 
 #[derive(Debug, Clone)]
@@ -58,6 +60,7 @@ impl Catalog {
     pub(crate) fn load(id: &ClassroomId, store: &dyn Store) -> Result<Self, Error> {
         let mut catalog = Self {
             documents: Arc::new(store.documents(id)?.into_iter().collect()),
+            attached: Arc::new(store.attached(id)?.into_iter().collect()),
             ..Self::default()
         };
         for placed in store.extras(id)? {
@@ -163,6 +166,7 @@ impl Catalog {
     /// Forgets a document with its snapshots and their verdicts; answers with the positions of these.
     pub(crate) fn erase(&mut self, document: &DocumentId) -> Vec<u64> {
         Arc::make_mut(&mut self.documents).remove(document);
+        Arc::make_mut(&mut self.attached).remove(document);
         let snapshots: Vec<SnapshotHash> = self.snapshots_of(document).map(|(hash, _)| *hash).collect();
         let mut positions: Vec<u64> = snapshots
             .iter()
@@ -173,6 +177,21 @@ impl Catalog {
         positions.extend(on_folds.map(|verdict| verdict.position));
         Arc::make_mut(&mut self.verdicts).retain(|_, verdict| !of_document(verdict));
         positions
+    }
+
+    /// Notes that a chunk belongs to a document.
+    pub(crate) fn attach(&mut self, document: &DocumentId) {
+        if !self.attached.contains(document) {
+            Arc::make_mut(&mut self.attached).insert(*document);
+        }
+    }
+
+    /// Whether there is anything of a document.
+    pub(crate) fn knows(&self, document: &DocumentId) -> bool {
+        self.documents.contains_key(document)
+            || self.attached.contains(document)
+            // Its segments may all be gone, or never have come.
+            || self.snapshots_of(document).next().is_some()
     }
 
     /// Whether a member says that a fold holds something else than what it covers.
@@ -197,12 +216,13 @@ impl Catalog {
         self.documents.values()
     }
 
-    /// How many documents there are beside this one, by segments or snapshots.
+    /// How many documents there are beside this one, by segments, snapshots or chunks.
     pub(crate) fn document_count(&self, beside: &DocumentId) -> usize {
         let mut without_segments: Vec<&DocumentId> = self
             .snapshots
             .values()
             .map(|snapshot| &snapshot.document)
+            .chain(self.attached.iter())
             .filter(|document| *document != beside && !self.documents.contains_key(document))
             .collect();
         without_segments.sort_unstable();

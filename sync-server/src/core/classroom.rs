@@ -448,7 +448,12 @@ impl State {
                 });
             }
             Change::Piece { bytes, .. } => self.at_hand.bytes += bytes.len() as u64,
-            Change::RemovePiece { .. } | Change::KeepCovered { .. } | Change::ForgetCovered { .. } => {}
+            // How many bytes they come to is asked of the store.
+            Change::Chunk { .. }
+            | Change::Claim { .. }
+            | Change::RemovePiece { .. }
+            | Change::KeepCovered { .. }
+            | Change::ForgetCovered { .. } => {}
         }
     }
 

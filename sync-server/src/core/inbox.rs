@@ -88,7 +88,11 @@ pub(crate) enum Start {
 /// What became of a submission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Answer {
-    Stored { position: u64 },
+    Stored {
+        position: u64,
+    },
+    /// It is stored, and has no position.
+    Kept,
     Held,
     Refused(Refusal),
 }

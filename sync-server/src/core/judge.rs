@@ -2,6 +2,7 @@
 //! judged by the roster, and who submits it must belong to the classroom: members bring back what others wrote, and so
 //! heal a relay that lost something.
 
+mod chunks;
 mod extras;
 mod folds;
 mod segments;
@@ -12,6 +13,7 @@ use protocol::roster::{Action, Added, Entry, Roster, Unfit};
 use protocol::segment::{Header, Log};
 use protocol::{DocumentId, EntryHash, Refusal};
 
+pub(super) use chunks::{check_chunk, whole_chunk};
 pub(super) use segments::check_kind;
 pub(super) use tidy::holds_what_is_gone;
 
@@ -151,15 +153,14 @@ impl Pending {
     fn erase_what_is_gone(&mut self) -> Vec<Change> {
         let mut changes = Vec::new();
         for (document, _) in self.roster().erased_documents() {
-            // Of a document whose segments are all gone, or never came, there may still be snapshots.
-            let has_snapshots = self.catalog.snapshots_of(&document).next().is_some();
-            if self.catalog.space_of(&document).is_none() && !has_snapshots {
+            if !self.catalog.knows(&document) {
                 continue;
             }
             let extras = self.catalog.erase(&document);
             changes.extend(extras.into_iter().map(|position| Change::Remove { position }));
             changes.push(Change::Erase { document });
             self.forget_logs(&document);
+            self.erases = true;
         }
         changes
     }

@@ -286,7 +286,7 @@ impl Sender {
                 self.inbox.answered(1);
                 return;
             }
-            (Answer::Held, _) => RelayFrame::Held { channel, submission },
+            (Answer::Kept | Answer::Held, _) => RelayFrame::Held { channel, submission },
             (Answer::Refused(reason), _) => RelayFrame::Refused {
                 channel,
                 submission,

@@ -1,15 +1,15 @@
 //! A store in memory, for simulations: it can fail, be copied, and forget, but only whole batches.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 use protocol::inventory::LogState;
 use protocol::segment::Log;
-use protocol::{ClassroomId, DocumentId, PieceHash, SegmentHash, SpaceId};
+use protocol::{ChunkHash, ClassroomId, DocumentId, PieceHash, SegmentHash, SpaceId};
 
-use super::{Change, Changes, Held, HeldPiece, Item, Named, Placed, Store, Tail, Totals};
+use super::{CLAIM_BYTES, Change, Changes, Held, HeldPiece, Item, Named, Placed, Store, Tail, Totals};
 use crate::Error;
 
 /// See the [module](self). Clones are the same store, as a file is when it is opened again: a relay that crashes is
@@ -36,8 +36,16 @@ struct Classroom {
     documents: BTreeMap<DocumentId, SpaceId>,
     logs: BTreeMap<Log, Segments>,
     pieces: BTreeMap<PieceHash, (Arc<[u8]>, u64)>,
+    chunks: BTreeMap<ChunkHash, Chunk>,
     /// What folds took the place of, by log, first index and hash.
     covered: BTreeMap<(Log, u64, SegmentHash), Kept>,
+}
+
+/// A chunk, and the documents that it belongs to.
+#[derive(Debug, Clone)]
+struct Chunk {
+    bytes: Arc<[u8]>,
+    claims: BTreeSet<DocumentId>,
 }
 
 #[derive(Debug, Clone)]
@@ -330,6 +338,45 @@ impl Store for Memory {
         }))
     }
 
+    fn chunk(&self, classroom: &ClassroomId, hash: &ChunkHash) -> Result<Option<Vec<u8>>, Error> {
+        Ok(self.read(classroom, |found| {
+            found.chunks.get(hash).map(|chunk| chunk.bytes.to_vec())
+        }))
+    }
+
+    fn is_claimed(
+        &self,
+        classroom: &ClassroomId,
+        document: &DocumentId,
+        hash: &ChunkHash,
+    ) -> Result<bool, Error> {
+        Ok(self.read(classroom, |found| {
+            let chunk = found.chunks.get(hash);
+            chunk.is_some_and(|chunk| chunk.claims.contains(document))
+        }))
+    }
+
+    fn claims(&self, classroom: &ClassroomId) -> Result<Vec<(DocumentId, ChunkHash)>, Error> {
+        Ok(self.read(classroom, |found| {
+            let of_chunk = |(hash, chunk): (&ChunkHash, &Chunk)| {
+                let hash = *hash;
+                let claims = chunk.claims.iter();
+                claims.map(|document| (*document, hash)).collect::<Vec<_>>()
+            };
+            let mut claims: Vec<_> = found.chunks.iter().flat_map(of_chunk).collect();
+            claims.sort_unstable();
+            claims
+        }))
+    }
+
+    fn attached(&self, classroom: &ClassroomId) -> Result<Vec<DocumentId>, Error> {
+        Ok(self.read(classroom, |found| {
+            let documents = found.chunks.values().flat_map(|chunk| &chunk.claims);
+            let documents: BTreeSet<DocumentId> = documents.copied().collect();
+            documents.into_iter().collect()
+        }))
+    }
+
     fn commit(&self, changes: &Changes, now: u64) -> Result<(), Error> {
         let mut state = self.0.lock();
         let failure = state.failures.pop_front();
@@ -393,7 +440,10 @@ impl Classroom {
     }
 
     fn change(&mut self, change: &Change, now: u64) -> bool {
-        let is_beside = matches!(change, Change::Piece { .. } | Change::KeepCovered { .. });
+        let is_beside = matches!(
+            change,
+            Change::Piece { .. } | Change::KeepCovered { .. } | Change::Chunk { .. }
+        );
         if is_beside && self.totals.last == 0 {
             return false;
         }
@@ -448,6 +498,7 @@ impl Classroom {
                 }
                 self.documents.remove(document);
                 self.forget_covered(|log, _| log.document == *document);
+                self.forget_chunks(document);
             }
             Change::Piece { hash, bytes } => {
                 if !self.pieces.contains_key(hash) {
@@ -460,6 +511,24 @@ impl Classroom {
                     self.totals.bytes -= bytes.len() as u64;
                 }
             }
+            Change::Chunk {
+                document,
+                hash,
+                bytes,
+            } => {
+                let claims = match self.chunks.remove(hash) {
+                    Some(damaged) => {
+                        self.totals.bytes -= damaged.bytes.len() as u64;
+                        damaged.claims
+                    }
+                    None => BTreeSet::new(),
+                };
+                self.totals.bytes += bytes.len() as u64;
+                let bytes = Arc::clone(bytes);
+                self.chunks.insert(*hash, Chunk { bytes, claims });
+                return self.claim(document, hash);
+            }
+            Change::Claim { document, hash } => return self.claim(document, hash),
         }
         true
     }
@@ -559,6 +628,30 @@ impl Classroom {
             !goes
         });
         self.totals.covered -= freed;
+    }
+
+    fn claim(&mut self, document: &DocumentId, hash: &ChunkHash) -> bool {
+        let Some(chunk) = self.chunks.get_mut(hash) else {
+            return false;
+        };
+        if chunk.claims.insert(*document) {
+            self.totals.bytes += CLAIM_BYTES;
+        }
+        true
+    }
+
+    fn forget_chunks(&mut self, document: &DocumentId) {
+        let mut freed = 0;
+        self.chunks.retain(|_, chunk| {
+            if !chunk.claims.remove(document) {
+                return true;
+            }
+            freed += CLAIM_BYTES;
+            let goes = chunk.claims.is_empty();
+            freed += if goes { chunk.bytes.len() as u64 } else { 0 };
+            !goes
+        });
+        self.totals.bytes -= freed;
     }
 
     fn remove(&mut self, position: u64) {

@@ -11,7 +11,7 @@ use std::time::Duration;
 use parking_lot::{Mutex, MutexGuard};
 use protocol::inventory::LogState;
 use protocol::segment::Log;
-use protocol::{ClassroomId, DocumentId, PieceHash, SegmentHash, SpaceId};
+use protocol::{ChunkHash, ClassroomId, DocumentId, PieceHash, SegmentHash, SpaceId};
 use rusqlite::{Connection, OpenFlags};
 
 use super::{Change, Changes, Held, HeldPiece, Named, Placed, Store, Tail, Totals};
@@ -111,6 +111,11 @@ impl Sqlite {
     /// The item in the row with a number.
     pub(crate) fn row(&self, number: i64) -> Result<Rows<Placed>, Error> {
         reading::row(&self.reader(), number)
+    }
+
+    /// The same as [`Store::claims`], and which rows can't be read.
+    pub(crate) fn all_claims(&self, classroom: &ClassroomId) -> Result<Rows<(DocumentId, ChunkHash)>, Error> {
+        reading::claims(&self.reader(), classroom)
     }
 
     /// Draws a new incarnation, so that no position of before means anything to anybody.
@@ -266,6 +271,27 @@ impl Store for Sqlite {
 
     fn pieces(&self, classroom: &ClassroomId) -> Result<Vec<HeldPiece>, Error> {
         reading::pieces(&self.reader(), classroom)
+    }
+
+    fn chunk(&self, classroom: &ClassroomId, hash: &ChunkHash) -> Result<Option<Vec<u8>>, Error> {
+        reading::chunk(&self.reader(), classroom, hash)
+    }
+
+    fn is_claimed(
+        &self,
+        classroom: &ClassroomId,
+        document: &DocumentId,
+        hash: &ChunkHash,
+    ) -> Result<bool, Error> {
+        reading::is_claimed(&self.reader(), classroom, document, hash)
+    }
+
+    fn claims(&self, classroom: &ClassroomId) -> Result<Vec<(DocumentId, ChunkHash)>, Error> {
+        Ok(self.all_claims(classroom)?.whole)
+    }
+
+    fn attached(&self, classroom: &ClassroomId) -> Result<Vec<DocumentId>, Error> {
+        reading::attached(&self.reader(), classroom)
     }
 
     fn commit(&self, changes: &Changes, now: u64) -> Result<(), Error> {

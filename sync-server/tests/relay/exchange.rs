@@ -125,18 +125,23 @@ async fn post(address: SocketAddr, origin: Option<&str>, body: &[u8]) -> (u16, V
         "POST /sync HTTP/1.1\r\nhost: {address}\r\n{origin}content-length: {}\r\nconnection: close\r\n\r\n",
         body.len()
     );
-    send(address, &[head.as_bytes(), body].concat()).await
+    let (status, _, answer) = send(address, &[head.as_bytes(), body].concat()).await;
+    (status, answer)
 }
 
-/// Sends bytes and reads until the relay has said everything.
-async fn send(address: SocketAddr, request: &[u8]) -> (u16, Vec<u8>) {
+/// Sends bytes and reads until the relay has said everything: a status, a head, and a body.
+pub(crate) async fn send(address: SocketAddr, request: &[u8]) -> (u16, String, Vec<u8>) {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(request).await.unwrap();
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).await.unwrap();
     let end = answer.windows(4).position(|part| part == b"\r\n\r\n").unwrap();
     let head = std::str::from_utf8(&answer[..end]).unwrap();
-    (head[9..12].parse().unwrap(), answer[end + 4..].to_vec())
+    (
+        head[9..12].parse().unwrap(),
+        head.to_owned(),
+        answer[end + 4..].to_vec(),
+    )
 }
 
 /// What a relay answers to a request that it takes.

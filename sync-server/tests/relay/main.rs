@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod asking;
+mod attachments;
 mod bundles;
 mod classroom;
 mod client;

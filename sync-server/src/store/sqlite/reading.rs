@@ -7,8 +7,8 @@ use parking_lot::Mutex;
 use protocol::inventory::LogState;
 use protocol::segment::{Log, Segment};
 use protocol::{
-    ClassroomId, DocumentId, EntryHash, LaneId, MemberId, PieceHash, ReceiptHash, SegmentHash, SnapshotHash,
-    SpaceId,
+    ChunkHash, ClassroomId, DocumentId, EntryHash, LaneId, MemberId, PieceHash, ReceiptHash, SegmentHash,
+    SnapshotHash, SpaceId,
 };
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
@@ -456,6 +456,55 @@ pub(super) fn pieces(connection: &Connection, classroom: &ClassroomId) -> Result
             hash: PieceHash(row.get(1)?),
             stored: unsigned(row.get(2)?)?,
         })
+    })
+}
+
+pub(super) fn chunk(
+    connection: &Connection,
+    classroom: &ClassroomId,
+    hash: &ChunkHash,
+) -> Result<Option<Vec<u8>>, Error> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT number, bytes FROM chunks WHERE classroom = {CLASSROOM} AND hash = ?2"
+    ))?;
+    let rows = statement.query(params![classroom.0, hash.0])?;
+    Ok(all_whole("chunks", rows, |row| Ok(row.get(1)?))?.pop())
+}
+
+pub(super) fn is_claimed(
+    connection: &Connection,
+    classroom: &ClassroomId,
+    document: &DocumentId,
+    hash: &ChunkHash,
+) -> Result<bool, Error> {
+    Ok(connection
+        .prepare_cached(&format!(
+            "SELECT 1 FROM claims WHERE document = ?2
+             AND chunk = (SELECT number FROM chunks WHERE classroom = {CLASSROOM} AND hash = ?3)"
+        ))?
+        .exists(params![classroom.0, document.0, hash.0])?)
+}
+
+pub(super) fn claims(
+    connection: &Connection,
+    classroom: &ClassroomId,
+) -> Result<Rows<(DocumentId, ChunkHash)>, Error> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT claims.number, document, hash FROM chunks JOIN claims ON chunk = chunks.number
+         WHERE classroom = {CLASSROOM} ORDER BY document, hash"
+    ))?;
+    all("claims", statement.query([classroom.0])?, |row| {
+        Ok((DocumentId(row.get(1)?), ChunkHash(row.get(2)?)))
+    })
+}
+
+pub(super) fn attached(connection: &Connection, classroom: &ClassroomId) -> Result<Vec<DocumentId>, Error> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT min(claims.number), document FROM chunks JOIN claims ON chunk = chunks.number
+         WHERE classroom = {CLASSROOM} GROUP BY document ORDER BY document"
+    ))?;
+    all_whole("claims", statement.query([classroom.0])?, |row| {
+        Ok(DocumentId(row.get(1)?))
     })
 }
 

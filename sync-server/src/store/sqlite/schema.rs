@@ -6,7 +6,7 @@ use rusqlite::Connection;
 use crate::Error;
 
 /// The version of the schema, kept in `user_version`.
-const VERSION: i64 = 3;
+const VERSION: i64 = 4;
 
 /// The first version, which every store begins with.
 const VERSION_1: &str = include_str!("version_1.sql");
@@ -16,6 +16,9 @@ const VERSION_2: &str = include_str!("version_2.sql");
 
 /// What folds took the place of is kept; positions are passed over.
 const VERSION_3: &str = include_str!("version_3.sql");
+
+/// Chunks of attachments.
+const VERSION_4: &str = include_str!("version_4.sql");
 
 /// Brings the file to the newest version.
 pub(super) fn prepare(connection: &mut Connection) -> Result<(), Error> {
@@ -51,6 +54,9 @@ pub(super) fn prepare(connection: &mut Connection) -> Result<(), Error> {
     }
     if found < 3 {
         transaction.execute_batch(VERSION_3)?;
+    }
+    if found < 4 {
+        transaction.execute_batch(VERSION_4)?;
     }
     transaction.pragma_update(None, "user_version", VERSION)?;
     transaction.commit()?;

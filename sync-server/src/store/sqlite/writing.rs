@@ -1,12 +1,12 @@
 //! Changes to the tables, in a transaction.
 
 use protocol::segment::{Header, Log, Segment};
-use protocol::{ClassroomId, DocumentId, PieceHash, SegmentHash};
+use protocol::{ChunkHash, ClassroomId, DocumentId, PieceHash, SegmentHash};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::signed;
 use crate::Error;
-use crate::store::{Change, Held, Item, Placed};
+use crate::store::{CLAIM_BYTES, Change, Held, Item, Placed};
 
 const LOG: &str =
     "(SELECT number FROM logs WHERE classroom = ?1 AND document = ?2 AND member = ?3 AND lane = ?4)";
@@ -45,6 +45,15 @@ pub(super) fn change(
         Change::ForgetCovered { before } => forget_covered(transaction, classroom, *before),
         Change::Erase { document } => erase(transaction, classroom, document),
         Change::Piece { hash, bytes } => piece(transaction, classroom, hash, bytes, now),
+        Change::Chunk {
+            document,
+            hash,
+            bytes,
+        } => {
+            chunk(transaction, classroom, hash, bytes)?;
+            claim(transaction, classroom, document, hash)
+        }
+        Change::Claim { document, hash } => claim(transaction, classroom, document, hash),
         Change::RemovePiece { hash } => {
             let Some(classroom) = number(transaction, classroom)? else {
                 return Ok(());
@@ -346,7 +355,30 @@ fn erase(transaction: &Connection, classroom: &ClassroomId, document: &DocumentI
         "DELETE FROM documents WHERE classroom = ?1 AND document = ?2",
         key,
     )?;
-    grow(transaction, classroom, -freed.unwrap_or(0))
+    let freed = freed.unwrap_or(0) + erase_chunks(transaction, classroom, document)?;
+    grow(transaction, classroom, -freed)
+}
+
+/// Takes the chunks away that belong to a document only; tells how many bytes that frees.
+fn erase_chunks(transaction: &Connection, classroom: i64, document: &DocumentId) -> Result<i64, Error> {
+    let claimed: Vec<i64> = transaction
+        .prepare_cached(
+            "SELECT chunk FROM claims JOIN chunks ON chunks.number = chunk
+             WHERE document = ?2 AND classroom = ?1",
+        )?
+        .query_map(params![classroom, document.0], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    let mut unclaim = transaction.prepare_cached("DELETE FROM claims WHERE chunk = ?1 AND document = ?2")?;
+    let mut remove = transaction.prepare_cached(
+        "DELETE FROM chunks WHERE number = ?1 AND NOT EXISTS (SELECT 1 FROM claims WHERE chunk = ?1)
+         RETURNING length(bytes)",
+    )?;
+    let mut freed = 0;
+    for chunk in claimed {
+        unclaim.execute(params![chunk, document.0])?;
+        freed += CLAIM_BYTES as i64 + sum(remove.query([chunk])?)?;
+    }
+    Ok(freed)
 }
 
 fn piece(
@@ -372,6 +404,47 @@ fn piece(
         .prepare_cached("UPDATE pieces SET stored = ?3 WHERE classroom = ?1 AND hash = ?2")?
         .execute(params![classroom, hash.0, signed(now)?])?;
     Ok(())
+}
+
+fn chunk(
+    transaction: &Connection,
+    classroom: &ClassroomId,
+    hash: &ChunkHash,
+    bytes: &[u8],
+) -> Result<(), Error> {
+    let Some(classroom) = number(transaction, classroom)? else {
+        return Err(Error::Conflict);
+    };
+    let damaged: Option<i64> = transaction
+        .prepare_cached("SELECT length(bytes) FROM chunks WHERE classroom = ?1 AND hash = ?2")?
+        .query_row(params![classroom, hash.0], |row| row.get(0))
+        .optional()?;
+    transaction
+        .prepare_cached(
+            "INSERT INTO chunks (classroom, hash, bytes) VALUES (?1, ?2, ?3)
+             ON CONFLICT (classroom, hash) DO UPDATE SET bytes = excluded.bytes",
+        )?
+        .execute(params![classroom, hash.0, bytes])?;
+    grow(transaction, classroom, bytes.len() as i64 - damaged.unwrap_or(0))
+}
+
+fn claim(
+    transaction: &Connection,
+    classroom: &ClassroomId,
+    document: &DocumentId,
+    hash: &ChunkHash,
+) -> Result<(), Error> {
+    let Some(classroom) = number(transaction, classroom)? else {
+        return Err(Error::Conflict);
+    };
+    // Nothing is answered if the chunk is not there, and then the query fails.
+    let chunk: i64 = transaction
+        .prepare_cached("SELECT number FROM chunks WHERE classroom = ?1 AND hash = ?2")?
+        .query_row(params![classroom, hash.0], |row| row.get(0))?;
+    let claimed = transaction
+        .prepare_cached("INSERT OR IGNORE INTO claims (chunk, document) VALUES (?1, ?2)")?
+        .execute(params![chunk, document.0])?;
+    grow(transaction, classroom, claimed as i64 * CLAIM_BYTES as i64)
 }
 
 fn number(transaction: &Connection, classroom: &ClassroomId) -> Result<Option<i64>, Error> {

@@ -1,0 +1,222 @@
+//! `/attachments`: one chunk of an attachment in each request.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes, HttpBody as _};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderName, StatusCode, Uri, header};
+use axum::response::{IntoResponse as _, Response};
+use futures_util::StreamExt as _;
+use protocol::attachment::MAX_CHUNK;
+use protocol::{ChunkHash, ClassroomId, DocumentId, MemberId, Refusal, Signature};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+
+use crate::connection::Server;
+use crate::core::attachments::{Bringing, Brought, Claim, find};
+use crate::core::classroom::Classroom;
+use crate::http::Context;
+
+/// Where the handlers here are.
+pub(crate) const PATH: &str = "/attachments/{*path}";
+const PREFIX: &str = "/attachments/";
+
+/// How many chunks are brought, and given, at once: each is in memory meanwhile.
+const BROUGHT: usize = 64;
+const GIVEN: usize = 256;
+
+/// Who brings a chunk, and their signature, in hexadecimal.
+const MEMBER: &str = "meridian-member";
+const SIGNATURE: &str = "meridian-signature";
+
+/// Whose turn it is.
+pub(crate) struct Turns {
+    brought: Arc<Semaphore>,
+    given: Arc<Semaphore>,
+}
+
+impl Default for Turns {
+    fn default() -> Self {
+        Self {
+            brought: Arc::new(Semaphore::new(BROUGHT)),
+            given: Arc::new(Semaphore::new(GIVEN)),
+        }
+    }
+}
+
+/// A chunk on its way to somebody, who has a turn until it is there.
+struct Giving {
+    chunk: Vec<u8>,
+    _turn: OwnedSemaphorePermit,
+}
+
+impl AsRef<[u8]> for Giving {
+    fn as_ref(&self) -> &[u8] {
+        &self.chunk
+    }
+}
+
+/// `GET /attachments/{classroom}/{chunk}`: to anybody who knows its name, which only those do who read the document.
+pub(crate) async fn give(State(context): State<Context>, uri: Uri, headers: HeaderMap) -> Response {
+    if context.origins.of(&headers).is_empty() {
+        return refused(Refusal::NotAuthenticated);
+    }
+    let names = uri.path().strip_prefix(PREFIX).and_then(|path| {
+        let (classroom, chunk) = path.split_once('/')?;
+        Some((ClassroomId::from_hex(classroom)?, ChunkHash::from_hex(chunk)?))
+    });
+    let Some((classroom, chunk)) = names else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
+    let patience = context.server.shared.limits.exchange_turn;
+    let turn = match take_turn(&context.turns.given, patience).await {
+        Ok(turn) => turn,
+        Err(reason) => return refused(reason),
+    };
+    let shared = Arc::clone(&context.server.shared);
+    let found = tokio::task::spawn_blocking(move || find(&shared, &classroom, &chunk)).await;
+    match found.unwrap_or(Err(Refusal::Storage)) {
+        Ok(Some(chunk)) => {
+            let headers = [
+                (header::CACHE_CONTROL, "no-store"),
+                (header::CONTENT_TYPE, "application/octet-stream"),
+                (
+                    HeaderName::from_static("cross-origin-resource-policy"),
+                    "same-origin",
+                ),
+            ];
+            let giving = Giving { chunk, _turn: turn };
+            (headers, Bytes::from_owner(giving)).into_response()
+        }
+        Ok(None) => StatusCode::NOT_FOUND.into_response(),
+        Err(reason) => refused(reason),
+    }
+}
+
+/// `PUT /attachments/{classroom}/{document}/{chunk}`.
+pub(crate) async fn bring(State(context): State<Context>, request: Request) -> Response {
+    let origins = context.origins.of(request.headers());
+    let (head, body) = request.into_parts();
+    if body.size_hint().lower() > MAX_CHUNK as u64 {
+        return refused(Refusal::TooLarge);
+    }
+    let mut body = Some(body);
+    let brought = match claim_of(&head.uri, &head.headers) {
+        _ if origins.is_empty() => Err(Refusal::NotAuthenticated),
+        Some(claim) => take(&context, &claim, &origins, &mut body).await,
+        None => Err(Refusal::Malformed),
+    };
+    if let Some(body) = body {
+        // Whoever is still speaking does not hear: what was said is passed over first.
+        let farewell = context.server.shared.limits.farewell;
+        drop(timeout(farewell, read(body, |_| ())).await);
+    }
+    match brought {
+        Ok(Brought::Stored) => StatusCode::CREATED.into_response(),
+        Ok(Brought::Held) => StatusCode::OK.into_response(),
+        Err(reason) => refused(reason),
+    }
+}
+
+/// What is said of a chunk, by the address and the headers.
+fn claim_of(uri: &Uri, headers: &HeaderMap) -> Option<Claim> {
+    let mut names = uri.path().strip_prefix(PREFIX)?.split('/');
+    let (classroom, document, chunk) = (names.next()?, names.next()?, names.next()?);
+    let said = |name| headers.get(name)?.to_str().ok();
+    let claim = Claim {
+        classroom: ClassroomId::from_hex(classroom)?,
+        document: DocumentId::from_hex(document)?,
+        chunk: ChunkHash::from_hex(chunk)?,
+        member: MemberId::from_hex(said(MEMBER)?)?,
+        signature: Signature::from_hex(said(SIGNATURE)?)?,
+    };
+    names.next().is_none().then_some(claim)
+}
+
+/// Takes a chunk as far as that it is stored. Its body is looked at once it is clear that it may be brought.
+async fn take(
+    context: &Context,
+    claim: &Claim,
+    origins: &[String],
+    body: &mut Option<Body>,
+) -> Result<Brought, Refusal> {
+    let server = &context.server;
+    let limits = &server.shared.limits;
+    claim.verify(origins)?;
+    let classroom = load(server, claim).await?;
+    let _presence = claim.admit(&classroom, &server.shared, server.clock.now())?;
+    let _turn = take_turn(&context.turns.brought, limits.exchange_turn).await?;
+    let mut content = Vec::new();
+    if let Some(body) = body.take() {
+        let reading = read(body, |part| content.extend_from_slice(part));
+        timeout(limits.exchange, reading)
+            .await
+            .unwrap_or(Err(Refusal::TooSlow))?;
+    }
+    let bringing = Bringing::default();
+    let job = claim.job(classroom, content, &bringing)?;
+    if let Err(job) = server.queue.put(job).await {
+        job.refuse(Refusal::Storage);
+    }
+    loop {
+        if let Some(outcome) = bringing.outcome() {
+            return outcome;
+        }
+        poll_fn(|task| bringing.inbox().poll_news(task)).await;
+    }
+}
+
+async fn load(server: &Server, claim: &Claim) -> Result<Arc<Classroom>, Refusal> {
+    let at_hand = server.shared.classrooms.at_hand(&claim.classroom);
+    if let Some(classroom) = at_hand.filter(|classroom| !classroom.is_doubtful()) {
+        return Ok(classroom);
+    }
+    let (shared, claim) = (Arc::clone(&server.shared), claim.clone());
+    let loading = tokio::task::spawn_blocking(move || claim.load(&shared)).await;
+    loading.unwrap_or(Err(Refusal::Storage))
+}
+
+/// Reads a whole body that is no longer than a chunk.
+async fn read(body: Body, mut take: impl FnMut(&[u8])) -> Result<(), Refusal> {
+    let mut parts = body.into_data_stream();
+    let mut length = 0;
+    while let Some(part) = parts.next().await {
+        let part = part.map_err(|_| Refusal::Malformed)?;
+        length += part.len();
+        if length > MAX_CHUNK {
+            return Err(Refusal::TooLarge);
+        }
+        take(&part);
+    }
+    Ok(())
+}
+
+async fn take_turn(turns: &Arc<Semaphore>, patience: Duration) -> Result<OwnedSemaphorePermit, Refusal> {
+    let turn = timeout(patience, Arc::clone(turns).acquire_owned()).await;
+    // That there are none any more does not happen.
+    turn.ok().and_then(Result::ok).ok_or(Refusal::Busy)
+}
+
+/// Says why not: a status, and the number of the reason.
+fn refused(reason: Refusal) -> Response {
+    let status = match reason {
+        Refusal::Malformed | Refusal::UnsupportedVersion => StatusCode::BAD_REQUEST,
+        Refusal::BadSignature => StatusCode::UNAUTHORIZED,
+        Refusal::NotAuthenticated
+        | Refusal::NotAMember
+        | Refusal::NotAllowed
+        | Refusal::Locked
+        | Refusal::ClassroomClosed => StatusCode::FORBIDDEN,
+        Refusal::UnknownClassroom | Refusal::MissingPiece => StatusCode::NOT_FOUND,
+        Refusal::TooSlow => StatusCode::REQUEST_TIMEOUT,
+        Refusal::Erased => StatusCode::GONE,
+        Refusal::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        Refusal::TooFast | Refusal::TooManyConnections => StatusCode::TOO_MANY_REQUESTS,
+        Refusal::QuotaFull | Refusal::TooManyDocuments => StatusCode::INSUFFICIENT_STORAGE,
+        _ => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    let headers = [(header::CACHE_CONTROL, "no-store")];
+    (status, headers, u16::from(reason).to_string()).into_response()
+}
