@@ -6,9 +6,10 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
+use protocol::attachment::{Chunk, DocumentChunk};
 use protocol::bundle::{Kind, Writer};
 use protocol::snapshot::{Piece, Snapshot};
-use protocol::{ClassroomId, PieceHash, Refusal};
+use protocol::{ChunkHash, ClassroomId, DocumentId, PieceHash, Refusal};
 use rusqlite::ErrorCode;
 
 use crate::Error;
@@ -98,7 +99,7 @@ impl Exporting<'_> {
             }
         }
         self.exported.damaged += damaged.len() as u64;
-        Ok(())
+        self.chunks(classroom)
     }
 
     /// What stands behind a position. Up to where the file itself is damaged the items come one by one, then the next that can be
@@ -250,6 +251,55 @@ impl Exporting<'_> {
             }
         }
         Ok(())
+    }
+
+    /// The chunks of attachments, with each document that they belong to.
+    fn chunks(&mut self, classroom: &ClassroomId) -> Result<(), Error> {
+        let Some(claims) = unless_corrupt(self.store.all_claims(classroom))? else {
+            self.exported.damaged += 1;
+            tracing::error!(
+                classroom = classroom.to_hex(),
+                "which chunks there are can't be read: they are passed over"
+            );
+            return Ok(());
+        };
+        self.exported.damaged += claims.damaged.len() as u64;
+        for (document, hash) in &claims.whole {
+            self.chunk(classroom, document, hash)?;
+        }
+        Ok(())
+    }
+
+    fn chunk(
+        &mut self,
+        classroom: &ClassroomId,
+        document: &DocumentId,
+        hash: &ChunkHash,
+    ) -> Result<(), Error> {
+        let chunk = unless_corrupt(self.store.chunk(classroom, hash))?.flatten();
+        let chunk = chunk.and_then(|bytes| Chunk::decode(bytes).ok());
+        match chunk.filter(|chunk| chunk.hash() == *hash) {
+            Some(chunk) => {
+                let document = *document;
+                self.record(
+                    classroom,
+                    Kind::Chunk,
+                    &DocumentChunk { document, chunk }.encode(),
+                )
+            }
+            // A relay that runs may have erased the document since.
+            None if unless_corrupt(self.store.is_claimed(classroom, document, hash))? == Some(false) => {
+                Ok(())
+            }
+            None => {
+                self.exported.damaged += 1;
+                tracing::error!(
+                    classroom = classroom.to_hex(),
+                    "a chunk of an attachment is damaged and passed over"
+                );
+                Ok(())
+            }
+        }
     }
 
     fn record(&mut self, classroom: &ClassroomId, kind: Kind, item: &[u8]) -> Result<(), Error> {

@@ -7,7 +7,7 @@ use std::io::Read as _;
 use std::path::Path;
 
 use protocol::ClassroomId;
-use protocol::bundle::{Counts, Event, Reader, Summary};
+use protocol::bundle::{Counts, Event, Kind, Reader, Summary};
 
 use super::{Damaged, PART, wholeness};
 use crate::Error;
@@ -20,6 +20,8 @@ const CLASSROOMS: usize = 1000;
 pub struct Inspected {
     /// Whole records by classroom; of one with more than a thousand of them, the first.
     pub classrooms: BTreeMap<ClassroomId, u64>,
+    /// Chunks of attachments, which the summary counts among the others.
+    pub chunks: u64,
     pub summary: Summary,
     pub damaged: Damaged,
 }
@@ -32,6 +34,7 @@ pub fn inspect(file: &Path) -> Result<Inspected, Error> {
     let io = |doing| move |source| Error::Io { doing, source };
     let mut input = File::open(file).map_err(io("open the file"))?;
     let mut classrooms = BTreeMap::new();
+    let mut chunks = 0;
     let mut damaged = Damaged::default();
     let mut reader = Reader::new();
     let mut part = vec![0; PART];
@@ -43,7 +46,8 @@ pub fn inspect(file: &Path) -> Result<Inspected, Error> {
         reader.push(&part[..count]);
         for event in &mut reader {
             match event {
-                Event::Record { classroom, .. } => {
+                Event::Record { classroom, kind, .. } => {
+                    chunks += u64::from(kind == Kind::Chunk);
                     if classrooms.len() < CLASSROOMS || classrooms.contains_key(&classroom) {
                         *classrooms.entry(classroom).or_default() += 1;
                     }
@@ -58,6 +62,7 @@ pub fn inspect(file: &Path) -> Result<Inspected, Error> {
     }
     Ok(Inspected {
         classrooms,
+        chunks,
         summary,
         damaged,
     })
@@ -94,7 +99,8 @@ impl fmt::Display for Inspected {
             ("pieces of snapshots", pieces),
             ("verdicts", verdicts),
             ("receipts", receipts),
-            ("of a newer version", others),
+            ("chunks of attachments", &self.chunks),
+            ("of a newer version", &others.saturating_sub(self.chunks)),
         ] {
             writeln!(f, "{what}: {count}")?;
         }

@@ -36,7 +36,12 @@ fn chunk(classroom: &ClassroomId) -> Chunk {
 }
 
 /// What somebody says of a chunk to the relay that is driven by hand.
-fn claimed(keys: &MemberKeys, classroom: ClassroomId, document: DocumentId, chunk: ChunkHash) -> Claim {
+pub(crate) fn claimed(
+    keys: &MemberKeys,
+    classroom: ClassroomId,
+    document: DocumentId,
+    chunk: ChunkHash,
+) -> Claim {
     Claim {
         classroom,
         document,
@@ -58,7 +63,7 @@ fn bring(
     bring_to(&mut world.relay, &claim, content)
 }
 
-fn bring_to(relay: &mut Relay, claim: &Claim, content: &[u8]) -> Result<Brought, Refusal> {
+pub(crate) fn bring_to(relay: &mut Relay, claim: &Claim, content: &[u8]) -> Result<Brought, Refusal> {
     let id = relay.upload(&[ORIGIN.to_owned()], claim, content.to_vec(), NOW);
     while relay.commit(NOW).unwrap() > 0 {}
     let outcome = relay.uploaded(id).expect("an outcome");

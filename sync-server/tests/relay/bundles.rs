@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use proptest::prelude::*;
-use protocol::ClassroomId;
+use protocol::attachment::{Chunk, DocumentChunk, Reference};
 use protocol::bounded::Bytes;
 use protocol::bundle::{Event, Kind, Reader, Writer};
 use protocol::frame::ClientFrame;
@@ -14,6 +14,7 @@ use protocol::roster::{Action, Entry, Role};
 use protocol::segment::Segment;
 use protocol::snapshot::{self, Snapshot, coverage};
 use protocol::verdict::{Statement, Verdict};
+use protocol::{ClassroomId, DocumentId};
 use sync_server::{Limits, Settings};
 
 use crate::classroom::{Classroom, FAR, Lane, member, rng};
@@ -508,6 +509,74 @@ async fn one_classroom_of_several_is_exported_by_its_name() {
     assert_eq!(ran.code, Some(1));
     assert!(ran.said.contains(&unknown), "{}", ran.said);
     assert_eq!(run(&["export"], Some(folder.path()), &file).code, Some(1));
+}
+
+/// Chunks of attachments are carried with the documents that they belong to, and not those of a document that is gone.
+#[tokio::test]
+async fn chunks_are_carried_with_their_documents() {
+    let (folder, [here, there, third]) = folders();
+    let (file, again) = (folder.path().join("file"), folder.path().join("again"));
+    let class = Class::new();
+    class.put(&here, 1, 0, false).await;
+    let Classroom {
+        id,
+        founder,
+        founding,
+        ..
+    } = &class.classroom;
+    let [page, other] = [3, 4].map(|number| DocumentId([number; 16]));
+    let (_, chunks) = Reference::seal(id, &vec![1; 300_000], &mut rng()).unwrap();
+    let record = |document, chunk: &Chunk| {
+        let chunk = chunk.clone();
+        (*id, Kind::Chunk, DocumentChunk { document, chunk }.encode())
+    };
+    let mut records: Vec<Record> = export(&here, &file).into_iter().collect();
+    let attached = [
+        record(page, &chunks[0]),
+        record(page, &chunks[1]),
+        record(other, &chunks[0]),
+    ];
+    // They come before all that they belong to, and one that is damaged is none.
+    let mut damaged = attached[0].clone();
+    damaged.2.truncate(50);
+    records.splice(0..0, attached.clone().into_iter().chain([damaged]));
+    write(&file, &records);
+    let ran = run(&["import"], Some(&there), &file);
+    assert!(ran.said.contains("new items: 7\n"), "{}", ran.said);
+    assert!(ran.said.contains("not taken: 1: "), "{}", ran.said);
+    let exported = export(&there, &again);
+    assert!(attached.iter().all(|record| exported.contains(record)));
+    assert_eq!(exported.len(), records.len() - 1);
+    assert_eq!(import(&third, &again, 0), 7);
+    assert_eq!(import(&third, &again, 0), 0);
+    assert_eq!(export(&third, &file), exported);
+    let inspected = run(&["inspect"], None, &again);
+    for line in ["chunks of attachments: 3", "of a newer version: 0"] {
+        assert!(
+            inspected.said.lines().any(|said| said == line),
+            "{}",
+            inspected.said
+        );
+    }
+
+    // What was erased here does not come back, and what belongs to another page stays.
+    let relay = start(Settings::new(&there)).await;
+    let mut client = Client::open(relay.address(), founder, *id).await;
+    client.catch_up().await;
+    let erase = Action::Erase {
+        document: page,
+        successor: DocumentId([5; 16]),
+    };
+    let erase = Entry::act(founder, *id, vec![founding.hash()], erase).unwrap();
+    client.submit_entry(&erase).await;
+    client.expect_stored(0).await;
+    relay.shut_down().await.unwrap();
+    let ran = run(&["import"], Some(&there), &again);
+    assert!(ran.said.contains("new items: 0\n"), "{}", ran.said);
+    assert!(ran.said.contains("not taken: 2: "), "{}", ran.said);
+    let exported = export(&there, &file);
+    let left = attached.map(|record| exported.contains(&record));
+    assert_eq!(left, [false, false, true]);
 }
 
 /// What nobody signed for comes in by no file, and a bad record keeps no other out.

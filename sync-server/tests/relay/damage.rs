@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use protocol::attachment::{Chunk, Reference};
 use protocol::frame::{self, ClientFrame, RelayFrame};
 use protocol::identity::MemberKeys;
 use protocol::inventory::{Inventory, LogRange, LogState, Wanted};
@@ -19,10 +20,11 @@ use protocol::{EntryHash, Refusal, SpaceId};
 use rusqlite::Connection;
 use rusqlite::types::Value;
 use sync_server::bundle::export;
-use sync_server::core::{Relay, Rules, Sent};
+use sync_server::core::{Brought, Relay, Rules, Sent};
 use sync_server::store::{Sqlite, Store as _};
 use sync_server::{Error, Limits};
 
+use crate::attachments::{bring_to, claimed};
 use crate::classroom::{Classroom, FAR, Lane, member, rng};
 use crate::client::CHANNEL;
 use crate::driven::{Client, NOW, Outcome};
@@ -37,6 +39,8 @@ struct Sample {
     segments: Vec<Segment>,
     /// What the fold took the place of.
     folded: Vec<Segment>,
+    /// Of two attachments.
+    chunks: Vec<Chunk>,
     other: Classroom,
 }
 
@@ -89,6 +93,18 @@ impl Sample {
         assert_eq!(founder.store(&mut relay, &fold), Outcome::Stored);
         let mut segments = runs.clone();
         segments.extend([folded[0].clone(), folded[3].clone(), fold]);
+        let seal = |length| {
+            Reference::seal(&classroom.id, &vec![3; length], &mut rng())
+                .unwrap()
+                .1
+        };
+        let chunks = [seal(1000), seal(2000)].concat();
+        for chunk in &chunks {
+            let document = of_student.log.document;
+            let claim = claimed(&student, classroom.id, document, chunk.hash());
+            let brought = bring_to(&mut relay, &claim, chunk.as_bytes());
+            assert_eq!(brought, Ok(Brought::Stored));
+        }
         let sample = Self {
             folder,
             classroom,
@@ -96,6 +112,7 @@ impl Sample {
             heads,
             segments,
             folded: folded[1..=2].to_vec(),
+            chunks,
             other,
         };
         sample.store_extras(&mut founder, &mut relay, &runs[1]);
@@ -227,6 +244,12 @@ impl Sample {
         client.submit_entry(relay, &invite.entry);
         while matches!(relay.commit(NOW), Ok(1..)) {}
         heard.extend(hear(relay, &client));
+        for chunk in &self.chunks {
+            match relay.download(&self.classroom.id, &chunk.hash()) {
+                Ok(found) => assert!(found.is_none_or(|found| found == chunk.as_bytes())),
+                Err(reason) => assert_eq!(reason, Refusal::Storage),
+            }
+        }
         heard
     }
 }
@@ -351,6 +374,8 @@ fn a_damaged_row_of_any_table_stops_nothing_else() {
         ("pieces", "hash = x'00'"),
         ("pieces", "stored = -1"),
         ("covered", "hash = x'00'"),
+        ("chunks", "hash = x'00'"),
+        ("claims", "document = x'00'"),
     ] {
         let path = sample.copy();
         let connection = Connection::open(&path).unwrap();
@@ -364,7 +389,7 @@ fn a_damaged_row_of_any_table_stops_nothing_else() {
         // One of them, and of the classrooms the other.
         let which = match table {
             "classrooms" => "id <> ?1".to_owned(),
-            "covered" => "?1 IS NOT NULL".to_owned(),
+            "covered" | "claims" => "?1 IS NOT NULL".to_owned(),
             _ => format!("classroom = {is_classroom}"),
         };
         let number = format!("SELECT min(number) FROM {table} WHERE {which}");
@@ -479,6 +504,10 @@ fn what_is_whole_is_exported_whatever_else_is_damaged() {
         ("items", 1, "log_index = log_index + 10", 1),
         ("pieces", 0, changed, 1),
         ("pieces", 0, "hash = x'00'", 1),
+        ("chunks", 0, changed, 1),
+        ("chunks", 0, cut, 1),
+        ("chunks", 0, "hash = x'00'", 1),
+        ("claims", 0, "document = x'00'", 1),
         // Of the other one there are a founding and a segment.
         ("classrooms", 0, "id = x'00'", 2),
     ] {
@@ -550,8 +579,8 @@ fn what_is_whole_is_exported_whatever_page_of_the_file_is_damaged() {
             assert!(exported.damaged > 0, "{leaf:?}");
             lost += whole.items - exported.items;
         }
-        // Each of them once.
-        assert_eq!(lost, whole.items);
+        // Each of them once. Chunks stand elsewhere.
+        assert_eq!(lost, whole.items - sample.chunks.len() as u64);
     }
 }
 
@@ -929,6 +958,8 @@ fn damage_row(path: &Path, random: &mut Random) {
         "documents",
         "pieces",
         "covered",
+        "chunks",
+        "claims",
     ];
     let table = match random.below(3) {
         0 => tables[random.below(tables.len())],
