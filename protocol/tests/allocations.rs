@@ -5,9 +5,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use allocation_counter::measure;
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use protocol::ClassroomId;
+use protocol::attachment::{Chunk, DocumentChunk, Reference};
 use protocol::bundle::{Event, MAX_PAYLOAD, Reader};
 use protocol::frame::{self, ClientFrame, RelayFrame};
 use protocol::identity::Seed;
@@ -28,7 +31,8 @@ fn allowed(input: usize) -> u64 {
 /// Runs every decoder over `bytes` and fails if one allocates too much.
 fn check(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes).into_owned();
-    let decoders: [(&str, &dyn Fn()); 13] = [
+    let address = format!("attachment:{}", BASE64_URL_SAFE_NO_PAD.encode(bytes));
+    let decoders: [(&str, &dyn Fn()); 17] = [
         ("entry", &|| drop(Entry::decode(bytes))),
         ("segment", &|| drop(Segment::decode(bytes))),
         ("whisper", &|| drop(Whisper::decode(bytes))),
@@ -36,6 +40,12 @@ fn check(bytes: &[u8]) {
         ("piece", &|| drop(Piece::decode(bytes.to_vec()))),
         ("verdict", &|| drop(Verdict::decode(bytes))),
         ("receipt", &|| drop(Receipt::decode(bytes))),
+        ("chunk", &|| drop(Chunk::decode(bytes.to_vec()))),
+        ("document's chunk", &|| {
+            drop(DocumentChunk::decode(bytes.to_vec()));
+        }),
+        ("reference", &|| drop(Reference::parse(&address))),
+        ("address", &|| drop(Reference::parse(&text))),
         ("bundle", &|| {
             let mut reader = Reader::new();
             reader.push(bytes);
@@ -166,6 +176,14 @@ fn the_largest_message_costs_little() {
     let entry = [&[1], length.as_slice(), &content, &[7; 64]].concat();
     assert!(Entry::decode(&entry).is_ok());
     check(&entry);
+    // A reference with as many chunks as it may have.
+    let length = [0x80, 0x80, 0x80, 0x08];
+    let names = [7; 64 * 32];
+    let reference = [[1].as_slice(), &[7; 32], &length, &[64], &names].concat();
+    let address = format!("attachment:{}", BASE64_URL_SAFE_NO_PAD.encode(&reference));
+    assert!(Reference::parse(&address).is_ok());
+    check(&reference);
+    check(address.as_bytes());
     check("a ".repeat(frame::MAX_MESSAGE / 2).as_bytes());
     check("A".repeat(frame::MAX_MESSAGE).as_bytes());
 }

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
-use protocol::Error;
+use protocol::attachment::{Chunk, DocumentChunk, Reference, verify_claim};
 use protocol::bundle::Reader;
 use protocol::frame::{self, ClientFrame, RelayFrame};
 use protocol::identity::{Seed, verify_answer};
@@ -17,10 +17,12 @@ use protocol::snapshot::{Piece, Snapshot};
 use protocol::verdict::Verdict;
 use protocol::whisper::Whisper;
 use protocol::wire::{Unpacker, WireSegment};
+use protocol::{Error, Signature};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::example::{CHALLENGE, ORIGIN, epoch_key};
+use crate::attachments::{address_of, bytes_of};
+use crate::example::{CHALLENGE, DOCUMENT, ORIGIN, epoch_key, person};
 use crate::golden;
 use crate::items::{SAVED, snapshot};
 
@@ -118,6 +120,17 @@ pub(crate) fn decode_all(bytes: &[u8]) {
     if let Ok(receipt) = Receipt::decode(bytes) {
         assert_eq!(receipt.encode().unwrap(), bytes);
     }
+    if let Ok(chunk) = Chunk::decode(bytes.to_vec()) {
+        assert_eq!(chunk.as_bytes(), bytes);
+    }
+    if let Ok(chunk) = DocumentChunk::decode(bytes.to_vec()) {
+        assert_eq!(chunk.encode(), bytes);
+    }
+    let address = address_of(bytes);
+    if let Ok(reference) = Reference::parse(&address) {
+        assert_eq!(reference.address(), Ok(address));
+        assert!(reference.open(&golden::classroom(), &[]).is_err());
+    }
     let mut reader = Reader::new();
     reader.push(bytes);
     assert!(reader.by_ref().count() as u64 <= bytes.len() as u64 / 8);
@@ -139,6 +152,9 @@ pub(crate) fn decode_all(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     if let Ok(link) = InviteLink::parse(&text) {
         assert!(text.trim().ends_with(&link.to_fragment()));
+    }
+    if let Ok(reference) = Reference::parse(&text) {
+        assert_eq!(reference.address().unwrap(), text);
     }
     if let Ok(seed) = Seed::from_words(&text) {
         assert_eq!(Seed::from_words(&seed.to_words()), Ok(seed));
@@ -208,6 +224,15 @@ fn assert_proves_nothing(name: &str, bytes: &[u8]) {
         }),
         "verdict" => Verdict::decode(bytes).is_ok_and(|verdict| verdict.verify(&classroom).is_ok()),
         "receipt" => Receipt::decode(bytes).is_ok_and(|receipt| receipt.verify(&classroom).is_ok()),
+        "attachment-chunk" => Chunk::decode(bytes.to_vec()).is_ok_and(|chunk| {
+            let reference = Reference::parse(&golden::text("attachment")).unwrap();
+            reference.open(&classroom, &[chunk]).is_ok()
+        }),
+        "attachment-claim" => bytes.try_into().is_ok_and(|bytes| {
+            let chunk = Chunk::decode(golden::read("attachment-chunk")).unwrap().hash();
+            let (member, signature) = (person(2).id(), Signature::from_bytes(bytes));
+            verify_claim(&member, &signature, ORIGIN, &classroom, &DOCUMENT, &chunk).is_ok()
+        }),
         "client-answer" => matches!(
             frame::decode(bytes).collect::<Vec<_>>().as_slice(),
             [Ok(ClientFrame::Answer { member, signature })]
@@ -218,7 +243,7 @@ fn assert_proves_nothing(name: &str, bytes: &[u8]) {
     assert!(!passes, "{name} passes when damaged");
 }
 
-const SIGNED: [&str; 12] = [
+const SIGNED: [&str; 14] = [
     "roster-found",
     "roster-invite",
     "roster-admit",
@@ -230,6 +255,8 @@ const SIGNED: [&str; 12] = [
     "verdict",
     "receipt",
     "whisper",
+    "attachment-chunk",
+    "attachment-claim",
     "client-answer",
 ];
 
@@ -262,6 +289,15 @@ proptest! {
     }
 
     #[test]
+    fn damaged_addresses_are_a_value_or_an_error(damage in damage()) {
+        for name in ["attachment", "attachment-large"] {
+            let bytes = bytes_of(&golden::text(name));
+            decode_all(&damaged(bytes, &damage));
+            decode_all(&damaged(golden::text(name).into_bytes(), &damage));
+        }
+    }
+
+    #[test]
     fn damaged_bytes_prove_nothing(name in select(&SIGNED), damage in damage()) {
         let bytes = golden::read(name);
         let other = damaged(bytes.clone(), &damage);
@@ -289,7 +325,7 @@ fn no_byte_and_no_length_can_be_changed() {
 #[test]
 fn a_newer_version_is_named() {
     type Decode = fn(&[u8]) -> Option<Error>;
-    let decoders: [(&str, &str, Decode); 7] = [
+    let decoders: [(&str, &str, Decode); 8] = [
         ("roster-found", "roster entry", |bytes| Entry::decode(bytes).err()),
         ("segment-first", "segment", |bytes| Segment::decode(bytes).err()),
         ("whisper", "whisper", |bytes| Whisper::decode(bytes).err()),
@@ -299,6 +335,9 @@ fn a_newer_version_is_named() {
         }),
         ("verdict", "verdict", |bytes| Verdict::decode(bytes).err()),
         ("receipt", "receipt", |bytes| Receipt::decode(bytes).err()),
+        ("attachment-chunk", "attachment chunk", |bytes| {
+            Chunk::decode(bytes.to_vec()).err()
+        }),
     ];
     for (name, what, decode) in decoders {
         let mut bytes = golden::read(name);

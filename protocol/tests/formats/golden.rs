@@ -21,12 +21,12 @@ use protocol::whisper::Whisper;
 use protocol::wire::{Packer, Unpacker};
 use protocol::{ClassroomId, Refusal, SegmentHash, SpaceId};
 
-use crate::acts;
 use crate::example::{
     CHALLENGE, DOCUMENT, EXPIRES, Example, INVITE_SECRET, LANE, NORTH, ORIGIN, SOUTH, Stream, epoch_key,
     invite_keys, person,
 };
 use crate::items;
+use crate::{acts, attachments};
 
 const CHANGES: [&[u8]; 2] = [b"the first change", b"and the second one"];
 const NEXT_CHANGE: &[u8] = b"a change on its own";
@@ -41,6 +41,7 @@ fn written_files_are_what_this_program_reads() {
     acts::are_what_this_program_reads();
     segments();
     whisper();
+    attachments::check();
     items::check();
     client_frames();
     relay_frames();
@@ -598,6 +599,7 @@ fn write_all() {
     )
     .unwrap();
     write("whisper", &whisper.encode().unwrap());
+    attachments::write_all();
     items::write_all();
     for (name, frame) in some_client_frames() {
         write(name, &frame::encode(&frame).unwrap());
@@ -652,7 +654,7 @@ pub(crate) fn write(name: &str, bytes: &[u8]) {
     std::fs::write(folder().join(format!("{name}.hex")), text).unwrap();
 }
 
-fn write_text(name: &str, text: &str) {
+pub(crate) fn write_text(name: &str, text: &str) {
     std::fs::write(folder().join(format!("{name}.txt")), format!("{text}\n")).unwrap();
 }
 

@@ -1,6 +1,7 @@
 //! The written files of folds, snapshots, verdicts, receipts and bundles.
 
-use protocol::bundle::{Event, Kind as Record, Reader, Writer};
+use protocol::attachment::{Chunk, DocumentChunk};
+use protocol::bundle::{Counts, Event, Kind as Record, Reader, Writer};
 use protocol::receipt::{self, Receipt, Seen};
 use protocol::segment::{Body, Header, Kind, Log, Segment};
 use protocol::snapshot::{self, Piece, Snapshot, coverage};
@@ -110,6 +111,27 @@ fn seen() -> Vec<Seen> {
     ]
 }
 
+/// What the written bundle with a chunk holds.
+fn with_chunk() -> [(Record, Vec<u8>); 2] {
+    let chunk = DocumentChunk {
+        document: DOCUMENT,
+        chunk: Chunk::decode(read("attachment-chunk")).unwrap(),
+    };
+    [
+        (Record::Entry, read("roster-found")),
+        (Record::Chunk, chunk.encode()),
+    ]
+}
+
+fn bundle_with_chunk() -> Vec<u8> {
+    let (mut writer, mut bytes) = Writer::begin();
+    for (kind, item) in with_chunk() {
+        bytes.extend(writer.record(&classroom(), kind, &item).unwrap());
+    }
+    bytes.extend(writer.end().unwrap());
+    bytes
+}
+
 pub(crate) fn bundle() -> Vec<u8> {
     let (mut writer, mut bytes) = Writer::begin();
     for (kind, name) in RECORDS {
@@ -127,6 +149,7 @@ pub(crate) fn write_all() {
     write("verdict", &verdict(true).encode().unwrap());
     write("receipt", &receipt(seen()).unwrap().encode().unwrap());
     write("bundle", &bundle());
+    write("bundle-chunk", &bundle_with_chunk());
 }
 
 pub(crate) fn check() {
@@ -179,4 +202,24 @@ pub(crate) fn check() {
     let summary = reader.finish();
     assert!(summary.complete, "{summary:?}");
     assert_eq!((summary.version, summary.records.total()), (Some(1), 9));
+
+    assert_eq!(bundle_with_chunk(), read("bundle-chunk"));
+    let mut reader = Reader::new();
+    reader.push(&read("bundle-chunk"));
+    let events: Vec<Event> = reader.by_ref().collect();
+    let expected = with_chunk().map(|(kind, item)| Event::Record {
+        classroom: classroom(),
+        kind,
+        item,
+    });
+    assert_eq!(events, expected);
+    let summary = reader.finish();
+    assert!(summary.complete, "{summary:?}");
+    // As whoever knows nothing of chunks counts them.
+    let counts = Counts {
+        entries: 1,
+        others: 1,
+        ..Counts::default()
+    };
+    assert_eq!(summary.records, counts);
 }

@@ -5,6 +5,7 @@
 
 mod acts;
 mod apart;
+mod attachments;
 mod bundles;
 mod class;
 mod decoders;

@@ -1,6 +1,7 @@
 //! A reader that uses nothing of this crate, written from `docs/protocol.md`: if it reads the golden files, so can a
 //! second client.
 
+mod attachments;
 mod frames;
 mod roster;
 mod texts;
@@ -15,8 +16,11 @@ use crate::golden::{names, read};
 const EPOCH_KEY: [u8; 32] = [0xe0; 32];
 
 /// The files that the tests here read; those of entries and frames are read by their names' beginning.
-const READ: [&str; 9] = [
+const READ: [&str; 12] = [
+    "attachment-chunk",
+    "attachment-claim",
     "bundle",
+    "bundle-chunk",
     "receipt",
     "segment-first",
     "segment-fold",
@@ -370,33 +374,45 @@ fn a_receipt_is_read() {
     assert!(cursor.0.is_empty());
 }
 
-/// Nothing in the written bundle needs stuffing, so that it is read as it stands.
+/// Nothing in the written bundles needs stuffing, so that they are read as they stand.
 #[test]
-fn a_bundle_is_read() {
-    let file = read("bundle");
+fn bundles_are_read() {
+    let items = [
+        (0, "roster-found"),
+        (0, "roster-invite"),
+        (0, "roster-admit"),
+        (1, "segment-first"),
+        (1, "segment-next"),
+        (3, "snapshot-piece"),
+        (2, "snapshot"),
+        (4, "verdict"),
+        (5, "receipt"),
+    ];
+    let items = items.map(|(kind, name)| (kind, read(name)));
+    // The end counts entries, segments, snapshots, pieces, verdicts, receipts, and others.
+    read_bundle("bundle", &items, &[3, 2, 1, 1, 1, 1, 0]);
+    let chunk = [[0xd0; 16].as_slice(), &read("attachment-chunk")].concat();
+    let items = [(0, read("roster-found")), (7, chunk)];
+    read_bundle("bundle-chunk", &items, &[1, 0, 0, 0, 0, 0, 1]);
+}
+
+fn read_bundle(name: &str, items: &[(u8, Vec<u8>)], counts: &[u8]) {
+    let file = read(name);
     let mut cursor = Cursor(&file);
     assert_eq!(cursor.take(16), b"MERIDIAN BUNDLE\0");
     assert_eq!(cursor.byte(), 1, "version");
-    for (kind, name) in [
-        (0, Some("roster-found")),
-        (0, Some("roster-invite")),
-        (0, Some("roster-admit")),
-        (1, Some("segment-first")),
-        (1, Some("segment-next")),
-        (3, Some("snapshot-piece")),
-        (2, Some("snapshot")),
-        (4, Some("verdict")),
-        (5, Some("receipt")),
-        (6, None),
-    ] {
+    for (kind, item) in items.iter().chain([&(6, counts.to_vec())]) {
         assert_eq!(cursor.take(8), [0xd3, b'M', b'E', b'R', b'I', b'\r', b'\n', 0x1a]);
         let before_record = cursor.0;
-        assert_eq!(cursor.byte(), kind);
-        let classroom = name.map_or([0; 32], |_| entry_hash("roster-found"));
+        assert_eq!(cursor.byte(), *kind);
+        let is_end = *kind == 6;
+        let classroom = if is_end {
+            [0; 32]
+        } else {
+            entry_hash("roster-found")
+        };
         assert_eq!(cursor.take(32), classroom);
         let length = u32::from_be_bytes(cursor.take(4).try_into().unwrap()) as usize;
-        // The end counts entries, segments, snapshots, pieces, verdicts, receipts, and others.
-        let item = name.map_or(vec![3, 2, 1, 1, 1, 1, 0], read);
         assert_eq!(cursor.take(length), item);
         let sum = hash(between(before_record, &cursor));
         assert_eq!(cursor.take(16), &sum.as_bytes()[..16]);
