@@ -1,7 +1,8 @@
 //! `/attachments`: one chunk of an attachment in each request.
 
+use std::collections::HashMap;
 use std::future::poll_fn;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody as _};
@@ -9,6 +10,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::StreamExt as _;
+use parking_lot::Mutex;
 use protocol::attachment::MAX_CHUNK;
 use protocol::{ChunkHash, ClassroomId, DocumentId, MemberId, Refusal, Signature};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -27,6 +29,9 @@ const PREFIX: &str = "/attachments/";
 const BROUGHT: usize = 64;
 const GIVEN: usize = 256;
 
+/// How many of these one member brings, so that somebody slow leaves turns to others.
+const OF_ONE: usize = 8;
+
 /// Who brings a chunk, and their signature, in hexadecimal.
 const MEMBER: &str = "meridian-member";
 const SIGNATURE: &str = "meridian-signature";
@@ -35,6 +40,8 @@ const SIGNATURE: &str = "meridian-signature";
 pub(crate) struct Turns {
     brought: Arc<Semaphore>,
     given: Arc<Semaphore>,
+    /// Of those who are bringing chunks.
+    members: Mutex<HashMap<MemberId, Weak<Semaphore>>>,
 }
 
 impl Default for Turns {
@@ -42,7 +49,22 @@ impl Default for Turns {
         Self {
             brought: Arc::new(Semaphore::new(BROUGHT)),
             given: Arc::new(Semaphore::new(GIVEN)),
+            members: Mutex::default(),
         }
+    }
+}
+
+impl Turns {
+    /// The turns of one member.
+    fn of(&self, member: MemberId) -> Arc<Semaphore> {
+        let mut members = self.members.lock();
+        if let Some(turns) = members.get(&member).and_then(Weak::upgrade) {
+            return turns;
+        }
+        members.retain(|_, turns| turns.strong_count() > 0);
+        let turns = Arc::new(Semaphore::new(OF_ONE));
+        members.insert(member, Arc::downgrade(&turns));
+        turns
     }
 }
 
@@ -147,6 +169,7 @@ async fn take(
     claim.verify(origins)?;
     let classroom = load(server, claim).await?;
     let _presence = claim.admit(&classroom, &server.shared, server.clock.now())?;
+    let _of_member = take_turn(&context.turns.of(claim.member), limits.exchange_turn).await?;
     let _turn = take_turn(&context.turns.brought, limits.exchange_turn).await?;
     let mut content = Vec::new();
     if let Some(body) = body.take() {

@@ -348,8 +348,8 @@ pub trait Store: Send + Sync + 'static {
         hash: &ChunkHash,
     ) -> Result<bool, Error>;
 
-    /// The chunks of each document that has some, in order.
-    fn claims(&self, classroom: &ClassroomId) -> Result<Vec<(DocumentId, ChunkHash)>, Error>;
+    /// The chunks that belong to a document, in order.
+    fn chunks(&self, classroom: &ClassroomId, document: &DocumentId) -> Result<Vec<ChunkHash>, Error>;
 
     /// The documents that have chunks, in order.
     fn attached(&self, classroom: &ClassroomId) -> Result<Vec<DocumentId>, Error>;

@@ -711,7 +711,7 @@ fn chunks_conform(store: &dyn Store, classroom: ClassroomId) {
         commit(vec![chunk_of(one, 1), claim(one, 2)]).is_err(),
         "not there"
     );
-    assert_eq!((store.claims(&classroom).unwrap(), bytes()), (Vec::new(), 40));
+    assert_eq!((store.attached(&classroom).unwrap(), bytes()), (Vec::new(), 40));
 
     let added = vec![
         chunk_of(other, 1),
@@ -722,8 +722,9 @@ fn chunks_conform(store: &dyn Store, classroom: ClassroomId) {
         chunk_of(one, 3),
     ];
     commit(added).unwrap();
-    let claims = [(one, name(1)), (one, name(2)), (one, name(3)), (other, name(1))];
-    assert_eq!(store.claims(&classroom).unwrap(), claims);
+    let of = |document| store.chunks(&classroom, &document).unwrap();
+    assert_eq!(of(one), [name(1), name(2), name(3)]);
+    assert_eq!((of(other), of(DocumentId([3; 16]))), (vec![name(1)], Vec::new()));
     assert_eq!(store.attached(&classroom).unwrap(), [one, other]);
     assert_eq!(bytes(), 40 + 3 * 30 + 4 * CLAIM_BYTES);
     for (document, number, is_claimed) in [
@@ -756,13 +757,14 @@ fn chunks_conform(store: &dyn Store, classroom: ClassroomId) {
     };
     store.commit(&[(none, in_another)], NOW).unwrap();
     commit(vec![Change::Erase { document: one }]).unwrap();
-    assert_eq!(store.claims(&classroom).unwrap(), [(other, name(1))]);
+    assert_eq!((of(one), of(other)), (Vec::new(), vec![name(1)]));
     assert_eq!(store.chunk(&classroom, &name(2)).unwrap(), None);
     assert_eq!(bytes(), 40 + 30 + CLAIM_BYTES);
     commit(vec![Change::Erase { document: other }]).unwrap();
     assert_eq!((store.attached(&classroom).unwrap(), bytes()), (Vec::new(), 40));
     assert_eq!(store.chunk(&classroom, &name(1)).unwrap(), None);
     assert_eq!(store.attached(&none).unwrap(), [one]);
+    assert_eq!(store.chunks(&none, &one).unwrap(), [name(1)]);
 }
 
 /// A chunk of 30 bytes.

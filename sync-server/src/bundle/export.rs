@@ -255,19 +255,32 @@ impl Exporting<'_> {
 
     /// The chunks of attachments, with each document that they belong to.
     fn chunks(&mut self, classroom: &ClassroomId) -> Result<(), Error> {
-        let Some(claims) = unless_corrupt(self.store.all_claims(classroom))? else {
+        let attached = self.store.all_attached(classroom);
+        for document in self.readable(classroom, attached)? {
+            let chunks = self.store.all_chunks(classroom, &document);
+            for hash in self.readable(classroom, chunks)? {
+                self.chunk(classroom, &document, &hash)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What can be read of the names of chunks and of their documents.
+    fn readable<T>(
+        &mut self,
+        classroom: &ClassroomId,
+        read: Result<Rows<T>, Error>,
+    ) -> Result<Vec<T>, Error> {
+        let Some(rows) = unless_corrupt(read)? else {
             self.exported.damaged += 1;
             tracing::error!(
                 classroom = classroom.to_hex(),
                 "which chunks there are can't be read: they are passed over"
             );
-            return Ok(());
+            return Ok(Vec::new());
         };
-        self.exported.damaged += claims.damaged.len() as u64;
-        for (document, hash) in &claims.whole {
-            self.chunk(classroom, document, hash)?;
-        }
-        Ok(())
+        self.exported.damaged += rows.damaged.len() as u64;
+        Ok(rows.whole)
     }
 
     fn chunk(

@@ -356,16 +356,11 @@ impl Store for Memory {
         }))
     }
 
-    fn claims(&self, classroom: &ClassroomId) -> Result<Vec<(DocumentId, ChunkHash)>, Error> {
+    fn chunks(&self, classroom: &ClassroomId, document: &DocumentId) -> Result<Vec<ChunkHash>, Error> {
         Ok(self.read(classroom, |found| {
-            let of_chunk = |(hash, chunk): (&ChunkHash, &Chunk)| {
-                let hash = *hash;
-                let claims = chunk.claims.iter();
-                claims.map(|document| (*document, hash)).collect::<Vec<_>>()
-            };
-            let mut claims: Vec<_> = found.chunks.iter().flat_map(of_chunk).collect();
-            claims.sort_unstable();
-            claims
+            let chunks = found.chunks.iter();
+            let claimed = chunks.filter(|(_, chunk)| chunk.claims.contains(document));
+            claimed.map(|(hash, _)| *hash).collect()
         }))
     }
 

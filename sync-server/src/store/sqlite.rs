@@ -113,9 +113,18 @@ impl Sqlite {
         reading::row(&self.reader(), number)
     }
 
-    /// The same as [`Store::claims`], and which rows can't be read.
-    pub(crate) fn all_claims(&self, classroom: &ClassroomId) -> Result<Rows<(DocumentId, ChunkHash)>, Error> {
-        reading::claims(&self.reader(), classroom)
+    /// The same as [`Store::attached`], and which rows can't be read.
+    pub(crate) fn all_attached(&self, classroom: &ClassroomId) -> Result<Rows<DocumentId>, Error> {
+        reading::attached(&self.reader(), classroom)
+    }
+
+    /// The same as [`Store::chunks`], and which rows can't be read.
+    pub(crate) fn all_chunks(
+        &self,
+        classroom: &ClassroomId,
+        document: &DocumentId,
+    ) -> Result<Rows<ChunkHash>, Error> {
+        reading::chunks(&self.reader(), classroom, document)
     }
 
     /// Draws a new incarnation, so that no position of before means anything to anybody.
@@ -286,12 +295,12 @@ impl Store for Sqlite {
         reading::is_claimed(&self.reader(), classroom, document, hash)
     }
 
-    fn claims(&self, classroom: &ClassroomId) -> Result<Vec<(DocumentId, ChunkHash)>, Error> {
-        Ok(self.all_claims(classroom)?.whole)
+    fn chunks(&self, classroom: &ClassroomId, document: &DocumentId) -> Result<Vec<ChunkHash>, Error> {
+        Ok(self.all_chunks(classroom, document)?.whole)
     }
 
     fn attached(&self, classroom: &ClassroomId) -> Result<Vec<DocumentId>, Error> {
-        reading::attached(&self.reader(), classroom)
+        Ok(self.all_attached(classroom)?.whole)
     }
 
     fn commit(&self, changes: &Changes, now: u64) -> Result<(), Error> {

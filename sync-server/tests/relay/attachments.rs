@@ -16,7 +16,7 @@ use sync_server::{Limits, Rate, Settings};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::classroom::{Classroom, member, rng};
+use crate::classroom::{Classroom, FAR, member, rng};
 use crate::client::{Client, start};
 use crate::driven::{NOW, ORIGIN, Outcome, World};
 use crate::durability::Program;
@@ -217,8 +217,8 @@ fn several_at_once_come_to_the_same() {
             stored
         ]
     );
-    let claims = world.store.claims(&id).unwrap();
-    assert_eq!(claims.len(), 3);
+    let of = |document| world.store.chunks(&id, &document).unwrap().len();
+    assert_eq!((of(PAGE), of(OTHER)), (1, 2));
 }
 
 #[test]
@@ -293,7 +293,7 @@ fn a_chunk_goes_with_the_last_document_it_belongs_to() {
             assert_eq!(outcome, Err(Refusal::Erased));
         }
     }
-    assert_eq!(world.store.claims(&id).unwrap(), []);
+    assert_eq!(world.store.attached(&id).unwrap(), []);
     assert_eq!(world.store.totals(&id).unwrap().unwrap().bytes, before + entries);
 }
 
@@ -502,7 +502,11 @@ impl Served {
     }
 
     fn claim(&self, document: DocumentId, chunk: &Chunk) -> Claim {
-        let (keys, id) = (&self.classroom.founder, self.classroom.id);
+        self.claim_of(&self.classroom.founder, document, chunk)
+    }
+
+    fn claim_of(&self, keys: &MemberKeys, document: DocumentId, chunk: &Chunk) -> Claim {
+        let id = self.classroom.id;
         let origin = format!("http://{}", self.address);
         Claim {
             signature: claim(keys, &origin, &id, &document, &chunk.hash()),
@@ -730,32 +734,50 @@ async fn so_many_chunks_are_brought_at_once() {
     let address = served.address;
     let chunk = chunk(&served.classroom.id);
     let claim = served.claim(PAGE, &chunk);
-    let head = head(
-        address,
-        &claim,
-        &format!(
+    let students: Vec<MemberKeys> = (0..8).map(|_| member()).collect();
+    let founder = &served.classroom.founder;
+    let mut client = Client::open(address, founder, served.classroom.id).await;
+    client.catch_up().await;
+    let invite = served.classroom.invite(Role::Student, 8, FAR);
+    let admissions = students.iter().map(|keys| served.classroom.admit(&invite, keys));
+    for (entry, submission) in [invite.entry.clone()].into_iter().chain(admissions).zip(0..) {
+        client.submit_entry(&entry).await;
+        client.expect_stored(submission).await;
+    }
+    // Whoever has a turn is told to go on.
+    let begin = async |keys| {
+        let more = format!(
             "expect: 100-continue\r\ncontent-length: {}\r\n",
             chunk.as_bytes().len()
-        ),
-    );
-    // Whoever has a turn is told to go on.
-    let mut underway = Vec::new();
-    for _ in 0..64 {
+        );
+        let head = head(address, &served.claim_of(keys, PAGE, &chunk), &more);
         let mut stream = TcpStream::connect(address).await.unwrap();
         stream.write_all(head.as_bytes()).await.unwrap();
         let mut go_on = [0; 25];
         stream.read_exact(&mut go_on).await.unwrap();
         assert_eq!(&go_on, b"HTTP/1.1 100 Continue\r\n\r\n");
-        underway.push(stream);
-    }
+        stream
+    };
     let busy = (503, "18".to_owned());
+    let mut underway = Vec::new();
+    for _ in 0..8 {
+        underway.push(begin(founder).await);
+    }
+    // One has so many, and leaves turns to the others.
     assert_eq!(put(address, &claim, chunk.as_bytes()).await.reason(), busy);
+    for keys in &students[..7] {
+        for _ in 0..8 {
+            underway.push(begin(keys).await);
+        }
+    }
+    let last = served.claim_of(&students[7], PAGE, &chunk);
+    assert_eq!(put(address, &last, chunk.as_bytes()).await.reason(), busy);
     let mut first = underway.remove(0);
     first.write_all(chunk.as_bytes()).await.unwrap();
     let mut answer = String::new();
     first.read_to_string(&mut answer).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");
-    assert_eq!(put(address, &claim, chunk.as_bytes()).await.status, 200);
+    assert_eq!(put(address, &last, chunk.as_bytes()).await.status, 200);
 }
 
 /// Whether a file in the folder holds a part of it.

@@ -485,25 +485,28 @@ pub(super) fn is_claimed(
         .exists(params![classroom.0, document.0, hash.0])?)
 }
 
-pub(super) fn claims(
+pub(super) fn chunks(
     connection: &Connection,
     classroom: &ClassroomId,
-) -> Result<Rows<(DocumentId, ChunkHash)>, Error> {
+    document: &DocumentId,
+) -> Result<Rows<ChunkHash>, Error> {
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT claims.number, document, hash FROM chunks JOIN claims ON chunk = chunks.number
-         WHERE classroom = {CLASSROOM} ORDER BY document, hash"
+        "SELECT chunks.number, hash FROM claims JOIN chunks ON chunks.number = chunk
+         WHERE document = ?2 AND classroom = {CLASSROOM} ORDER BY hash"
     ))?;
-    all("claims", statement.query([classroom.0])?, |row| {
-        Ok((DocumentId(row.get(1)?), ChunkHash(row.get(2)?)))
-    })
+    all(
+        "chunks",
+        statement.query(params![classroom.0, document.0])?,
+        |row| Ok(ChunkHash(row.get(1)?)),
+    )
 }
 
-pub(super) fn attached(connection: &Connection, classroom: &ClassroomId) -> Result<Vec<DocumentId>, Error> {
+pub(super) fn attached(connection: &Connection, classroom: &ClassroomId) -> Result<Rows<DocumentId>, Error> {
     let mut statement = connection.prepare_cached(&format!(
         "SELECT min(claims.number), document FROM chunks JOIN claims ON chunk = chunks.number
          WHERE classroom = {CLASSROOM} GROUP BY document ORDER BY document"
     ))?;
-    all_whole("claims", statement.query([classroom.0])?, |row| {
+    all("claims", statement.query([classroom.0])?, |row| {
         Ok(DocumentId(row.get(1)?))
     })
 }
