@@ -90,7 +90,7 @@ pub(crate) async fn give(State(context): State<Context>, uri: Uri, headers: Head
         Some((ClassroomId::from_hex(classroom)?, ChunkHash::from_hex(chunk)?))
     });
     let Some((classroom, chunk)) = names else {
-        return StatusCode::NOT_FOUND.into_response();
+        return not_here();
     };
     let patience = context.server.shared.limits.exchange_turn;
     let turn = match take_turn(&context.turns.given, patience).await {
@@ -112,9 +112,14 @@ pub(crate) async fn give(State(context): State<Context>, uri: Uri, headers: Head
             let giving = Giving { chunk, _turn: turn };
             (headers, Bytes::from_owner(giving)).into_response()
         }
-        Ok(None) => StatusCode::NOT_FOUND.into_response(),
+        Ok(None) => not_here(),
         Err(reason) => refused(reason),
     }
+}
+
+/// It may come.
+fn not_here() -> Response {
+    (StatusCode::NOT_FOUND, [(header::CACHE_CONTROL, "no-store")]).into_response()
 }
 
 /// `PUT /attachments/{classroom}/{document}/{chunk}`.
