@@ -75,7 +75,8 @@ function shapeOf(node: Node, path: string[]): Shape {
     const shape = node.attrs.shape as Shape;
     return placedFreely(node, path.length > 0) ? shape : { ...shape, parents: path };
   }
-  return { type: textblockName(node), parents: path, attrs: node.attrs.data as Shape["attrs"], isEmbed: false };
+  // Other programs take a picture for a thing in the text.
+  return { type: textblockName(node), parents: path, attrs: node.attrs.data as Shape["attrs"], isEmbed: node.type === schema.nodes.image };
 }
 
 /** Whether a foreign node keeps the parents of its shape, some unknown, instead of those it stands in. */
@@ -137,6 +138,7 @@ function holds(name: string, parent: string | undefined): name is ContainerName 
 
 function textblock(shape: Shape, nested: boolean, first: boolean, content: Fragment): Node {
   const data = shape.attrs;
+  if (nested && shape.isEmbed && shape.type === "image") return schema.nodes.image.create({ data }, content);
   if (nested && !shape.isEmbed) {
     if (shape.type === "paragraph") return schema.nodes.paragraph.create({ data, explicit: first }, content);
     if (shape.type === "heading") return schema.nodes.heading.create({ data }, content);

@@ -8,8 +8,9 @@ import { textblockName } from "./blocks.ts";
 import { threadsAt } from "./comments.ts";
 import { inTurn } from "./in_turn.ts";
 import { attributesOf, canonicalLanguage, inItsLanguage, languageOf, withAttributes } from "./language.ts";
-import { eachBlock, indent, isList, listKind, outdent, outOfLists, toggleList } from "./lists.ts";
+import { eachBlock, indent, isList, listKind, outdent, outOfLists, setBlocks, toggleList } from "./lists.ts";
 import { toggleMath } from "./math.ts";
+import { pictureAt } from "./picture_commands.ts";
 import { beginOf, countBlocks } from "./points.ts";
 import { headingLevel, linkTarget, schema } from "./schema.ts";
 import { mayBeChanged } from "./suggestions.ts";
@@ -79,6 +80,7 @@ export function formattingOf(state: EditorState): Formatting {
     list: listKind(state),
     quote: within($head, blockquote),
     table: inTable(state),
+    picture: pictureAt(state)?.picture ?? null,
     language: languageOf(block),
     link: linkAround(state)?.address ?? null,
     selected: !state.selection.empty,
@@ -176,8 +178,8 @@ function plainAs(type: NodeType, data: Shape["attrs"]): Command {
 
 /** Makes each selected block one of this type. */
 export function become(type: NodeType, data: Shape["attrs"] = {}): Command {
-  return ({ selection: { from, to }, tr }, dispatch) => {
-    tr.setBlockType(from, to, type, (node) => ({ data: inItsLanguage(node, data) }));
+  return ({ selection, tr }, dispatch) => {
+    setBlocks(tr, selection, type, (node) => ({ data: inItsLanguage(node, data) }));
     if (!tr.docChanged) return false;
     dispatch?.(tr.scrollIntoView());
     return true;

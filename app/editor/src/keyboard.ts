@@ -8,6 +8,7 @@ import { type Command, Plugin } from "prosemirror-state";
 import { become, commandNamed, inSameLanguage, outOf } from "./commands.ts";
 import { indent, inList, outdent, splitItem, toggleChecked } from "./lists.ts";
 import { leaveMath } from "./math.ts";
+import { abovePicture, belowPicture, selectPictureBehind, withoutPicture } from "./picture_commands.ts";
 import { schema } from "./schema.ts";
 import { belowTable, emptyCells, goToCell } from "./tables.ts";
 
@@ -26,7 +27,7 @@ const plainAtStart: Command = (state, dispatch, view) => {
   if (container === list_item) return liftListItem(list_item)(state, dispatch);
   if (container === blockquote || container === aside) return outOf(container)(state, dispatch, view);
   const special = [heading, divider, code_block, math_block].includes($from.parent.type);
-  return special && become(paragraph)(state, dispatch);
+  return special ? become(paragraph)(state, dispatch) : withoutPicture(state, dispatch);
 };
 
 /** Enter at the end of an empty last line leaves code, or a formula. */
@@ -44,18 +45,21 @@ const splitBlock = splitBlockAs((node, _, $from) => (node.type === divider && $f
 
 /** What Enter does. */
 export const enter = inSameLanguage(
-  chainCommands(emptyCells, leaveMath, leaveCode, newlineInCode, splitItem, createParagraphNear, liftEmptyBlock, splitBlock),
+  chainCommands(emptyCells, leaveMath, leaveCode, newlineInCode, belowPicture, splitItem, createParagraphNear, liftEmptyBlock, splitBlock),
 );
+
+/** What Backspace does before it deletes. */
+export const backspace = chainCommands(undoInputRule, emptyCells, plainAtStart);
+
+/** What Delete does before it deletes. */
+export const forwardDelete = chainCommands(emptyCells, selectPictureBehind);
 
 /** Every key that deletes a selection empties cells first: systems have several. */
 const deleting = Object.fromEntries(
   Object.entries(baseKeymap)
     .filter(([, command]) => command === baseKeymap.Backspace || command === baseKeymap.Delete)
-    .map(([key]) => [key, emptyCells]),
+    .map(([key, command]) => [key, command === baseKeymap.Delete ? forwardDelete : emptyCells]),
 );
-
-/** What Backspace does before it deletes. */
-export const backspace = chainCommands(undoInputRule, emptyCells, plainAtStart);
 
 export function keyboard(): Plugin[] {
   let leaving = false;
@@ -97,6 +101,7 @@ export function keyboard(): Plugin[] {
     Tab: tab(inList(indent), goToCell(1)),
     "Shift-Tab": tab(inList(outdent), goToCell(-1)),
     ArrowDown: belowTable,
+    ArrowUp: abovePicture,
     "Mod-Alt-0": named("paragraph"),
     "Mod-Alt-1": named("heading", 1),
     "Mod-Alt-2": named("heading", 2),

@@ -1,10 +1,11 @@
 // Lists. An item's own attributes, as whether it is checked, are those of the paragraph that it begins with.
 import { liftListItem, sinkListItem, splitListItem, wrapInList } from "prosemirror-schema-list";
-import type { Node } from "prosemirror-model";
-import { type Command, type EditorState, TextSelection, type Transaction } from "prosemirror-state";
+import type { Attrs, Node, NodeType } from "prosemirror-model";
+import { type Command, type EditorState, type Selection, TextSelection, type Transaction } from "prosemirror-state";
 import { beginsItem } from "./blocks.ts";
 import { append, inTurn } from "./in_turn.ts";
 import { inItsLanguage } from "./language.ts";
+import { isPicture } from "./pictures.ts";
 import { schema } from "./schema.ts";
 import type { ListKind } from "./types.ts";
 
@@ -69,10 +70,19 @@ export function toggleList(kind: ListKind): Command {
 }
 
 /** An item begins with a paragraph: a heading in a list would open differently in other programs. */
-const paragraphs: Command = ({ selection: { from, to }, tr }, dispatch) => {
-  dispatch?.(tr.setBlockType(from, to, paragraph, (node) => (node.type === paragraph ? node.attrs : { data: inItsLanguage(node, {}) })));
+const paragraphs: Command = ({ selection, tr }, dispatch) => {
+  setBlocks(tr, selection, paragraph, (node) => (node.type === paragraph ? node.attrs : { data: inItsLanguage(node, {}) }));
+  dispatch?.(tr);
   return true;
 };
+
+/** Makes each selected block one of a type. A picture stays one: as something else it would be lost. */
+export function setBlocks(tr: Transaction, { from, to }: Selection, type: NodeType, attrs: (node: Node) => Attrs): void {
+  tr.doc.nodesBetween(from, to, (node, position) => {
+    if (node.isTextblock && !isPicture(node)) tr.setBlockType(position + 1, position + 1, type, attrs);
+    return !node.isTextblock;
+  });
+}
 
 /** Gives the selected items boxes, or takes them away. */
 function check(boxes: boolean): Command {

@@ -1,6 +1,6 @@
 // The rich-text editor of a page. A thin view: it shows blocks and reports edits; the document itself is in Rust.
 import { history } from "prosemirror-history";
-import { EditorState, TextSelection, type Transaction } from "prosemirror-state";
+import { type Command, EditorState, TextSelection, type Transaction } from "prosemirror-state";
 import { EditorView } from "prosemirror-view";
 import { blockMenu } from "./block_menu.ts";
 import { documentOf, flatten } from "./blocks.ts";
@@ -12,6 +12,7 @@ import { comments, toThread, withBegun } from "./comments.ts";
 import { composition } from "./composition.ts";
 import { cursors, withCursors } from "./cursors.ts";
 import { editsOf } from "./edits.ts";
+import { figures } from "./figures.ts";
 import { finder, finding, foundIn, queryOf, withQuery } from "./find.ts";
 import { wholeGraphemes } from "./graphemes.ts";
 import { keyboard } from "./keyboard.ts";
@@ -19,6 +20,8 @@ import { readable } from "./paste.ts";
 import { mathematics } from "./math.ts";
 import { movedComments } from "./moved.ts";
 import { ownTransaction } from "./own.ts";
+import { changePicture, insertPicture, pictureAt } from "./picture_commands.ts";
+import { picturePaste } from "./picture_paste.ts";
 import { pointOf, positionOf } from "./points.ts";
 import { readAloud, reader } from "./reading.ts";
 import { remoteMeta, remoteTransaction } from "./remote.ts";
@@ -49,6 +52,8 @@ function mount(host: HTMLElement, options: Options): Handle {
     canonicalForm(),
     tableHeadings(),
     checkboxes(options.done, () => editable),
+    figures(options),
+    picturePaste(options),
     cursors(),
     commented.plugin,
     suggestions(),
@@ -145,7 +150,12 @@ function mount(host: HTMLElement, options: Options): Handle {
   }
 
   function run(name: string, value?: string | number): boolean {
-    return editable && (commandNamed(name, value)?.(view.state, view.dispatch.bind(view), view) ?? false);
+    const command = commandNamed(name, value);
+    return command !== null && carryOut(command);
+  }
+
+  function carryOut(command: Command): boolean {
+    return editable && command(view.state, view.dispatch.bind(view), view);
   }
 
   const handle: Handle = {
@@ -206,6 +216,14 @@ function mount(host: HTMLElement, options: Options): Handle {
       run(name, value);
       view.focus();
     },
+    insertPicture(picture) {
+      carryOut(insertPicture(picture));
+      view.focus();
+    },
+    setPicture(block, picture) {
+      if (!carryOut(changePicture(block, picture))) throw new RangeError("the page can't be written on");
+    },
+    picture: () => pictureAt(view.state),
     focus: () => view.focus(),
     ...finder(view),
     ...reader(view),

@@ -1,9 +1,62 @@
 // Pasted markup keeps what the schema knows; the parser drops the rest.
 import type { TagParseRule } from "prosemirror-model";
+import { isAttachment, isData } from "./pictures.ts";
+import type { Picture } from "./types.ts";
 
 /** Makes markup from elsewhere readable for the schema; what was copied from an editor like this one already is. */
 export function readable(html: string): string {
-  return html.includes("data-pm-slice") ? html : withoutSourceLines(withoutStyles(html));
+  const taken = withoutDistantPictures(html);
+  return taken.includes("data-pm-slice") ? taken : withoutSourceLines(withoutStyles(taken));
+}
+
+/** The addresses of the pictures that stand in markup themselves. */
+export function dataPictures(html: string): string[] {
+  return [...html.matchAll(imageTag)].map(([tag]) => attribute(tag, "src")).filter(isData);
+}
+
+/** The markup with these in the place of the pictures that stood in it; without a picture, its description stays. */
+export function withPictures(html: string, pictures: (Picture | null)[]): string {
+  const left = pictures.values();
+  return html.replace(imageTag, (tag) => {
+    if (!isData(attribute(tag, "src"))) return tag;
+    const picture = left.next().value ?? null;
+    if (picture === null) return description(tag);
+    // Other programs write an empty description where nobody has written one.
+    const alt = attribute(tag, "alt") || escaped(picture.alt ?? "");
+    const said = [["src", escaped(picture.src)], ["alt", alt], ["width", picture.width ?? ""], ["height", picture.height ?? ""]];
+    return `<img ${said.filter(([, value]) => value !== "").map(([name, value]) => `${name}="${value}"`).join(" ")}>`;
+  });
+}
+
+/** Whether markup is one picture, and no text. */
+export function isOnePicture(html: string): boolean {
+  return (html.match(imageTag) ?? []).length === 1 && html.replace(imageTag, "").replace(/<[^>]*>/g, "").trim() === "";
+}
+
+const imageTag = /<img\b(?:[^>"']|"[^"]*"|'[^']*')*>/gi;
+
+// Nothing is asked for at an address elsewhere.
+function withoutDistantPictures(html: string): string {
+  return html.replace(imageTag, (tag) => {
+    const src = attribute(tag, "src");
+    return isAttachment(src) || isData(src) ? tag : description(tag);
+  });
+}
+
+/** What a picture shows, as a paragraph, if its markup says that. */
+function description(tag: string): string {
+  const alt = attribute(tag, "alt").replaceAll("<", "&lt;");
+  return alt.trim() === "" ? "" : `<p>${alt}</p>`;
+}
+
+/** The value of an attribute, as it is written in a tag: quotes in it would end it. */
+function attribute(tag: string, name: string): string {
+  const [, , double, single, bare] = new RegExp(`\\s(${name})\\s*=\\s*(?:"([^"]*)"|'([^']*)'|([^\\s"'>]+))`, "i").exec(tag) ?? [];
+  return double ?? single?.replaceAll('"', "&quot;") ?? bare ?? "";
+}
+
+function escaped(text: string): string {
+  return text.replaceAll("&", "&amp;").replaceAll('"', "&quot;").replaceAll("<", "&lt;");
 }
 
 // Source lines break anywhere, which the textblocks would keep as line breaks. Runs of white space become one space,

@@ -1,7 +1,7 @@
 // Showing changes by others. Text and marks become exact steps. Structural changes rebuild the nodes around them, with a
 // map that says where every piece of text went: selection, cursors and undo history stay on their characters.
 import { Fragment, type Mark, type Node, type ResolvedPos, Slice } from "prosemirror-model";
-import { type EditorState, TextSelection, type Transaction } from "prosemirror-state";
+import { type EditorState, NodeSelection, Selection, TextSelection, type Transaction } from "prosemirror-state";
 import { ReplaceStep, Step, StepMap, StepResult, type Transform } from "prosemirror-transform";
 import { afterEdit, build, flatten, inline, join, lengthOf, markEntry, missing, proseMark, sameRuns } from "./blocks.ts";
 import { childStart, shifted } from "./edits.ts";
@@ -259,8 +259,14 @@ class RebuildStep extends Step {
 }
 
 // Text that others insert right at the caret comes after it: two people who type at the same place then don't
-// interleave their letters. A selection does not grow.
+// interleave their letters. A selection does not grow. A block that is selected whole is followed by its text.
 function keepSelection(tr: Transaction, { selection }: EditorState): void {
+  if (selection instanceof NodeSelection && selection.node.isTextblock) {
+    const $text = tr.doc.resolve(tr.mapping.map(selection.from + 1, -1));
+    const kept = $text.parent.isTextblock ? NodeSelection.create(tr.doc, $text.before()) : Selection.near($text);
+    tr.setSelection(kept);
+    return;
+  }
   if (!(selection instanceof TextSelection)) return;
   const side = (position: number) => (selection.empty || position === selection.to ? -1 : 1);
   const mapped = (position: number) => tr.doc.resolve(tr.mapping.map(position, side(position)));

@@ -3,6 +3,7 @@
 import { type Attrs, type DOMOutputSpec, type Mark, type MarkSpec, type Node, type NodeSpec, Schema, type TagParseRule } from "prosemirror-model";
 import { languageAttribute, writtenLanguage } from "./language.ts";
 import { byStyle } from "./paste.ts";
+import { pictureMarkup, writtenPicture } from "./pictures.ts";
 import type { AttributeValue, MarkValue, Shape } from "./types.ts";
 
 const noData: Record<string, AttributeValue> = {};
@@ -89,6 +90,18 @@ const nodes = {
     defining: true,
     parseDOM: [{ tag: "div.divider", contentElement: ".under", getAttrs: (element) => ({ data: writtenLanguage(element) }) }, { tag: "hr" }],
     toDOM: (node) => ["div", { class: "divider", ...languageAttribute(node) }, ["hr", { contenteditable: "false" }], ["div", { class: "under", dir: "auto" }, 0]],
+  },
+
+  // A picture, and the line of text under it. Text that is copied out of that line is text.
+  image: {
+    ...textblock,
+    attrs: { data: { default: noData } },
+    definingAsContext: true,
+    parseDOM: [
+      { tag: "figure", getAttrs: writtenPicture, contentElement: (figure) => figure.querySelector("figcaption") ?? figure.ownerDocument.createElement("figcaption") },
+      { tag: "img", getAttrs: writtenPicture },
+    ],
+    toDOM: pictureMarkup,
   },
 
   // `nested`: its parents are those it stands in, and the shape names none. Otherwise the shape's own parents are kept,

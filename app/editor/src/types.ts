@@ -51,6 +51,31 @@ export type Change = {
   by: string;
 };
 
+/** A picture on a page. Its address is that of an attachment, or whatever another program wrote. */
+export type Picture = {
+  src: string;
+  /** What it shows, in words. Null if nobody has said that yet; nothing, if it shows nothing that matters. */
+  alt: string | null;
+  /** In pixels, if that is known. */
+  width: number | null;
+  height: number | null;
+};
+
+/** What is said at pictures, in the reader's language. */
+export type PictureWords = {
+  /** In the place of a description that nobody has written, and on the button that asks for one. */
+  undescribed: string;
+  describe: string;
+  /** In an empty line under one. */
+  caption: string;
+  /** In the place of a picture that is not shown: one that is being fetched, is not on this device, can't be opened, or is
+   * at an address elsewhere, which is not asked for. */
+  loading: string;
+  missing: string;
+  broken: string;
+  elsewhere: string;
+};
+
 export type ListKind = "bulleted" | "numbered" | "check";
 
 /** What the toolbar shows. */
@@ -64,6 +89,8 @@ export type Formatting = {
   quote: boolean;
   /** Whether the selection begins in a table. */
   table: boolean;
+  /** The picture that the selection begins in. */
+  picture: Picture | null;
   /** The language that the block the caret is in says it is in, as a tag of BCP 47. */
   language: string | null;
   /** The address of the link the caret is in. */
@@ -103,10 +130,21 @@ export type Options = {
   label: string;
   /** The accessible name of the box that says that an item is done. */
   done: string;
+  pictures: PictureWords;
   blocks: Block[];
   editable: boolean;
   /** Makes MathML of LaTeX, in the text or on a line of its own; null if it has no meaning. */
   math(latex: string, block: boolean): string | null;
+  /** Gives `image` the picture at the address of an attachment, and says in the `data-state` of its figure how far that has come:
+   * `loading`, `shown`, `missing` (not on this device), `broken`. Called when the figure comes near what is seen, when it names
+   * another address, and before the page is printed. */
+  showPicture(src: string, image: HTMLImageElement): void;
+  /** The person wants to describe the picture that the caret is in. */
+  onDescribe(): void;
+  /** Pictures were pasted, or dropped where the caret is now. */
+  onFiles(files: File[]): void;
+  /** Makes an attachment of a picture that stands in pasted markup. Null if it can't be one. */
+  attach(picture: Blob): Promise<Picture | null>;
   /** Called once for each local transaction that changes the document, synchronously. */
   onEdits(edits: Edit[]): void;
   /** Null when the editor loses the focus. */
@@ -149,6 +187,12 @@ export type Handle = {
    * column-after, delete-row, delete-column, delete-table, header-row, link (value: the address, or nothing to remove it),
    * language (value: a tag of BCP 47, or nothing), undo, redo, indent, outdent. */
   command(name: string, value?: string | number): void;
+  /** Puts a picture behind the block that the caret is in, or in its place if that is an empty paragraph, and the caret under it. */
+  insertPicture(picture: Picture): void;
+  /** Makes the picture of a block another one. Throws a RangeError if that block is none, and if the person may not change anything. */
+  setPicture(block: number, picture: Picture): void;
+  /** The picture that the selection begins in. */
+  picture(): { block: number; picture: Picture } | null;
   focus(): void;
   /** Shows what is equal to the query, and selects the next one from the selection on. Null ends that: the page gets the focus. */
   find(query: Query | null): void;

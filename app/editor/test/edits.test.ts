@@ -9,8 +9,9 @@ import { documentOf, flatten } from "../src/blocks.ts";
 import { canonicalForm } from "../src/canonical.ts";
 import { commandNamed } from "../src/commands.ts";
 import { editsOf, replacements } from "../src/edits.ts";
-import { backspace, enter } from "../src/keyboard.ts";
+import { backspace, enter, forwardDelete } from "../src/keyboard.ts";
 import { toggleChecked } from "../src/lists.ts";
+import { abovePicture, changePicture, insertPicture, pictureAt } from "../src/picture_commands.ts";
 import { countBlocks, positionOf } from "../src/points.ts";
 import { schema } from "../src/schema.ts";
 import { belowTable, emptyCells, goToCell } from "../src/tables.ts";
@@ -131,7 +132,12 @@ const commands: ((r: Random) => Command)[] = [
   () => enter,
   () => enter,
   () => chainCommands(backspace, baseKeymap.Backspace as Command),
-  () => baseKeymap.Delete as Command,
+  () => chainCommands(forwardDelete, baseKeymap.Delete as Command),
+  (r) => insertPicture({ src: "attachment:AQ", alt: r.pick([null, "", "A leaf"]), width: 4, height: 3 }),
+  (r) => (state, dispatch) => {
+    const at = pictureAt(state);
+    return at !== null && changePicture(at.block, { ...at.picture, alt: r.pick([null, "A tree"]) })(state, dispatch);
+  },
   () => commandNamed("bulleted") as Command,
   () => commandNamed("numbered") as Command,
   () => commandNamed("indent") as Command,
@@ -143,7 +149,7 @@ const commands: ((r: Random) => Command)[] = [
   () => toggleChecked,
   (r) => commandNamed(r.pick(["table", "row-above", "row-below", "delete-row", "delete-table", "header-row"])) as Command,
   (r) => commandNamed(r.pick(["column-before", "column-after", "delete-column"])) as Command,
-  (r) => chainCommands(goToCell(1), belowTable, emptyCells, typing(r.pick(["c", "d"]))),
+  (r) => chainCommands(goToCell(1), belowTable, abovePicture, emptyCells, typing(r.pick(["c", "d"]))),
   () => commandNamed("strong") as Command,
   (r) => commandNamed(r.pick(["underline", "strikethrough", "code", "highlight", "math", "subscript", "superscript"])) as Command,
   (r) => commandNamed("link", r.pick(["https://example.org/", ""])) as Command,

@@ -15,17 +15,18 @@ export function random(seed: number): Random {
   return { below, pick: (from) => from[below(from.length)] as never };
 }
 
-const types = ["paragraph", "paragraph", "unordered-list-item", "ordered-list-item", "unordered-list-item", "heading"];
-const hostileTypes = [...types, "table-row", "table-cell", "table-cell", "divider", "math-block", "code-block", "blockquote", "aside", "image", "callout", "toString", ""];
+const types = ["paragraph", "paragraph", "unordered-list-item", "ordered-list-item", "unordered-list-item", "heading", "image"];
+const hostileTypes = [...types, "table-row", "table-cell", "table-cell", "divider", "math-block", "code-block", "blockquote", "aside", "callout", "toString", ""];
 const parentNames = ["unordered-list-item", "unordered-list-item", "ordered-list-item"];
 const hostileParents = [...parentNames, "table-row", "table-cell", "blockquote", "aside", "paragraph", "callout"];
-const hostileAttributes = [{}, { id: "x" }, { level: 2 }, { level: 9 }, { level: "two" }, { level: null, id: 7 }, { a: true, b: null }];
+const hostileAttributes = [{}, { src: "attachment:AQ", alt: "", width: 4 }, { id: "x" }, { level: 2 }, { level: 9 }, { level: "two" }, { level: null, id: 7 }, { a: true, b: null }];
 
 export function randomShape(r: Random, hostile: boolean): Shape {
   const type = r.pick(hostile ? hostileTypes : types);
   const parents = Array.from({ length: r.pick([0, 0, 0, 1, 1, 2, 3]) }, () => r.pick(hostile ? hostileParents : parentNames));
-  const attrs = hostile ? r.pick(hostileAttributes) : type === "heading" ? { level: 1 + r.below(3) } : {};
-  return { type, parents, attrs, isEmbed: hostile && r.below(12) === 0 };
+  const isPicture = type === "image";
+  const attrs = hostile ? r.pick(hostileAttributes) : type === "heading" ? { level: 1 + r.below(3) } : isPicture ? { src: "attachment:AQ", alt: "A leaf" } : {};
+  return { type, parents, attrs, isEmbed: hostile ? (r.below(12) === 0) !== isPicture : isPicture };
 }
 
 const marks: Marks[] = [{}, {}, {}, { strong: true }, { em: true }, { strong: true, em: true }];
