@@ -76,6 +76,15 @@ export function figures({ pictures: words, showPicture, onDescribe }: Pick<Optio
         view.dispatch(view.state.tr.setSelection(NodeSelection.create(view.state.doc, position)));
         return true;
       },
+      handleDOMEvents: {
+        // What is selected whole would be moved by a mouse that selects text in it.
+        mousedown({ state, dispatch }, { target }) {
+          const { selection, tr } = state;
+          if (!(selection instanceof NodeSelection) || !(target instanceof Element) || target.closest(".picture-caption") === null) return false;
+          dispatch(tr.setSelection(TextSelection.near(tr.doc.resolve(selection.from + 1))));
+          return false;
+        },
+      },
       // What is typed then belongs under it: no letter takes the place of a picture.
       handleTextInput({ state, dispatch }, _, __, text) {
         const { selection, tr } = state;
@@ -120,6 +129,7 @@ function figureElement(words: PictureWords): Made {
   place.append(described);
   for (const state of ["loading", "missing", "broken", "elsewhere"] as const) {
     const why = element("p", `picture-why ${state}`);
+    why.dir = "auto";
     why.textContent = words[state];
     place.append(why);
   }

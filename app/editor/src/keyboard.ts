@@ -8,7 +8,7 @@ import { type Command, Plugin } from "prosemirror-state";
 import { become, commandNamed, inSameLanguage, outOf } from "./commands.ts";
 import { indent, inList, outdent, splitItem, toggleChecked } from "./lists.ts";
 import { leaveMath } from "./math.ts";
-import { abovePicture, belowPicture, selectPictureBehind, withoutPicture } from "./picture_commands.ts";
+import { abovePicture, belowPicture, withoutPicture } from "./picture_commands.ts";
 import { schema } from "./schema.ts";
 import { belowTable, emptyCells, goToCell } from "./tables.ts";
 
@@ -48,18 +48,15 @@ export const enter = inSameLanguage(
   chainCommands(emptyCells, leaveMath, leaveCode, newlineInCode, belowPicture, splitItem, createParagraphNear, liftEmptyBlock, splitBlock),
 );
 
-/** What Backspace does before it deletes. */
-export const backspace = chainCommands(undoInputRule, emptyCells, plainAtStart);
-
-/** What Delete does before it deletes. */
-export const forwardDelete = chainCommands(emptyCells, selectPictureBehind);
-
 /** Every key that deletes a selection empties cells first: systems have several. */
 const deleting = Object.fromEntries(
   Object.entries(baseKeymap)
     .filter(([, command]) => command === baseKeymap.Backspace || command === baseKeymap.Delete)
-    .map(([key, command]) => [key, command === baseKeymap.Delete ? forwardDelete : emptyCells]),
+    .map(([key]) => [key, emptyCells]),
 );
+
+/** What Backspace does before it deletes. */
+export const backspace = chainCommands(undoInputRule, emptyCells, plainAtStart);
 
 export function keyboard(): Plugin[] {
   let leaving = false;

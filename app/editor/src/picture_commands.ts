@@ -1,6 +1,6 @@
 // What is done with pictures.
 import { closeHistory } from "prosemirror-history";
-import { type Command, type EditorState, NodeSelection, TextSelection } from "prosemirror-state";
+import { type Command, type EditorState, TextSelection } from "prosemirror-state";
 import { inItsLanguage, withAttributes } from "./language.ts";
 import { isPicture, pictureOf, withPicture } from "./pictures.ts";
 import { beginOf, placeOf, pointOf } from "./points.ts";
@@ -65,16 +65,5 @@ export const abovePicture: Command = (state, dispatch, view) => {
   if (!empty || !isPicture($head.parent) || pointOf(state.doc, $head.pos).block > 0 || view?.endOfTextblock("up") === false) return false;
   const tr = state.tr.insert(0, paragraph.create());
   dispatch?.(tr.setSelection(TextSelection.create(tr.doc, 1)).scrollIntoView());
-  return true;
-};
-
-/** Delete before a picture first selects it: nobody should lose one by a key too many. */
-export const selectPictureBehind: Command = ({ doc, selection, tr }, dispatch) => {
-  const { $from, empty } = selection;
-  const { parent, parentOffset } = $from;
-  if (!empty || !parent.isTextblock || parent.content.size === 0 || parentOffset < parent.content.size) return false;
-  const behind = doc.resolve($from.after());
-  if (behind.nodeAfter === null || !isPicture(behind.nodeAfter)) return false;
-  dispatch?.(tr.setSelection(NodeSelection.create(doc, behind.pos)).scrollIntoView());
   return true;
 };

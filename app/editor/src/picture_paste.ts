@@ -1,9 +1,12 @@
 // Pictures that are pasted and dropped. Files are handed on; what stands in markup is made an attachment first, which takes a while:
 // the place where it belongs is kept until then.
+import { type Fragment, Slice } from "prosemirror-model";
 import { Plugin, PluginKey, TextSelection } from "prosemirror-state";
 import type { Mappable } from "prosemirror-transform";
 import type { EditorView } from "prosemirror-view";
 import { dataPictures, isOnePicture, withPictures } from "./paste.ts";
+import { isPicture } from "./pictures.ts";
+import { schema } from "./schema.ts";
 import type { Options, Picture } from "./types.ts";
 
 type Place = { anchor: number; head: number };
@@ -40,6 +43,7 @@ export function picturePaste({ onFiles, attach }: Pick<Options, "onFiles" | "att
       },
     },
     props: {
+      transformCopied: withoutOpenPictures,
       handlePaste: (view, { clipboardData }) => clipboardData !== null && take(view, clipboardData, () => {}),
       handleDrop(view, event, _, moved) {
         const found = view.posAtCoords({ left: event.clientX, top: event.clientY });
@@ -53,6 +57,23 @@ export function picturePaste({ onFiles, attach }: Pick<Options, "onFiles" | "att
       },
     },
   });
+}
+
+/** What is copied out of the line under a picture is text, and takes no picture along. The line of a picture that is copied ends. */
+export function withoutOpenPictures({ content, openStart, openEnd }: Slice): Slice {
+  const plain = withoutOpenStart(content, openStart);
+  let last = openEnd > 0 ? plain.lastChild : null;
+  for (let depth = 1; depth < openEnd; depth++) last = last?.lastChild ?? null;
+  return new Slice(plain, openStart, last !== null && isPicture(last) ? openEnd - 1 : openEnd);
+}
+
+function withoutOpenStart(nodes: Fragment, depth: number): Fragment {
+  const { firstChild } = nodes;
+  if (firstChild === null || depth === 0) return nodes;
+  const plain = isPicture(firstChild)
+    ? schema.nodes.paragraph.create(null, firstChild.content)
+    : firstChild.copy(withoutOpenStart(firstChild.content, depth - 1));
+  return nodes.replaceChild(0, plain);
 }
 
 function mapped({ anchor, head }: Place, mapping: Mappable): Place {

@@ -92,11 +92,12 @@ const nodes = {
     toDOM: (node) => ["div", { class: "divider", ...languageAttribute(node) }, ["hr", { contenteditable: "false" }], ["div", { class: "under", dir: "auto" }, 0]],
   },
 
-  // A picture, and the line of text under it. Text that is copied out of that line is text.
+  // A picture, and the line of text under it. Isolated, so that other text does not become that line, nor the picture goes when text
+  // beside it is deleted.
   image: {
     ...textblock,
     attrs: { data: { default: noData } },
-    definingAsContext: true,
+    isolating: true,
     parseDOM: [
       { tag: "figure", getAttrs: writtenPicture, contentElement: (figure) => figure.querySelector("figcaption") ?? figure.ownerDocument.createElement("figcaption") },
       { tag: "img", getAttrs: writtenPicture },

@@ -9,7 +9,7 @@ import { documentOf, flatten } from "../src/blocks.ts";
 import { canonicalForm } from "../src/canonical.ts";
 import { commandNamed } from "../src/commands.ts";
 import { editsOf, replacements } from "../src/edits.ts";
-import { backspace, enter, forwardDelete } from "../src/keyboard.ts";
+import { backspace, enter } from "../src/keyboard.ts";
 import { toggleChecked } from "../src/lists.ts";
 import { abovePicture, changePicture, insertPicture, pictureAt } from "../src/picture_commands.ts";
 import { countBlocks, positionOf } from "../src/points.ts";
@@ -132,7 +132,7 @@ const commands: ((r: Random) => Command)[] = [
   () => enter,
   () => enter,
   () => chainCommands(backspace, baseKeymap.Backspace as Command),
-  () => chainCommands(forwardDelete, baseKeymap.Delete as Command),
+  () => baseKeymap.Delete as Command,
   (r) => insertPicture({ src: "attachment:AQ", alt: r.pick([null, "", "A leaf"]), width: 4, height: 3 }),
   (r) => (state, dispatch) => {
     const at = pictureAt(state);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { readable } from "../src/paste.ts";
+import { dataPictures, isOnePicture, readable, withPictures } from "../src/paste.ts";
 
 test("source lines become spaces, preformatted ones stay", () => {
   assert.equal(readable("<p>\n  one\n  two<br>three</p><pre class=x>a\n  b</pre>\n<h2> t</h2>"), "<p>one two<br>three</p><pre class=x>a\n  b</pre> <h2>t</h2>");
@@ -13,4 +13,33 @@ test("styles are read under a name that the security policy leaves alone", () =>
 test("what was copied from an editor stays as it is", () => {
   const html = '<p data-pm-slice="1 1 []">a\n b</p>';
   assert.equal(readable(html), html);
+});
+
+const data = "data:image/png;base64,AAAA";
+
+test("pictures at other addresses leave their description", () => {
+  assert.equal(readable('<p>a</p><img src="https://x.org/y.png" alt="far &amp; <b>" width=3>b'), "<p>a</p><p>far &amp; &lt;b></p>b");
+  assert.equal(readable("<img alt='' src='file:///c:/x.png'><img src=cid:7 alt=short><img alt>"), "<p>short</p>");
+  assert.equal(readable('<figure><img alt="a > b" src="//x.org"><figcaption>c</figcaption></figure>'), "<figure><p>a > b</p><figcaption>c</figcaption></figure>");
+  const kept = `<img src="${data}" alt="x"><img src="attachment:AQ">`;
+  assert.equal(readable(kept), kept);
+  assert.equal(readable(`<p data-pm-slice="0 0 []">${kept}<img src="blob:x" alt="y"></p>`), `<p data-pm-slice="0 0 []">${kept}<p>y</p></p>`);
+});
+
+test("pictures in markup are found, and others put in their place", () => {
+  const html = `<p>a</p><img src='${data}' alt='1 "x" &amp;'><img src="attachment:AQ"><img alt="2" src="data:image/svg+xml,x"><IMG SRC=${data}><img alt="gone" src="${data}">`;
+  assert.deepEqual(dataPictures(html), [data, data, data]);
+  const picture = (alt: string | null) => ({ src: 'attachment:"', alt, width: 4, height: null });
+  assert.equal(
+    withPictures(html, [picture(null), picture("<&"), null]),
+    '<p>a</p><img src="attachment:&quot;" alt="1 &quot;x&quot; &amp;" width="4"><img src="attachment:AQ"><img alt="2" src="data:image/svg+xml,x">' +
+      '<img src="attachment:&quot;" alt="&lt;&amp;" width="4"><p>gone</p>',
+  );
+});
+
+test("one picture without text is told from text with pictures", () => {
+  assert(isOnePicture('<meta charset="utf-8"><img src="https://x.org/y.png" alt="words here"/>'));
+  assert(!isOnePicture("<p>a<img src=x></p>"));
+  assert(!isOnePicture("<img src=x><img src=y>"));
+  assert(!isOnePicture("<p></p>"));
 });
