@@ -8,6 +8,7 @@ pub mod edit;
 pub mod export;
 pub mod history;
 pub mod import;
+pub mod picture;
 
 mod language;
 mod link;

@@ -195,6 +195,56 @@ fn a_page_with_suggestions() {
 }
 
 #[test]
+fn a_page_with_pictures() {
+    let text = |text: &str| Value::Text(text.to_owned());
+    let picture = |attrs: &[(&str, Value)], line: &str| Block {
+        shape: Shape {
+            is_embed: true,
+            ..shape("image", &[], attrs)
+        },
+        runs: Some(run(line, &[]))
+            .filter(|run| !run.text.is_empty())
+            .into_iter()
+            .collect(),
+    };
+    let mut pictures = vec![
+        blocks().remove(0),
+        picture(
+            &[
+                ("src", text("attachment:AQIDBA")),
+                ("alt", text("The river in March")),
+                ("width", Value::Integer(1600)),
+                ("height", Value::Integer(1200)),
+            ],
+            "From the bridge",
+        ),
+        picture(&[("src", text("attachment:AQIDBQ"))], ""),
+    ];
+    let mut page = Page::new([1; 16]).unwrap();
+    page.apply(&[Edit::Blocks {
+        from: 0,
+        count: 1,
+        blocks: pictures.clone(),
+    }])
+    .unwrap();
+    page.commit(1_800_000_000);
+    pictures[2].shape.attrs.insert("alt".to_owned(), text(""));
+    page.apply(&[Edit::Shape {
+        block: 2,
+        shape: pictures[2].shape.clone(),
+    }])
+    .unwrap();
+    page.commit(1_800_000_060);
+    let saved = page.save().unwrap();
+    let kept = golden("page-pictures.automerge", &saved);
+    assert!(kept == saved, "pictures are saved as other bytes than before");
+    let read = Page::load(&kept, [2; 16]).unwrap();
+    assert_eq!(read.blocks(), pictures);
+    let attachments: Vec<&str> = read.attachments().into_iter().collect();
+    assert_eq!(attachments, ["attachment:AQIDBA", "attachment:AQIDBQ"]);
+}
+
+#[test]
 fn a_classroom() {
     let school = School {
         name: "Escola do Rio".to_owned(),

@@ -268,11 +268,20 @@ fn block(marker: &hydrate::Map) -> String {
     let Some(hydrate::Value::Map(attributes)) = marker.get("attrs") else {
         panic!("no attributes");
     };
-    for (name, attribute) in attributes.iter() {
+    let mut attributes: Vec<_> = attributes.iter().collect();
+    attributes.sort_by_key(|(name, _)| (*name).clone());
+    for (name, attribute) in attributes {
         line.push_str(&format!(" {name}:{}", scalar(&attribute.value)));
     }
-    let is_embed = marker.get("isEmbed").unwrap();
-    assert_eq!(scalar(is_embed), "false");
+    let is_embed = scalar(marker.get("isEmbed").unwrap());
+    assert_eq!(
+        is_embed,
+        if line.starts_with("image") {
+            "true"
+        } else {
+            "false"
+        }
+    );
     line
 }
 
@@ -306,6 +315,17 @@ fn check_page(document: &AutoCommit) {
 #[test]
 fn a_page_is_read() {
     check_page(&load(&golden("page.automerge")));
+}
+
+#[test]
+fn pictures_are_read() {
+    let (_, lines) = page(&load(&golden("page-pictures.automerge")));
+    let expected = [
+        "heading level:1 «Our river 🌊»",
+        "image alt:The river in March height:1200 src:attachment:AQIDBA width:1600 «From the bridge»",
+        "image alt: src:attachment:AQIDBQ",
+    ];
+    assert_eq!(lines, expected);
 }
 
 #[test]

@@ -37,12 +37,15 @@ pmDoc.descendants((node, _, parent) => {
   if (!node.isTextblock) return true;
   const marks = (text) =>
     text.marks.flatMap((mark) => (mark.type.name === "unknownMark" ? Object.keys(mark.attrs.unknownMarks) : [mark.type.name]));
-  const texts = [];
-  node.forEach((text) => texts.push([text.text, marks(text).sort()]));
-  shown.push({ node: node.type.name, within: parent.type.name, texts });
+  shown.push({ node: node.type.name, within: parent.type.name, attrs: {}, texts: [] });
+  // A picture stands in a line there, and the line under it goes on behind it.
+  node.forEach((child) => {
+    if (child.isText) shown.at(-1).texts.push([child.text, marks(child).sort()]);
+    else shown.push({ node: child.type.name, within: node.type.name, attrs: child.attrs, texts: [] });
+  });
   return false;
 });
-const known = { heading: "heading", "code-block": "code_block" };
+const known = { heading: "heading", "code-block": "code_block", image: "image" };
 const holds = {
   blockquote: "blockquote",
   aside: "aside",
@@ -55,6 +58,7 @@ for (const { shape, runs } of blocks.filter(({ runs }) => runs.length > 0)) {
   // Code takes no marks there.
   assert.deepEqual(next.texts, runs.map(({ text, marks }) => [text, Object.keys(marks).sort()]));
   assert.equal(next.node, known[shape.type] ?? "paragraph", shape.type);
+  if (shape.type === "image") assert.deepEqual([String(next.attrs.src), String(next.attrs.alt)], [shape.attrs.src, shape.attrs.alt]);
   if (shape.type in holds) assert.equal(next.within, holds[shape.type]);
 }
 assert.equal(written.length, 0);

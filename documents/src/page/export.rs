@@ -3,25 +3,36 @@
 mod html;
 mod markdown;
 
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 use super::Page;
 use super::edit::{Block, Run, Value};
 use super::link::Target;
+use super::picture::{self, is_data, media_type};
 
 /// Makes MathML of LaTeX, in the text or on a line of its own; none if it has no meaning.
 pub type Formulas<'a> = &'a dyn Fn(&str, bool) -> Option<String>;
 
+/// The files of the attachments that are at hand, by their addresses. Where one is not, its description stands in its place.
+pub type Pictures = BTreeMap<String, Vec<u8>>;
+
 impl Page {
     /// The page as Markdown: CommonMark, with GitHub's tables, task lists, strikethrough and alerts, and `$…$` for formulas.
     /// What Markdown has no sign for is written as HTML (underline, highlight, sub- and superscript) or left out (languages, marks in
-    /// code, all but the text of what is unknown, lines without text). The title stands in front, as YAML.
-    pub fn to_markdown(&self) -> String {
-        markdown::write(&self.title(), &self.blocks)
+    /// code, all but the text of what is unknown, lines without text). Pictures stand in it, the line under one in emphasis. The title
+    /// stands in front, as YAML.
+    pub fn to_markdown(&self, pictures: &Pictures) -> String {
+        markdown::write(&self.title(), &with_pictures(&self.blocks, pictures))
     }
 
     /// The page as one file of HTML that needs no other. `language` is the language of what the program itself says in it,
     /// as in `lang`.
-    pub fn to_html(&self, language: &str, formulas: Formulas<'_>) -> String {
-        html::write(&self.title(), &self.blocks, language, formulas)
+    pub fn to_html(&self, language: &str, formulas: Formulas<'_>, pictures: &Pictures) -> String {
+        let blocks = with_pictures(&self.blocks, pictures);
+        html::write(&self.title(), &blocks, language, formulas)
     }
 }
 
@@ -144,6 +155,24 @@ fn look(run: &Run) -> (Kind, Vec<Mark>) {
     }
     marks.sort();
     (kind, marks)
+}
+
+/// The blocks with each picture that is at hand in its own address, and no other address.
+fn with_pictures(blocks: &[Block], pictures: &Pictures) -> Vec<Block> {
+    let mut blocks = blocks.to_vec();
+    for block in &mut blocks {
+        let Some(picture) = block.shape.picture().filter(|picture| !is_data(picture.src)) else {
+            continue;
+        };
+        let bytes = pictures.get(picture.src);
+        let kind = bytes.and_then(|bytes| media_type(bytes));
+        let address = kind
+            .zip(bytes)
+            .map(|(kind, bytes)| format!("data:{kind};base64,{}", STANDARD.encode(bytes)));
+        let src = Value::Text(address.unwrap_or_default());
+        block.shape.attrs.insert(picture::SRC.to_owned(), src);
+    }
+    blocks
 }
 
 /// How far each mark that begins at a piece goes, if it is not cut off: the number of the piece behind its last.

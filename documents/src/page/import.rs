@@ -6,6 +6,7 @@ mod docx;
 mod html;
 mod markdown;
 mod merge;
+mod pictures;
 
 use super::edit::{Block, Shape};
 use crate::Error;
@@ -14,6 +15,7 @@ pub use docx::docx;
 pub use html::{HtmlReader, without_styles};
 pub use markdown::markdown;
 pub use merge::{Changes, Merge, merge};
+pub use pictures::{MOST_PICTURE_BYTES, MOST_PICTURES, Stored};
 
 /// The largest file that is read, in bytes. In a `.docx` no part may be larger than this either, inflated.
 pub const LARGEST_FILE: usize = 32 << 20;
@@ -31,6 +33,8 @@ pub struct Imported {
     pub title: Option<String>,
     /// Empty if there was nothing.
     pub blocks: Vec<Block>,
+    /// The files of pictures, as they were in the file: nobody has looked into them. See [`Imported::with_pictures`].
+    pub pictures: Vec<Vec<u8>>,
     pub left_out: LeftOut,
 }
 

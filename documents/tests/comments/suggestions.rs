@@ -1,6 +1,7 @@
 //! Suggestions on several replicas: the text is what somebody accepted, once, whoever else accepted it meanwhile.
 
 use documents::page::comments::{LONGEST_PROPOSAL, NewProposal, Present, Suggestion};
+use documents::page::export::Pictures;
 use documents::page::history::Fate;
 
 use super::*;
@@ -77,7 +78,8 @@ fn a_suggestion_is_no_text_until_it_is_accepted() {
     let compared = page.compare(&before, &now).unwrap();
     let pieces = compared.iter().flat_map(|block| &block.pieces);
     assert!(pieces.into_iter().all(|piece| piece.fate == Fate::Same));
-    for file in [page.to_markdown(), page.to_html("en", &|_, _| None)] {
+    let none = Pictures::new();
+    for file in [page.to_markdown(&none), page.to_html("en", &|_, _| None, &none)] {
         assert!(file.contains("cold") && !file.contains("chilly"), "{file}");
     }
 

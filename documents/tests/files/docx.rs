@@ -66,6 +66,139 @@ const NUMBERING: &str = r#"<w:numbering>
 const LINKS: &str = r#"<Relationships><Relationship Id="rId1" Type="http://x/hyperlink" Target="https://example.org/?a=1&amp;b=2"/>
   <Relationship Id="rId2" Type="http://x/hyperlink" Target="javascript:no()"/></Relationships>"#;
 
+/// A file with pictures: its parts by name.
+fn with_pictures(
+    body: &str,
+    relationships: &str,
+    parts: &[(&str, &[u8], u16)],
+) -> documents::page::import::Imported {
+    let document = format!("<w:document><w:body>{body}</w:body></w:document>");
+    let relationships = format!("<Relationships>{relationships}</Relationships>");
+    let styles = "<w:styles><w:style w:styleId=\"Bild\"><w:name w:val=\"caption\"/></w:style></w:styles>";
+    let mut files: Vec<(&str, &[u8], u16, u32)> = vec![
+        ("word/document.xml", document.as_bytes(), 0, document.len() as u32),
+        ("word/styles.xml", styles.as_bytes(), 0, styles.len() as u32),
+        (
+            "word/_rels/document.xml.rels",
+            relationships.as_bytes(),
+            0,
+            relationships.len() as u32,
+        ),
+    ];
+    files.extend(
+        parts
+            .iter()
+            .map(|(name, data, method)| (*name, *data, *method, data.len() as u32)),
+    );
+    docx(&archive_of(&files)).unwrap()
+}
+
+fn relationship(id: &str, target: &str) -> String {
+    format!("<Relationship Id=\"{id}\" Type=\"http://x/image\" Target=\"{target}\"/>")
+}
+
+fn drawing(id: &str, described: &str) -> String {
+    format!(
+        "<w:r><mc:AlternateContent><mc:Choice><w:drawing><wp:inline><wp:docPr id=\"1\" descr=\"{described}\"/><a:graphic><pic:pic>\
+         <pic:nvPicPr><pic:cNvPr descr=\"inner\"/></pic:nvPicPr><pic:blipFill><a:blip r:embed=\"{id}\"/></pic:blipFill></pic:pic></a:graphic>\
+         </wp:inline></w:drawing></mc:Choice><mc:Fallback><w:pict><v:imagedata r:id=\"{id}\"/></w:pict></mc:Fallback></mc:AlternateContent></w:r>"
+    )
+}
+
+#[test]
+fn pictures_come_out_of_the_archive() {
+    let relationships = [
+        relationship("r1", "media/image1.png"),
+        relationship("r2", "/word/media/image2.gif"),
+        relationship("r3", "media/lost.png"),
+        "<Relationship Id=\"r4\" Type=\"http://x/image\" Target=\"https://example.org/x.png\" TargetMode=\"External\"/>".to_owned(),
+    ]
+    .concat();
+    let text = |text: &str| format!("<w:r><w:t>{text}</w:t></w:r>");
+    let old = "<w:r><w:pict><v:shape alt=\"From before\"><v:imagedata r:id=\"r2\"/></v:shape></w:pict></w:r>";
+    let shape = "<w:r><w:drawing><wp:docPr descr=\"An arrow\"/><wps:wsp><wps:txbx><w:txbxContent><w:p><w:r><w:t>lost</w:t></w:r></w:p></w:txbxContent></wps:txbx></wps:wsp></w:drawing></w:r>";
+    let decorative = "<w:r><w:drawing><wp:docPr><a:extLst><adec:decorative val=\"1\"/></a:extLst></wp:docPr><a:blip r:embed=\"r1\"/></w:drawing></w:r>";
+    let body = [
+        format!(
+            "<w:p>{}{}{}</w:p>",
+            text("Before"),
+            drawing("r1", "A &quot;leaf&quot;"),
+            text("after")
+        ),
+        format!(
+            "<w:p><w:pPr><w:pStyle w:val=\"Bild\"/></w:pPr>{}</w:p>",
+            text("no picture above")
+        ),
+        format!(
+            "<w:p>{old}</w:p><w:p><w:pPr><w:pStyle w:val=\"Bild\"/></w:pPr>{}</w:p>",
+            text("Figure 1")
+        ),
+        format!(
+            "<w:p>{}</w:p><w:p>{}</w:p><w:p>{shape}</w:p><w:p>{decorative}</w:p>",
+            drawing("r3", "Gone"),
+            drawing("r4", "")
+        ),
+        format!(
+            "<w:tbl><w:tr><w:tc><w:p>{}</w:p></w:tc></w:tr></w:tbl>",
+            drawing("r1", "")
+        ),
+    ]
+    .concat();
+    let parts: [(&str, &[u8], u16); 2] = [
+        ("word/media/image1.png", super::pages::DOT, 0),
+        ("word/media/image2.gif", b"GIF89a", 0),
+    ];
+    let read = with_pictures(&body, &relationships, &parts);
+    assert_eq!(read.pictures, [super::pages::DOT.to_vec(), b"GIF89a".to_vec()]);
+    assert_eq!(read.left_out.images, 3);
+    let expected = "paragraph[]{} \"Before\"[]\n\
+                    image[]{\"alt\": Text(\"A \\\"leaf\\\"\"), \"src\": Text(\"import:0\")}\n\
+                    paragraph[]{} \"after\"[]\n\
+                    paragraph[]{} \"no picture above\"[]\n\
+                    image[]{\"alt\": Text(\"From before\"), \"src\": Text(\"import:1\")} \"Figure 1\"[]\n\
+                    paragraph[]{} \"Gone\"[]\n\
+                    paragraph[]{} \"inner\"[]\n\
+                    paragraph[]{} \"An arrow\"[]\n\
+                    image[]{\"alt\": Text(\"\"), \"src\": Text(\"import:0\")}\n\
+                    table-row[]{}\n\
+                    image[\"table-row\"]{\"alt\": Text(\"inner\"), \"src\": Text(\"import:0\")}\n";
+    assert_eq!(shown(&read.blocks), expected);
+}
+
+#[test]
+fn pictures_that_are_too_large_leave_their_words() {
+    // Each bomb is 16 MB of zeros in a few KB.
+    let bombs: Vec<(String, Vec<u8>)> = (0..6_u8)
+        .map(|number| {
+            let mut deflating = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::best());
+            for _ in 0..(16 << 20) / 1024 {
+                std::io::Write::write_all(&mut deflating, &[number; 1024]).unwrap();
+            }
+            (format!("word/media/{number}.png"), deflating.finish().unwrap())
+        })
+        .collect();
+    let parts: Vec<(&str, &[u8], u16)> = bombs
+        .iter()
+        .map(|(name, data)| (name.as_str(), data.as_slice(), 8))
+        .collect();
+    let relationships: String = (0..6)
+        .map(|number| relationship(&format!("r{number}"), &format!("media/{number}.png")))
+        .collect();
+    let body: String = (0..6)
+        .map(|number| {
+            format!(
+                "<w:p>{}</w:p>",
+                drawing(&format!("r{number}"), &format!("bomb {number}"))
+            )
+        })
+        .collect();
+    let read = with_pictures(&body, &relationships, &parts);
+    let size: usize = read.pictures.iter().map(Vec::len).sum();
+    assert!(size <= documents::page::import::MOST_PICTURE_BYTES);
+    assert_eq!((read.pictures.len(), read.left_out.images), (4, 2));
+    assert_eq!(read.blocks.last().unwrap().text(), "bomb 5");
+}
+
 fn read(body: &str) -> documents::page::import::Imported {
     let document =
         format!("<?xml version=\"1.0\"?><w:document xmlns:w=\"w\"><w:body>{body}</w:body></w:document>");

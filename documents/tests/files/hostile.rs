@@ -10,7 +10,7 @@ use flate2::write::DeflateEncoder;
 use proptest::prelude::*;
 
 use super::docx::archive;
-use super::pages::everything;
+use super::pages::{everything, pictures};
 
 /// A whole file with some bytes changed, left out, or put twice.
 fn changed(whole: &[u8], changes: &[(usize, u8, u8)]) -> Vec<u8> {
@@ -48,7 +48,7 @@ proptest! {
     fn damaged_files_are_refused_or_read(changes in changes()) {
         let page = everything();
         let _any = docx(&changed(&of_everything(), &changes));
-        let _any = text_of(&changed(page.to_markdown().as_bytes(), &changes)).and_then(|text| markdown(&text));
+        let _any = text_of(&changed(page.to_markdown(&pictures()).as_bytes(), &changes)).and_then(|text| markdown(&text));
         let saved = page.clone().save().unwrap();
         let damaged = changed(&saved, &changes);
         prop_assert!(damaged == saved || merge(&page, &damaged).is_err());
@@ -64,7 +64,7 @@ proptest! {
     fn elements_in_any_order_are_blocks(
         parts in prop::collection::vec((0..4_u8, prop::sample::select(vec![
             "p", "ul", "ol", "li", "table", "tr", "td", "th", "blockquote", "aside", "pre", "code", "math", "annotation", "h1", "br",
-            "hr", "b", "a", "title", "script", "input", "div",
+            "hr", "b", "a", "title", "script", "input", "div", "img", "figure", "figcaption",
         ]), "[ a\n]{0,3}"), 0..60)
     ) {
         let mut reader = HtmlReader::default();
@@ -76,7 +76,7 @@ proptest! {
             }
         }
         let read = reader.finish().unwrap();
-        let _written = super::pages::page("", read.blocks).to_markdown();
+        let _written = super::pages::page("", read.blocks).to_markdown(&pictures());
     }
 }
 
@@ -116,7 +116,10 @@ fn nesting_without_end_is_read() {
     ] {
         let read = markdown(&sign.repeat(2000)).unwrap();
         let page = super::pages::page("", read.blocks);
-        let _written = (page.to_markdown(), page.to_html("en", &|_, _| None));
+        let _written = (
+            page.to_markdown(&pictures()),
+            page.to_html("en", &|_, _| None, &pictures()),
+        );
     }
     let mut reader = HtmlReader::default();
     for _ in 0..100_000 {

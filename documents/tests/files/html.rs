@@ -6,7 +6,9 @@ use proptest::prelude::*;
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 
-use super::pages::{block, blocks, everything, link, page, parts, run, shown};
+use super::pages::{
+    DOT, PLACE, block, blocks, everything, link, page, parts, picture, pictures, run, shown, stored,
+};
 
 /// MathML in the form of the app's, without its look: the LaTeX is what is read again.
 fn formula(latex: &str, block: bool) -> Option<String> {
@@ -88,8 +90,8 @@ fn body(html: &str) -> Vec<documents::page::edit::Block> {
 
 #[test]
 fn a_page_of_everything_comes_back() {
-    let html = everything().to_html("en", &formula);
-    let back = read(&html).unwrap();
+    let html = everything().to_html("en", &formula, &pictures());
+    let back = stored(read(&html).unwrap());
     assert_eq!(shown(&back.blocks), shown(everything().blocks()));
     assert_eq!(back.title.as_deref(), Some("Rivers & <water>"));
     assert!(!html.contains("<water>"));
@@ -127,7 +129,7 @@ fn what_is_in_a_language_says_so() {
         "de Ende",
     ];
     assert_eq!(said(&imported.blocks), expected);
-    let html = page("", imported.blocks).to_html("en", &formula);
+    let html = page("", imported.blocks).to_html("en", &formula, &pictures());
     assert!(html.contains("<td><p dir=\"auto\" lang=\"en\">one</p>"), "{html}");
     let again = read(&html).unwrap();
     assert_eq!(said(&again.blocks), expected);
@@ -140,7 +142,7 @@ fn a_language_that_is_none_is_not_said() {
         let said = documents::page::edit::Value::Text(tag.to_owned());
         let blocks = vec![block("paragraph", &[], &[("lang", said)], vec![run("one", &[])])];
         assert_eq!(blocks[0].shape.language(), None, "{tag}");
-        let html = page("", blocks).to_html("en", &formula);
+        let html = page("", blocks).to_html("en", &formula, &pictures());
         assert!(html.contains("<p dir=\"auto\">one</p>"), "{html}");
     }
     let number = documents::page::edit::Value::Integer(7);
@@ -179,7 +181,7 @@ fn nothing_in_it_runs_or_leads_astray() {
         ),
         block(text, &[text], &[], vec![run(text, &[])]),
     ];
-    let html = page(text, blocks).to_html("en", &|_, _| None);
+    let html = page(text, blocks).to_html("en", &|_, _| None, &pictures());
     let (_, after) = html.split_once("</head>").unwrap();
     assert!(
         !after.contains("<script") && !after.contains("javascript:"),
@@ -214,6 +216,130 @@ fn what_word_processors_write_is_understood() {
 }
 
 #[test]
+fn pictures_are_in_the_file_and_their_addresses_are_not() {
+    let with = |mut block: documents::page::edit::Block, name: &str, value| {
+        block.shape.attrs.insert(name.to_owned(), value);
+        block
+    };
+    let number = documents::page::edit::Value::Integer;
+    let leaf = picture(
+        PLACE,
+        Some("A \"leaf\" <b>"),
+        vec![
+            run("In ", &[]),
+            run("June", &[("em", documents::page::edit::Value::Boolean(true))]),
+        ],
+    );
+    let data = format!("data:image/gif;base64,{}", "R0lGODlhAQABAAAAACw=");
+    let blocks = vec![
+        with(with(leaf, "width", number(4)), "height", number(3)),
+        picture(PLACE, None, vec![]),
+        picture(&data, Some(""), vec![]),
+        picture("attachment:AQlost", Some("Lost"), vec![run("the line", &[])]),
+        picture("https://example.org/x.png", Some("Elsewhere"), vec![]),
+        picture(
+            "data:image/svg+xml,<svg onload='x'/>",
+            None,
+            vec![run("only a line", &[])],
+        ),
+    ];
+    let html = page("", blocks).to_html("en", &formula, &pictures());
+    let (_, main) = html.split_once("<main data-spaces=\"kept\">\n").unwrap();
+    let dot = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg==";
+    let expected = format!(
+        "<figure>\n<img src=\"data:image/png;base64,{dot}\" alt=\"A &quot;leaf&quot; &lt;b&gt;\" width=\"4\" height=\"3\"/>\n\
+         <figcaption dir=\"auto\">In <em>June</em></figcaption>\n</figure>\n\
+         <figure>\n<img src=\"data:image/png;base64,{dot}\"/>\n</figure>\n\
+         <figure>\n<img src=\"{data}\" alt=\"\"/>\n</figure>\n\
+         <figure class=\"missing\">\n<p dir=\"auto\">Lost</p>\n<figcaption dir=\"auto\">the line</figcaption>\n</figure>\n\
+         <figure class=\"missing\">\n<p dir=\"auto\">Elsewhere</p>\n</figure>\n\
+         <figure class=\"missing\">\n<figcaption dir=\"auto\">only a line</figcaption>\n</figure>\n"
+    );
+    assert_eq!(main.split_once("</main>").unwrap().0, expected);
+    let back = read(&html).unwrap();
+    assert_eq!(back.pictures.len(), 2);
+    assert_eq!(back.pictures[0], DOT);
+    let shown = shown(&back.blocks);
+    let expected = "image[]{\"alt\": Text(\"A \\\"leaf\\\" <b>\"), \"src\": Text(\"import:0\")} \"In \"[] \"June\"[\"em\"]\n\
+                    image[]{\"src\": Text(\"import:0\")}\n\
+                    image[]{\"alt\": Text(\"\"), \"src\": Text(\"import:1\")}\n\
+                    paragraph[]{} \"Lost\"[]\nparagraph[]{} \"the line\"[]\nparagraph[]{} \"Elsewhere\"[]\nparagraph[]{} \"only a line\"[]\n";
+    assert_eq!(shown, expected);
+}
+
+#[test]
+fn pictures_stand_behind_the_text_before_them() {
+    let dot = "data:image/png;base64,iVBORw0KGgo=";
+    let read = read(&format!(
+        "<html><body lang='sw'><h1>One<img src='{dot}' alt='in a heading'/> two</h1><p>Before <img src='{dot}'/> after</p>\
+         <ul><li><img src='{dot}'/></li><li>item <img src='{dot}'/></li></ul><table><tr><td>a<img src='{dot}'/></td><td>b</td></tr></table>\
+         <p>Look <img src='https://example.org/x.png' alt='a leaf'/> here <img src='x.png'/></p>\
+         <figure><figcaption>above</figcaption><img src='{dot}'/></figure><figure><img src='{dot}'/><p>x</p><figcaption>y</figcaption></figure></body></html>"
+    ))
+    .unwrap();
+    assert_eq!(read.pictures.len(), 1);
+    assert_eq!(read.left_out.images, 2);
+    let lines: Vec<String> = read
+        .blocks
+        .iter()
+        .map(|block| format!("{}{:?} {}", block.shape.kind, block.shape.parents, block.text()))
+        .collect();
+    let expected = [
+        "heading[] One two",
+        "image[] ",
+        "paragraph[] Before",
+        "image[] ",
+        "paragraph[] after",
+        "image[\"unordered-list-item\"] ",
+        "unordered-list-item[] item",
+        "image[\"unordered-list-item\"] ",
+        "table-row[] a",
+        "image[\"table-row\"] ",
+        "table-cell[\"table-row\"] b",
+        "paragraph[] Look a leaf here",
+        "paragraph[] above",
+        "image[] ",
+        "image[] ",
+        "paragraph[] x",
+        "paragraph[] y",
+    ];
+    assert_eq!(lines, expected);
+    assert!(
+        read.blocks
+            .iter()
+            .all(|block| block.shape.language() == Some("sw"))
+    );
+}
+
+#[test]
+fn a_picture_that_could_not_be_stored_leaves_its_words() {
+    let one = "data:image/png;base64,iVBORw0KGgo=";
+    let other = "data:image/gif,GIF89a%00%ff";
+    let imported = read(&format!(
+        "<html><body><blockquote><p>a</p><figure><img src='{one}' alt=' A leaf '/><figcaption>In <b>June</b></figcaption></figure></blockquote>\
+         <img src='{one}'/><img src='{other}' width='700' alt='kept'/></body></html>"
+    ))
+    .unwrap();
+    assert_eq!(
+        imported.pictures,
+        [b"\x89PNG\r\n\x1a\n".to_vec(), b"GIF89a\0\xff".to_vec()]
+    );
+    let kept = documents::page::import::Stored {
+        src: PLACE.to_owned(),
+        width: Some(40),
+        height: None,
+    };
+    let imported = imported.with_pictures(&[None, Some(kept)]);
+    assert_eq!(imported.left_out.images, 2);
+    assert!(imported.pictures.is_empty());
+    let expected = format!(
+        "blockquote[]{{}} \"a\"[]\nparagraph[\"blockquote\"]{{}} \"A leaf\"[]\nparagraph[\"blockquote\"]{{}} \"In \"[] \"June\"[\"strong\"]\n\
+         image[]{{\"alt\": Text(\"kept\"), \"src\": Text(\"{PLACE}\"), \"width\": Integer(40)}}\n"
+    );
+    assert_eq!(shown(&imported.blocks), expected);
+}
+
+#[test]
 fn what_a_strict_browser_complains_of_is_renamed() {
     let html = "a < b <STYLE type='x'>p { color: red }</style><p\nStyle=\"font-weight:bold\">style=x</p><b style=''>é</b><";
     let expected = "a < b <noframes type='x'>p { color: red }</noframes><p\ndata-Style=\"font-weight:bold\">style=x</p>\
@@ -229,8 +355,8 @@ proptest! {
     #[test]
     fn what_is_written_is_read_again(parts in parts(), title in "[a-z<&:\"'#]{0,6}") {
         let blocks = blocks(&parts);
-        let html = page(&title, blocks.clone()).to_html("en", &formula);
-        let back = read(&html).unwrap();
+        let html = page(&title, blocks.clone()).to_html("en", &formula, &pictures());
+        let back = stored(read(&html).unwrap());
         prop_assert_eq!(back.title.unwrap_or_default(), title, "{}", html);
         prop_assert!(back.blocks == blocks, "{}\n{}\ninstead of\n{}", html.split_once("<main").unwrap().1, shown(&back.blocks), shown(&blocks));
     }

@@ -2,6 +2,8 @@
 
 use documents::page::Page;
 use documents::page::edit::{Block, Edit, Marks, Run, Shape, Value};
+use documents::page::export::Pictures;
+use documents::page::import::{Imported, Stored};
 use proptest::prelude::*;
 
 impl std::fmt::Debug for Part {
@@ -18,6 +20,8 @@ pub(crate) enum Part {
     Code(String, Option<&'static str>),
     Formula(&'static str),
     Divider(Vec<Run>),
+    /// What it shows, and the line under it.
+    Picture(&'static str, Vec<Run>),
     List(bool, Vec<Item>),
     Quote(Vec<Run>, Vec<Part>),
     Callout(Vec<Run>, Vec<Part>),
@@ -75,6 +79,38 @@ pub(crate) fn block(kind: &str, parents: &[&str], attrs: &[(&str, Value)], runs:
     }
 }
 
+/// The smallest picture that there is.
+pub(crate) const DOT: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\0\0\0\0:~\x9bU\0\0\0\nIDATx\x9cc`\0\0\0\x02\0\x01H\xaf\xa4q\0\0\0\0IEND\xaeB`\x82";
+
+/// Where that is.
+pub(crate) const PLACE: &str = "attachment:AQ";
+
+pub(crate) fn picture(src: &str, alt: Option<&str>, runs: Vec<Run>) -> Block {
+    let mut block = block("image", &[], &[("src", Value::Text(src.to_owned()))], runs);
+    block.shape.is_embed = true;
+    let alt = alt.map(|alt| ("alt".to_owned(), Value::Text(alt.to_owned())));
+    block.shape.attrs.extend(alt);
+    block
+}
+
+pub(crate) fn pictures() -> Pictures {
+    [(PLACE.to_owned(), DOT.to_vec())].into()
+}
+
+/// What was read, with the pictures where they were.
+pub(crate) fn stored(imported: Imported) -> Imported {
+    assert!(imported.pictures.iter().all(|picture| picture == DOT));
+    let stored = imported.pictures.iter().map(|_| {
+        Some(Stored {
+            src: PLACE.to_owned(),
+            width: None,
+            height: None,
+        })
+    });
+    let stored: Vec<Option<Stored>> = stored.collect();
+    imported.with_pictures(&stored)
+}
+
 /// The blocks without what Markdown has no sign for: their languages.
 pub(crate) fn without_languages(blocks: &[Block]) -> Vec<Block> {
     let mut blocks = blocks.to_vec();
@@ -112,6 +148,11 @@ fn write(parts: &[Part], parents: &[&str], into: &mut Vec<Block>) {
             }
             Part::Formula(latex) => into.push(block("math-block", parents, &[], vec![run(latex, &[])])),
             Part::Divider(runs) => into.push(block("divider", parents, &[], runs.clone())),
+            Part::Picture(alt, runs) => {
+                let mut block = picture(PLACE, Some(alt), runs.clone());
+                block.shape.parents = parents.iter().map(|name| (*name).to_owned()).collect();
+                into.push(block);
+            }
             Part::List(ordered, items) => {
                 let name = if *ordered {
                     "ordered-list-item"
@@ -273,6 +314,8 @@ pub(crate) fn parts() -> impl Strategy<Value = Vec<Part>> {
         1 => prop::sample::select(vec!["a^2 + b^2", "a\n- b\n", "x\n= y", "\\frac{1}{2}\n\\cdot 3", "", "$", "a\n\nb"])
             .prop_map(Part::Formula),
         1 => runs(1).prop_map(Part::Divider),
+        1 => (prop::sample::select(vec!["", "A leaf", "[a](b) *c* | ![\\"]), runs(1))
+            .prop_map(|(alt, runs)| Part::Picture(alt, runs)),
         2 => (any::<bool>(), 1_usize..4).prop_flat_map(|(header, width)| {
             let row = prop::collection::vec(runs(0), width);
             prop::collection::vec(row, 1..4).prop_map(move |rows| {
@@ -372,6 +415,7 @@ pub(crate) fn everything() -> Page {
         Part::Code("let depth = 4;\n".to_owned(), Some("rust")),
         Part::Formula("v = \\frac{s}{t}"),
         Part::Divider(plain("Below")),
+        Part::Picture("A hippo, seen from the bank", plain("At Garissa")),
         Part::Table(true, vec![cells(["Place", "Depth"]), cells(["Garissa", "4 | 5"])]),
     ];
     let mut blocks = blocks(&parts);
@@ -384,6 +428,7 @@ pub(crate) fn everything() -> Page {
         ("Bring boots", "en"),
         ("let depth", "en"),
         ("Below", "en"),
+        ("At Garissa", "en"),
         ("Place", "en"),
         ("Depth", "en"),
     ];

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use documents::Error;
 use documents::page::edit::{Block, Edit, Shape};
-use documents::page::export::file_name;
+use documents::page::export::{Pictures, file_name};
 use documents::page::import::{Imported, LeftOut, Merge, merge};
 
 use super::super::files::{self, Format, Kind};
@@ -45,8 +45,11 @@ impl Session {
         self.catch_up();
         self.flush_own();
         let bytes = self.with_draft(|draft| match format {
-            Format::Markdown => Ok(draft.page().to_markdown().into_bytes()),
-            Format::Html => Ok(draft.page().to_html(say().tag(), &math::mathml).into_bytes()),
+            Format::Markdown => Ok(draft.page().to_markdown(&Pictures::new()).into_bytes()),
+            Format::Html => Ok(draft
+                .page()
+                .to_html(say().tag(), &math::mathml, &Pictures::new())
+                .into_bytes()),
             Format::Automerge => draft.save(),
         });
         let title = self.with_draft(|draft| draft.page().title()).unwrap_or_default();
@@ -73,7 +76,7 @@ impl Session {
         self.flush();
         if kind != Kind::Automerge {
             let imported = files::read(kind, bytes).map_err(NotBrought::of)?;
-            return self.put_behind(imported, name);
+            return self.put_behind(imported.with_pictures(&[]), name);
         }
         let merged = self
             .with_draft(|draft| merge(draft.page(), bytes))

@@ -1,6 +1,7 @@
 //! HTML in one file, which is also well-formed XML.
 
 use super::super::edit::Block;
+use super::super::picture::Picture;
 use super::super::tree::{Item, Node, Row, tree};
 use super::{Formulas, Kind, Mark, Piece, extent, language, level, pieces};
 
@@ -19,7 +20,7 @@ pub(super) fn write(title: &str, blocks: &[Block], language: &str, formulas: For
     out.push_str("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n");
     // Whoever opens it asks nobody for anything.
     out.push_str(
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\"/>\n",
+        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\"/>\n",
     );
     out.push_str("<title>");
     escape(title, out);
@@ -120,6 +121,10 @@ impl Writer<'_> {
     }
 
     fn block(&mut self, block: &Block) {
+        if let Some(picture) = block.shape.picture() {
+            self.picture(&picture, block);
+            return;
+        }
         match block.shape.kind.as_str() {
             "heading" => {
                 let name = format!("h{}", level(block));
@@ -165,13 +170,58 @@ impl Writer<'_> {
         }
     }
 
+    /// Where the picture itself is not at hand, what it shows is said.
+    fn picture(&mut self, picture: &Picture<'_>, block: &Block) {
+        if picture.src.is_empty() {
+            let described = Block::of_text(picture.alt.unwrap_or_default());
+            self.out.push_str("<figure class=\"missing\"");
+            self.language(block);
+            self.out.push_str(">\n");
+            if described.length() > 0 {
+                self.line("p", &described);
+            }
+            self.caption(block);
+            return;
+        }
+        self.out.push_str("<figure");
+        self.language(block);
+        self.out.push_str(">\n<img src=\"");
+        escape(picture.src, &mut self.out);
+        self.out.push('"');
+        if let Some(alt) = picture.alt {
+            self.out.push_str(" alt=\"");
+            escape(alt, &mut self.out);
+            self.out.push('"');
+        }
+        for (name, pixels) in [("width", picture.width), ("height", picture.height)] {
+            if let Some(pixels) = pixels {
+                self.out.push_str(&format!(" {name}=\"{pixels}\""));
+            }
+        }
+        self.out.push_str("/>\n");
+        self.caption(block);
+    }
+
+    fn caption(&mut self, block: &Block) {
+        if block.length() > 0 {
+            self.out.push_str("<figcaption dir=\"auto\">");
+            self.inline(&pieces(block));
+            self.out.push_str("</figcaption>\n");
+        }
+        self.out.push_str("</figure>\n");
+    }
+
     /// What people write finds its own direction, and is in the language that they say.
     fn begin(&mut self, name: &str, block: &Block) {
         self.out.push_str(&format!("<{name} dir=\"auto\""));
+        self.language(block);
+        self.out.push('>');
+    }
+
+    fn language(&mut self, block: &Block) {
         if let Some(language) = block.shape.language() {
             self.out.push_str(&format!(" lang=\"{language}\""));
         }
-        self.out.push('>');
     }
 
     /// A block whose text has marks.

@@ -2,7 +2,8 @@
 
 mod inline;
 
-use super::super::edit::Block;
+use super::super::edit::{Block, Value};
+use super::super::picture::Picture;
 use super::super::tree::{Item, Node, Row, tree};
 use super::{language, level};
 
@@ -67,6 +68,15 @@ fn quote(lines: Vec<String>) -> Vec<String> {
 
 /// No line, if there is nothing to say.
 fn text_block(block: &Block) -> Vec<String> {
+    if let Some(picture) = block.shape.picture() {
+        let mut lines = paragraphs(&picture_text(&picture, Place::Paragraph));
+        let caption = inline::write(&in_emphasis(block), Place::Paragraph);
+        if !lines.is_empty() && !caption.is_empty() {
+            lines.push(String::new());
+        }
+        lines.extend(paragraphs(&caption));
+        return lines;
+    }
     match block.shape.kind.as_str() {
         "heading" => {
             let text = inline::write(block, Place::Heading);
@@ -88,11 +98,41 @@ fn text_block(block: &Block) -> Vec<String> {
 }
 
 fn paragraph(block: &Block) -> Vec<String> {
-    let text = inline::write(block, Place::Paragraph);
+    paragraphs(&inline::write(block, Place::Paragraph))
+}
+
+fn paragraphs(text: &str) -> Vec<String> {
     if text.is_empty() {
         return Vec::new();
     }
     text.split('\n').map(str::to_owned).collect()
+}
+
+/// A picture on a line. One that is not at hand is what it shows.
+fn picture_text(picture: &Picture<'_>, place: Place) -> String {
+    let alt = picture.alt.unwrap_or_default().replace(['\n', '\r'], " ");
+    if alt.is_empty() && picture.src.is_empty() {
+        return String::new();
+    }
+    let place = if place == Place::Cell {
+        place
+    } else {
+        Place::Heading
+    };
+    format!(
+        "![{}]({})",
+        inline::write(&Block::of_text(&alt), place),
+        picture.src
+    )
+}
+
+/// The line under a picture, which Markdown has no sign for.
+fn in_emphasis(block: &Block) -> Block {
+    let mut line = block.clone();
+    for run in &mut line.runs {
+        run.marks.insert("em".to_owned(), Value::Boolean(true));
+    }
+    line
 }
 
 /// Code between fences that are longer than any in it.
@@ -204,6 +244,12 @@ fn collect(nodes: &[Node<'_>], texts: &mut Vec<String>) {
     for node in nodes {
         match node {
             Node::Text(block) => {
+                if let Some(picture) = block.shape.picture() {
+                    let line = inline::write(&in_emphasis(block), Place::Cell);
+                    let both = [picture_text(&picture, Place::Cell), line];
+                    texts.extend(both.into_iter().filter(|text| !text.is_empty()));
+                    continue;
+                }
                 let text = match block.shape.kind.as_str() {
                     "math-block" => inline::write_formula(&block.text(), Place::Cell),
                     "code-block" => inline::write_code(&block.text(), Place::Cell),

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use super::super::edit::{Block, Marks, Run, Shape, Value, joined};
 use super::super::language;
 use super::super::link::{Target, is_harmless};
+use super::super::picture;
+use super::pictures::Taken;
 use super::{Imported, LeftOut, MOST_BLOCKS, MOST_TEXT};
 
 /// What can hold blocks, by the name of its marker.
@@ -63,6 +65,9 @@ pub(super) struct Builder {
     takes_text: bool,
     /// The bytes of all text.
     size: usize,
+    taken: Taken,
+    /// Pictures in a line that is not to be parted, until that ends.
+    waiting: Vec<Attributes>,
     pub(super) title: Option<String>,
     pub(super) left_out: LeftOut,
 }
@@ -237,6 +242,75 @@ impl Builder {
                 self.blocks.pop();
             }
         }
+        self.put_waiting();
+    }
+
+    /// A picture, behind the text that is there, and what it shows, if that is said.
+    pub(super) fn picture(&mut self, bytes: Vec<u8>, alt: Option<String>) {
+        let Some(src) = self.taken.take(bytes) else {
+            self.no_picture(&alt.unwrap_or_default());
+            return;
+        };
+        let alt = alt.map(|alt| (picture::ALT, alt));
+        let said = [(picture::SRC, src)].into_iter().chain(alt);
+        let attrs = said
+            .map(|(name, text)| (name.to_owned(), Value::Text(text)))
+            .collect();
+        let whole = ["heading", "code-block", "math-block", picture::NAME];
+        let last = self.blocks.last().filter(|_| self.takes_text);
+        self.waiting.push(attrs);
+        if last.is_none_or(|last| !whole.contains(&last.shape.kind.as_str())) {
+            self.end();
+            self.put_waiting();
+        }
+    }
+
+    /// In the place of a picture that is not taken stands what it shows.
+    pub(super) fn no_picture(&mut self, alt: &str) {
+        self.left_out.images += 1;
+        self.text(alt.trim());
+    }
+
+    /// How many bytes of pictures more are taken.
+    pub(super) fn room_for_pictures(&self) -> usize {
+        self.taken.room()
+    }
+
+    fn put_waiting(&mut self) {
+        for attrs in std::mem::take(&mut self.waiting) {
+            self.begin(picture::NAME, attrs);
+            self.takes_text = false;
+        }
+    }
+
+    /// Goes on with the line under the picture before. False if there is none, or it has one.
+    pub(super) fn caption(&mut self) -> bool {
+        self.end();
+        let names = self.names(self.open.len());
+        let last = self.blocks.last();
+        self.takes_text = last.is_some_and(|last| is_bare_picture(last) && last.shape.parents == names);
+        if let Some((name, tag)) = self.language() {
+            self.say_of_block(&name, tag);
+        }
+        self.takes_text
+    }
+
+    /// A paragraph in emphasis right behind a picture is the line under it.
+    pub(super) fn caption_in_emphasis(&mut self) {
+        self.end();
+        let is_em = |run: &Run| run.marks.contains_key("em") || run.text.trim().is_empty();
+        let Some([picture, line]) = self.blocks.last_chunk_mut() else {
+            return;
+        };
+        let is_line = line.shape.kind == "paragraph" && line.runs.iter().all(is_em);
+        if !is_line || !is_bare_picture(picture) || picture.shape.parents != line.shape.parents {
+            return;
+        }
+        for run in &mut line.runs {
+            run.marks.remove("em");
+        }
+        picture.runs = joined([std::mem::take(&mut line.runs)]);
+        self.blocks.pop();
     }
 
     /// A block with this text, without marks.
@@ -378,6 +452,7 @@ impl Builder {
         Imported {
             title: title.filter(|title| !title.is_empty()),
             blocks: self.blocks,
+            pictures: self.taken.pictures,
             left_out: self.left_out,
         }
     }
@@ -388,8 +463,12 @@ fn block(kind: &str, parents: Vec<String>, attrs: Attributes) -> Block {
         kind: kind.to_owned(),
         parents,
         attrs,
-        is_embed: false,
+        is_embed: kind == picture::NAME,
     })
+}
+
+fn is_bare_picture(block: &Block) -> bool {
+    block.shape.picture().is_some() && block.runs.is_empty()
 }
 
 /// A title as long as one may be.

@@ -11,8 +11,8 @@ use std::io::Read;
 use super::{Imported, LARGEST_FILE};
 use crate::Error;
 
-/// Reads a `.docx`. Images, footnotes, comments and formulas are counted and left out; what somebody deleted with changes
-/// tracked is deleted.
+/// Reads a `.docx`. Footnotes, comments and formulas are counted and left out, as are drawings and pictures that are not in the
+/// file; what somebody deleted with changes tracked is deleted.
 ///
 /// # Errors
 /// [`Error::File`] if it is none, [`Error::TooMuch`] beyond what is taken, inflated or not.
@@ -22,17 +22,25 @@ pub fn docx(bytes: &[u8]) -> Result<Imported, Error> {
     }
     let document = part(bytes, "word/document.xml")?.ok_or(Error::File("docx"))?;
     let optional = |name| Ok::<_, Error>(part(bytes, name)?.unwrap_or_default());
-    let links = parts::links(&optional("word/_rels/document.xml.rels")?)?;
+    let targets = parts::targets(&optional("word/_rels/document.xml.rels")?)?;
     let styles = parts::styles(&optional("word/styles.xml")?)?;
     let lists = parts::lists(&optional("word/numbering.xml")?)?;
-    body::read(&document, &links, &styles, &lists)?.within_limits()
+    // A part that can't be read is no reason to refuse the text.
+    let picture = |name: &str, most: usize| inflated(bytes, name, most.min(LARGEST_FILE)).ok().flatten();
+    body::read(&document, &targets, (&styles, &lists), &picture)?.within_limits()
 }
 
 /// How many files of an archive are looked at.
 const MOST_FILES: usize = 10_000;
 
-/// One part of the archive as text; none if it is not there. It is as long as it turns out to be, whatever the archive says.
+/// One part of the archive as text; none if it is not there.
 fn part(bytes: &[u8], name: &str) -> Result<Option<String>, Error> {
+    let part = inflated(bytes, name, LARGEST_FILE)?;
+    part.map(|part| super::text_of(&part)).transpose()
+}
+
+/// One part of the archive; none if it is not there. It is as long as it turns out to be, whatever the archive says.
+fn inflated(bytes: &[u8], name: &str, most: usize) -> Result<Option<Vec<u8>>, Error> {
     let broken = |_: rawzip::Error| Error::File("docx");
     let archive = ZipArchive::from_slice(bytes).map_err(broken)?;
     let mut entries = archive.entries();
@@ -46,18 +54,18 @@ fn part(bytes: &[u8], name: &str) -> Result<Option<String>, Error> {
         let method = entry.compression_method();
         let data = archive.get_entry(entry.wayfinder()).map_err(broken)?;
         let data = data.data();
-        let mut text = Vec::new();
-        let limit = LARGEST_FILE as u64 + 1;
+        let mut part = Vec::new();
+        let limit = most as u64 + 1;
         let read = match method {
-            CompressionMethod::STORE => data.take(limit).read_to_end(&mut text),
-            CompressionMethod::DEFLATE => DeflateDecoder::new(data).take(limit).read_to_end(&mut text),
+            CompressionMethod::STORE => data.take(limit).read_to_end(&mut part),
+            CompressionMethod::DEFLATE => DeflateDecoder::new(data).take(limit).read_to_end(&mut part),
             _ => return Err(Error::File("docx")),
         };
         read.map_err(|_| Error::File("docx"))?;
-        if text.len() > LARGEST_FILE {
+        if part.len() > most {
             return Err(Error::TooMuch);
         }
-        return super::text_of(&text).map(Some);
+        return Ok(Some(part));
     }
     Err(Error::TooMuch)
 }

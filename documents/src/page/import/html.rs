@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use super::super::edit::Value;
 use super::Imported;
 use super::builder::{Builder, Container};
+use super::pictures;
 use crate::Error;
 use elements::{Does, Formula};
 
@@ -197,8 +198,8 @@ impl HtmlReader {
             }
             "pre" => self.begin_preformatted(attribute, does),
             "p" | "div" | "section" | "article" | "header" | "footer" | "main" | "nav" | "figure"
-            | "figcaption" | "caption" | "address" | "dl" | "dt" | "dd" | "fieldset" | "details"
-            | "summary" | "center" | "body" => {
+            | "caption" | "address" | "dl" | "dt" | "dd" | "fieldset" | "details" | "summary" | "center"
+            | "body" => {
                 self.end_line();
                 if let Some(checked) = attribute("data-checked") {
                     self.builder.say("checked", Value::Boolean(checked == "true"));
@@ -207,6 +208,11 @@ impl HtmlReader {
             }
             "ul" | "ol" => {
                 self.end_line();
+                does.push(Does::Block);
+            }
+            "figcaption" => {
+                self.end_line();
+                self.builder.caption();
                 does.push(Does::Block);
             }
             "li" => {
@@ -259,7 +265,19 @@ impl HtmlReader {
                 self.builder.whole("divider", BTreeMap::new(), "");
             }
             // A picture has its image within it.
-            "img" | "video" | "audio" | "canvas" | "svg" => self.builder.left_out.images += 1,
+            "img" => {
+                let alt = attribute("alt");
+                match pictures::in_address(&attribute("src").unwrap_or_default()) {
+                    Some(picture) => {
+                        if self.preformatted == 0 {
+                            self.builder.trim();
+                        }
+                        self.builder.picture(picture, alt);
+                    }
+                    None => self.builder.no_picture(&alt.unwrap_or_default()),
+                }
+            }
+            "video" | "audio" | "canvas" | "svg" => self.builder.left_out.images += 1,
             "math" => {
                 self.formula = Some(Formula::new(attribute));
                 does.push(Does::Formula);

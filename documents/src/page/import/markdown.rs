@@ -7,6 +7,7 @@ use pulldown_cmark::{BlockQuoteKind, CodeBlockKind, Event, Options, Parser, Tag,
 use super::super::edit::Value;
 use super::builder::Container;
 use super::html::HtmlReader;
+use super::pictures;
 use super::{Imported, LARGEST_FILE};
 use crate::Error;
 
@@ -45,11 +46,31 @@ struct Reader {
     whole: Option<String>,
     /// How many blocks there were before the headings of a table.
     before_headings: usize,
+    image: Option<Image>,
+}
+
+/// A picture, while what describes it is read.
+struct Image {
+    picture: Option<Vec<u8>>,
+    alt: String,
+    /// How many more stand in the description.
+    inner: usize,
 }
 
 impl Reader {
     fn take(&mut self, event: Event<'_>) {
+        if self.image.is_some() {
+            self.describe(event);
+            return;
+        }
         match event {
+            Event::Start(Tag::Image { dest_url, .. }) => {
+                self.image = Some(Image {
+                    picture: pictures::in_address(&dest_url),
+                    alt: String::new(),
+                    inner: 0,
+                });
+            }
             Event::Start(tag) => {
                 self.begun.push(self.html.depth());
                 self.start(tag);
@@ -76,6 +97,32 @@ impl Reader {
             Event::Rule => self.html.builder.whole("divider", BTreeMap::new(), ""),
             Event::TaskListMarker(checked) => self.html.builder.say("checked", Value::Boolean(checked)),
             Event::FootnoteReference(_) => self.html.builder.left_out.notes += 1,
+        }
+    }
+
+    /// What describes a picture is text without marks.
+    fn describe(&mut self, event: Event<'_>) {
+        let Some(image) = &mut self.image else { return };
+        match event {
+            Event::Text(text) | Event::Code(text) | Event::InlineMath(text) | Event::DisplayMath(text) => {
+                image.alt.push_str(&text);
+            }
+            Event::SoftBreak | Event::HardBreak => image.alt.push(' '),
+            Event::Start(Tag::Image { .. }) => image.inner += 1,
+            Event::End(TagEnd::Image) if image.inner > 0 => image.inner -= 1,
+            Event::End(TagEnd::Image) => {
+                let Some(Image { picture, alt, .. }) = self.image.take() else {
+                    return;
+                };
+                match picture {
+                    Some(picture) => {
+                        self.html.builder.trim();
+                        self.html.builder.picture(picture, Some(alt));
+                    }
+                    None => self.html.builder.no_picture(&alt),
+                }
+            }
+            _ => {}
         }
     }
 
@@ -155,8 +202,7 @@ impl Reader {
             Tag::Superscript => builder.set_mark("superscript"),
             Tag::Subscript => builder.set_mark("subscript"),
             Tag::Link { dest_url, title, .. } => builder.set_link(&dest_url, &title),
-            // What describes it stays.
-            Tag::Image { .. } => builder.left_out.images += 1,
+            Tag::Image { .. } => {}
             Tag::Paragraph
             | Tag::FootnoteDefinition(_)
             | Tag::DefinitionList
@@ -202,8 +248,8 @@ impl Reader {
             | TagEnd::Subscript
             | TagEnd::Link => builder.unset_mark(),
             TagEnd::Image => {}
-            TagEnd::Paragraph
-            | TagEnd::Heading(_)
+            TagEnd::Paragraph => builder.caption_in_emphasis(),
+            TagEnd::Heading(_)
             | TagEnd::FootnoteDefinition
             | TagEnd::DefinitionList
             | TagEnd::DefinitionListTitle

@@ -89,6 +89,7 @@ fn other(file: Document) -> Result<Merge, Error> {
     let imported = Imported {
         title: Some(page.title()).filter(|title| !title.is_empty()),
         blocks,
+        pictures: Vec::new(),
         left_out: LeftOut::default(),
     };
     Ok(Merge::Other(imported.within_limits()?))

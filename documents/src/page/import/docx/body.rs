@@ -5,17 +5,27 @@ use std::collections::BTreeMap;
 use super::super::super::edit::Value;
 use super::super::Imported;
 use super::super::builder::{Builder, Container};
-use super::parts::{Links, Lists, Meaning, Styles, heading_level};
+use super::parts::{Lists, Meaning, Styles, Targets, heading_level};
 use super::xml::{Part, Tag, each};
 use crate::Error;
 
-pub(super) fn read(xml: &str, links: &Links, styles: &Styles, lists: &Lists) -> Result<Imported, Error> {
+/// The part of a name, if it is no larger than that.
+pub(super) type Pictures<'a> = &'a dyn Fn(&str, usize) -> Option<Vec<u8>>;
+
+pub(super) fn read(
+    xml: &str,
+    targets: &Targets,
+    (styles, lists): (&Styles, &Lists),
+    pictures: Pictures<'_>,
+) -> Result<Imported, Error> {
     let mut body = Body {
         builder: Builder::default(),
-        links,
+        targets,
+        pictures,
         styles,
         lists,
         skipped: None,
+        drawing: None,
         is_document: false,
         open: vec![Open::default()],
         paragraph: None,
@@ -65,13 +75,25 @@ struct Run {
     is_hidden: bool,
 }
 
+/// What is drawn: pictures in the file, and what they show.
+#[derive(Debug, Default)]
+struct Drawing {
+    /// How many elements are open in it.
+    depth: usize,
+    described: Option<String>,
+    /// The ids of its pictures.
+    pictures: Vec<String>,
+}
+
 struct Body<'a> {
     builder: Builder,
-    links: &'a Links,
+    targets: &'a Targets,
+    pictures: Pictures<'a>,
     styles: &'a Styles,
     lists: &'a Lists,
     /// How many elements are open in one that is passed over.
     skipped: Option<usize>,
+    drawing: Option<Drawing>,
     is_document: bool,
     open: Vec<Open>,
     paragraph: Option<Paragraph>,
@@ -83,6 +105,10 @@ struct Body<'a> {
 
 impl Body<'_> {
     fn take(&mut self, part: Part<'_>) {
+        if self.drawing.is_some() {
+            self.draw(part);
+            return;
+        }
         match (part, &mut self.skipped) {
             (Part::Start(_), Some(depth)) => *depth += 1,
             (Part::End(_), Some(0)) => self.skipped = None,
@@ -106,8 +132,7 @@ impl Body<'_> {
                 self.skipped = Some(0);
             }
             "drawing" | "pict" | "object" => {
-                self.builder.left_out.images += 1;
-                self.skipped = Some(0);
+                self.drawing = Some(Drawing::default());
             }
             "oMath" | "oMathPara" => {
                 self.builder.left_out.formulas += 1;
@@ -122,7 +147,7 @@ impl Body<'_> {
             "cr" => self.text("\n"),
             "noBreakHyphen" => self.text("\u{2011}"),
             "hyperlink" => {
-                let target = tag.attribute("id").and_then(|id| self.links.get(&id));
+                let target = tag.attribute("id").and_then(|id| self.targets.links.get(&id));
                 if let Some(target) = target {
                     self.builder.set_link(target, "");
                 }
@@ -149,6 +174,61 @@ impl Body<'_> {
             }
             _ if self.run.is_some() => self.say_of_run(tag),
             _ => self.say_of_paragraph(tag),
+        }
+    }
+
+    /// Of what is drawn only the pictures are looked for, in the words of Word and of older programs.
+    fn draw(&mut self, part: Part<'_>) {
+        let Some(drawing) = &mut self.drawing else { return };
+        let tag = match part {
+            Part::Start(tag) => tag,
+            Part::End(_) if drawing.depth > 0 => {
+                drawing.depth -= 1;
+                return;
+            }
+            Part::End(_) => {
+                self.end_drawing();
+                return;
+            }
+            Part::Text(_) => return,
+        };
+        drawing.depth += 1;
+        match tag.name {
+            "docPr" | "cNvPr" | "shape" => {
+                let alt = tag.attribute("descr").or_else(|| tag.attribute("alt"));
+                let alt = alt.filter(|alt| !alt.trim().is_empty());
+                if drawing.described.is_none() {
+                    drawing.described = alt;
+                }
+            }
+            "decorative" if tag.is_on() => drawing.described = Some(String::new()),
+            "blip" => drawing.pictures.extend(tag.attribute("embed")),
+            "imagedata" => drawing.pictures.extend(tag.attribute("id")),
+            _ => {}
+        }
+    }
+
+    fn end_drawing(&mut self) {
+        let Some(drawing) = self.drawing.take() else {
+            return;
+        };
+        let is_hidden = self.run.as_ref().is_some_and(|run| run.is_hidden);
+        if is_hidden || self.paragraph.is_none() {
+            return;
+        }
+        self.begin();
+        let mut described = drawing.described;
+        let mut shown = false;
+        for id in &drawing.pictures {
+            let room = self.builder.room_for_pictures();
+            let name = self.targets.pictures.get(id);
+            if let Some(picture) = name.and_then(|name| (self.pictures)(name, room)) {
+                self.builder.picture(picture, described.take());
+                shown = true;
+            }
+        }
+        if !shown {
+            self.builder.no_picture(&described.unwrap_or_default());
         }
     }
 
@@ -280,6 +360,7 @@ impl Body<'_> {
             (Meaning::Title, _) => self.heading(1),
             (_, Some(numbered)) => self.item(numbered, depth.parse().unwrap_or_default()),
             (Meaning::Code, None) => self.code(),
+            (Meaning::Caption, None) if self.builder.caption() => {}
             (Meaning::Quote, None) => {
                 if self.open.last().is_none_or(|open| !open.quote) {
                     self.leave_all();
@@ -288,7 +369,7 @@ impl Body<'_> {
                 }
                 self.builder.begin("paragraph", BTreeMap::new());
             }
-            (Meaning::Plain, None) => {
+            (Meaning::Plain | Meaning::Caption, None) => {
                 self.leave_all();
                 self.builder.begin("paragraph", BTreeMap::new());
             }

@@ -1,28 +1,41 @@
-//! What stands beside the text: where links lead, what styles mean, how lists are numbered.
+//! What stands beside the text: where links lead and pictures are, what styles mean, how lists are numbered.
 
 use std::collections::HashMap;
 
 use super::xml::{Part, each};
 use crate::Error;
 
-/// The addresses of links, by the ids that the text names.
-pub(super) type Links = HashMap<String, String>;
+/// What the text names by ids.
+#[derive(Debug, Default)]
+pub(super) struct Targets {
+    /// The addresses of links.
+    pub(super) links: HashMap<String, String>,
+    /// The parts of the archive that are pictures.
+    pub(super) pictures: HashMap<String, String>,
+}
 
-pub(super) fn links(xml: &str) -> Result<Links, Error> {
-    let mut links = Links::new();
+pub(super) fn targets(xml: &str) -> Result<Targets, Error> {
+    let mut targets = Targets::default();
     each(xml, |part| {
-        if let Part::Start(tag) = part
-            && tag.name == "Relationship"
-            && tag
-                .attribute("Type")
-                .is_some_and(|kind| kind.ends_with("/hyperlink"))
-            && let (Some(id), Some(target)) = (tag.attribute("Id"), tag.attribute("Target"))
-        {
-            links.insert(id, target);
+        let Part::Start(tag) = part else { return Ok(()) };
+        let (Some(id), Some(target)) = (tag.attribute("Id"), tag.attribute("Target")) else {
+            return Ok(());
+        };
+        let kind = tag.attribute("Type").unwrap_or_default();
+        let is_elsewhere = tag.attribute("TargetMode").is_some_and(|mode| mode == "External");
+        if tag.name == "Relationship" && kind.ends_with("/hyperlink") {
+            targets.links.insert(id, target);
+        } else if tag.name == "Relationship" && kind.ends_with("/image") && !is_elsewhere {
+            // Beside the text, unless it says that it begins at the top.
+            let name = match target.strip_prefix('/') {
+                Some(name) => name.to_owned(),
+                None => format!("word/{target}"),
+            };
+            targets.pictures.insert(id, name);
         }
         Ok(())
     })?;
-    Ok(links)
+    Ok(targets)
 }
 
 /// What a style means for a page.
@@ -41,6 +54,8 @@ pub(super) enum Meaning {
     Heading(i64),
     Quote,
     Code,
+    /// The line under a picture.
+    Caption,
 }
 
 /// The styles by their ids.
@@ -94,6 +109,7 @@ impl Style {
         let is_code = ["code", "preformatted", "source", "verbatim", "teletype"];
         match name {
             "quote" | "intense quote" | "block text" | "quotations" => Meaning::Quote,
+            "caption" => Meaning::Caption,
             _ if is_code.iter().any(|word| name.contains(word)) => Meaning::Code,
             _ => Meaning::Plain,
         }
