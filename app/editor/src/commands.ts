@@ -5,7 +5,7 @@ import type { MarkType, NodeType, ResolvedPos } from "prosemirror-model";
 import { type Command, type EditorState, TextSelection } from "prosemirror-state";
 import { liftTarget } from "prosemirror-transform";
 import { textblockName } from "./blocks.ts";
-import { threadsAt } from "./comments.ts";
+import { selectedText, threadsAt } from "./comments.ts";
 import { inTurn } from "./in_turn.ts";
 import { attributesOf, canonicalLanguage, inItsLanguage, languageOf, withAttributes } from "./language.ts";
 import { eachBlock, indent, isList, listKind, outdent, outOfLists, setBlocks, toggleList } from "./lists.ts";
@@ -83,7 +83,7 @@ export function formattingOf(state: EditorState): Formatting {
     picture: pictureAt(state)?.picture ?? null,
     language: languageOf(block),
     link: linkAround(state)?.address ?? null,
-    selected: !state.selection.empty,
+    selected: selectedText(state) !== null,
     changeable: mayBeChanged(state),
     threads: threadsAt(state),
     canUndo: undoDepth(state) > 0,

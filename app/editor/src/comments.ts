@@ -1,6 +1,6 @@
 // The text that comments are about. Which threads are shown Rust says; colours come from the style sheet by class.
 import { Fragment, type Mark, type Node, Slice } from "prosemirror-model";
-import { type EditorState, Plugin, PluginKey, TextSelection, type Transaction } from "prosemirror-state";
+import { type EditorState, NodeSelection, Plugin, PluginKey, TextSelection, type Transaction } from "prosemirror-state";
 import { Decoration, DecorationSet, type MarkView } from "prosemirror-view";
 import { schema } from "./schema.ts";
 import type { Threads } from "./types.ts";
@@ -69,6 +69,13 @@ export function comments(): Comments {
 export function withBegun({ doc, tr }: EditorState, range: { from: number; to: number } | null): Transaction {
   const begun = range === null ? [] : [Decoration.inline(range.from, range.to, { class: "comment active" })];
   return tr.setMeta(begunKey, DecorationSet.create(doc, begun));
+}
+
+/** The text that is selected; null if there is none. Of a picture that is the line under it. */
+export function selectedText({ selection }: EditorState): { from: number; to: number } | null {
+  const inside = selection instanceof NodeSelection && selection.node.isTextblock ? 1 : 0;
+  const [from, to] = [selection.from + inside, selection.to - inside];
+  return from < to ? { from, to } : null;
 }
 
 /** The threads whose text the caret is in, or beside. */

@@ -8,7 +8,7 @@ import { canonicalForm } from "./canonical.ts";
 import { changes, withChanges } from "./changes.ts";
 import { checkboxes, withBoxes } from "./checkboxes.ts";
 import { commandNamed, formattingOf } from "./commands.ts";
-import { comments, toThread, withBegun } from "./comments.ts";
+import { comments, selectedText, toThread, withBegun } from "./comments.ts";
 import { composition } from "./composition.ts";
 import { cursors, withCursors } from "./cursors.ts";
 import { editsOf } from "./edits.ts";
@@ -195,7 +195,7 @@ function mount(host: HTMLElement, options: Options): Handle {
       commented.show(threads);
       showSuggestions(threads.suggested);
     },
-    beginComment: () => begin(view.state.selection.empty ? null : view.state.selection),
+    beginComment: () => begin(selectedText(view.state)),
     beginSuggestion: () => begin(rangeToChange(view.state)),
     endComment: () => view.dispatch(withBegun(view.state, null)),
     goToThread(thread) {

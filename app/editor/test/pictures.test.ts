@@ -7,6 +7,7 @@ import { type Command, EditorState, NodeSelection, TextSelection } from "prosemi
 import { documentOf, flatten } from "../src/blocks.ts";
 import { canonicalForm } from "../src/canonical.ts";
 import { commandNamed, formattingOf } from "../src/commands.ts";
+import { selectedText } from "../src/comments.ts";
 import { editsOf, replacements } from "../src/edits.ts";
 import { backspace, enter } from "../src/keyboard.ts";
 import { abovePicture, changePicture, insertPicture, pictureAt } from "../src/picture_commands.ts";
@@ -137,6 +138,9 @@ test("the picture that the selection begins in is told", () => {
   assert.equal(formattingOf(desk.state).block, "image");
   const whole = desk.state.apply(desk.state.tr.setSelection(NodeSelection.create(desk.state.doc, 5)));
   assert.deepEqual(pictureAt(whole), { block: 1, picture: leaf });
+  assert.deepEqual(selectedText(whole), { from: 6, to: 9 });
+  const bare = new Desk([picture(), line("two")], 0).state;
+  assert.equal(selectedText(bare.apply(bare.tr.setSelection(NodeSelection.create(bare.doc, 0)))), null);
   for (const other of [0, 2]) assert.equal(pictureAt(new Desk(blocks, other).state), null);
 });
 
