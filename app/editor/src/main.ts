@@ -40,6 +40,8 @@ function mount(host: HTMLElement, options: Options): Handle {
 
   const commented = comments();
   const plugins = [
+    // Before whatever else takes what is pasted.
+    picturePaste(options),
     wholeTables(),
     typing(),
     ...(options.menu === undefined ? [] : [blockMenu(options.menu)]),
@@ -53,7 +55,6 @@ function mount(host: HTMLElement, options: Options): Handle {
     tableHeadings(),
     checkboxes(options.done, () => editable),
     figures(options),
-    picturePaste(options),
     cursors(),
     commented.plugin,
     suggestions(),

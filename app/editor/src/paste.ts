@@ -43,10 +43,10 @@ function withoutDistantPictures(html: string): string {
   });
 }
 
-/** What a picture shows, as a paragraph, if its markup says that. */
+/** What a picture shows, as a paragraph, if its markup says that. A `p` within another would leave an empty one. */
 function description(tag: string): string {
   const alt = attribute(tag, "alt").replaceAll("<", "&lt;");
-  return alt.trim() === "" ? "" : `<p>${alt}</p>`;
+  return alt.trim() === "" ? "" : `<output>${alt}</output>`;
 }
 
 /** The value of an attribute, as it is written in a tag: quotes in it would end it. */

@@ -18,12 +18,12 @@ test("what was copied from an editor stays as it is", () => {
 const data = "data:image/png;base64,AAAA";
 
 test("pictures at other addresses leave their description", () => {
-  assert.equal(readable('<p>a</p><img src="https://x.org/y.png" alt="far &amp; <b>" width=3>b'), "<p>a</p><p>far &amp; &lt;b></p>b");
-  assert.equal(readable("<img alt='' src='file:///c:/x.png'><img src=cid:7 alt=short><img alt>"), "<p>short</p>");
-  assert.equal(readable('<figure><img alt="a > b" src="//x.org"><figcaption>c</figcaption></figure>'), "<figure><p>a > b</p><figcaption>c</figcaption></figure>");
+  assert.equal(readable('<p>a</p><img src="https://x.org/y.png" alt="far &amp; <b>" width=3>b'), "<p>a</p><output>far &amp; &lt;b></output>b");
+  assert.equal(readable("<img alt='' src='file:///c:/x.png'><img src=cid:7 alt=short><img alt>"), "<output>short</output>");
+  assert.equal(readable('<figure><img alt="a > b" src="//x.org"><figcaption>c</figcaption></figure>'), "<figure><output>a > b</output><figcaption>c</figcaption></figure>");
   const kept = `<img src="${data}" alt="x"><img src="attachment:AQ">`;
   assert.equal(readable(kept), kept);
-  assert.equal(readable(`<p data-pm-slice="0 0 []">${kept}<img src="blob:x" alt="y"></p>`), `<p data-pm-slice="0 0 []">${kept}<p>y</p></p>`);
+  assert.equal(readable(`<p data-pm-slice="0 0 []">${kept}<img src="blob:x" alt="y"></p>`), `<p data-pm-slice="0 0 []">${kept}<output>y</output></p>`);
 });
 
 test("pictures in markup are found, and others put in their place", () => {
@@ -33,7 +33,7 @@ test("pictures in markup are found, and others put in their place", () => {
   assert.equal(
     withPictures(html, [picture(null), picture("<&"), null]),
     '<p>a</p><img src="attachment:&quot;" alt="1 &quot;x&quot; &amp;" width="4"><img src="attachment:AQ"><img alt="2" src="data:image/svg+xml,x">' +
-      '<img src="attachment:&quot;" alt="&lt;&amp;" width="4"><p>gone</p>',
+      '<img src="attachment:&quot;" alt="&lt;&amp;" width="4"><output>gone</output>',
   );
 });
 
