@@ -517,9 +517,9 @@ fn names_come_along_where_a_page_is_made_again() {
 enum Wish {
     Text(usize, usize, usize, String),
     Mark(usize, usize, usize, &'static str, bool),
-    Split(usize, usize, bool),
+    Split(usize, usize, u8),
     Join(usize),
-    Shape(usize, bool),
+    Shape(usize, u8),
 }
 
 fn wish() -> impl Strategy<Value = Wish> {
@@ -528,14 +528,32 @@ fn wish() -> impl Strategy<Value = Wish> {
         4 => (n(), n(), 0..5_usize, "[a-d é😀]{0,6}").prop_map(|(b, o, d, text)| Wish::Text(b, o, d, text)),
         2 => (n(), n(), n(), prop_oneof![Just("strong"), Just("em")], any::<bool>())
             .prop_map(|(b, from, to, name, on)| Wish::Mark(b, from, to, name, on)),
-        2 => (n(), n(), any::<bool>()).prop_map(|(b, o, heading)| Wish::Split(b, o, heading)),
+        2 => (n(), n(), 0..4_u8).prop_map(|(b, o, kind)| Wish::Split(b, o, kind)),
         1 => n().prop_map(Wish::Join),
-        1 => (n(), any::<bool>()).prop_map(|(b, heading)| Wish::Shape(b, heading)),
+        1 => (n(), 0..4_u8).prop_map(|(b, kind)| Wish::Shape(b, kind)),
     ]
 }
 
-fn shape(is_heading: bool) -> Shape {
-    if is_heading { heading() } else { Shape::paragraph() }
+fn shape(kind: u8) -> Shape {
+    match kind {
+        0 => Shape::paragraph(),
+        1 => heading(),
+        _ => picture(kind),
+    }
+}
+
+/// A picture that is described, or not yet.
+fn picture(kind: u8) -> Shape {
+    let alt = (kind == 2).then_some(("alt", "A leaf"));
+    let said = [("src", "attachment:AQ")].into_iter().chain(alt);
+    Shape {
+        kind: "image".to_owned(),
+        attrs: said
+            .map(|(name, text)| (name.to_owned(), Value::Text(text.to_owned())))
+            .collect(),
+        is_embed: true,
+        ..Shape::paragraph()
+    }
 }
 
 /// The edit that a wish comes to here, if any: never through the middle of a character.
@@ -571,22 +589,22 @@ fn fitted(blocks: &[Block], wish: &Wish) -> Option<Edit> {
             let value = if *on { Value::Boolean(true) } else { Value::Null };
             marked(block, places[from.min(to)], places[from.max(to)], name, value)
         }
-        Wish::Split(block, offset, is_heading) => {
+        Wish::Split(block, offset, kind) => {
             let block = block % blocks.len();
             let places = places(block);
             Edit::Split {
                 block,
                 offset: places[offset % places.len()],
-                shape: shape(*is_heading),
+                shape: shape(*kind),
             }
         }
         Wish::Join(block) if blocks.len() > 1 => Edit::Join {
             block: 1 + block % (blocks.len() - 1),
         },
         Wish::Join(_) => return None,
-        Wish::Shape(block, is_heading) => Edit::Shape {
+        Wish::Shape(block, kind) => Edit::Shape {
             block: block % blocks.len(),
-            shape: shape(*is_heading),
+            shape: shape(*kind),
         },
     })
 }

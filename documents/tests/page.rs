@@ -559,3 +559,54 @@ fn words_without_a_marker_are_shown_and_can_be_written_in() {
     two.apply_changes(&[more]).unwrap();
     assert_eq!(one.blocks(), two.blocks());
 }
+
+#[test]
+fn a_picture_says_what_it_can() {
+    use documents::page::picture::{Picture, media_type};
+    let shape = |attrs: &[(&str, Value)]| Shape {
+        kind: "image".to_owned(),
+        attrs: attrs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), value.clone()))
+            .collect(),
+        is_embed: true,
+        ..Shape::paragraph()
+    };
+    let text = |text: &str| Value::Text(text.to_owned());
+    let said = shape(&[
+        ("src", text("attachment:AQ")),
+        ("alt", text("")),
+        ("width", Value::Integer(7)),
+    ]);
+    let picture = Picture {
+        src: "attachment:AQ",
+        alt: Some(""),
+        width: Some(7),
+        height: None,
+    };
+    assert_eq!(said.picture(), Some(picture));
+    let nothing = Picture {
+        src: "",
+        alt: None,
+        width: None,
+        height: None,
+    };
+    let foreign = shape(&[
+        ("src", Value::Null),
+        ("alt", Value::Integer(1)),
+        ("width", Value::Integer(-7)),
+        ("height", text("7")),
+    ]);
+    assert_eq!(foreign.picture(), Some(nothing));
+    let is_embed = false;
+    assert_eq!(Shape { is_embed, ..said }.picture(), None);
+    assert_eq!(Shape::paragraph().picture(), None);
+
+    assert_eq!(media_type(b"\x89PNG\r\n\x1a\n..."), Some("image/png"));
+    assert_eq!(media_type(b"\xff\xd8\xff\xe0"), Some("image/jpeg"));
+    assert_eq!(media_type(b"GIF89a"), Some("image/gif"));
+    assert_eq!(media_type(b"RIFF\0\0\0\0WEBPVP8 "), Some("image/webp"));
+    for other in [&b"<svg/>"[..], b"", b"GIF8", b"RIFF\0\0\0\0WAVE", b"\x89PN"] {
+        assert_eq!(media_type(other), None);
+    }
+}

@@ -29,7 +29,7 @@ fn shape(kind: &str, level: i64) -> Shape {
         kind: kind.to_owned(),
         parents: vec!["blockquote".to_owned()],
         attrs,
-        is_embed: false,
+        is_embed: kind == "image",
     }
 }
 
@@ -74,7 +74,7 @@ fn edit(blocks: &[Block], (kind, a, b, c): (u8, usize, usize, usize)) -> Edit {
         5 if block > 0 => Edit::Join { block },
         _ => Edit::Shape {
             block,
-            shape: shape("paragraph", (c % 5) as i64),
+            shape: shape(["paragraph", "image"][c % 2], (c % 5) as i64),
         },
     }
 }
