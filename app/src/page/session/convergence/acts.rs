@@ -1,7 +1,7 @@
 //! What people do, and what becomes of their connections, drawn from a seed.
 
 use documents::page::Page;
-use documents::page::edit::{Block, Edit, Run, Shape};
+use documents::page::edit::{Block, Edit, Run, Shape, Value};
 use documents::page::import::markdown;
 
 use crate::page::editor::{EditorCommand, List, Style, TableCommand, TextMark};
@@ -343,6 +343,9 @@ const MARKUP: &[&str] = &[
     "<div>a<div>b</div><img src=\"x.png\" alt=\"i\"></div><p></p>",
     "<aside><p>callout</p></aside><code class=\"math-source\">x^2</code>",
     "<p data-shape='{\"type\":\"image\",\"parents\":[],\"attrs\":{},\"isEmbed\":true}'>foreign</p>",
+    "<p data-shape='{\"type\":\"drawing\",\"parents\":[],\"attrs\":{},\"isEmbed\":true}'>drawn</p>",
+    "<figure><img src=\"attachment:AQ\" alt=\"A leaf\" width=\"4\" height=\"3\"><figcaption>Found <b>here</b></figcaption></figure>",
+    "<p>a</p><img src=\"attachment:AQ\"><p>b</p>",
     "<p data-shape='{\"type\":\"table-cell\",\"parents\":[\"table-row\"],\"attrs\":{},\"isEmbed\":false}'>cell</p>",
     "<li>stray</li><td>stray too</td>",
 ];
@@ -355,10 +358,23 @@ fn torn() -> Vec<Block> {
             parents: parents.iter().map(|parent| (*parent).to_owned()).collect(),
             ..Shape::paragraph()
         },
-        runs: vec![Run {
-            text: text.to_owned(),
-            marks: Default::default(),
-        }],
+        runs: Some(text)
+            .filter(|text| !text.is_empty())
+            .map(|text| Run {
+                text: text.to_owned(),
+                marks: Default::default(),
+            })
+            .into_iter()
+            .collect(),
+    };
+    let picture = |parents: &[&str], line: &str| {
+        let mut picture = block("image", parents, line);
+        picture.shape.is_embed = true;
+        picture
+            .shape
+            .attrs
+            .insert("src".to_owned(), Value::Text("attachment:AQ".to_owned()));
+        picture
     };
     vec![
         block("table-cell", &["table-row"], "a cell with no row"),
@@ -373,5 +389,7 @@ fn torn() -> Vec<Block> {
         block("ordered-list-item", &["callout"], "in something unknown"),
         block("code-block", &["unordered-list-item"], "code"),
         block("unordered-list-item", &["unordered-list-item"], "deep"),
+        picture(&["unordered-list-item"], "seen"),
+        picture(&["table-row"], ""),
     ]
 }
