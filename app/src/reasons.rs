@@ -28,6 +28,8 @@ pub(crate) fn problem(problem: Problem) -> String {
         Problem::UnknownDocument => say.problem_unknown_document(),
         Problem::TooLarge => say.problem_too_large(),
         Problem::LaneEnded => say.problem_lane_ended(),
+        Problem::NotHere => say.problem_not_here(),
+        Problem::BadAttachment => say.problem_bad_attachment(),
         Problem::Internal => say.problem_internal(),
     };
     sentence.to_owned()

@@ -10,9 +10,12 @@ use protocol::key::{EpochKey, KeyName};
 use protocol::roster::{Entry, Roster};
 use protocol::segment::{Log, Segment};
 use protocol::wire::{Packer, Unpacker};
-use protocol::{ClassroomId, DocumentId, EntryHash, LaneId, MemberId, Refusal, SegmentHash, SpaceId};
+use protocol::{
+    ChunkHash, ClassroomId, DocumentId, EntryHash, LaneId, MemberId, Refusal, SegmentHash, SpaceId,
+};
 
 use crate::aside::Shelf;
+use crate::attachments::Upload;
 use crate::command::Profile;
 use crate::cutoffs::Gap;
 use crate::folding::{Disputes, Unfolded};
@@ -61,6 +64,8 @@ pub(crate) struct Classroom {
     pub(crate) logs: BTreeMap<Log, LogRecord>,
     /// Own segments that the relay has not acknowledged, by their last index.
     pub(crate) outbox: BTreeMap<(Log, u64), Unsent>,
+    /// Chunks of attachments that the relay may not have.
+    pub(crate) uploads: BTreeMap<(DocumentId, ChunkHash), Upload>,
     /// Own logs that have grown since they were last folded.
     pub(crate) unfolded: BTreeMap<Log, Unfolded>,
     pub(crate) disputes: Disputes,
@@ -447,6 +452,7 @@ impl Classroom {
             given_up: BTreeSet::new(),
             logs: BTreeMap::new(),
             outbox: BTreeMap::new(),
+            uploads: BTreeMap::new(),
             unfolded: BTreeMap::new(),
             disputes: Disputes::default(),
             documents: BTreeMap::new(),

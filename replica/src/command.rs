@@ -122,6 +122,20 @@ pub enum Command {
         classroom: ClassroomId,
         document: DocumentId,
     },
+    /// Keeps a file for a document to refer to; works with no connection. Answered with what stands in the document, when it is
+    /// durable on this device. → [`Answer::Attached`]
+    Attach {
+        classroom: ClassroomId,
+        document: DocumentId,
+        content: Vec<u8>,
+    },
+    /// Asks for the file that a document refers to by this address; needs a connection if it is not on this device.
+    /// → [`Answer::Attachment`]
+    Attachment {
+        classroom: ClassroomId,
+        document: DocumentId,
+        address: String,
+    },
     /// Asks which members the actors of a document are. → [`Answer::Authors`]
     Authors {
         classroom: ClassroomId,
@@ -235,6 +249,9 @@ pub enum Answer {
     Imported(Imported),
     Verified(Verified),
     Authors(Vec<Author>),
+    /// The address: it holds the key, so it belongs in the document only.
+    Attached(String),
+    Attachment(Vec<u8>),
 }
 
 /// Who writes a document with an actor.
@@ -275,10 +292,14 @@ pub enum Problem {
     LastLead,
     /// No such page.
     UnknownDocument,
-    /// The change is larger than a segment can be.
+    /// The change is larger than a segment can be, or the file than an attachment.
     TooLarge,
     /// The change was made on a lane that has ended; a fresh copy of the page follows.
     LaneEnded,
+    /// The attachment is not on this device, and the relay can't be asked or does not have it yet: it may be had later.
+    NotHere,
+    /// There is nothing to attach, or what is named is no attachment of this classroom.
+    BadAttachment,
     /// Something that should not happen did.
     Internal,
 }

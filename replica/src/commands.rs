@@ -71,6 +71,16 @@ impl<R: CryptoRng> Replica<R> {
                 Ok(())
             }
             Command::ExportAside { classroom } => self.export_aside(request, &classroom),
+            Command::Attach {
+                classroom,
+                document,
+                content,
+            } => self.attach(request, &classroom, document, &content),
+            Command::Attachment {
+                classroom,
+                document,
+                address,
+            } => self.look_at_attachment(request, classroom, document, &address),
             Command::VerifyHistory { classroom, document } => {
                 self.verify_history(request, &classroom, document)
             }

@@ -14,6 +14,7 @@
 mod anew;
 mod aside;
 mod asking;
+mod attachments;
 mod authors;
 mod classroom;
 pub mod command;
@@ -58,6 +59,7 @@ use protocol::identity::{MemberKeys, Seed};
 use protocol::rand_core::CryptoRng;
 use protocol::{ClassroomId, DocumentId, LaneId};
 
+use attachments::Looking;
 use classroom::{Classroom, Coming, Knocking};
 use command::{Answer, Problem};
 use connection::Connection;
@@ -118,6 +120,8 @@ pub struct Replica<R> {
     unopened: BTreeMap<ClassroomId, store::Unopened>,
     /// Documents that are being read to be started anew, with the command's number.
     starting: Vec<(u32, ClassroomId, DocumentId)>,
+    /// The attachments that somebody waits to look at, in the order in which they were asked for.
+    looking: Vec<Looking>,
     /// When to answer those who asked who is here.
     answer_due: BTreeMap<ClassroomId, u64>,
     /// The number of the newest command.

@@ -75,6 +75,8 @@ pub(crate) enum What {
     Export(u32, Table, Vec<u8>),
     /// Pieces of snapshots that the export with this number wants.
     ExportPieces(u32),
+    /// The chunks of the attachment that the command with this number asks for.
+    Attachment(u32),
     /// What a file brought of a classroom before it was known.
     Imported,
     /// The same, of what a file brings now.
@@ -241,6 +243,7 @@ impl<R: CryptoRng> Replica<R> {
                 self.page_to_export(*request, *table, &found, next);
             }
             What::ExportPieces(request) => self.pieces_to_export(*request, &reading.complete(records)),
+            What::Attachment(request) => self.attachment_read(*request, reading.complete(records)),
             What::Imported => {
                 let (found, next) = reading.page(records);
                 if self.imported_read(&id, found, next).is_err() {
@@ -333,6 +336,7 @@ impl<R: CryptoRng> Replica<R> {
             What::Compare(..) | What::Needed(_) | What::Disputed(..) | What::Doubted(_) => {}
             What::Export(request, table, from) => self.export_again(request, table, from),
             What::ExportPieces(request) => self.pieces_to_export(request, &Changes::new()),
+            What::Attachment(request) => self.attachment_not_read(request),
             // It stays where it is, and shows at the next look behind the invite.
             What::Imported => self.looked_up(&reading.classroom),
             What::Lost(_) => self.look_again(&reading.classroom),

@@ -57,6 +57,7 @@ impl<R: CryptoRng> Replica<R> {
             imports: BTreeMap::new(),
             unopened: BTreeMap::new(),
             starting: Vec::new(),
+            looking: Vec::new(),
             last_request: None,
             answer_due: BTreeMap::new(),
             place: None,

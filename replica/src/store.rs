@@ -17,7 +17,8 @@ use protocol::roster::Entry;
 use protocol::segment::{Header, Log};
 use protocol::verdict::Statement;
 use protocol::{
-    ClassroomId, DocumentId, EntryHash, LaneId, MemberId, PieceHash, SegmentHash, SnapshotHash, SpaceId,
+    ChunkHash, ClassroomId, DocumentId, EntryHash, LaneId, MemberId, PieceHash, SegmentHash, SnapshotHash,
+    SpaceId,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -28,8 +29,9 @@ use crate::{Error, importing};
 const VERSION: u8 = 1;
 
 /// The version of the tables. 1 had a table `lanes` besides, and wrote to [`Table::Pending`]; whoever opens such a store
-/// drops the one and leaves the other as it is. 2 had no table [`Table::Imported`], 3 none of those behind it.
-pub const SCHEMA: u32 = 4;
+/// drops the one and leaves the other as it is. 2 had no table [`Table::Imported`], 3 none of those behind it, and 4 not
+/// the last two.
+pub const SCHEMA: u32 = 5;
 
 /// Raised with each version of the app that can take what an earlier one kept aside: all of it is tried once more.
 const READER: u32 = 1;
@@ -75,10 +77,14 @@ pub enum Table {
     /// The newest receipts, by classroom, member and space; by classroom and document, the schools at which own work was seen;
     /// by classroom, document, snapshot and member, the verdicts.
     Receipts,
+    /// Encoded chunks of attachments, by classroom, document and chunk.
+    Chunks,
+    /// [`UploadRecord`] under the same keys: those that the relay may not have.
+    Uploads,
 }
 
 impl Table {
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::Profile,
         Self::Classrooms,
         Self::Entries,
@@ -93,10 +99,12 @@ impl Table {
         Self::Snapshots,
         Self::Pieces,
         Self::Receipts,
+        Self::Chunks,
+        Self::Uploads,
     ];
 
     /// The tables that are read whole at the start.
-    pub const AT_START: [Self; 10] = [
+    pub const AT_START: [Self; 11] = [
         Self::Profile,
         Self::Classrooms,
         Self::Entries,
@@ -107,10 +115,11 @@ impl Table {
         Self::Aside,
         Self::Snapshots,
         Self::Receipts,
+        Self::Uploads,
     ];
 
     /// The tables that say what is unsent.
-    pub const UNSENT: [Self; 3] = [Self::Entries, Self::Logs, Self::Outbox];
+    pub const UNSENT: [Self; 4] = [Self::Entries, Self::Logs, Self::Outbox, Self::Uploads];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -128,6 +137,8 @@ impl Table {
             Self::Snapshots => "snapshots",
             Self::Pieces => "pieces",
             Self::Receipts => "receipts",
+            Self::Chunks => "chunks",
+            Self::Uploads => "uploads",
         }
     }
 }
@@ -379,6 +390,13 @@ pub(crate) enum SnapshotState {
     Whole,
 }
 
+/// A chunk that is to be brought to the relay.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct UploadRecord {
+    /// What the tab writes on that brings it.
+    pub(crate) lane: LaneId,
+}
+
 /// For a snapshot in [`Table::Snapshots`].
 pub(crate) fn snapshot_key(
     classroom: &ClassroomId,
@@ -397,6 +415,20 @@ pub(crate) fn piece_key(classroom: &ClassroomId, piece: &PieceHash) -> Vec<u8> {
 /// The row of one piece.
 pub(crate) fn piece_range(classroom: &ClassroomId, piece: &PieceHash) -> Range {
     row(Table::Pieces, &piece_key(classroom, piece))
+}
+
+/// For a chunk that belongs to a document.
+pub(crate) fn chunk_key(classroom: &ClassroomId, document: &DocumentId, chunk: &ChunkHash) -> Vec<u8> {
+    let mut key = document_key(classroom, document);
+    key.extend(chunk.0);
+    key
+}
+
+/// Reads a [`chunk_key`] back.
+pub(crate) fn parse_chunk_key(key: &[u8]) -> Option<(ClassroomId, DocumentId, ChunkHash)> {
+    let (front, chunk) = key.split_at_checked(48)?;
+    let (classroom, document) = parse_document_key(front)?;
+    Some((classroom, document, ChunkHash(chunk.try_into().ok()?)))
 }
 
 /// For an item that a file brought. Entries come first, and of these the founding, without which nothing can be looked at.

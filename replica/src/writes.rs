@@ -2,7 +2,7 @@
 //! anything later, so that the store never holds a later state without an earlier one.
 
 use protocol::segment::Log;
-use protocol::{ClassroomId, EntryHash, SegmentHash};
+use protocol::{ChunkHash, ClassroomId, DocumentId, EntryHash, SegmentHash};
 
 use crate::Replica;
 use crate::command::Answer;
@@ -30,6 +30,7 @@ pub(crate) enum After {
     Answer(u32, Answer),
     Segment(ClassroomId, Log, u64, SegmentHash),
     Entry(ClassroomId, EntryHash),
+    Chunks(ClassroomId, DocumentId, Vec<ChunkHash>),
     TellTabs(Vec<u8>),
 }
 
@@ -99,6 +100,9 @@ impl<R: CryptoRng> Replica<R> {
                 After::TellTabs(note) => self.effects.push(Effect::TellTabs(note)),
                 After::Segment(classroom, log, index, hash) => {
                     self.segment_written(classroom, (log, index), hash);
+                }
+                After::Chunks(classroom, document, chunks) => {
+                    self.chunks_written(classroom, document, &chunks);
                 }
                 After::Entry(classroom, entry) => {
                     self.entry_written(classroom, &entry);

@@ -639,6 +639,7 @@ impl World {
                 | Command::Invite { .. }
                 | Command::NewPage { .. }
                 | Command::Change { .. }
+                | Command::Attach { .. }
                 | Command::KeepAside { .. }
                 | Command::CardKept
                 | Command::Import { .. }

@@ -101,6 +101,7 @@ impl Asked {
                 | Command::ClosePage { .. }
                 | Command::Cursor { .. }
                 | Command::Card
+                | Command::Attachment { .. }
                 | Command::Export { .. }
                 // There may be nothing new in it.
                 | Command::Import { .. }
