@@ -3,6 +3,7 @@
 //! Start: open the store and the channel to the other tabs, take over what tabs that are gone have left, read everything,
 //! start the replica. Until then what arrives waits.
 
+mod attachments;
 mod exchange;
 mod lanes;
 mod socket;
@@ -14,8 +15,8 @@ use std::rc::{Rc, Weak};
 
 use getrandom::SysRng;
 use js_sys::{Array, Date, Reflect, Uint8Array};
-use protocol::LaneId;
 use protocol::rand_core::UnwrapErr;
+use protocol::{ChunkHash, ClassroomId, LaneId};
 use replica::store::{Records, Table};
 use replica::view::Update;
 use replica::{Effect, Event, Replica};
@@ -23,6 +24,7 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::{BroadcastChannel, DedicatedWorkerGlobalScope, MessageEvent};
 
+use attachments::{Attachments, Upload};
 use exchange::Exchange;
 use lanes::Hold;
 use socket::Socket;
@@ -64,6 +66,7 @@ pub fn run_worker() {
             is_heard: Cell::new(false),
             failures: Cell::new(0),
             exchange: RefCell::new(None),
+            attachments: RefCell::new(None),
         }
     });
     shell.listen();
@@ -90,6 +93,8 @@ struct Shell {
     failures: Cell<u32>,
     /// Set while there is no socket to be had.
     exchange: RefCell<Option<Rc<Exchange>>>,
+    /// The requests for chunks of attachments on the connection that there is.
+    attachments: RefCell<Option<Rc<Attachments>>>,
 }
 
 impl Shell {
@@ -198,6 +203,22 @@ impl Shell {
                     }
                 }
                 Effect::Exchange(request) => self.post_request(request),
+                Effect::Upload {
+                    classroom,
+                    document,
+                    chunk,
+                    member,
+                    signature,
+                    bytes,
+                } => self.bring(Upload {
+                    classroom,
+                    document,
+                    chunk,
+                    member,
+                    signature,
+                    bytes,
+                }),
+                Effect::Download { classroom, chunk } => self.fetch(classroom, chunk),
                 Effect::Disconnect => {
                     self.disconnect();
                 }
@@ -274,11 +295,13 @@ impl Shell {
                     shell.failures.set(0);
                 }
                 Event::Disconnected if shell.socket_failed() => {
+                    shell.end_attachments();
                     shell.socket.borrow_mut().take();
                     shell.begin_exchanges();
                     shell.handle_events();
                     return;
                 }
+                Event::Disconnected => shell.end_attachments(),
                 _ => {}
             }
             shell.happened(event);
@@ -323,14 +346,65 @@ impl Shell {
             if !matches!(event, Event::Exchanged(_)) {
                 // There is nothing to be reached this way: the next time begins with a socket.
                 shell.failures.set(0);
+                shell.end_attachments();
                 shell.exchange.borrow_mut().take();
             }
             shell.happened(event);
         });
     }
 
+    /// Brings a chunk to the relay.
+    fn bring(self: &Rc<Self>, upload: Upload) {
+        let shell = self.clone();
+        self.with_attachments(async move |attachments| {
+            let outcome = attachments.bring(&shell.scope, &upload).await;
+            Event::Uploaded {
+                classroom: upload.classroom,
+                document: upload.document,
+                chunk: upload.chunk,
+                outcome,
+            }
+        });
+    }
+
+    /// Asks the relay for a chunk.
+    fn fetch(self: &Rc<Self>, classroom: ClassroomId, chunk: ChunkHash) {
+        let shell = self.clone();
+        self.with_attachments(async move |attachments| Event::Downloaded {
+            classroom,
+            chunk,
+            bytes: attachments.get(&shell.scope, &classroom, &chunk).await,
+        });
+    }
+
+    /// What comes of it is told unless the connection is gone by then.
+    fn with_attachments(self: &Rc<Self>, act: impl AsyncFnOnce(&Attachments) -> Event + 'static) {
+        let mut current = self.attachments.borrow_mut();
+        if current.is_none() {
+            *current = Attachments::new().ok().map(Rc::new);
+        }
+        let Some(attachments) = current.clone() else {
+            return;
+        };
+        let shell = self.clone();
+        spawn_local(async move {
+            let event = act(&attachments).await;
+            let is_current = |current: &Rc<Attachments>| Rc::ptr_eq(current, &attachments);
+            if shell.attachments.borrow().as_ref().is_some_and(is_current) {
+                shell.happened(event);
+            }
+        });
+    }
+
+    fn end_attachments(&self) {
+        if let Some(attachments) = self.attachments.borrow_mut().take() {
+            attachments.end();
+        }
+    }
+
     /// Gives up what there is; says whether there was something.
     fn disconnect(&self) -> bool {
+        self.end_attachments();
         let had_exchange = self.exchange.borrow_mut().take();
         if let Some(exchange) = &had_exchange {
             exchange.end();

@@ -15,7 +15,7 @@ use protocol::{
 };
 
 use crate::aside::Shelf;
-use crate::attachments::Upload;
+use crate::attachments::{Moved, Upload};
 use crate::command::Profile;
 use crate::cutoffs::Gap;
 use crate::folding::{Disputes, Unfolded};
@@ -96,6 +96,10 @@ pub(crate) struct Classroom {
     pub(crate) erased_sought: BTreeSet<DocumentId>,
     /// Those that this person erases: that have nothing any more that is not in what takes their place, or why that can't be.
     pub(crate) carried: BTreeMap<DocumentId, Result<(), Refusal>>,
+    /// The same of what takes their place, of its chunks.
+    pub(crate) moved: BTreeMap<DocumentId, Moved>,
+    /// Erased documents of which the store may have chunks, and whether these are being read.
+    pub(crate) chunks_left: BTreeMap<DocumentId, bool>,
     /// Pages that are open in this tab.
     pub(crate) open: BTreeSet<DocumentId>,
     pub(crate) channel: Option<Channel>,
@@ -429,6 +433,14 @@ impl Classroom {
             erased != document && (carried.is_ok() || !takes_its_place())
         });
         self.carried = carried;
+        // Most often there is none.
+        let mut moved = std::mem::take(&mut self.moved);
+        for (erased, moved) in &mut moved {
+            if self.last_successor(erased) == Some(*document) {
+                moved.look_again();
+            }
+        }
+        self.moved = moved;
     }
 
     pub(crate) fn new(roster: Roster) -> Self {
@@ -471,6 +483,8 @@ impl Classroom {
             erased_due: BTreeSet::new(),
             erased_sought: BTreeSet::new(),
             carried: BTreeMap::new(),
+            moved: BTreeMap::new(),
+            chunks_left: BTreeMap::new(),
             open: BTreeSet::new(),
             channel: None,
             unhealed: false,
@@ -569,9 +583,10 @@ impl Classroom {
             .outbox
             .iter()
             .filter_map(|((log, _), unsent)| unsent.way.refusal().filter(|_| !late(log, unsent)));
+        let chunks = self.to_upload().filter_map(|(_, upload)| upload.way.refusal());
         let lost = self.healing.as_ref().and_then(|healing| healing.refused());
         // A relay that lost this person's admission, and takes it no more, says so of that, and of the rest that they are no member.
-        let own = entries.chain(segments).next();
+        let own = entries.chain(segments).chain(chunks).next();
         let own = own.filter(|reason| *reason != Refusal::NotAMember || lost.is_none());
         let mut not_carried = self.carried.values().filter_map(|carried| carried.err());
         self.refused.or(own).or(lost).or_else(|| not_carried.next())
@@ -601,9 +616,12 @@ impl Classroom {
 
     /// Where the newest work on `document` is.
     pub(crate) fn work_on(&self, document: &DocumentId, failing: bool) -> view::Work {
+        let uploads = self.to_upload().filter(|((of, _), _)| of == document);
         self.waiting_to_leave()
             .filter(|(log, _)| log.document == *document)
-            .map(|(_, unsent)| work(unsent.durable, failing))
+            .map(|(_, unsent)| unsent.durable)
+            .chain(uploads.map(|(_, upload)| upload.durable))
+            .map(|durable| work(durable, failing))
             .chain(self.lost(Some(document)))
             .max()
             .unwrap_or_else(|| self.rest())
@@ -614,6 +632,7 @@ impl Classroom {
         self.waiting_to_leave()
             .map(|(_, unsent)| unsent.durable)
             .chain(self.entries.values().map(|entry| entry.durable))
+            .chain(self.to_upload().map(|(_, upload)| upload.durable))
             .map(|durable| work(durable, failing))
             .chain(self.lost(None))
             .max()

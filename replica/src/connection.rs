@@ -185,6 +185,8 @@ impl<R: CryptoRng> Replica<R> {
 
     /// Connects anew, for a better way may be there by now.
     pub(crate) fn reconnect(&mut self) {
+        self.upload_lost();
+        self.downloads_lost();
         let exchange = self.connection.exchange.as_ref();
         let within = exchange.map_or(GREETING_WITHIN, Exchange::socket_within);
         self.effects.push(Effect::Disconnect);
@@ -202,6 +204,8 @@ impl<R: CryptoRng> Replica<R> {
         }
         self.connection.refused = reason;
         self.connection.exchange = None;
+        self.upload_lost();
+        self.downloads_lost();
         let wait = (FIRST_RETRY << self.connection.failures.min(10)).min(LONGEST_RETRY);
         // Spread out, so that a class does not come back all at once.
         let jitter = u64::from(self.rng.next_u32()) % (wait / 2 + 1);
@@ -262,6 +266,12 @@ impl<R: CryptoRng> Replica<R> {
         }
         for entry in classroom.entries.values_mut() {
             entry.way = Way::READY;
+        }
+        for upload in classroom.uploads.values_mut() {
+            // One that is on its way is so apart from the channel.
+            if upload.way != Way::Sent {
+                upload.way = Way::READY;
+            }
         }
         classroom.people.clear();
         if was_telling {

@@ -232,6 +232,7 @@ impl<R: CryptoRng> Replica<R> {
             }
             self.batch(id).delete(table, key);
         }
+        self.clear_chunks(id, *document);
         Ok(())
     }
 

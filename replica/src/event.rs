@@ -1,6 +1,6 @@
 //! What a replica is told, and what it answers.
 
-use protocol::{LaneId, Refusal};
+use protocol::{ChunkHash, ClassroomId, DocumentId, LaneId, MemberId, Refusal, Signature};
 
 use crate::command::Command;
 use crate::store::{Batch, Range, Ranges, Records};
@@ -25,6 +25,20 @@ pub enum Event {
     Disconnected,
     /// The same of exchanges, and the relay said why.
     TurnedAway(Refusal),
+    /// What came of [`Effect::Upload`]. Not said of one that was given up by [`Effect::Disconnect`], or when the connection was
+    /// said to be gone.
+    Uploaded {
+        classroom: ClassroomId,
+        document: DocumentId,
+        chunk: ChunkHash,
+        outcome: Uploaded,
+    },
+    /// What came of [`Effect::Download`]: nothing if the relay does not have it, or could not be asked. Likewise.
+    Downloaded {
+        classroom: ClassroomId,
+        chunk: ChunkHash,
+        bytes: Option<Vec<u8>>,
+    },
     /// The device says that it has a network again.
     NetworkUp,
     /// The write in flight is durable.
@@ -49,6 +63,16 @@ pub enum Event {
     Closing,
 }
 
+/// What came of bringing a chunk to the relay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Uploaded {
+    /// It is there, durably, and known to belong to the document.
+    Done,
+    Refused(Refusal),
+    /// Nothing came back that could be understood.
+    Unanswered,
+}
+
 /// What to do, in this order.
 #[derive(Debug)]
 pub enum Effect {
@@ -64,7 +88,22 @@ pub enum Effect {
     Send(Vec<u8>),
     /// Post this to the relay. There is one request at a time.
     Exchange(Vec<u8>),
-    /// Give the connection up.
+    /// Bring a chunk to the relay, as something of a document; without `bytes`, say only that it is. Answer with
+    /// [`Event::Uploaded`]. There is one at a time.
+    Upload {
+        classroom: ClassroomId,
+        document: DocumentId,
+        chunk: ChunkHash,
+        member: MemberId,
+        signature: Signature,
+        bytes: Option<Vec<u8>>,
+    },
+    /// Ask the relay for a chunk; answer with [`Event::Downloaded`]. There are two at a time.
+    Download {
+        classroom: ClassroomId,
+        chunk: ChunkHash,
+    },
+    /// Give the connection up, and all that is being brought or asked for besides.
     Disconnect,
     /// Show something in this tab.
     Show(Update),

@@ -336,7 +336,11 @@ impl<R: CryptoRng> Replica<R> {
         else {
             return;
         };
-        if exchange.tries_socket(self.now) && self.classrooms.values().all(|c| c.healing.is_none()) {
+        let is_quiet = self.uploading.is_none() && self.downloading.is_empty();
+        if exchange.tries_socket(self.now)
+            && is_quiet
+            && self.classrooms.values().all(|c| c.healing.is_none())
+        {
             self.connection.socket_tries = self.connection.socket_tries.saturating_add(1);
             self.reconnect();
             return;

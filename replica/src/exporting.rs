@@ -1,8 +1,10 @@
 //! A classroom in a file, to carry by hand: everything that is here of it, as it is stored, page by page from the store, so
 //! that it needs little memory and no room on the disk. What can be folded is folded before, unless nothing can be written.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
+use protocol::attachment::{Chunk, DocumentChunk};
 use protocol::bundle::{Kind, Writer};
 use protocol::rand_core::CryptoRng;
 use protocol::receipt::Receipt;
@@ -20,7 +22,7 @@ use crate::{Error, Replica};
 const FOLD_WITHIN: u64 = 5_000;
 /// How many rows are read at once.
 const ROWS: u32 = 32;
-/// How many pieces are read at once.
+/// How many pieces of snapshots, or chunks of attachments, are read at once.
 const PIECES_AT_ONCE: usize = 4;
 /// How many bytes of entries are handed over at once.
 const PART: usize = 64 * 1024;
@@ -199,12 +201,17 @@ impl<R: CryptoRng> Replica<R> {
             exporting.step = Step::Reading;
             let (_, _, to) = store::range_of(table, &id);
             let what = What::Export(request, table, from.clone());
-            self.read_page(id, what, (table, from, to), ROWS);
+            let most = if table == Table::Chunks {
+                PIECES_AT_ONCE as u32
+            } else {
+                ROWS
+            };
+            self.read_page(id, what, (table, from, to), most);
         }
     }
 
     /// A page was read; the next one begins at `next`. After the segments comes what members said of snapshots, and what they
-    /// have seen.
+    /// have seen; then what documents refer to.
     pub(crate) fn page_to_export(
         &mut self,
         request: u32,
@@ -222,24 +229,29 @@ impl<R: CryptoRng> Replica<R> {
         for ((_, key), row) in found {
             if let Some(row) = row
                 && let Some(classroom) = self.classrooms.get(&id)
-                && let Some(kind) = classroom.kind_to_export(table, key, row)
-                && let Ok(record) = exporting.writer.record(&id, kind, row)
+                && let Some((kind, item)) = classroom.item_to_export(table, key, row)
+                && let Ok(record) = exporting.writer.record(&id, kind, &item)
             {
                 part.extend(record);
                 exporting.items += 1;
             }
         }
-        if next.is_none() && table == Table::Receipts {
+        let following = match table {
+            Table::Segments => Some(Table::Receipts),
+            Table::Receipts => Some(Table::Chunks),
+            _ => None,
+        };
+        if next.is_none() && following.is_none() {
             exporting.rest.pop();
         }
         self.show_part(request, part);
-        match next {
-            Some(next) => self.export_page(request, table, next),
-            None if table == Table::Segments => {
-                let (table, from, _) = store::range_of(Table::Receipts, &id);
+        match (next, following) {
+            (Some(next), _) => self.export_page(request, table, next),
+            (None, Some(table)) => {
+                let (table, from, _) = store::range_of(table, &id);
                 self.export_page(request, table, from);
             }
-            None => self.export_classroom(request),
+            (None, None) => self.export_classroom(request),
         }
     }
 
@@ -267,19 +279,29 @@ impl<R: CryptoRng> Replica<R> {
 
 impl Classroom {
     /// What a row is exported as, if it is.
-    fn kind_to_export(&self, table: Table, key: &[u8], row: &[u8]) -> Option<Kind> {
-        if table == Table::Segments {
-            let is_gone = |segment: Segment| self.is_gone(&segment.header.log.document);
-            return (!Segment::decode(row).is_ok_and(is_gone)).then_some(Kind::Segment);
-        }
-        match store::said(key)? {
-            Said::SeenAt => None,
-            Said::Receipt => {
-                let header = Receipt::decode(row).ok()?.header;
-                let counts = self.roster.is_in_space(&header.member, &header.space);
-                counts.then_some(Kind::Receipt)
+    fn item_to_export<'a>(&self, table: Table, key: &[u8], row: &'a [u8]) -> Option<(Kind, Cow<'a, [u8]>)> {
+        let kind = match table {
+            Table::Segments => {
+                let is_gone = |segment: Segment| self.is_gone(&segment.header.log.document);
+                (!Segment::decode(row).is_ok_and(is_gone)).then_some(Kind::Segment)?
             }
-            Said::Verdict => Some(Kind::Verdict),
-        }
+            Table::Chunks => {
+                let (_, document, name) = store::parse_chunk_key(key)?;
+                let chunk = Chunk::decode(row.to_vec()).ok()?;
+                let is_sound = chunk.hash() == name && !self.is_gone(&document);
+                let item = DocumentChunk { document, chunk };
+                return is_sound.then(|| (Kind::Chunk, Cow::Owned(item.encode())));
+            }
+            _ => match store::said(key)? {
+                Said::SeenAt => return None,
+                Said::Receipt => {
+                    let header = Receipt::decode(row).ok()?.header;
+                    let counts = self.roster.is_in_space(&header.member, &header.space);
+                    counts.then_some(Kind::Receipt)?
+                }
+                Said::Verdict => Kind::Verdict,
+            },
+        };
+        Some((kind, Cow::Borrowed(row)))
     }
 }

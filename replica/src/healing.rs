@@ -20,7 +20,7 @@ use crate::classroom::{Classroom, Submission, Unsent, UnsentEntry, Way};
 use crate::event::Effect;
 use crate::loading::What;
 use crate::snapshots::Fetching;
-use crate::store::{self, AsideReason, Table};
+use crate::store::{self, AsideReason, Changes, Table};
 use crate::{Error, Replica};
 
 /// What a relay is asked from that may lack something: no relay has this incarnation, so it says what it has.
@@ -31,6 +31,8 @@ const UNKNOWN: Position = Position {
 /// How many rows are read at once, and how many submissions may be unanswered when the next are read.
 const ROWS: u32 = 32;
 const FEW_UNANSWERED: usize = 64;
+/// How many chunks of attachments are read at once.
+const CHUNKS: u32 = 4;
 /// The longest random wait before the work of others is submitted, in milliseconds.
 const LONGEST_WAIT: u64 = 30_000;
 /// How often it is looked again for what may pass later.
@@ -59,6 +61,8 @@ pub(crate) struct Healing {
     /// The relay said that it is too much at once, and how long it is left alone for that.
     is_too_much: bool,
     pause: u64,
+    /// What is here of attachments was noted, to be brought to the relay if it lacks it.
+    has_claimed: bool,
 }
 
 enum Step {
@@ -73,6 +77,8 @@ enum Step {
         rest: Vec<(Log, Vec<u8>)>,
         is_reading: bool,
     },
+    /// All else is compared, and what is here of attachments is being read.
+    Claiming,
     /// Looks again then.
     Waiting { until: u64 },
     /// What was refused is refused.
@@ -94,6 +100,7 @@ impl Healing {
             refused: None,
             is_too_much: false,
             pause: PAUSE.0,
+            has_claimed: false,
         })
     }
 
@@ -520,6 +527,12 @@ impl<R: CryptoRng> Replica<R> {
             };
             return;
         }
+        if !std::mem::replace(&mut healing.has_claimed, true) {
+            healing.step = Step::Claiming;
+            let (_, from, _) = store::range_of(Table::Chunks, id);
+            self.claim_chunks_from(id, from);
+            return;
+        }
         // What is left was refused for good, or is tried again with the next connection.
         healing.step = Step::Done;
         if healing.again {
@@ -535,6 +548,46 @@ impl<R: CryptoRng> Replica<R> {
         }
         classroom.unhealed = false;
         self.batch(id).delete(Table::Classrooms, store::unhealed_key(id));
+    }
+
+    fn claim_chunks_from(&mut self, id: &ClassroomId, from: Vec<u8>) {
+        let (table, _, to) = store::range_of(Table::Chunks, id);
+        self.read_page(*id, What::Chunks, (table, from, to), CHUNKS);
+    }
+
+    /// Some chunks were read, for their names: whether the relay has them it says when they are brought.
+    pub(crate) fn chunks_to_claim(
+        &mut self,
+        id: &ClassroomId,
+        found: &Changes,
+        next: Option<Vec<u8>>,
+    ) -> Result<(), Error> {
+        let is_claiming = |healing: &Healing| matches!(healing.step, Step::Claiming);
+        let healing = self
+            .classrooms
+            .get(id)
+            .and_then(|classroom| classroom.healing.as_deref());
+        if !healing.is_some_and(is_claiming) {
+            return Ok(());
+        }
+        for (_, key) in found.keys() {
+            if let Some((_, document, chunk)) = store::parse_chunk_key(key) {
+                self.note_uploads(id, document, &[chunk], false)?;
+            }
+        }
+        match next {
+            Some(next) => self.claim_chunks_from(id, next),
+            None => self.submitted(id),
+        }
+        Ok(())
+    }
+
+    pub(crate) fn chunks_not_read(&mut self, id: &ClassroomId) {
+        let classroom = self.classrooms.get_mut(id);
+        if let Some(healing) = classroom.and_then(|classroom| classroom.healing.as_mut()) {
+            healing.has_claimed = false;
+        }
+        self.look_again(id);
     }
 
     /// Something could not be read: it is looked at again later.

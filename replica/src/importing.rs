@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 
 use protocol::ClassroomId;
+use protocol::attachment::DocumentChunk;
 use protocol::bundle::{Damage, Event, Kind, Reader};
 use protocol::rand_core::CryptoRng;
 use protocol::roster::{Entry, Roster};
@@ -69,11 +70,12 @@ impl<R: CryptoRng> Replica<R> {
         while let Some(event) = importing.reader.next() {
             match event {
                 Event::Damaged(damage) => importing.result.add(damage),
+                // Whether a chunk is here only the store knows.
                 Event::Record {
                     classroom,
                     kind,
                     item,
-                } if self.is_joined(&classroom) => self
+                } if kind != Kind::Chunk && self.is_joined(&classroom) => self
                     .import_item(&mut importing, classroom, kind, item)
                     .map_err(|_| Problem::Internal)?,
                 Event::Record {
@@ -89,8 +91,8 @@ impl<R: CryptoRng> Replica<R> {
         }
         self.imports.insert(import, importing);
         let rows = items.iter().map(|(id, kind, item)| {
-            let key = store::imported_key(id, *kind, item);
-            store::row(Table::Imported, &key)
+            let (table, key) = self.place_of(id, *kind, item);
+            store::row(table, &key)
         });
         let ranges = rows.collect();
         let unopened = Unopened {
@@ -141,14 +143,17 @@ impl<R: CryptoRng> Replica<R> {
         }
         let mut here = BTreeSet::new();
         for (id, kind, item) in items {
+            let name = self.place_of(&id, kind, &item);
+            let is_stored = found.get(&name).is_some_and(Option::is_some);
             if self.is_joined(&id) {
-                self.import_item(importing, id, kind, item)?;
+                if is_stored {
+                    importing.result.known += 1;
+                } else {
+                    self.import_item(importing, id, kind, item)?;
+                }
                 continue;
             }
             importing.unknown.insert(id);
-            let key = store::imported_key(&id, kind, &item);
-            let name = (Table::Imported, key);
-            let is_stored = found.get(&name).is_some_and(Option::is_some);
             let (_, key) = name;
             if is_stored || !here.insert(key.clone()) {
                 importing.result.known += 1;
@@ -174,6 +179,17 @@ impl<R: CryptoRng> Replica<R> {
             batch.put(Table::Classrooms, store::unopened_key(&id), &unopened)?;
         }
         Ok(())
+    }
+
+    /// Where an item is stored that has to be asked for.
+    fn place_of(&self, id: &ClassroomId, kind: Kind, item: &[u8]) -> (Table, Vec<u8>) {
+        if self.is_joined(id)
+            && kind == Kind::Chunk
+            && let Ok(DocumentChunk { document, chunk }) = DocumentChunk::decode(item.to_vec())
+        {
+            return (Table::Chunks, store::chunk_key(id, &document, &chunk.hash()));
+        }
+        (Table::Imported, store::imported_key(id, kind, item))
     }
 
     pub(crate) fn unopened_not_read(&mut self, unopened: &Unopened) {
@@ -338,7 +354,18 @@ impl<R: CryptoRng> Replica<R> {
                 })
             }
             Kind::Piece => self.import_piece(id, item, may_wait),
-            Kind::Chunk | Kind::Other(_) => {
+            Kind::Chunk => {
+                let DocumentChunk { document, chunk } = match DocumentChunk::decode(item.clone()) {
+                    Ok(chunk) => chunk,
+                    Err(error) => return self.unread(id, kind, &error, item),
+                };
+                if classroom.roster.erased(&document).is_some() {
+                    return Ok(Taken::Known);
+                }
+                self.import_chunk(id, document, chunk)?;
+                Ok(Taken::New)
+            }
+            Kind::Other(_) => {
                 self.keep_unread(id, kind, AsideReason::NewerVersion, item)?;
                 Ok(Taken::Aside)
             }
@@ -424,6 +451,10 @@ impl<R: CryptoRng> Replica<R> {
                 self.looked_up(id);
                 return Ok(());
             }
+            if kind == Kind::Chunk && !self.is_joined(id) {
+                // They wait where they are: until somebody has joined, all that is taken is in memory.
+                continue;
+            }
             self.batch(id).delete(Table::Imported, key);
             self.take_item(id, kind, record.item, false)?;
         }
@@ -432,8 +463,8 @@ impl<R: CryptoRng> Replica<R> {
             return Ok(());
         }
         self.looked_up(id);
-        if self.unopened.contains_key(id) {
-            // Once somebody has joined: until then it stays.
+        // Until somebody has joined it stays.
+        if self.is_joined(id) && self.unopened.remove(id).is_some() {
             self.batch(id).delete(Table::Classrooms, store::unopened_key(id));
         }
         if !is_any && !self.is_imported(id) {
@@ -462,6 +493,15 @@ impl<R: CryptoRng> Replica<R> {
         // The relay may have more.
         self.open_channel(id);
         Ok(())
+    }
+
+    /// Of a classroom that was joined a while ago more may wait to be taken than was, for the tab has ended meanwhile.
+    pub(crate) fn read_left_imported(&mut self) {
+        let mut left: Vec<ClassroomId> = self.unopened.keys().copied().collect();
+        left.retain(|id| self.is_joined(id));
+        for id in left {
+            self.read_imported(&id);
+        }
     }
 
     /// What files brought of a classroom that is knocked at does not show it: the relay has to.

@@ -419,7 +419,6 @@ impl<R: CryptoRng> Replica<R> {
         // Everyone's documents came while this person looked behind the invite.
         classroom.since_spaces = vec![SpaceId::EVERYONE];
         self.come_in(&link, &entry).map_err(|_| Problem::Internal)?;
-        self.read_imported(&id);
         let joined = (request, Answer::Classroom(id));
         match change {
             Some(change) => {
@@ -452,6 +451,7 @@ impl<R: CryptoRng> Replica<R> {
             self.mark_unhealed(id)?;
             self.open_channel(id);
         }
+        self.read_imported(id);
         self.tell_tabs_of(id);
         Ok(())
     }

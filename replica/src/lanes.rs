@@ -13,7 +13,7 @@ use protocol::{ClassroomId, DocumentId, LaneId};
 
 use crate::classroom::{Classroom, Copy, Unsent};
 use crate::event::Effect;
-use crate::store::{self, AsideReason, Batch, LogRecord, Records, SinceRecord, Table, rows};
+use crate::store::{self, AsideReason, Batch, LogRecord, Records, SinceRecord, Table, UploadRecord, rows};
 use crate::tabs::Note;
 use crate::{Error, Replica};
 
@@ -26,6 +26,9 @@ pub fn lanes_left(records: &Records) -> Vec<LaneId> {
     let logs = rows(records, Table::Logs).filter_map(|(key, _)| Some(store::parse_log_key(key)?.2));
     let positions =
         rows(records, Table::Classrooms).filter_map(|(key, _)| Some(store::parse_since_key(key)?.1));
+    let uploads = rows(records, Table::Uploads)
+        .filter_map(|(_, row)| Some(store::decode::<UploadRecord>(Table::Uploads, row).ok()?.lane));
+    let unsent = unsent.chain(uploads);
     let lanes: BTreeSet<LaneId> = unsent.chain(unsealed).chain(logs).chain(positions).collect();
     lanes.into_iter().collect()
 }

@@ -57,13 +57,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::identity::{MemberKeys, Seed};
 use protocol::rand_core::CryptoRng;
-use protocol::{ClassroomId, DocumentId, LaneId};
+use protocol::{ChunkHash, ClassroomId, DocumentId, LaneId};
 
-use attachments::Looking;
+use attachments::{Looking, Uploading};
 use classroom::{Classroom, Coming, Knocking};
 use command::{Answer, Problem};
 use connection::Connection;
-pub use event::{Effect, Event};
+pub use event::{Effect, Event, Uploaded};
 use exporting::Exporting;
 use identity::Claiming;
 use importing::Importing;
@@ -120,8 +120,12 @@ pub struct Replica<R> {
     unopened: BTreeMap<ClassroomId, store::Unopened>,
     /// Documents that are being read to be started anew, with the command's number.
     starting: Vec<(u32, ClassroomId, DocumentId)>,
+    /// The chunk that is being brought to the relay.
+    uploading: Option<Uploading>,
     /// The attachments that somebody waits to look at, in the order in which they were asked for.
     looking: Vec<Looking>,
+    /// The chunks that the relay was asked for.
+    downloading: Vec<(ClassroomId, ChunkHash)>,
     /// When to answer those who asked who is here.
     answer_due: BTreeMap<ClassroomId, u64>,
     /// The number of the newest command.
@@ -167,6 +171,17 @@ impl<R: CryptoRng> Replica<R> {
             Event::Message(message) => self.message(&message),
             Event::Disconnected => self.disconnected(),
             Event::TurnedAway(reason) => self.ended(reason),
+            Event::Uploaded {
+                classroom,
+                document,
+                chunk,
+                outcome,
+            } => self.uploaded(classroom, document, chunk, outcome),
+            Event::Downloaded {
+                classroom,
+                chunk,
+                bytes,
+            } => self.downloaded(classroom, chunk, bytes),
             Event::NetworkUp => self.network_up(),
             Event::Written => self.written(),
             Event::WriteFailed => self.writes.failed(self.now),
@@ -187,7 +202,9 @@ impl<R: CryptoRng> Replica<R> {
             // Nothing that is kept is lost; what could not be noted is looked at again with the next start.
             self.give_up_connection();
         }
+        self.claim_for_successors();
         self.send_ready();
+        self.upload_next();
         self.exchange_if_due();
         self.exports_ready();
         if let Some(batch) = self.writes.start(self.now) {
@@ -204,6 +221,7 @@ impl<R: CryptoRng> Replica<R> {
         self.tick_rotation();
         self.tick_cuts();
         self.tick_erased();
+        self.tick_chunks();
         self.tick_presence();
         self.tick_unsent();
         self.tick_loading();

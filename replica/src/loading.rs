@@ -10,7 +10,7 @@ use protocol::mischief::{Mischief, does};
 use protocol::rand_core::CryptoRng;
 use protocol::segment::{Header, Log, Segment};
 use protocol::snapshot::Snapshot;
-use protocol::{ClassroomId, DocumentId, LaneId, MemberId, SegmentHash, SnapshotHash};
+use protocol::{ChunkHash, ClassroomId, DocumentId, LaneId, MemberId, SegmentHash, SnapshotHash};
 
 use crate::aside::Exporting;
 use crate::classroom::{Classroom, Content, Copy, Handing, Held};
@@ -77,6 +77,14 @@ pub(crate) enum What {
     ExportPieces(u32),
     /// The chunks of the attachment that the command with this number asks for.
     Attachment(u32),
+    /// A chunk of a document, to be brought to the relay.
+    Upload(DocumentId, ChunkHash),
+    /// Chunks of a document that this person erases, for what takes its place.
+    Moved(DocumentId, DocumentId, Vec<ChunkHash>),
+    /// What is left of the chunks of an erased document.
+    ChunksLeft(DocumentId),
+    /// Which chunks are here, for the relay may have lost them.
+    Chunks,
     /// What a file brought of a classroom before it was known.
     Imported,
     /// The same, of what a file brings now.
@@ -244,6 +252,30 @@ impl<R: CryptoRng> Replica<R> {
             }
             What::ExportPieces(request) => self.pieces_to_export(*request, &reading.complete(records)),
             What::Attachment(request) => self.attachment_read(*request, reading.complete(records)),
+            What::Upload(document, chunk) => {
+                self.upload_read(id, (*document, *chunk), reading.complete(records));
+            }
+            What::Moved(document, successor, names) => {
+                let found = reading.complete(records);
+                if self
+                    .moved_read(&id, (*document, *successor), names, found)
+                    .is_err()
+                {
+                    self.moved_not_read(&id, *document);
+                }
+            }
+            What::ChunksLeft(document) => {
+                let (found, next) = reading.page(records);
+                if self.chunks_left_read(&id, *document, found, next).is_err() {
+                    self.chunks_left_not_read(&id, *document);
+                }
+            }
+            What::Chunks => {
+                let (found, next) = reading.page(records);
+                if self.chunks_to_claim(&id, &found, next).is_err() {
+                    self.chunks_not_read(&id);
+                }
+            }
             What::Imported => {
                 let (found, next) = reading.page(records);
                 if self.imported_read(&id, found, next).is_err() {
@@ -337,6 +369,10 @@ impl<R: CryptoRng> Replica<R> {
             What::Export(request, table, from) => self.export_again(request, table, from),
             What::ExportPieces(request) => self.pieces_to_export(request, &Changes::new()),
             What::Attachment(request) => self.attachment_not_read(request),
+            What::Upload(document, chunk) => self.upload_not_read(&reading.classroom, (document, chunk)),
+            What::Moved(document, ..) => self.moved_not_read(&reading.classroom, document),
+            What::ChunksLeft(document) => self.chunks_left_not_read(&reading.classroom, document),
+            What::Chunks => self.chunks_not_read(&reading.classroom),
             // It stays where it is, and shows at the next look behind the invite.
             What::Imported => self.looked_up(&reading.classroom),
             What::Lost(_) => self.look_again(&reading.classroom),

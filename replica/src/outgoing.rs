@@ -31,7 +31,7 @@ const MOST_UNANSWERED: usize = 256;
 /// tries to take over the lane of a tab that seems gone, in milliseconds.
 pub(crate) const SEND_FOR_OTHERS_AFTER: u64 = 10_000;
 /// How long after a refusal that may pass an item is sent again, in milliseconds.
-const SEND_AGAIN_AFTER: u64 = 5_000;
+pub(crate) const SEND_AGAIN_AFTER: u64 = 5_000;
 /// The same where the relay has no room: some may be made there, by folds or by who runs it.
 const SEND_AGAIN_WHEN_FULL: u64 = 300_000;
 /// A message is sent once it is this long.
@@ -279,18 +279,7 @@ impl<R: CryptoRng> Replica<R> {
         let Some(classroom) = self.classrooms.get_mut(id) else {
             return Ok(());
         };
-        let may_pass = matches!(
-            reason,
-            Refusal::Busy
-                | Refusal::TooFast
-                | Refusal::Storage
-                | Refusal::GoingAway
-                | Refusal::UnknownParent
-                | Refusal::UnknownChannel
-                | Refusal::NotAMember
-                | Refusal::IndexGap
-                | Refusal::NotCovered
-        );
+        let may_pass = may_pass(reason);
         // A lock may be gone by the time that one hears of what it stopped, and a cut-off lifted.
         let is_unlocked = |log: &Log, index: u64| {
             stops_for_now(reason)
@@ -303,14 +292,10 @@ impl<R: CryptoRng> Replica<R> {
             Submission::Segment(log, index) => may_pass || is_unlocked(&log, index),
             _ => may_pass,
         };
-        let is_full = matches!(
-            reason,
-            Refusal::QuotaFull | Refusal::TooManyDocuments | Refusal::TooManyEntries
-        );
-        let again_at = match (may_pass, is_full) {
-            (true, _) => Some(self.now + SEND_AGAIN_AFTER),
-            (_, true) => Some(self.now + SEND_AGAIN_WHEN_FULL),
-            _ => None,
+        let again_at = if may_pass {
+            Some(self.now + SEND_AGAIN_AFTER)
+        } else {
+            again_at(reason, self.now)
         };
         let refused = Way::Refused { reason, again_at };
         match submission {
@@ -379,8 +364,7 @@ impl<R: CryptoRng> Replica<R> {
         let left_behind: BTreeSet<LaneId> = self
             .classrooms
             .values()
-            .flat_map(|classroom| classroom.outbox.keys())
-            .map(|(log, _)| log.lane)
+            .flat_map(Classroom::lanes_to_send)
             .filter(|lane| !self.held.contains(lane))
             .collect();
         self.effects.extend(left_behind.into_iter().map(Effect::Adopt));
@@ -399,6 +383,33 @@ impl<R: CryptoRng> Replica<R> {
     }
 }
 
+/// Whether what was refused for this reason may be taken in a moment.
+fn may_pass(reason: Refusal) -> bool {
+    matches!(
+        reason,
+        Refusal::Busy
+            | Refusal::TooFast
+            | Refusal::Storage
+            | Refusal::GoingAway
+            | Refusal::UnknownParent
+            | Refusal::UnknownChannel
+            | Refusal::NotAMember
+            | Refusal::IndexGap
+            | Refusal::NotCovered
+    )
+}
+
+/// When what was refused for this reason goes again, if not only on the next connection.
+pub(crate) fn again_at(reason: Refusal, now: u64) -> Option<u64> {
+    match reason {
+        reason if may_pass(reason) => Some(now + SEND_AGAIN_AFTER),
+        Refusal::QuotaFull | Refusal::TooManyDocuments | Refusal::TooManyEntries => {
+            Some(now + SEND_AGAIN_WHEN_FULL)
+        }
+        _ => None,
+    }
+}
+
 /// Whether what was refused for this reason may fit once the roster has grown.
 pub(crate) fn stops_for_now(reason: Refusal) -> bool {
     matches!(
@@ -408,6 +419,12 @@ pub(crate) fn stops_for_now(reason: Refusal) -> bool {
 }
 
 impl Classroom {
+    /// The lanes whose tabs have something to send.
+    pub(crate) fn lanes_to_send(&self) -> impl Iterator<Item = LaneId> {
+        let unsent = self.outbox.keys().map(|(log, _)| log.lane);
+        unsent.chain(self.uploads.values().map(|upload| upload.lane))
+    }
+
     /// The next segment of a log, and how far the log goes with it.
     fn seal(
         &self,
@@ -487,6 +504,12 @@ impl Classroom {
                 erased_here.insert(*document, self.last_successor(document));
             }
         }
+        let mut unmoved = BTreeSet::new();
+        for (document, last) in &erased_here {
+            if self.erases(document) && last.is_some_and(|last| !self.has_moved(document, &last)) {
+                unmoved.insert(*document);
+            }
+        }
         let Some(channel) = &mut self.channel else { return };
         // Until this person's own admission is with the relay nothing of theirs counts there.
         let own = if self.entries.is_empty() {
@@ -515,7 +538,11 @@ impl Classroom {
                 };
                 let is_carried =
                     self.carried.get(document) == Some(&Ok(())) || !self.documents.contains_key(document);
-                if everything_upto.is_none() || !is_carried || self.outbox.iter().any(is_unsent) {
+                if everything_upto.is_none()
+                    || !is_carried
+                    || self.outbox.iter().any(is_unsent)
+                    || unmoved.contains(document)
+                {
                     break;
                 }
                 erases_upto = everything_upto;

@@ -57,7 +57,9 @@ impl<R: CryptoRng> Replica<R> {
             imports: BTreeMap::new(),
             unopened: BTreeMap::new(),
             starting: Vec::new(),
+            uploading: None,
             looking: Vec::new(),
+            downloading: Vec::new(),
             last_request: None,
             answer_due: BTreeMap::new(),
             place: None,
@@ -75,6 +77,7 @@ impl<R: CryptoRng> Replica<R> {
             replica.load_own_document(&id);
             replica.make_orphans_again(&id)?;
         }
+        replica.read_left_imported();
         replica.settle_rosters()?;
         replica.connect_if_due();
         if let Some(batch) = replica.writes.start(now) {
@@ -183,6 +186,7 @@ impl<R: CryptoRng> Replica<R> {
         }
         self.read_since(records);
         self.read_unsent(records);
+        self.read_uploads(records);
         self.read_all_aside(records);
         self.read_receipts(records);
     }

@@ -34,7 +34,7 @@ const VERSION: u8 = 1;
 pub const SCHEMA: u32 = 5;
 
 /// Raised with each version of the app that can take what an earlier one kept aside: all of it is tried once more.
-const READER: u32 = 1;
+const READER: u32 = 2;
 
 /// A table. The names are those of the browser's object stores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

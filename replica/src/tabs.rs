@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use protocol::rand_core::CryptoRng;
 use protocol::roster::Entry;
 use protocol::segment::{Log, Segment};
-use protocol::{ClassroomId, DocumentId, EntryHash, LaneId, bounded};
+use protocol::{ChunkHash, ClassroomId, DocumentId, EntryHash, LaneId, bounded};
 use serde::{Deserialize, Serialize};
 
 use crate::classroom::{Unsent, UnsentEntry, Way};
@@ -20,7 +20,7 @@ use crate::view::Update;
 use crate::{Error, Replica};
 
 /// The form of the notes, which is their first byte.
-const VERSION: u8 = 3;
+const VERSION: u8 = 4;
 
 /// From one tab to the others, sent when what it speaks of is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +53,19 @@ pub(crate) enum Note {
     },
     /// The login card was kept.
     CardKept,
+    /// The relay may not have these chunks of a document, which the tab on this lane brings.
+    Uploads {
+        classroom: ClassroomId,
+        document: DocumentId,
+        chunks: Vec<ChunkHash>,
+        lane: LaneId,
+    },
+    /// A chunk need not be brought any more.
+    Uploaded {
+        classroom: ClassroomId,
+        document: DocumentId,
+        chunk: ChunkHash,
+    },
 }
 
 impl Note {
@@ -68,7 +81,9 @@ impl Note {
             Self::Entry { classroom, .. }
             | Self::Segment { classroom, .. }
             | Self::OnRelay { classroom, .. }
-            | Self::Forked { classroom, .. } => Some(*classroom),
+            | Self::Forked { classroom, .. }
+            | Self::Uploads { classroom, .. }
+            | Self::Uploaded { classroom, .. } => Some(*classroom),
         }
     }
 }
@@ -144,6 +159,25 @@ impl<R: CryptoRng> Replica<R> {
                 log,
                 record,
             } => self.forked_in_tab(&classroom, log, record),
+            Note::Uploads {
+                classroom,
+                document,
+                chunks,
+                lane,
+            } => {
+                self.uploads_of_tab(&classroom, document, &chunks, lane);
+                Ok(())
+            }
+            Note::Uploaded {
+                classroom,
+                document,
+                chunk,
+            } => {
+                if let Some(classroom) = self.classrooms.get_mut(&classroom) {
+                    classroom.uploads.remove(&(document, chunk));
+                }
+                Ok(())
+            }
             Note::CardKept => {
                 if let Some(me) = &mut self.me {
                     me.card_kept = true;
@@ -199,6 +233,7 @@ impl<R: CryptoRng> Replica<R> {
     pub(crate) fn adopted(&mut self, lane: LaneId, records: &Records) {
         self.held.insert(lane);
         self.adopt_entries(records);
+        self.read_uploads(records);
         let me = self.me.as_ref().map(|me| me.keys.id());
         let is_looked_at = |log: &Log| log.lane == lane || Some(log.member) == me;
         let mut outbox: BTreeMap<ClassroomId, BTreeMap<(Log, u64), Unsent>> = BTreeMap::new();

@@ -30,7 +30,7 @@ pub(crate) enum After {
     Answer(u32, Answer),
     Segment(ClassroomId, Log, u64, SegmentHash),
     Entry(ClassroomId, EntryHash),
-    Chunks(ClassroomId, DocumentId, Vec<ChunkHash>),
+    Uploads(ClassroomId, DocumentId, Vec<ChunkHash>),
     TellTabs(Vec<u8>),
 }
 
@@ -101,8 +101,8 @@ impl<R: CryptoRng> Replica<R> {
                 After::Segment(classroom, log, index, hash) => {
                     self.segment_written(classroom, (log, index), hash);
                 }
-                After::Chunks(classroom, document, chunks) => {
-                    self.chunks_written(classroom, document, &chunks);
+                After::Uploads(classroom, document, chunks) => {
+                    self.uploads_written(classroom, document, chunks);
                 }
                 After::Entry(classroom, entry) => {
                     self.entry_written(classroom, &entry);

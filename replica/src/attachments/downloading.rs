@@ -1,0 +1,196 @@
+//! Looking at attachments: their chunks are read from the store, and those that are not there are had from the relay first, few
+//! at a time, in the order in which they were asked for. Whole attachments are in memory one after the other only.
+
+use std::collections::BTreeSet;
+
+use protocol::attachment::{Chunk, Reference};
+use protocol::rand_core::CryptoRng;
+use protocol::{ChunkHash, ClassroomId, DocumentId};
+
+use super::{chunks_in, rows_of};
+use crate::Replica;
+use crate::command::{Answer, Problem};
+use crate::event::Effect;
+use crate::loading::What;
+use crate::store::Changes;
+
+/// How many chunks are on their way from the relay at once.
+const AT_ONCE: usize = 2;
+
+/// An attachment that somebody waits to look at.
+pub(crate) struct Looking {
+    request: u32,
+    classroom: ClassroomId,
+    document: DocumentId,
+    reference: Reference,
+    step: Step,
+    /// All that was missing has come.
+    is_fetched: bool,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Step {
+    /// Its chunks are to be read.
+    ToRead,
+    Reading,
+    /// These are not here.
+    Fetching(BTreeSet<ChunkHash>),
+}
+
+impl<R: CryptoRng> Replica<R> {
+    /// Looks at an attachment of a document.
+    pub(crate) fn look_at_attachment(
+        &mut self,
+        request: u32,
+        classroom: ClassroomId,
+        document: DocumentId,
+        address: &str,
+    ) -> Result<(), Problem> {
+        let known = self.classrooms.get(&classroom).ok_or(Problem::UnknownClassroom)?;
+        if known.is_gone(&document) {
+            return Err(Problem::UnknownDocument);
+        }
+        let reference = Reference::parse(address).map_err(|_| Problem::BadAttachment)?;
+        self.looking.push(Looking {
+            request,
+            classroom,
+            document,
+            reference,
+            step: Step::ToRead,
+            is_fetched: false,
+        });
+        self.read_next_attachment();
+        Ok(())
+    }
+
+    fn read_next_attachment(&mut self) {
+        if self.looking.iter().any(|looking| looking.step == Step::Reading) {
+            return;
+        }
+        let next = self
+            .looking
+            .iter_mut()
+            .find(|looking| looking.step == Step::ToRead);
+        let Some(looking) = next else { return };
+        looking.step = Step::Reading;
+        let ranges = rows_of(&looking.classroom, &looking.document, looking.reference.chunks());
+        let (id, request) = (looking.classroom, looking.request);
+        self.read(id, What::Attachment(request), ranges);
+    }
+
+    /// The chunks of an attachment were read, as far as they are here.
+    pub(crate) fn attachment_read(&mut self, request: u32, found: Changes) {
+        let can_fetch = self.connection.is_up();
+        let Some(looking) = self.looking.iter_mut().find(|looking| looking.request == request) else {
+            return;
+        };
+        let names = looking.reference.chunks();
+        let mut chunks: Vec<Chunk> = chunks_in(found).map(|(_, chunk)| chunk).collect();
+        let here: BTreeSet<ChunkHash> = chunks.iter().map(Chunk::hash).collect();
+        let missing: BTreeSet<ChunkHash> = names
+            .iter()
+            .filter(|name| !here.contains(name))
+            .copied()
+            .collect();
+        if missing.is_empty() {
+            chunks.sort_by_cached_key(|chunk| names.iter().position(|name| *name == chunk.hash()));
+            let opened = looking.reference.open(&looking.classroom, &chunks);
+            let result = opened.map(Answer::Attachment).map_err(|_| Problem::BadAttachment);
+            self.looked_at(request, result);
+        } else if can_fetch && !looking.is_fetched {
+            looking.step = Step::Fetching(missing);
+            self.download_next();
+        } else {
+            self.looked_at(request, Err(Problem::NotHere));
+        }
+        self.read_next_attachment();
+    }
+
+    pub(crate) fn attachment_not_read(&mut self, request: u32) {
+        self.looked_at(request, Err(Problem::NotHere));
+        self.read_next_attachment();
+    }
+
+    fn looked_at(&mut self, request: u32, result: Result<Answer, Problem>) {
+        self.looking.retain(|looking| looking.request != request);
+        self.answer(request, result);
+    }
+
+    fn download_next(&mut self) {
+        while self.downloading.len() < AT_ONCE {
+            let next = self.looking.iter().find_map(|looking| {
+                let Step::Fetching(missing) = &looking.step else {
+                    return None;
+                };
+                let mut names = looking.reference.chunks().iter();
+                let name = names.find(|name| {
+                    missing.contains(name) && !self.downloading.contains(&(looking.classroom, **name))
+                })?;
+                Some((looking.classroom, *name))
+            });
+            let Some((classroom, chunk)) = next else { return };
+            self.downloading.push((classroom, chunk));
+            self.effects.push(Effect::Download { classroom, chunk });
+        }
+    }
+
+    /// A chunk came from the relay, or did not. One that is not the one that was asked for has not come.
+    pub(crate) fn downloaded(&mut self, id: ClassroomId, name: ChunkHash, bytes: Option<Vec<u8>>) {
+        // Else it is of a connection that was given up.
+        let Some(place) = self.downloading.iter().position(|asked| *asked == (id, name)) else {
+            return;
+        };
+        self.downloading.remove(place);
+        let chunk = bytes.and_then(|bytes| Chunk::decode(bytes).ok());
+        let chunk = chunk.filter(|chunk| chunk.hash() == name);
+        let mut documents = BTreeSet::new();
+        let mut failed = Vec::new();
+        for looking in &mut self.looking {
+            let Step::Fetching(missing) = &mut looking.step else {
+                continue;
+            };
+            if looking.classroom != id || !missing.remove(&name) {
+                continue;
+            }
+            if chunk.is_none() {
+                failed.push(looking.request);
+                continue;
+            }
+            documents.insert(looking.document);
+            if missing.is_empty() {
+                looking.step = Step::ToRead;
+                looking.is_fetched = true;
+            }
+        }
+        for request in failed {
+            self.looked_at(request, Err(Problem::NotHere));
+        }
+        if let Some(chunk) = chunk {
+            for document in documents {
+                let is_gone = self
+                    .classrooms
+                    .get(&id)
+                    .is_none_or(|known| known.is_gone(&document));
+                if !is_gone {
+                    self.keep_chunk(&id, &document, chunk.clone());
+                }
+            }
+        }
+        self.read_next_attachment();
+        self.download_next();
+    }
+
+    /// Nothing more comes of what was asked for.
+    pub(crate) fn downloads_lost(&mut self) {
+        self.downloading.clear();
+        let mut waiting = Vec::new();
+        for looking in &self.looking {
+            if matches!(looking.step, Step::Fetching(_)) {
+                waiting.push(looking.request);
+            }
+        }
+        for request in waiting {
+            self.looked_at(request, Err(Problem::NotHere));
+        }
+    }
+}

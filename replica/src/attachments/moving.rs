@@ -1,0 +1,264 @@
+//! Chunks of documents that are started anew: what the successor refers to is its own from then on. Whoever erases has the relay
+//! know that before, for it forgets what nothing there lays claim to; and whoever hears of it sees to what is on their device.
+
+use std::collections::BTreeSet;
+
+use protocol::attachment::Reference;
+use protocol::rand_core::CryptoRng;
+use protocol::roster::{Action, Entry};
+use protocol::{ChunkHash, ClassroomId, DocumentId};
+
+use super::{chunks_in, rows_of};
+use crate::classroom::{Classroom, Content, Copy};
+use crate::loading::What;
+use crate::store::{self, Changes, Table};
+use crate::{Error, Replica};
+
+/// How many chunks are read at once.
+const ROWS: u32 = 4;
+
+/// The chunks of what takes the place of a document that this person erases, which the relay does not know yet.
+#[derive(Default)]
+pub(crate) struct Moved {
+    /// Those that were noted to be claimed.
+    names: BTreeSet<ChunkHash>,
+    step: Step,
+}
+
+#[derive(Default, PartialEq, Eq)]
+enum Step {
+    /// There may be more.
+    #[default]
+    Due,
+    Reading,
+    Done,
+}
+
+impl Moved {
+    pub(crate) fn is_done(&self) -> bool {
+        self.step == Step::Done
+    }
+
+    /// What takes its place has changed.
+    pub(crate) fn look_again(&mut self) {
+        if self.step == Step::Done {
+            self.step = Step::Due;
+        }
+    }
+}
+
+impl<R: CryptoRng> Replica<R> {
+    /// Lays claim to what the successors of documents refer to that this person erases.
+    pub(crate) fn claim_for_successors(&mut self) {
+        let mut due = Vec::new();
+        for classroom in self.classrooms.values() {
+            for document in classroom.erasing() {
+                let moved = classroom.moved.get(&document);
+                if moved.is_none_or(|moved| moved.step == Step::Due) {
+                    due.push((classroom.id, document));
+                }
+            }
+        }
+        for (id, document) in due {
+            self.claim_for_successor(&id, document);
+        }
+    }
+
+    fn claim_for_successor(&mut self, id: &ClassroomId, document: DocumentId) {
+        let Some(classroom) = self.classrooms.get_mut(id) else {
+            return;
+        };
+        let Some(successor) = classroom.last_successor(&document) else {
+            return;
+        };
+        let named = match classroom.documents.get(&successor) {
+            Some(Copy::Away | Copy::Loading { .. }) => return self.load(id, successor),
+            Some(Copy::Here(_)) => classroom.chunks_of(&successor),
+            None => BTreeSet::new(),
+        };
+        let moved = classroom.moved.entry(document).or_default();
+        let next: Vec<ChunkHash> = named
+            .difference(&moved.names)
+            .take(ROWS as usize)
+            .copied()
+            .collect();
+        if next.is_empty() {
+            moved.step = Step::Done;
+            return;
+        }
+        moved.step = Step::Reading;
+        let ranges = rows_of(id, &document, &next);
+        self.read(*id, What::Moved(document, successor, next), ranges);
+    }
+
+    /// Some of them were read, as far as they are here. The relay may have the others.
+    pub(crate) fn moved_read(
+        &mut self,
+        id: &ClassroomId,
+        (document, successor): (DocumentId, DocumentId),
+        names: &[ChunkHash],
+        found: Changes,
+    ) -> Result<(), Error> {
+        for (_, chunk) in chunks_in(found) {
+            self.keep_chunk(id, &successor, chunk);
+        }
+        self.note_uploads(id, successor, names, false)?;
+        if let Some(moved) = self
+            .classrooms
+            .get_mut(id)
+            .and_then(|classroom| classroom.moved.get_mut(&document))
+        {
+            moved.names.extend(names);
+            moved.step = Step::Due;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn moved_not_read(&mut self, id: &ClassroomId, document: DocumentId) {
+        let classroom = self.classrooms.get_mut(id);
+        if let Some(moved) = classroom.and_then(|classroom| classroom.moved.get_mut(&document)) {
+            moved.step = Step::Due;
+        }
+    }
+
+    /// Sees to the chunks of a document that is gone.
+    pub(crate) fn clear_chunks(&mut self, id: &ClassroomId, document: DocumentId) {
+        let (_, from, _) = store::range_of_document(Table::Chunks, id, &document);
+        self.clear_chunks_from(id, document, from);
+    }
+
+    fn clear_chunks_from(&mut self, id: &ClassroomId, document: DocumentId, from: Vec<u8>) {
+        if let Some(classroom) = self.classrooms.get_mut(id) {
+            classroom.chunks_left.insert(document, true);
+            let (table, _, to) = store::range_of_document(Table::Chunks, id, &document);
+            self.read_page(*id, What::ChunksLeft(document), (table, from, to), ROWS);
+        }
+    }
+
+    /// Goes on with what had to wait.
+    pub(crate) fn tick_chunks(&mut self) {
+        let mut due = Vec::new();
+        for classroom in self.classrooms.values() {
+            let left = classroom.chunks_left.iter();
+            due.extend(
+                left.filter_map(|(document, is_reading)| (!is_reading).then_some((classroom.id, *document))),
+            );
+        }
+        for (id, document) in due {
+            self.clear_chunks(&id, document);
+        }
+    }
+
+    /// Some chunks of a document that is gone were read: they go, or belong to what stands in its place.
+    pub(crate) fn chunks_left_read(
+        &mut self,
+        id: &ClassroomId,
+        document: DocumentId,
+        found: Changes,
+        next: Option<Vec<u8>>,
+    ) -> Result<(), Error> {
+        let Some(classroom) = self.classrooms.get_mut(id) else {
+            return Ok(());
+        };
+        if !classroom.is_gone(&document) {
+            // Whoever did that had not the right to.
+            classroom.chunks_left.remove(&document);
+            return Ok(());
+        }
+        let successor = classroom.last_successor(&document);
+        let mut named = BTreeSet::new();
+        if let Some(successor) = successor.filter(|_| !found.is_empty()) {
+            let is_told = classroom.everything_upto().is_some();
+            match classroom.documents.get(&successor) {
+                Some(Copy::Here(held)) if is_told || held.content.document().count() > 0 => {
+                    named = classroom.chunks_of(&successor);
+                }
+                Some(Copy::Away | Copy::Loading { .. }) => {
+                    classroom.chunks_left.insert(document, false);
+                    self.load(id, successor);
+                    return Ok(());
+                }
+                None if is_told => {}
+                Some(Copy::Here(_)) | None => {
+                    classroom.chunks_left.insert(document, false);
+                    return Ok(());
+                }
+            }
+        }
+        let claimed = classroom.moved.get(&document).map(|moved| moved.names.clone());
+        let claimed = claimed.unwrap_or_default();
+        for (table, key) in found.keys() {
+            self.batch(id).delete(*table, key.clone());
+        }
+        for (_, chunk) in chunks_in(found) {
+            let name = chunk.hash();
+            if let Some(successor) = successor.filter(|_| named.contains(&name)) {
+                self.keep_chunk(id, &successor, chunk);
+                if !claimed.contains(&name) {
+                    self.note_uploads(id, successor, &[name], false)?;
+                }
+            }
+        }
+        match next {
+            Some(next) => self.clear_chunks_from(id, document, next),
+            None => self.chunks_cleared(id, document),
+        }
+        Ok(())
+    }
+
+    fn chunks_cleared(&mut self, id: &ClassroomId, document: DocumentId) {
+        let Some(classroom) = self.classrooms.get_mut(id) else {
+            return;
+        };
+        classroom.chunks_left.remove(&document);
+        classroom.moved.remove(&document);
+        let mut dropped = Vec::new();
+        for (of, chunk) in classroom.uploads.keys() {
+            if *of == document {
+                dropped.push(*chunk);
+            }
+        }
+        for chunk in dropped {
+            self.chunk_on_relay(id, document, chunk);
+        }
+    }
+
+    pub(crate) fn chunks_left_not_read(&mut self, id: &ClassroomId, document: DocumentId) {
+        if let Some(classroom) = self.classrooms.get_mut(id) {
+            classroom.chunks_left.insert(document, false);
+        }
+    }
+}
+
+impl Classroom {
+    /// The documents that this person erases, and the relay does not know yet.
+    fn erasing(&self) -> BTreeSet<DocumentId> {
+        let entries = self.entries.keys().filter_map(|hash| self.roster.entry(hash));
+        let documents = entries.map(Entry::action).filter_map(|action| match action {
+            Action::Erase { document, .. } => Some(*document),
+            _ => None,
+        });
+        documents.filter(|document| self.erases(document)).collect()
+    }
+
+    /// Whether the relay has the chunks of what takes the place of a document, as what belongs to that.
+    pub(crate) fn has_moved(&self, document: &DocumentId, successor: &DocumentId) -> bool {
+        self.moved.get(document).is_some_and(Moved::is_done)
+            && !self.uploads.keys().any(|(of, _)| of == successor)
+    }
+
+    /// The chunks that a document that is here refers to as it is now.
+    fn chunks_of(&self, document: &DocumentId) -> BTreeSet<ChunkHash> {
+        let mut chunks = BTreeSet::new();
+        if let Some(Copy::Here(held)) = self.documents.get(document)
+            && let Content::Page(page) = &held.content
+        {
+            for address in documents::page::attachments_of(page) {
+                if let Ok(reference) = Reference::parse(&address) {
+                    chunks.extend(reference.chunks());
+                }
+            }
+        }
+        chunks
+    }
+}

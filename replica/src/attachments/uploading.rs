@@ -1,0 +1,385 @@
+//! Bringing chunks to the relay. One is on its way at a time, and its bytes are in memory no longer than that. What this tab has
+//! just made goes whole; of all else the relay is asked first whether it has it.
+
+use std::collections::BTreeSet;
+
+use protocol::attachment::{Chunk, claim};
+use protocol::rand_core::CryptoRng;
+use protocol::roster::{Action, Entry, Role};
+use protocol::{ChunkHash, ClassroomId, DocumentId, LaneId, MemberId, Refusal};
+
+use super::rows_of;
+use crate::classroom::{Classroom, Way};
+use crate::event::{Effect, Uploaded};
+use crate::loading::{READ_AGAIN, What};
+use crate::outgoing::{SEND_AGAIN_AFTER, again_at, stops_for_now};
+use crate::store::{self, Changes, Records, Table, UploadRecord, rows};
+use crate::tabs::Note;
+use crate::writes::After;
+use crate::{Error, Replica};
+
+/// A chunk that the relay may not have.
+pub(crate) struct Upload {
+    /// What the tab writes on that brings it, and as whom.
+    pub(crate) lane: LaneId,
+    pub(crate) member: MemberId,
+    pub(crate) durable: bool,
+    pub(crate) way: Way,
+    /// It goes with its bytes at once.
+    whole: bool,
+}
+
+/// The chunk that is being brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Uploading {
+    classroom: ClassroomId,
+    document: DocumentId,
+    chunk: ChunkHash,
+    /// Whether it is on its way, and not being read.
+    is_sent: bool,
+}
+
+impl<R: CryptoRng> Replica<R> {
+    /// Notes that the relay may not have these chunks of a document, unless it would not take them of this person. `whole` if it
+    /// has none of them.
+    pub(crate) fn note_uploads(
+        &mut self,
+        id: &ClassroomId,
+        document: DocumentId,
+        chunks: &[ChunkHash],
+        whole: bool,
+    ) -> Result<(), Error> {
+        let lane = self.lane;
+        let Some(member) = self.me.as_ref().map(|me| me.keys.id()) else {
+            return Ok(());
+        };
+        let Some(classroom) = self.classrooms.get_mut(id) else {
+            return Ok(());
+        };
+        let mut noted = Vec::new();
+        if !classroom.may_bring(&member, &document) {
+            return Ok(());
+        }
+        for chunk in chunks {
+            if !classroom.uploads.contains_key(&(document, *chunk)) {
+                let upload = Upload {
+                    lane,
+                    member,
+                    durable: false,
+                    way: Way::READY,
+                    whole,
+                };
+                classroom.uploads.insert((document, *chunk), upload);
+                noted.push(*chunk);
+            }
+        }
+        if noted.is_empty() {
+            return Ok(());
+        }
+        for chunk in &noted {
+            let key = store::chunk_key(id, &document, chunk);
+            self.batch(id).put(Table::Uploads, key, &UploadRecord { lane })?;
+        }
+        self.writes.then(After::Uploads(*id, document, noted));
+        Ok(())
+    }
+
+    /// What was noted is durable, and the chunks with it. Another tab brings them if this one is gone.
+    pub(crate) fn uploads_written(&mut self, id: ClassroomId, document: DocumentId, chunks: Vec<ChunkHash>) {
+        let Some(classroom) = self.classrooms.get_mut(&id) else {
+            return;
+        };
+        for chunk in &chunks {
+            if let Some(upload) = classroom.uploads.get_mut(&(document, *chunk)) {
+                upload.durable = true;
+            }
+        }
+        let note = Note::Uploads {
+            classroom: id,
+            document,
+            chunks,
+            lane: self.lane,
+        };
+        if let Ok(note) = note.encode() {
+            self.effects.push(Effect::TellTabs(note));
+        }
+    }
+
+    /// Another tab has chunks to bring.
+    pub(crate) fn uploads_of_tab(
+        &mut self,
+        id: &ClassroomId,
+        document: DocumentId,
+        chunks: &[ChunkHash],
+        lane: LaneId,
+    ) {
+        let me = self.me.as_ref().map(|me| me.keys.id());
+        if let (Some(member), Some(classroom)) = (me, self.classrooms.get_mut(id)) {
+            for chunk in chunks {
+                let upload = Upload::stored(lane, member);
+                classroom.uploads.entry((document, *chunk)).or_insert(upload);
+            }
+        }
+    }
+
+    /// Reads what is to be brought from the store.
+    pub(crate) fn read_uploads(&mut self, records: &Records) {
+        let Some(member) = self.me.as_ref().map(|me| me.keys.id()) else {
+            return;
+        };
+        for (key, value) in rows(records, Table::Uploads) {
+            if let Some((id, document, chunk)) = store::parse_chunk_key(key)
+                && let Ok(UploadRecord { lane }) = store::decode(Table::Uploads, value)
+                && let Some(classroom) = self.classrooms.get_mut(&id)
+            {
+                let upload = Upload::stored(lane, member);
+                classroom.uploads.entry((document, chunk)).or_insert(upload);
+            }
+        }
+    }
+
+    /// Brings the next chunk, if none is on its way.
+    pub(crate) fn upload_next(&mut self) {
+        let now = self.now;
+        let has_any = |classroom: &Classroom| !classroom.uploads.is_empty();
+        if self.uploading.is_some() || !self.connection.is_up() || !self.classrooms.values().any(has_any) {
+            return;
+        }
+        let random = self.rng.next_u32();
+        let Some((next, whole)) = self
+            .classrooms
+            .values()
+            .find_map(|classroom| classroom.next_upload(now, &self.held, random))
+        else {
+            return;
+        };
+        self.uploading = Some(next);
+        let Uploading {
+            classroom,
+            document,
+            chunk,
+            ..
+        } = next;
+        if whole {
+            let ranges = rows_of(&classroom, &document, [&chunk]);
+            self.read(classroom, What::Upload(document, chunk), ranges);
+        } else {
+            self.upload(None);
+        }
+    }
+
+    /// Its bytes were read.
+    pub(crate) fn upload_read(
+        &mut self,
+        classroom: ClassroomId,
+        (document, chunk): (DocumentId, ChunkHash),
+        found: Changes,
+    ) {
+        let awaited = Uploading {
+            classroom,
+            document,
+            chunk,
+            is_sent: false,
+        };
+        if self.uploading != Some(awaited) {
+            return;
+        }
+        let found = super::chunks_in(found).next().map(|(_, chunk)| chunk);
+        match found {
+            Some(chunk) => self.upload(Some(chunk)),
+            None => {
+                // It is nowhere here, and need not wait for itself.
+                self.uploading = None;
+                self.chunk_on_relay(&classroom, document, chunk);
+            }
+        }
+    }
+
+    pub(crate) fn upload_not_read(&mut self, id: &ClassroomId, (document, chunk): (DocumentId, ChunkHash)) {
+        let from = self.now + READ_AGAIN;
+        self.uploading = None;
+        if let Some(upload) = self.upload_mut(id, document, chunk) {
+            upload.way = Way::Waiting { from };
+        }
+    }
+
+    /// Sends the chunk whose turn it is, or only says what it belongs to.
+    fn upload(&mut self, bytes: Option<Chunk>) {
+        let (Some(me), Some(uploading)) = (&self.me, &mut self.uploading) else {
+            return;
+        };
+        let Uploading {
+            classroom,
+            document,
+            chunk,
+            ..
+        } = *uploading;
+        uploading.is_sent = true;
+        let signature = claim(&me.keys, &self.connection.origin, &classroom, &document, &chunk);
+        let member = me.keys.id();
+        self.effects.push(Effect::Upload {
+            classroom,
+            document,
+            chunk,
+            member,
+            signature,
+            bytes: bytes.map(Chunk::into_bytes),
+        });
+        if let Some(upload) = self.upload_mut(&classroom, document, chunk) {
+            upload.way = Way::Sent;
+        }
+    }
+
+    /// What came of it.
+    pub(crate) fn uploaded(
+        &mut self,
+        classroom: ClassroomId,
+        document: DocumentId,
+        chunk: ChunkHash,
+        outcome: Uploaded,
+    ) {
+        let awaited = Uploading {
+            classroom,
+            document,
+            chunk,
+            is_sent: true,
+        };
+        // Else it is of a connection that was given up.
+        if self.uploading != Some(awaited) {
+            return;
+        }
+        self.uploading = None;
+        let now = self.now;
+        let Some(upload) = self.upload_mut(&classroom, document, chunk) else {
+            return;
+        };
+        match outcome {
+            Uploaded::Done => self.chunk_on_relay(&classroom, document, chunk),
+            Uploaded::Refused(Refusal::MissingPiece) if !upload.whole => {
+                upload.whole = true;
+                upload.way = Way::READY;
+            }
+            Uploaded::Refused(reason) => {
+                // What stops it the roster says as well, once that is here.
+                let soon = stops_for_now(reason).then_some(now + SEND_AGAIN_AFTER);
+                let again_at = again_at(reason, now).or(soon);
+                upload.way = Way::Refused { reason, again_at };
+            }
+            Uploaded::Unanswered => {
+                // It may have come all the same.
+                upload.whole = false;
+                upload.way = Way::Waiting {
+                    from: now + SEND_AGAIN_AFTER,
+                };
+            }
+        }
+    }
+
+    /// What was on its way may have come or not.
+    pub(crate) fn upload_lost(&mut self) {
+        let Some(Uploading {
+            classroom,
+            document,
+            chunk,
+            is_sent,
+        }) = self.uploading.take()
+        else {
+            return;
+        };
+        if let Some(upload) = self.upload_mut(&classroom, document, chunk)
+            && is_sent
+        {
+            upload.whole = false;
+            upload.way = Way::READY;
+        }
+    }
+
+    /// A chunk need not be brought any more; the other tabs hear of it.
+    pub(crate) fn chunk_on_relay(&mut self, id: &ClassroomId, document: DocumentId, chunk: ChunkHash) {
+        if let Some(classroom) = self.classrooms.get_mut(id) {
+            classroom.uploads.remove(&(document, chunk));
+        }
+        self.batch(id)
+            .delete(Table::Uploads, store::chunk_key(id, &document, &chunk));
+        self.tell_tabs(&Note::Uploaded {
+            classroom: *id,
+            document,
+            chunk,
+        });
+    }
+
+    fn upload_mut(
+        &mut self,
+        id: &ClassroomId,
+        document: DocumentId,
+        chunk: ChunkHash,
+    ) -> Option<&mut Upload> {
+        self.classrooms.get_mut(id)?.uploads.get_mut(&(document, chunk))
+    }
+}
+
+impl Upload {
+    /// What the store holds, or another tab noted.
+    fn stored(lane: LaneId, member: MemberId) -> Self {
+        Self {
+            lane,
+            member,
+            durable: true,
+            way: Way::READY,
+            whole: false,
+        }
+    }
+}
+
+impl Classroom {
+    /// What is to be brought, but for what is not this person's to bring any more: they may not, or its document is not to stay.
+    pub(crate) fn to_upload(&self) -> impl Iterator<Item = (&(DocumentId, ChunkHash), &Upload)> {
+        let uploads = self.uploads.iter();
+        uploads.filter(|((document, _), upload)| self.is_to_bring(&upload.member, document))
+    }
+
+    fn is_to_bring(&self, member: &MemberId, document: &DocumentId) -> bool {
+        let role = self.roster.member(member).map(|member| member.role);
+        role.is_some_and(|role| role.may_write() || role == Role::Carrier)
+            && self.roster.is_in_space(member, &self.space_of(document))
+            && self.roster.erased(document).is_none()
+    }
+
+    /// Whether the relay takes chunks of a document from a member as things are.
+    fn may_bring(&self, member: &MemberId, document: &DocumentId) -> bool {
+        let is_staff = self
+            .roster
+            .member(member)
+            .is_some_and(|member| member.role.is_staff());
+        let is_open = !self.roster.closed() && !self.roster.locked(document);
+        self.is_to_bring(member, document) && (is_staff || is_open)
+    }
+
+    /// What is due, and whether it goes whole. Until the relay knows the classroom and this person it would not take anything.
+    /// What the relay lacks goes first. Of all else any: where many bring the same, each brings some of it.
+    fn next_upload(&self, now: u64, held: &BTreeSet<LaneId>, random: u32) -> Option<(Uploading, bool)> {
+        self.channel.as_ref()?.position?;
+        let admits = |entry: &Entry| matches!(entry.action(), Action::Found { .. } | Action::Admit { .. });
+        let mut unsent = self.entries.keys().filter_map(|hash| self.roster.entry(hash));
+        if self.joining.is_some() || self.is_looking() || unsent.any(admits) {
+            return None;
+        }
+        let is_due = |((document, _), upload): &(&(DocumentId, ChunkHash), &Upload)| {
+            held.contains(&upload.lane)
+                && upload.durable
+                && upload.way.is_due(now)
+                && self.may_bring(&upload.member, document)
+        };
+        let due: Vec<_> = self.uploads.iter().filter(is_due).collect();
+        let some = due.get(random as usize % due.len().max(1));
+        let whole = due.iter().find(|(_, upload)| upload.whole);
+        let ((document, chunk), upload) = whole.or(some)?;
+        let uploading = Uploading {
+            classroom: self.id,
+            document: *document,
+            chunk: *chunk,
+            is_sent: false,
+        };
+        Some((uploading, upload.whole))
+    }
+}
