@@ -23,7 +23,7 @@ use crate::tab::{PageKey, word_at, words};
 use crate::world::{Pair, Step, World, person};
 
 impl World {
-    async fn start_anew(&mut self, tab: usize, page: PageKey) -> Result<PageKey, Problem> {
+    pub(crate) async fn start_anew(&mut self, tab: usize, page: PageKey) -> Result<PageKey, Problem> {
         let (classroom, document) = page;
         match self.ask(tab, Command::StartAnew { classroom, document }).await? {
             Answer::Document(successor) => Ok((classroom, successor)),
@@ -32,7 +32,7 @@ impl World {
     }
 
     /// Opens what a page was started anew as, in the tabs that have it open, as the app does.
-    async fn follow(&mut self, from: PageKey, to: PageKey) {
+    pub(crate) async fn follow(&mut self, from: PageKey, to: PageKey) {
         for tab in self.all_tabs().collect::<Vec<_>>() {
             self.until("the page is gone from the list", |world| {
                 let erased = &world.tab(tab).classroom(&from.0).erased;

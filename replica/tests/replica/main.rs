@@ -5,6 +5,7 @@
 mod anew;
 mod aside;
 mod asking;
+mod attachments;
 mod authors;
 mod bundles;
 mod cutoffs;

@@ -9,11 +9,11 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use protocol::frame::{self, ClientFrame, RelayFrame, SUBPROTOCOL};
 use protocol::segment::Segment;
 use protocol::wire::Unpacker;
-use protocol::{ClassroomId, DocumentId};
-use replica::Replica;
+use protocol::{ChunkHash, ClassroomId, DocumentId, MemberId, Signature};
 use replica::command::{Answer, Command, Problem};
 use replica::store::{Batch, Ranges, Table};
 use replica::view::{self, Update};
+use replica::{Replica, Uploaded};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
@@ -43,6 +43,11 @@ pub(crate) struct Tab {
     pub(crate) posting: Option<Vec<u8>>,
     /// How many requests were posted, ever.
     pub(crate) exchanges: usize,
+    /// The chunk of an attachment that is to be brought to the relay, and those that are to be had from there.
+    pub(crate) bringing: Option<Bringing>,
+    pub(crate) fetching: VecDeque<(ClassroomId, ChunkHash)>,
+    /// Those that were brought, ever, and whether with their bytes.
+    pub(crate) brought: Vec<(ChunkHash, bool)>,
     pub(crate) socket: Option<Socket>,
     pub(crate) home: Option<view::Home>,
     pub(crate) classrooms: BTreeMap<ClassroomId, view::Classroom>,
@@ -67,6 +72,16 @@ pub(crate) struct Tab {
     pub(crate) told: Vec<Vec<u8>>,
     /// Whether it was told that another tab runs a newer version.
     pub(crate) is_outdated: bool,
+}
+
+/// A chunk of an attachment on its way to the relay.
+pub(crate) struct Bringing {
+    pub(crate) classroom: ClassroomId,
+    pub(crate) document: DocumentId,
+    pub(crate) chunk: ChunkHash,
+    pub(crate) member: MemberId,
+    pub(crate) signature: Signature,
+    pub(crate) bytes: Option<Vec<u8>>,
 }
 
 /// What a replica has said on a connection, understood as the relay does.
@@ -217,9 +232,55 @@ impl Said {
 
 /// Posts to the relay; nothing comes back if it is not there, or does not take it.
 pub(crate) async fn post(address: std::net::SocketAddr, body: &[u8]) -> Option<Vec<u8>> {
+    let content = "content-type: application/octet-stream";
+    let (status, answer) = request(address, "POST /sync", content, body).await?;
+    (status == 200).then_some(answer)
+}
+
+/// Brings a chunk to the relay.
+pub(crate) async fn bring(address: std::net::SocketAddr, bringing: &Bringing) -> Uploaded {
+    let line = format!(
+        "PUT /attachments/{}/{}/{}",
+        bringing.classroom.to_hex(),
+        bringing.document.to_hex(),
+        bringing.chunk.to_hex()
+    );
+    let headers = format!(
+        "meridian-member: {}\r\nmeridian-signature: {}",
+        bringing.member.to_hex(),
+        bringing.signature.to_hex()
+    );
+    let body = bringing.bytes.as_deref().unwrap_or_default();
+    match request(address, &line, &headers, body).await {
+        Some((200 | 201, _)) => Uploaded::Done,
+        Some((_, reason)) => {
+            let reason = String::from_utf8(reason).unwrap();
+            Uploaded::Refused(reason.parse::<u16>().unwrap().into())
+        }
+        None => Uploaded::Unanswered,
+    }
+}
+
+/// Asks the relay for a chunk.
+pub(crate) async fn fetch(
+    address: std::net::SocketAddr,
+    classroom: &ClassroomId,
+    chunk: &ChunkHash,
+) -> Option<Vec<u8>> {
+    let line = format!("GET /attachments/{}/{}", classroom.to_hex(), chunk.to_hex());
+    let (status, chunk) = request(address, &line, "accept: */*", &[]).await?;
+    (status == 200).then_some(chunk)
+}
+
+async fn request(
+    address: std::net::SocketAddr,
+    line: &str,
+    headers: &str,
+    body: &[u8],
+) -> Option<(u16, Vec<u8>)> {
     let mut stream = TcpStream::connect(address).await.ok()?;
     let head = format!(
-        "POST /sync HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/octet-stream\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+        "{line} HTTP/1.1\r\nhost: {address}\r\n{headers}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
         body.len()
     );
     stream.write_all(head.as_bytes()).await.ok()?;
@@ -227,7 +288,8 @@ pub(crate) async fn post(address: std::net::SocketAddr, body: &[u8]) -> Option<V
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).await.ok()?;
     let end = answer.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
-    answer.starts_with(b"HTTP/1.1 200").then(|| answer.split_off(end))
+    let status = std::str::from_utf8(answer.get(9..12)?).ok()?.parse().ok()?;
+    Some((status, answer.split_off(end)))
 }
 
 /// How many items a message of the relay brings.
@@ -252,6 +314,9 @@ impl Tab {
             connections: 0,
             posting: None,
             exchanges: 0,
+            bringing: None,
+            fetching: VecDeque::new(),
+            brought: Vec::new(),
             socket: None,
             home: None,
             classrooms: BTreeMap::new(),
@@ -328,6 +393,12 @@ impl Tab {
                 self.presence.insert((classroom, document), people);
             }
         }
+    }
+
+    /// The connection is gone, and with it what was brought or asked for.
+    pub(crate) fn end_requests(&mut self) {
+        self.bringing = None;
+        self.fetching.clear();
     }
 
     pub(crate) fn is_online(&self) -> bool {

@@ -137,6 +137,8 @@ async fn a_tab_that_slept_writes_nothing_older_over_what_another_stored() {
                 | Step::Claim(tab)
                 | Step::Connect(tab)
                 | Step::Exchange(tab)
+                | Step::Bring(tab)
+                | Step::Fetch(tab)
                 | Step::Send(tab)
                 | Step::Receive(tab)) = step;
                 if others.contains(&tab) && world.steps().contains(&step) {

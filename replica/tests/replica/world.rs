@@ -11,13 +11,13 @@ use protocol::{ClassroomId, DocumentId, LaneId, Refusal};
 use replica::command::{Answer, Command, Imported, Problem, Profile as Person};
 use replica::store::Table;
 use replica::view::{self, Update, Work};
-use replica::{Effect, Event, Replica, lanes_left};
+use replica::{Effect, Event, Replica, Uploaded, lanes_left};
 use sync_server::{Limits, Relay, Settings};
 use tokio::net::TcpListener;
 
 use crate::rng::SeededRng;
 use crate::store::Store;
-use crate::tab::{PageKey, Said, Socket, Tab, items_in, post, word_at, words};
+use crate::tab::{Bringing, PageKey, Said, Socket, Tab, bring, fetch, items_in, post, word_at, words};
 
 /// How long most tests wait, on a machine that may be busy with other things.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -65,6 +65,8 @@ pub(crate) enum Step {
     Claim(usize),
     Connect(usize),
     Exchange(usize),
+    Bring(usize),
+    Fetch(usize),
     Send(usize),
     Receive(usize),
 }
@@ -79,6 +81,8 @@ impl Step {
             | Self::Claim(tab)
             | Self::Connect(tab)
             | Self::Exchange(tab)
+            | Self::Bring(tab)
+            | Self::Fetch(tab)
             | Self::Send(tab)
             | Self::Receive(tab) => tab,
         }
@@ -262,6 +266,9 @@ impl World {
 
     pub(crate) fn handle(&mut self, tab: usize, event: Event) {
         let now = self.now;
+        if matches!(event, Event::Disconnected) {
+            self.tab_mut(tab).end_requests();
+        }
         let effects = self.tab_mut(tab).replica.handle(now, event);
         self.carry_out(tab, effects);
     }
@@ -288,8 +295,32 @@ impl World {
                     let before = self.tab_mut(tab).posting.replace(body);
                     assert!(before.is_none(), "two requests at once");
                 }
+                Effect::Upload {
+                    classroom,
+                    document,
+                    chunk,
+                    member,
+                    signature,
+                    bytes,
+                } => self.bring(
+                    tab,
+                    Bringing {
+                        classroom,
+                        document,
+                        chunk,
+                        member,
+                        signature,
+                        bytes,
+                    },
+                ),
+                Effect::Download { classroom, chunk } => {
+                    let fetching = &mut self.tab_mut(tab).fetching;
+                    fetching.push_back((classroom, chunk));
+                    assert!(fetching.len() <= 2, "more than two at once");
+                }
                 Effect::Disconnect => {
                     let tab = self.tab_mut(tab);
+                    tab.end_requests();
                     tab.connecting = false;
                     tab.posting = None;
                     if let Some(socket) = tab.socket.take() {
@@ -334,6 +365,24 @@ impl World {
         if let Some(socket) = &mut self.tab_mut(number).socket {
             socket.said = said;
         }
+    }
+
+    /// Nothing is brought that a crash of the machine could take back, unless others may have it, and one chunk at a time.
+    fn bring(&mut self, number: usize, bringing: Bringing) {
+        let tab = self.tab(number);
+        if let Some(bytes) = &bringing.bytes {
+            let mut store = self.store(tab.profile).clone();
+            if !tab.brought.contains(&(bringing.chunk, false)) {
+                store.crash();
+            }
+            let rows = store.table(Table::Chunks);
+            let is_there = rows.iter().any(|(_, row)| row == bytes);
+            assert!(is_there, "brought before it was written");
+        }
+        let tab = self.tab_mut(number);
+        tab.brought.push((bringing.chunk, bringing.bytes.is_some()));
+        let before = tab.bringing.replace(bringing);
+        assert!(before.is_none(), "two chunks at once");
     }
 
     fn check_written(&mut self, number: usize, said: &mut Said, message: &[u8]) {
@@ -398,6 +447,12 @@ impl World {
             }
             if tab.posting.is_some() {
                 steps.push(Step::Exchange(number));
+            }
+            if tab.bringing.is_some() {
+                steps.push(Step::Bring(number));
+            }
+            if !tab.fetching.is_empty() {
+                steps.push(Step::Fetch(number));
             }
             if let Some(socket) = &mut tab.socket {
                 socket.poll();
@@ -503,6 +558,41 @@ impl World {
                         Event::Exchanged(answer)
                     }
                     None => Event::Disconnected,
+                };
+                self.handle(tab, event);
+            }
+            Step::Bring(tab) => {
+                let bringing = self.tab_mut(tab).bringing.take().unwrap();
+                let outcome = if self.profiles[self.tab(tab).profile].linked {
+                    bring(self.address, &bringing).await
+                } else {
+                    Uploaded::Unanswered
+                };
+                let Bringing {
+                    classroom,
+                    document,
+                    chunk,
+                    ..
+                } = bringing;
+                let event = Event::Uploaded {
+                    classroom,
+                    document,
+                    chunk,
+                    outcome,
+                };
+                self.handle(tab, event);
+            }
+            Step::Fetch(tab) => {
+                let (classroom, chunk) = self.tab_mut(tab).fetching.pop_front().unwrap();
+                let bytes = if self.profiles[self.tab(tab).profile].linked {
+                    fetch(self.address, &classroom, &chunk).await
+                } else {
+                    None
+                };
+                let event = Event::Downloaded {
+                    classroom,
+                    chunk,
+                    bytes,
                 };
                 self.handle(tab, event);
             }

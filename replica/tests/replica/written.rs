@@ -120,6 +120,8 @@ fn all_kinds() -> BTreeSet<(Table, usize, String)> {
         (Table::Receipts, 48, ""),
         (Table::Receipts, 80, ""),
         (Table::Receipts, 112, ""),
+        (Table::Chunks, 80, ""),
+        (Table::Uploads, 80, ""),
     ]
     .map(|(table, length, word)| (table, length, word.to_owned()))
     .into()
@@ -271,7 +273,13 @@ impl Carla {
         let (own, _) = self.world.export(0, Some(classroom)).await;
         self.world.import(carla, &own, 10_000).await;
         self.world.write_word(carla, other, "[unsent]");
-        self.world.drain().await;
+        let attach = Command::Attach {
+            classroom,
+            document: other.1,
+            content: b"a file".to_vec(),
+        };
+        let attached = self.world.ask(carla, attach).await;
+        assert!(matches!(attached, Ok(Answer::Attached(_))), "{attached:?}");
         self.world.crash_tab(carla);
     }
 
@@ -297,7 +305,7 @@ impl Carla {
         .concat();
         store.put(Table::Pending, log, vec![9; 4]);
         let reader = [&classroom[..], &[1]].concat();
-        store.put(Table::Classrooms, reader, vec![1, 1]);
+        store.put(Table::Classrooms, reader, vec![1, 2]);
     }
 }
 
@@ -360,6 +368,8 @@ async fn opens(store: Store, version: u32) {
             shown.iter().all(is_there)
         })
         .await;
+    let unsent = world.store(profile).table(Table::Uploads);
+    assert!(unsent.is_empty(), "{version}: {unsent:?}");
     let carla = world.restart_tab(carla);
     for (page, count) in pages {
         world.open_page(carla, page).await;

@@ -1,0 +1,714 @@
+//! Files that pages refer to: on the device at once, on the relay when it can be reached, and with everybody who looks.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use documents::page::edit::{Edit, Shape, Value};
+use protocol::attachment::{CHUNK_BODY, MAX_FILE, Reference};
+use protocol::bundle::Kind;
+use protocol::roster::Role;
+use protocol::{ChunkHash, ClassroomId, Refusal};
+use replica::Event;
+use replica::command::{Answer, Command, Problem};
+use replica::store::Table;
+use replica::view::{Receipt, Work};
+use sync_server::Limits;
+
+use crate::bundles::records;
+use crate::rng::SeededRng;
+use crate::tab::{PageKey, fetch};
+use crate::world::{Pair, Step, World, person};
+
+/// A file of so many bytes, like no other one.
+fn file(length: usize, first: u8) -> Vec<u8> {
+    (0..length)
+        .map(|at| first.wrapping_add((at % 251) as u8))
+        .collect()
+}
+
+/// One of three chunks.
+fn large(first: u8) -> Vec<u8> {
+    file(2 * CHUNK_BODY + 10_000, first)
+}
+
+fn chunks_of(address: &str) -> Vec<ChunkHash> {
+    Reference::parse(address).unwrap().chunks().to_vec()
+}
+
+impl World {
+    fn give_file(&mut self, tab: usize, page: PageKey, content: Vec<u8>) -> u32 {
+        let (classroom, document) = page;
+        let attach = Command::Attach {
+            classroom,
+            document,
+            content,
+        };
+        self.give(tab, attach)
+    }
+
+    /// Attaches a file, without a word to anybody.
+    async fn attach(&mut self, tab: usize, page: PageKey, content: &[u8]) -> String {
+        let (classroom, document) = page;
+        let content = content.to_vec();
+        let attach = Command::Attach {
+            classroom,
+            document,
+            content,
+        };
+        match self.ask(tab, attach).await {
+            Ok(Answer::Attached(address)) => address,
+            other => panic!("not attached: {other:?}"),
+        }
+    }
+
+    /// Attaches a picture and puts it at the end of the first line of a page.
+    async fn show_picture(&mut self, tab: usize, page: PageKey, content: &[u8]) -> String {
+        let address = self.attach(tab, page, content).await;
+        let attrs = BTreeMap::from([("src".to_owned(), Value::Text(address.clone()))]);
+        let shape = Shape {
+            kind: "image".to_owned(),
+            parents: Vec::new(),
+            attrs,
+            is_embed: true,
+        };
+        let (block, offset) = (0, 0);
+        self.edit(tab, page, &[Edit::Split { block, offset, shape }]);
+        self.drain().await;
+        address
+    }
+
+    async fn look(&mut self, tab: usize, page: PageKey, address: &str) -> Result<Vec<u8>, Problem> {
+        let (classroom, document) = page;
+        let address = address.to_owned();
+        let look = Command::Attachment {
+            classroom,
+            document,
+            address,
+        };
+        match self.ask(tab, look).await? {
+            Answer::Attachment(content) => Ok(content),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The chunks of a page that a profile has, and those that it is still to bring.
+    fn chunks(&self, profile: usize, page: PageKey, table: Table) -> BTreeSet<ChunkHash> {
+        let of_page = [page.0.0.as_slice(), &page.1.0].concat();
+        let mut chunks = BTreeSet::new();
+        for (key, _) in self.store(profile).table(table) {
+            if key.starts_with(&of_page) {
+                chunks.insert(ChunkHash(key[48..].try_into().unwrap()));
+            }
+        }
+        chunks
+    }
+
+    fn work_on(&self, tab: usize, page: PageKey) -> Work {
+        let documents = &self.tab(tab).classroom(&page.0).documents;
+        documents.iter().find(|shown| shown.id == page.1).unwrap().work
+    }
+
+    async fn is_on_relay_there(&self, classroom: &ClassroomId, chunk: &ChunkHash) -> bool {
+        fetch(self.address, classroom, chunk).await.is_some()
+    }
+}
+
+#[tokio::test]
+async fn what_is_attached_with_no_connection_is_there_for_everybody_later() {
+    let Pair {
+        mut world,
+        amina,
+        ben,
+        page,
+        ..
+    } = Pair::new("attached offline").await;
+    world.cut(0);
+    let content = large(1);
+    let address = world.show_picture(amina, page, &content).await;
+    let chunks = chunks_of(&address);
+    assert_eq!(chunks.len(), 3);
+    assert_eq!(world.look(amina, page, &address).await, Ok(content.clone()));
+    assert_eq!(world.work_on(amina, page), Work::OnThisDevice);
+
+    // What it refers to does not wait for what refers to it, nor the other way; but it is not on the relay before all is.
+    world.link(0);
+    world
+        .until("one is on the relay", |world| {
+            world.chunks(0, page, Table::Uploads).len() < 3
+        })
+        .await;
+    world
+        .until("it is on the relay", |world| {
+            let is_there = world.work_on(amina, page) == Work::OnTheRelay;
+            assert!(!is_there || world.chunks(0, page, Table::Uploads).is_empty());
+            is_there
+        })
+        .await;
+    let documents = &world.tab(amina).classroom(&page.0).documents;
+    let shown = documents.iter().find(|shown| shown.id == page.1).unwrap();
+    assert!(!matches!(shown.receipt, Receipt::OnThisDevice), "{shown:?}");
+    let whole: Vec<bool> = world.tab(amina).brought.iter().map(|(_, whole)| *whole).collect();
+    assert_eq!(whole, [true; 3], "each once, for nobody else could have it");
+
+    world.until_equal(page).await;
+    assert_eq!(world.look(ben, page, &address).await, Ok(content.clone()));
+    // Once it has come it is there.
+    world.cut(1);
+    world.drain().await;
+    let ben = world.restart_tab(ben);
+    world.cut(1);
+    assert_eq!(world.look(ben, page, &address).await, Ok(content));
+    // And nothing of it goes back.
+    world.link(1);
+    world.until_on_relay().await;
+    assert_eq!(world.tab(ben).brought, []);
+}
+
+#[tokio::test]
+async fn many_are_looked_at_and_few_are_asked_for_at_once() {
+    let Pair {
+        mut world,
+        amina,
+        ben,
+        page,
+        ..
+    } = Pair::new("many").await;
+    let mut addresses = Vec::new();
+    for first in 0..5 {
+        addresses.push(world.attach(amina, page, &large(first)).await);
+    }
+    world.until_on_relay().await;
+    let mut given = Vec::new();
+    for address in &addresses {
+        let look = Command::Attachment {
+            classroom: page.0,
+            document: page.1,
+            address: address.clone(),
+        };
+        given.push(world.give(ben, look));
+        // The same again, before anything came.
+        let look = Command::Attachment {
+            classroom: page.0,
+            document: page.1,
+            address: address.clone(),
+        };
+        given.push(world.give(ben, look));
+    }
+    world.drain().await;
+    for (at, request) in given.into_iter().enumerate() {
+        let first = u8::try_from(at / 2).unwrap();
+        let answer = world.tab_mut(ben).answers.remove(&request);
+        assert_eq!(answer, Some(Ok(Answer::Attachment(large(first)))));
+    }
+}
+
+#[tokio::test]
+async fn what_was_answered_survives_a_crash_and_is_asked_for_before_it_is_sent() {
+    let Pair {
+        mut world,
+        amina,
+        ben,
+        page,
+        ..
+    } = Pair::new("attached and crashed").await;
+    world.cut(0);
+    let request = world.give_file(amina, page, large(2));
+    // Everything but the write happens: it is not answered.
+    for _ in 0..3 {
+        for step in world.steps() {
+            if step != Step::Write(amina) && world.steps().contains(&step) {
+                world.step(step).await;
+            }
+        }
+    }
+    assert!(!world.tab(amina).answers.contains_key(&request));
+    world.step(Step::Write(amina)).await;
+    let Some(Ok(Answer::Attached(address))) = world.tab_mut(amina).answers.remove(&request) else {
+        panic!("not attached");
+    };
+    world.crash_machine(0);
+    world.profiles[0].linked = true;
+    let amina = world.open_tab(0);
+    world.until_on_relay_of(amina).await;
+    assert_eq!(world.chunks(0, page, Table::Uploads), BTreeSet::new());
+    let whole: Vec<bool> = world.tab(amina).brought.iter().map(|(_, whole)| *whole).collect();
+    assert_eq!(whole, [false, true, false, true, false, true]);
+    assert_eq!(world.look(ben, page, &address).await, Ok(large(2)));
+}
+
+#[tokio::test]
+async fn what_was_sent_and_not_answered_is_not_sent_twice() {
+    let Pair {
+        mut world,
+        amina,
+        page,
+        ..
+    } = Pair::new("unanswered").await;
+    let address = world.attach(amina, page, &file(1000, 3)).await;
+    let chunk = chunks_of(&address)[0];
+    world
+        .until("it is there", |world| world.tab(amina).brought.len() == 1)
+        .await;
+    // The relay had it, and the connection went before it said so.
+    world.cut(0);
+    world.drain().await;
+    world.link(0);
+    world.until_on_relay().await;
+    let brought = &world.tab(amina).brought;
+    assert!(
+        brought.iter().filter(|(_, whole)| *whole).count() == 1,
+        "{brought:?}"
+    );
+    assert!(world.is_on_relay_there(&page.0, &chunk).await);
+}
+
+#[tokio::test]
+async fn another_tab_brings_what_a_tab_that_is_gone_has_left() {
+    let Pair {
+        mut world,
+        amina,
+        ben,
+        page,
+        ..
+    } = Pair::new("attached in one of two tabs").await;
+    let other = world.open_tab(0);
+    world.until_on_relay().await;
+    world.cut(0);
+    let address = world.attach(amina, page, &large(4)).await;
+    world.drain().await;
+    assert_eq!(world.work_on(other, page), Work::OnThisDevice);
+    world.crash_tab(amina);
+    world.link(0);
+    world.until_on_relay_of(other).await;
+    assert_eq!(world.look(ben, page, &address).await, Ok(large(4)));
+    assert_eq!(world.tab(other).brought.len(), 6, "asked for first");
+
+    // While both are there one of them does.
+    let amina = world.open_tab(0);
+    world.until_on_relay().await;
+    let before = world.tab(other).brought.len();
+    world.attach(amina, page, &large(5)).await;
+    world.until_on_relay().await;
+    assert_eq!(world.tab(amina).brought.len(), 3);
+    assert_eq!(world.tab(other).brought.len(), before);
+}
+
+#[tokio::test]
+async fn the_relay_has_no_room_and_then_it_has() {
+    let limits = Limits {
+        classroom_bytes: 100_000,
+        ..Limits::default()
+    };
+    let Pair {
+        mut world,
+        amina,
+        ben,
+        page,
+        ..
+    } = Pair::in_world(World::with_limits("no room", limits).await).await;
+    let address = world.attach(amina, page, &large(6)).await;
+    world
+        .until("it is said", |world| {
+            world.tab(amina).classroom(&page.0).refused == Some(Refusal::QuotaFull)
+        })
+        .await;
+    assert_eq!(world.work_on(amina, page), Work::OnThisDevice);
+    assert_eq!(world.look(ben, page, &address).await, Err(Problem::NotHere));
+    let tries = world.tab(amina).brought.len();
+    world.pass(60).await;
+    assert_eq!(world.tab(amina).brought.len(), tries, "it waits for five minutes");
+    world.kill_relay();
+    world.limits = Limits::default();
+    world.start_relay().await;
+    world.until_on_relay().await;
+    assert_eq!(world.tab(amina).classroom(&page.0).refused, None);
+    assert_eq!(world.look(ben, page, &address).await, Ok(large(6)));
+}
+
+#[tokio::test]
+async fn who_may_not_write_may_not_attach() {
+    let Pair {
+        mut world,
+        amina,
+        ben,
+        classroom,
+        page,
+    } = Pair::new("no rights").await;
+    let document = page.1;
+    let attach = |content: Vec<u8>| Command::Attach {
+        classroom,
+        document,
+        content,
+    };
+    assert_eq!(
+        world.ask(ben, attach(file(MAX_FILE + 1, 0))).await,
+        Err(Problem::TooLarge)
+    );
+    assert_eq!(
+        world.ask(ben, attach(Vec::new())).await,
+        Err(Problem::BadAttachment)
+    );
+    let elsewhere = Command::Attach {
+        classroom,
+        document: protocol::DocumentId([9; 16]),
+        content: vec![1],
+    };
+    assert_eq!(world.ask(ben, elsewhere).await, Err(Problem::UnknownDocument));
+    let locked = true;
+    let lock = Command::Lock {
+        classroom,
+        document,
+        locked,
+    };
+    assert_eq!(world.ask(amina, lock).await, Ok(Answer::Done));
+    world.until_on_relay().await;
+    assert_eq!(world.ask(ben, attach(vec![1])).await, Err(Problem::Locked));
+    let link = world.invite(amina, classroom, Role::Guest).await;
+    world.until_on_relay().await;
+    let profile = world.profile();
+    let guest = world.open_tab(profile);
+    world.join(guest, &link, person("Gus", "Hill School", "GB")).await;
+    world.open_page(guest, page).await;
+    assert_eq!(world.ask(guest, attach(vec![1])).await, Err(Problem::NotAllowed));
+    // They look at what others attached.
+    let address = world.attach(amina, page, &large(7)).await;
+    world.until_on_relay().await;
+    assert_eq!(world.look(guest, page, &address).await, Ok(large(7)));
+    assert_eq!(world.chunks(2, page, Table::Uploads), BTreeSet::new());
+}
+
+#[tokio::test]
+async fn addresses_and_relays_may_say_anything() {
+    let Pair {
+        mut world,
+        amina,
+        ben,
+        classroom,
+        page,
+    } = Pair::new("hostile addresses").await;
+    for address in [
+        "",
+        "attachment:",
+        "attachment:AAAA",
+        "attachment:AQ",
+        "attachment:%%%%",
+        "http://example.org/a.png",
+    ] {
+        let looked = world.look(ben, page, address).await;
+        assert_eq!(looked, Err(Problem::BadAttachment), "{address}");
+    }
+    // Of another classroom, and of none.
+    let mut rng = SeededRng::new("elsewhere");
+    let (elsewhere, _) = Reference::seal(&ClassroomId([7; 32]), &large(8), &mut rng).unwrap();
+    let elsewhere = elsewhere.address().unwrap();
+    assert_eq!(world.look(ben, page, &elsewhere).await, Err(Problem::NotHere));
+    let (sealed, chunks) = Reference::seal(&ClassroomId([7; 32]), &[1], &mut rng).unwrap();
+    let key = [
+        classroom.0.as_slice(),
+        &page.1.0,
+        &sealed.chunks().first().unwrap().0,
+    ]
+    .concat();
+    world.profiles[1]
+        .store
+        .put(Table::Chunks, key, chunks[0].as_bytes().to_vec());
+    let looked = world.look(ben, page, &sealed.address().unwrap()).await;
+    assert_eq!(looked, Err(Problem::BadAttachment));
+
+    // A relay that gives something else.
+    let address = world.attach(amina, page, &file(1000, 9)).await;
+    let chunk = chunks_of(&address)[0];
+    world.until_on_relay().await;
+    let look = Command::Attachment {
+        classroom,
+        document: page.1,
+        address: address.clone(),
+    };
+    for wrong in [Vec::new(), vec![0; 100], chunks[0].as_bytes().to_vec()] {
+        let request = world.give(ben, look.clone());
+        while world.tab(ben).fetching.is_empty() {
+            let step = world.steps().into_iter().find(|step| step.tab() == ben).unwrap();
+            world.step(step).await;
+        }
+        world.tab_mut(ben).fetching.clear();
+        let bytes = Some(wrong);
+        world.handle(
+            ben,
+            Event::Downloaded {
+                classroom,
+                chunk,
+                bytes,
+            },
+        );
+        let answer = world.tab_mut(ben).answers.remove(&request);
+        assert_eq!(answer, Some(Err(Problem::NotHere)));
+        world.drain().await;
+        assert!(!world.chunks(1, page, Table::Chunks).contains(&chunk));
+    }
+    // What a disk made of it is as good as gone, and comes again.
+    assert_eq!(world.look(ben, page, &address).await, Ok(file(1000, 9)));
+    let key = [classroom.0.as_slice(), &page.1.0, &chunk.0].concat();
+    world.profiles[1].store.put(Table::Chunks, key, vec![1; 1000]);
+    assert_eq!(world.look(ben, page, &address).await, Ok(file(1000, 9)));
+    // With no connection nobody waits.
+    world.cut(1);
+    let other = world.attach(amina, page, &[1]).await;
+    assert_eq!(world.look(ben, page, &other).await, Err(Problem::NotHere));
+}
+
+#[tokio::test]
+async fn a_connection_that_goes_lets_nobody_wait() {
+    let Pair {
+        mut world,
+        amina,
+        ben,
+        page,
+        ..
+    } = Pair::new("cut while looking").await;
+    let address = world.attach(amina, page, &large(10)).await;
+    world.until_on_relay().await;
+    let look = Command::Attachment {
+        classroom: page.0,
+        document: page.1,
+        address: address.clone(),
+    };
+    let request = world.give(ben, look);
+    while world.tab(ben).fetching.is_empty() {
+        let step = world.steps().into_iter().find(|step| step.tab() == ben).unwrap();
+        world.step(step).await;
+    }
+    world.cut(1);
+    let answer = world.tab_mut(ben).answers.remove(&request);
+    assert_eq!(answer, Some(Err(Problem::NotHere)));
+    world.link(1);
+    world.until_on_relay().await;
+    assert_eq!(world.look(ben, page, &address).await, Ok(large(10)));
+}
+
+#[tokio::test]
+async fn a_relay_that_comes_back_empty_gets_it_from_whoever_has_it() {
+    let Pair {
+        mut world,
+        amina,
+        ben,
+        page,
+        ..
+    } = Pair::new("an empty relay").await;
+    let address = world.show_picture(amina, page, &large(11)).await;
+    world.until_equal(page).await;
+    assert_eq!(world.look(ben, page, &address).await, Ok(large(11)));
+    world.cut(0);
+    world.replace_relay().await;
+    // Of Amina nothing more is heard: Ben has only looked at it.
+    world.pass(70).await;
+    world.until_on_relay_of(ben).await;
+    for chunk in chunks_of(&address) {
+        assert!(world.is_on_relay_there(&page.0, &chunk).await);
+    }
+    // Who comes back after that sends nothing again.
+    let before = world.tab(amina).brought.len();
+    world.link(0);
+    world.pass(70).await;
+    world.until_on_relay().await;
+    let again = &world.tab(amina).brought[before..];
+    assert!(
+        !again.is_empty() && again.iter().all(|(_, whole)| !whole),
+        "{again:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_file_carries_what_is_there_of_it() {
+    let mut world = World::new("carried attachments").await;
+    let first = world.profile();
+    let amina = world.open_tab(first);
+    world.cut(0);
+    let classroom = world.found(amina).await;
+    let page = world.new_page(amina, classroom).await;
+    world.open_page(amina, page).await;
+    let address = world.show_picture(amina, page, &large(12)).await;
+    let link = world.invite(amina, classroom, Role::Student).await;
+    let (bundle, items) = world.export(amina, None).await;
+    let there = records(&bundle);
+    assert_eq!(there.len() as u64, items);
+    let chunks = there.iter().filter(|(_, kind, _)| *kind == Kind::Chunk);
+    assert_eq!(chunks.count(), 3);
+
+    // To somebody who never had a connection.
+    let second = world.profile();
+    let ben = world.open_tab(second);
+    world.cut(1);
+    let imported = world.import(ben, &bundle, 50_000).await;
+    assert_eq!(
+        (imported.new, imported.damaged, imported.complete),
+        (items, 0, true)
+    );
+    let again = world.import(ben, &bundle, 50_000).await;
+    assert_eq!((again.new, again.known), (0, items));
+    world.join(ben, &link, person("Ben", "Hill School", "GB")).await;
+    world.open_page(ben, page).await;
+    assert_eq!(world.look(ben, page, &address).await, Ok(large(12)));
+    assert!(world.store(1).table(Table::Imported).is_empty());
+    // To whom all of it is known.
+    let (bundle, items) = world.export(ben, Some(classroom)).await;
+    let imported = world.import(amina, &bundle, 50_000).await;
+    assert_eq!((imported.new + imported.known, imported.damaged), (items, 0));
+    assert!(imported.known >= 3, "{imported:?}");
+
+    // And on to a relay, from him alone.
+    world.link(1);
+    world.until_on_relay_of(ben).await;
+    for chunk in chunks_of(&address) {
+        assert!(world.is_on_relay_there(&page.0, &chunk).await);
+    }
+    // Whoever has it from before asks first.
+    let amina = world.restart_tab(amina);
+    world.link(0);
+    world.pass(70).await;
+    world.until_on_relay().await;
+    let brought = &world.tab(amina).brought;
+    assert!(
+        !brought.is_empty() && brought.iter().all(|(_, whole)| !whole),
+        "{brought:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_tab_that_ends_while_it_joins_leaves_nothing_of_a_file_behind() {
+    let mut world = World::new("joined and crashed").await;
+    let first = world.profile();
+    let amina = world.open_tab(first);
+    let classroom = world.found(amina).await;
+    let page = world.new_page(amina, classroom).await;
+    world.open_page(amina, page).await;
+    let address = world.show_picture(amina, page, &large(13)).await;
+    let link = world.invite(amina, classroom, Role::Student).await;
+    let (bundle, _) = world.export(amina, None).await;
+    let second = world.profile();
+    let ben = world.open_tab(second);
+    world.cut(1);
+    world.import(ben, &bundle, 50_000).await;
+    let preview = Command::Preview { link: link.clone() };
+    assert!(world.ask(ben, preview).await.is_ok());
+    let profile = person("Ben", "Hill School", "GB");
+    world.give(ben, Command::Join { link, profile });
+    while world.tab(ben).answers.is_empty() {
+        let steps = world.steps();
+        let step = steps.into_iter().find(|step| !matches!(step, Step::Read(_)));
+        world.step(step.unwrap()).await;
+    }
+    world.crash_machine(1);
+    let ben = world.open_tab(1);
+    world.cut(1);
+    world.drain().await;
+    assert!(world.store(1).table(Table::Imported).is_empty());
+    world.open_page(ben, page).await;
+    assert_eq!(world.look(ben, page, &address).await, Ok(large(13)));
+}
+
+#[tokio::test]
+async fn a_page_that_is_started_anew_keeps_what_it_shows_and_nothing_else() {
+    let Pair {
+        mut world,
+        amina,
+        ben,
+        page,
+        ..
+    } = Pair::new("pictures anew").await;
+    let shown = world.show_picture(amina, page, &large(14)).await;
+    // It stands in the history only.
+    let gone = world.attach(amina, page, &large(15)).await;
+    world.until_equal(page).await;
+    assert_eq!(world.look(ben, page, &shown).await, Ok(large(14)));
+    assert_eq!(world.look(ben, page, &gone).await, Ok(large(15)));
+    let anew = world.start_anew(amina, page).await.unwrap();
+    world.follow(page, anew).await;
+    world.until_equal(anew).await;
+    world
+        .until("nothing of the page is left", |world| {
+            (0..2).all(|profile| {
+                [Table::Chunks, Table::Uploads]
+                    .into_iter()
+                    .all(|table| world.chunks(profile, page, table).is_empty())
+            })
+        })
+        .await;
+    world.until_on_relay().await;
+    for chunk in chunks_of(&shown) {
+        assert!(world.is_on_relay_there(&page.0, &chunk).await);
+        assert!(world.chunks(0, anew, Table::Chunks).contains(&chunk));
+        assert!(world.chunks(1, anew, Table::Chunks).contains(&chunk));
+    }
+    for chunk in chunks_of(&gone) {
+        assert!(!world.is_on_relay_there(&page.0, &chunk).await);
+    }
+    for tab in [amina, ben] {
+        assert_eq!(world.look(tab, anew, &shown).await, Ok(large(14)));
+        assert_eq!(world.look(tab, page, &shown).await, Err(Problem::UnknownDocument));
+        assert_eq!(world.look(tab, anew, &gone).await, Err(Problem::NotHere));
+    }
+}
+
+#[tokio::test]
+async fn what_was_attached_while_a_page_was_started_anew_comes_along() {
+    let Pair {
+        mut world,
+        amina,
+        ben,
+        page,
+        ..
+    } = Pair::new("attached meanwhile").await;
+    world.cut(1);
+    let address = world.show_picture(ben, page, &large(16)).await;
+    world.drain().await;
+    let anew = world.start_anew(amina, page).await.unwrap();
+    world
+        .until("it is erased", |world| {
+            world.tab(amina).classroom(&page.0).work == Work::OnTheRelay
+        })
+        .await;
+    world.link(1);
+    world.follow(page, anew).await;
+    world.until_equal(anew).await;
+    world.until_on_relay().await;
+    assert_eq!(world.look(amina, anew, &address).await, Ok(large(16)));
+    assert_eq!(world.look(ben, anew, &address).await, Ok(large(16)));
+    assert!(world.chunks(1, page, Table::Chunks).is_empty());
+}
+
+#[tokio::test]
+async fn nothing_is_erased_before_the_relay_knows_what_stays() {
+    let Pair {
+        mut world,
+        amina,
+        ben,
+        page,
+        ..
+    } = Pair::new("claimed first").await;
+    world.cut(0);
+    // Nobody else has it, nor the relay.
+    let address = world.show_picture(amina, page, &large(17)).await;
+    world.drain().await;
+    let anew = world.start_anew(amina, page).await.unwrap();
+    world.drain().await;
+    // The machine goes before any of it got out, and comes back.
+    world.crash_machine(0);
+    world.profiles[0].linked = true;
+    let amina = world.open_tab(0);
+    world
+        .until("it is erased", |world| {
+            let shown = world.tab(amina).classroom(&page.0);
+            let erased = shown.erased.iter().any(|erased| erased.document == page.1);
+            let is_there = shown.work == Work::OnTheRelay;
+            assert!(!is_there || world.chunks(0, anew, Table::Uploads).is_empty());
+            erased && is_there
+        })
+        .await;
+    world
+        .until("it is heard of", |world| {
+            let erased = &world.tab(ben).classroom(&page.0).erased;
+            erased.iter().any(|erased| erased.document == page.1)
+        })
+        .await;
+    world.open_page(ben, anew).await;
+    assert_eq!(world.look(ben, anew, &address).await, Ok(large(17)));
+}
