@@ -37,6 +37,20 @@ pub enum Act {
         word: u16,
     },
 
+    /// Attaches a file to a page, and shows it there.
+    Attach {
+        device: u8,
+        tab: u8,
+        page: u8,
+        length: u32,
+    },
+    /// Looks at something that was attached.
+    Look {
+        device: u8,
+        tab: u8,
+        which: u8,
+    },
+
     /// A person does something about the members or the classroom.
     Govern {
         device: u8,

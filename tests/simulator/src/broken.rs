@@ -54,7 +54,9 @@ impl Rule {
             Self::NeverForks => "no index of a log ever holds two different segments",
             Self::ComesToRest => "when everybody is online, all work comes to be on the relay",
             Self::Agrees => "all members of a classroom come to hold equal documents and rosters",
-            Self::LosesNothing => "an edit that was answered is in the documents, or kept aside",
+            Self::LosesNothing => {
+                "an edit that was answered is in the documents, or kept aside; what was attached opens"
+            }
             Self::DoublesNothing => "no edit is there twice",
             Self::KeepsAsideNothing => "nothing is kept aside that could be applied",
             Self::StoresWhatItShows => "the stores give what the screens showed",

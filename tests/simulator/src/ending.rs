@@ -82,6 +82,7 @@ impl World {
         let after = self.reopened()?;
         Rule::StoresWhatItShows.holds(before == after, || format!("{before:?}\n{after:?}"))?;
         self.check_edits(&after)?;
+        self.check_attached(&after)?;
         self.check_aside()?;
         let forged = self.auditor.forged_of(&self.shown);
         Rule::SignsItsOwn.holds(forged.is_none(), || format!("{forged:?}"))?;
@@ -402,6 +403,8 @@ impl World {
                     Table::Logs,
                     Table::Documents,
                     Table::Titles,
+                    Table::Chunks,
+                    Table::Uploads,
                 ];
                 let mut rows = tables.into_iter().flat_map(|table| device.store.table(table));
                 !erased.is_empty()

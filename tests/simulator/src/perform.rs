@@ -6,6 +6,7 @@ use documents::change::{self, Hash};
 use documents::page::Page;
 use documents::page::edit::{Edit, Run, Shape, Value};
 use protocol::ClassroomId;
+use protocol::rand_core::Rng as _;
 use protocol::roster::Role;
 use protocol::segment::Segment;
 use replica::Event;
@@ -18,7 +19,7 @@ use crate::broken::{Broken, Rule};
 use crate::edits::{self, Told};
 use crate::mischief::Mischief;
 use crate::rng::SeededRng;
-use crate::tab::{PageKey, Posting, Then};
+use crate::tab::{Bringing, PageKey, Posting, Then};
 use crate::trace;
 use crate::world::{Network, World};
 
@@ -64,6 +65,19 @@ impl World {
                 let device = self.device(device);
                 let tab = self.some_tab(device, tab)?;
                 self.edit(tab, usize::from(page), how, usize::from(at), word)
+            }
+            Act::Attach {
+                device,
+                tab,
+                page,
+                length,
+            } => {
+                let tab = self.some_tab(self.device(device), tab)?;
+                self.attach(tab, usize::from(page), length as usize)
+            }
+            Act::Look { device, tab, which } => {
+                let tab = self.some_tab(self.device(device), tab)?;
+                self.look(tab, usize::from(which))
             }
             Act::OpenTab { device } => {
                 let device = self.device(device);
@@ -445,6 +459,71 @@ impl World {
         }
     }
 
+    fn attach(&mut self, number: usize, page: usize, length: usize) -> Result<(), Broken> {
+        let Some(tab) = self.tabs.get(&number) else {
+            return Ok(());
+        };
+        let Some(key) = some(&tab.listed(), page).copied() else {
+            return Ok(());
+        };
+        let mut content = vec![0; length.max(1)];
+        self.rng("attachment").fill_bytes(&mut content);
+        let command = Command::Attach {
+            classroom: key.0,
+            document: key.1,
+            content: content.clone(),
+        };
+        self.ask(number, command, Then::ShowAttached(key, content))?;
+        Ok(())
+    }
+
+    /// Shows what was attached at the end of the first line of its page, if that is open and can be written in.
+    pub(crate) fn show_attached(
+        &mut self,
+        number: usize,
+        key: PageKey,
+        address: String,
+    ) -> Result<(), Broken> {
+        let Some(tab) = self.tabs.get(&number) else {
+            return Ok(());
+        };
+        let may_write = tab.classrooms.get(&key.0).is_some_and(|classroom| {
+            let mut documents = classroom.documents.iter();
+            documents.any(|document| document.id == key.1 && document.may_write)
+        });
+        let page = tab.pages.get(&key);
+        let Some(first) = page.filter(|_| may_write && is_here(page)).map(Page::blocks) else {
+            return Ok(());
+        };
+        let offset = first.first().map_or(0, |block| block.text().len());
+        let shape = Shape {
+            kind: "image".to_owned(),
+            parents: Vec::new(),
+            attrs: BTreeMap::from([("src".to_owned(), Value::Text(address))]),
+            is_embed: true,
+        };
+        let block = 0;
+        self.change(number, key, &[Edit::Split { block, offset, shape }], None)
+    }
+
+    /// Looks at something that was attached, in a tab that knows its classroom.
+    pub(crate) fn look(&mut self, number: usize, which: usize) -> Result<(), Broken> {
+        let which = which % self.attached.len().max(1);
+        let (Some(file), Some(tab)) = (self.attached.get(which), self.tabs.get(&number)) else {
+            return Ok(());
+        };
+        let (classroom, document) = file.page;
+        if tab.classrooms.contains_key(&classroom) {
+            let command = Command::Attachment {
+                classroom,
+                document,
+                address: file.address.clone(),
+            };
+            self.ask(number, command, Then::Look(which))?;
+        }
+        Ok(())
+    }
+
     fn retitle(&mut self, number: usize, key: PageKey, title: &str) -> Result<(), Broken> {
         let Some(tab) = self.tabs.get_mut(&number) else {
             return Ok(());
@@ -708,6 +787,11 @@ impl World {
     pub(crate) fn relay_is_gone(&mut self, number: usize, arriving: bool) {
         self.relays[number].news += 1;
         for tab in self.tabs.values_mut() {
+            if let Some(Bringing::Deciding { relay, claim, .. }) = &tab.bringing
+                && *relay == number
+            {
+                tab.bringing = Some(Bringing::Lost(claim.clone()));
+            }
             if matches!(tab.posting, Some(Posting::Answering { relay, .. }) if relay == number) {
                 tab.posting = Some(Posting::Lost);
             }

@@ -207,6 +207,14 @@ pub fn plan(seed: &str) -> Plan {
         let at = away.below(acts.len());
         acts.insert(at, Act::Pass { milliseconds: MONTH });
     }
+    // In some, files are attached to pages, and looked at.
+    let mut files = SeededRng::new(&format!("{seed} files"));
+    if files.percent(40) {
+        for _ in 0..1 + files.below(6) {
+            let at = files.below(acts.len());
+            acts.insert(at, file(&mut files));
+        }
+    }
     let setting = Setting {
         relays: if kind == Kind::Apart { 2 } else { 1 },
         throttled: kind == Kind::Narrow,
@@ -283,6 +291,22 @@ fn edit(rng: &mut SeededRng, how: How, device: u8, word: u16) -> Act {
         how,
         at: u16::try_from(rng.below(1 << 16)).unwrap_or_default(),
         word,
+    }
+}
+
+fn file(rng: &mut SeededRng) -> Act {
+    let (device, tab) = (number(rng), number(rng));
+    if rng.percent(40) {
+        let which = number(rng);
+        return Act::Look { device, tab, which };
+    }
+    // Seldom of several chunks.
+    let most = if rng.percent(10) { 600_000 } else { 3_000 };
+    Act::Attach {
+        device,
+        tab,
+        page: number(rng) % 3,
+        length: u32::try_from(rng.below(most)).unwrap_or_default(),
     }
 }
 

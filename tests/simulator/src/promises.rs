@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use documents::change::Hash;
 use documents::page::Page;
-use documents::page::edit::Block;
+use documents::page::edit::{Block, Value};
 use protocol::frame::{self, ClientFrame, Position, RelayFrame};
 use protocol::identity::{MemberKeys, answer_challenge};
 use protocol::inventory::{LogRange, Wanted};
 use protocol::roster::{Action, Entry, Role, Roster};
 use protocol::segment::{Log, Segment};
 use protocol::{ClassroomId, EntryHash, SpaceId};
+use replica::command::Command;
 use replica::store::{AsideReason, Table};
 use replica::view;
 use sync_server::core::{Moment, Relay as Core, Sent};
@@ -84,6 +85,61 @@ impl World {
             })?;
         }
         Ok(())
+    }
+
+    /// What was attached opens for everybody who reads its page, or what shows it that stands in its place.
+    pub(crate) fn check_attached(&mut self, shown: &BTreeMap<PageKey, Shown>) -> Result<(), Broken> {
+        let mut due = Vec::new();
+        for (which, file) in self.attached.iter().enumerate() {
+            let pages = self.now_at(file.page);
+            let page = pages.iter().find(|page| {
+                let shows =
+                    |block: &Block| block.shape.attrs.get("src") == Some(&Value::Text(file.address.clone()));
+                let shown = shown.get(page);
+                shown.is_some_and(|shown| pages.len() == 1 || shown.blocks.iter().any(shows))
+            });
+            let Some(page) = page.copied().filter(|page| self.brings_chunks(file.device, page)) else {
+                continue;
+            };
+            for (number, tab) in &self.tabs {
+                let room = tab.classrooms.get(&page.0);
+                if tab.listed().contains(&page) && room.is_some_and(|room| !self.is_shut_out(room)) {
+                    due.push((*number, which, page, file.address.clone()));
+                }
+            }
+        }
+        for (number, which, (classroom, document), address) in due {
+            let command = Command::Attachment {
+                classroom,
+                document,
+                address,
+            };
+            self.looked_at.remove(&(number, which));
+            self.ask(number, command, Then::Look(which))?;
+            self.drain()?;
+            let opens = self.looked_at.get(&(number, which)) == Some(&true);
+            Rule::LosesNothing.holds(opens, || {
+                let file = self.attached.get(which).map(|file| (file.device, file.page));
+                format!("attachment {which} of {file:?} does not open in tab {number}")
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Whether what was attached on a device comes to the others: it was not put back to an older state, and its person may still
+    /// bring it.
+    fn brings_chunks(&self, device: usize, (classroom, document): &PageKey) -> bool {
+        let tabs = self.tabs_of(device);
+        let mut rooms = tabs
+            .iter()
+            .filter_map(|tab| self.tabs.get(tab)?.classrooms.get(classroom));
+        !self.devices[device].was_put_back
+            && rooms.any(|room| {
+                let mut documents = room.documents.iter();
+                !self.is_shut_out(room)
+                    && room.role.may_write()
+                    && documents.any(|shown| shown.id == *document && room.spaces.contains(&shown.space))
+            })
     }
 
     /// Whether a page was started anew, by somebody of whose profile there are copies, or with something unsent of such a person:

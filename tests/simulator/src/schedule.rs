@@ -1,8 +1,8 @@
 //! What can happen next, and what then happens: one write, one message, one commit at a time.
 
-use replica::Event;
 use replica::store::{Batch, Table};
-use sync_server::core::{Sent, SessionId};
+use replica::{Event, Uploaded};
+use sync_server::core::{Claim, Sent, SessionId};
 
 use protocol::frame::{self, RelayFrame};
 use protocol::{Refusal, next};
@@ -10,7 +10,7 @@ use protocol::{Refusal, next};
 use crate::broken::{Broken, Rule};
 use crate::mischief::Mischief;
 use crate::rng::SeededRng;
-use crate::tab::Posting;
+use crate::tab::{Bringing, Posting};
 use crate::trace;
 use crate::wire::{Wire, items_in};
 use crate::world::{Network, ORIGIN, World};
@@ -36,6 +36,10 @@ pub(crate) enum Step {
     Down(usize),
     /// A request reaches the relay, or its answer comes back.
     Post(usize),
+    /// A chunk reaches the relay, or what became of it comes back.
+    Bring(usize),
+    /// A chunk comes from the relay.
+    Fetch(usize),
     Commit(usize),
 }
 
@@ -64,6 +68,17 @@ impl World {
             }
             if tab.posting.is_some() && !is_stalled {
                 steps.push(Step::Post(number));
+            }
+            let is_waiting = match tab.bringing {
+                None => true,
+                Some(Bringing::Deciding { relay, .. }) => self.relays[relay].core.waiting() > 0,
+                Some(_) => false,
+            };
+            if !is_waiting && !is_stalled {
+                steps.push(Step::Bring(number));
+            }
+            if !tab.fetching.is_empty() && !is_stalled {
+                steps.push(Step::Fetch(number));
             }
         }
         for (&number, wire) in &self.wires {
@@ -111,6 +126,8 @@ impl World {
             Step::Tell(wire) => self.tell(wire),
             Step::Down(wire) => self.down(wire),
             Step::Post(tab) => self.post(tab),
+            Step::Bring(tab) => self.bring(tab),
+            Step::Fetch(tab) => self.fetch(tab),
             Step::Commit(relay) => {
                 // If it fails, everybody is told.
                 let relay = &mut self.relays[relay];
@@ -236,6 +253,73 @@ impl World {
             tab.wire = Some(wire);
         }
         self.handle(number, Event::Connected)
+    }
+
+    /// A chunk takes its next step: to the relay, or what became of it back.
+    fn bring(&mut self, number: usize) -> Result<(), Broken> {
+        let Some(tab) = self.tabs.get_mut(&number) else {
+            return Ok(());
+        };
+        let Some(bringing) = tab.bringing.take() else {
+            return Ok(());
+        };
+        let device = &self.devices[tab.device];
+        let is_up = device.network == Network::Up;
+        let (claim, outcome) = match bringing {
+            Bringing::Asking(claim, content) if is_up => {
+                let relay = device.relay;
+                let home = &mut self.relays[relay];
+                let now = home.moment(self.now);
+                let upload = next::play(home.is_next, || {
+                    home.core.upload(&[ORIGIN.to_owned()], &claim, content, now)
+                });
+                home.news += 1;
+                tab.bringing = Some(Bringing::Deciding { relay, upload, claim });
+                return Ok(());
+            }
+            Bringing::Deciding { relay, upload, claim } => match self.relays[relay].core.uploaded(upload) {
+                Some(Ok(_)) if is_up => (claim, Uploaded::Done),
+                Some(Err(reason)) if is_up => (claim, Uploaded::Refused(reason)),
+                Some(_) => (claim, Uploaded::Unanswered),
+                None => {
+                    tab.bringing = Some(Bringing::Deciding { relay, upload, claim });
+                    return Ok(());
+                }
+            },
+            Bringing::Asking(claim, _) | Bringing::Lost(claim) => (claim, Uploaded::Unanswered),
+        };
+        let Claim {
+            classroom,
+            document,
+            chunk,
+            ..
+        } = claim;
+        let event = Event::Uploaded {
+            classroom,
+            document,
+            chunk,
+            outcome,
+        };
+        self.handle(number, event)
+    }
+
+    fn fetch(&mut self, number: usize) -> Result<(), Broken> {
+        let Some(tab) = self.tabs.get_mut(&number) else {
+            return Ok(());
+        };
+        let Some((classroom, chunk)) = tab.fetching.pop_front() else {
+            return Ok(());
+        };
+        let device = &self.devices[tab.device];
+        let core = &self.relays[device.relay].core;
+        let found = core.download(&classroom, &chunk).ok().flatten();
+        let bytes = found.filter(|_| device.network == Network::Up);
+        let event = Event::Downloaded {
+            classroom,
+            chunk,
+            bytes,
+        };
+        self.handle(number, event)
     }
 
     /// A request takes its next step: to the relay, through it, and back.

@@ -12,7 +12,7 @@ pub(crate) struct Store {
     rows: BTreeMap<Key, Vec<u8>>,
     /// How to take back the batches that a crash may lose, oldest first.
     loose: Vec<Vec<(Key, Option<Vec<u8>>)>>,
-    /// What was forced to the disk at some time, and may be sent: hashes of segments and entries.
+    /// What was forced to the disk at some time, and may be sent: hashes of segments, chunks and entries.
     kept: BTreeSet<[u8; 32]>,
     loosely_kept: Vec<[u8; 32]>,
     /// Writes fail: the disk is full.
@@ -113,7 +113,7 @@ impl Store {
             .map(|((_, key), value)| (key, value))
     }
 
-    /// Whether a crash could not have taken this encoded segment back when it was sent.
+    /// Whether a crash could not have taken this encoded segment, or chunk, back when it was sent.
     pub(crate) fn kept_segment(&self, encoded: &[u8]) -> bool {
         self.kept.contains(blake3::hash(encoded).as_bytes())
     }
@@ -126,7 +126,7 @@ impl Store {
 
 fn mark((table, key): &Key, value: &[u8]) -> Option<[u8; 32]> {
     match table {
-        Table::Segments => Some(*blake3::hash(value).as_bytes()),
+        Table::Segments | Table::Chunks => Some(*blake3::hash(value).as_bytes()),
         Table::Entries => Some(*blake3::hash(key).as_bytes()),
         _ => None,
     }

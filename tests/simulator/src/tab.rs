@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use documents::page::Page;
 use documents::page::edit::{Block, Edit};
-use protocol::{ClassroomId, DocumentId, LaneId, SpaceId};
+use protocol::{ChunkHash, ClassroomId, DocumentId, LaneId, SpaceId};
 use replica::Replica;
 use replica::command::{Answer, Command, Problem, Profile};
 use replica::store::{Batch, Ranges};
 use replica::view::{self, Link, Update, Work};
-use sync_server::core::SessionId;
+use sync_server::core::{Claim, SessionId, UploadId};
 
 use crate::broken::{Broken, Rule};
 use crate::rng::SeededRng;
@@ -33,6 +33,11 @@ pub(crate) struct Tab {
     pub(crate) connecting: bool,
     pub(crate) wire: Option<usize>,
     pub(crate) posting: Option<Posting>,
+    /// The chunk that it brings to a relay, and those that it asks for.
+    pub(crate) bringing: Option<Bringing>,
+    pub(crate) fetching: VecDeque<(ClassroomId, ChunkHash)>,
+    /// Chunks of which a relay was asked whether it has them.
+    pub(crate) claimed: BTreeSet<ChunkHash>,
 
     pub(crate) home: Option<view::Home>,
     pub(crate) classrooms: BTreeMap<ClassroomId, view::Classroom>,
@@ -59,6 +64,18 @@ pub(crate) enum Posting {
     Answered(Vec<u8>),
     /// Something on the way broke.
     Lost,
+}
+
+/// A chunk on its way to a relay.
+pub(crate) enum Bringing {
+    Asking(Claim, Vec<u8>),
+    Deciding {
+        relay: usize,
+        upload: UploadId,
+        claim: Claim,
+    },
+    /// Something on the way broke.
+    Lost(Claim),
 }
 
 /// What went over a tab's connections, ever.
@@ -90,6 +107,10 @@ pub(crate) enum Then {
     KeepStick,
     SettleEdit,
     Opened(PageKey),
+    /// What is attached to which page.
+    ShowAttached(PageKey, Vec<u8>),
+    /// The number of what is looked at.
+    Look(usize),
 }
 
 impl Asked {
@@ -135,6 +156,9 @@ impl Tab {
             connecting: false,
             wire: None,
             posting: None,
+            bringing: None,
+            fetching: VecDeque::new(),
+            claimed: BTreeSet::new(),
             home: None,
             classrooms: BTreeMap::new(),
             pages: BTreeMap::new(),
@@ -199,6 +223,12 @@ impl Tab {
             _ => {}
         }
         Ok(())
+    }
+
+    /// The connection is gone, and with it what was brought or asked for.
+    pub(crate) fn end_requests(&mut self) {
+        self.bringing = None;
+        self.fetching.clear();
     }
 
     pub(crate) fn is_online(&self) -> bool {

@@ -11,6 +11,7 @@ use replica::command::{Answer, Command, Problem};
 use replica::store::Table;
 use replica::view::{Update, Work};
 use replica::{Effect, Event, Replica, lanes_left};
+use sync_server::core::Claim;
 
 use crate::auditor::Auditor;
 use crate::broken::{Broken, Rule};
@@ -20,7 +21,7 @@ use crate::relay::Relay;
 use crate::rng::SeededRng;
 use crate::setting::Setting;
 use crate::store::Store;
-use crate::tab::{Asked, Posting, Tab, Then};
+use crate::tab::{Asked, Bringing, PageKey, Posting, Tab, Then};
 use crate::wire::{Listener, Submitted, Wire};
 
 /// When every history begins, in milliseconds since 1970.
@@ -50,6 +51,10 @@ pub(crate) struct World {
     /// What people carry about: bundles.
     pub(crate) sticks: Vec<Vec<u8>>,
     pub(crate) edits: Edits,
+    /// What was attached, as far as that was answered.
+    pub(crate) attached: Vec<Attached>,
+    /// In which tabs which of it was looked at last, and whether it opened.
+    pub(crate) looked_at: BTreeMap<(usize, usize), bool>,
     pub(crate) auditor: Auditor,
     /// What stands at each index of each log, ever.
     indices: BTreeMap<(ClassroomId, Log, u64), SegmentHash>,
@@ -71,6 +76,14 @@ pub(crate) struct World {
     pub(crate) newcomer: Option<usize>,
     /// Of everything that happened.
     pub(crate) story: Hasher,
+}
+
+/// A file that somebody attached to a page.
+pub(crate) struct Attached {
+    pub(crate) device: usize,
+    pub(crate) page: PageKey,
+    pub(crate) address: String,
+    content: Vec<u8>,
 }
 
 /// A browser profile on some device.
@@ -134,6 +147,8 @@ impl World {
             links: Vec::new(),
             sticks: Vec::new(),
             edits: Edits::default(),
+            attached: Vec::new(),
+            looked_at: BTreeMap::new(),
             auditor: Auditor::default(),
             indices: BTreeMap::new(),
             shown: BTreeSet::new(),
@@ -242,6 +257,9 @@ impl World {
         let Some(tab) = self.tabs.get_mut(&number) else {
             return Ok(());
         };
+        if matches!(event, Event::Disconnected) {
+            tab.end_requests();
+        }
         let is_next = self.devices[device].is_next;
         let effects = next::play(is_next, || tab.replica.handle(now, event));
         self.carry_out(number, effects)?;
@@ -282,9 +300,33 @@ impl World {
                 Effect::Connect => tab.connecting = true,
                 Effect::Send(message) => self.send(number, message)?,
                 Effect::Exchange(request) => self.post_request(number, request)?,
+                Effect::Upload {
+                    classroom,
+                    document,
+                    chunk,
+                    member,
+                    signature,
+                    bytes,
+                } => {
+                    let claim = Claim {
+                        classroom,
+                        document,
+                        chunk,
+                        member,
+                        signature,
+                    };
+                    self.bring_chunk(number, claim, bytes)?;
+                }
+                Effect::Download { classroom, chunk } => {
+                    self.story.update(&chunk.0);
+                    tab.fetching.push_back((classroom, chunk));
+                    let is_few = tab.fetching.len() <= 2;
+                    Rule::Speaks.holds(is_few, || "more than two chunks at a time".to_owned())?;
+                }
                 Effect::Disconnect => {
                     tab.connecting = false;
                     tab.posting = None;
+                    tab.end_requests();
                     let wire = tab.wire.take();
                     if let Some(wire) = wire.and_then(|wire| self.wires.get_mut(&wire)) {
                         wire.tab = None;
@@ -406,12 +448,62 @@ impl World {
             (Then::KeepCard, Ok(Answer::Card(words))) => self.auditor.card(&words),
             (Then::KeepLink, Ok(Answer::Invite(link))) => self.links.push(link),
             (Then::KeepStick, Ok(_)) => self.sticks.extend(tab.exported.remove(&request)),
+            (Then::ShowAttached(page, content), Ok(Answer::Attached(address))) => {
+                let device = tab.device;
+                self.attached.push(Attached {
+                    device,
+                    page,
+                    address: address.clone(),
+                    content,
+                });
+                self.show_attached(number, page, address)?;
+            }
+            (Then::Look(which), Ok(Answer::Attachment(content))) => {
+                let is_it = self
+                    .attached
+                    .get(which)
+                    .is_some_and(|file| file.content == content);
+                Rule::LosesNothing.holds(is_it, || format!("attachment {which} is something else"))?;
+                self.looked_at.insert((number, which), true);
+            }
+            (Then::Look(which), Err(problem)) => {
+                let is_known = !matches!(problem, Problem::BadAttachment | Problem::Internal);
+                Rule::LosesNothing.holds(is_known, || format!("attachment {which}: {problem:?}"))?;
+                self.looked_at.insert((number, which), false);
+            }
             (Then::Opened(key), Err(_)) => {
                 tab.opening.remove(&key);
             }
             _ => {}
         }
         Ok(())
+    }
+
+    /// No chunk is brought that a crash of the machine could take back, unless others may have it, and one at a time.
+    fn bring_chunk(&mut self, number: usize, claim: Claim, bytes: Option<Vec<u8>>) -> Result<(), Broken> {
+        self.story.update(&claim.document.0).update(&claim.chunk.0);
+        let mut stores = self.devices.iter().map(|device| &device.store);
+        let is_honest = !matches!(
+            self.mischief,
+            Some(Mischief::DeviceLiesAboutDisk | Mischief::DeviceHidesFailure)
+        );
+        let Some(tab) = self.tabs.get_mut(&number) else {
+            return Ok(());
+        };
+        let is_kept = match &bytes {
+            Some(bytes) => {
+                tab.claimed.contains(&claim.chunk) || stores.any(|store| store.kept_segment(bytes))
+            }
+            None => {
+                tab.claimed.insert(claim.chunk);
+                true
+            }
+        };
+        Rule::PersistsBeforePublishing.holds(is_kept || !is_honest, || "a chunk".to_owned())?;
+        tab.traffic.submitted += usize::from(bytes.is_some());
+        let bringing = Bringing::Asking(claim, bytes.unwrap_or_default());
+        let before = tab.bringing.replace(bringing);
+        Rule::Speaks.holds(before.is_none(), || "two chunks at a time".to_owned())
     }
 
     fn post_request(&mut self, number: usize, request: Vec<u8>) -> Result<(), Broken> {
