@@ -25,7 +25,7 @@ use automerge::{
 
 use crate::Error;
 use crate::document::{Actor, Document};
-use edit::{Block, Edit, Shape, Value, place};
+use edit::{Block, Edit, Shape, place};
 
 /// The longest title that can be set, in characters.
 pub const LONGEST_TITLE: usize = 200;
@@ -75,23 +75,6 @@ pub fn title_of(document: &Document) -> String {
         Ok(Some((_, title))) => document.automerge.text(title).unwrap_or_default(),
         _ => String::new(),
     }
-}
-
-/// The addresses of the attachments that a page refers to as it is now, without opening it.
-pub fn attachments_of(document: &Document) -> Vec<String> {
-    let Ok(Some((_, text))) = document.automerge.get(ROOT, TEXT) else {
-        return Vec::new();
-    };
-    let (blocks, _) = read::blocks(&document.automerge, &text).unwrap_or_default();
-    let mut addresses = Vec::new();
-    for block in blocks {
-        if let Some(Value::Text(address)) = block.shape.attrs.get("src")
-            && address.starts_with("attachment:")
-        {
-            addresses.push(address.clone());
-        }
-    }
-    addresses
 }
 
 impl Page {

@@ -2,8 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::Page;
-use super::edit::{Shape, Value};
+use automerge::{ROOT, ReadDoc as _};
+
+use super::edit::{Block, Shape, Value};
+use super::{Page, TEXT, read};
+use crate::document::Document;
 
 /// The type of the block's marker.
 pub(super) const NAME: &str = "image";
@@ -52,12 +55,23 @@ impl Shape {
 impl Page {
     /// The addresses of the attachments that the page shows now.
     pub fn attachments(&self) -> BTreeSet<&str> {
-        let pictures = self.blocks.iter().filter_map(|block| block.shape.picture());
-        pictures
-            .map(|picture| picture.src)
-            .filter(|src| src.starts_with(ATTACHMENT))
-            .collect()
+        attachments_in(&self.blocks).collect()
     }
+}
+
+/// The same of a page that nobody edits here.
+pub fn attachments_of(document: &Document) -> BTreeSet<String> {
+    let Ok(Some((_, text))) = document.automerge.get(ROOT, TEXT) else {
+        return BTreeSet::new();
+    };
+    let (blocks, _) = read::blocks(&document.automerge, &text).unwrap_or_default();
+    attachments_in(&blocks).map(str::to_owned).collect()
+}
+
+fn attachments_in(blocks: &[Block]) -> impl Iterator<Item = &str> {
+    let pictures = blocks.iter().filter_map(|block| block.shape.picture());
+    let addresses = pictures.map(|picture| picture.src);
+    addresses.filter(|src| src.starts_with(ATTACHMENT))
 }
 
 /// The media type of a picture, by how it begins; none if it is of no kind that a page shows.

@@ -253,7 +253,7 @@ impl Classroom {
         if let Some(Copy::Here(held)) = self.documents.get(document)
             && let Content::Page(page) = &held.content
         {
-            for address in documents::page::attachments_of(page) {
+            for address in documents::page::picture::attachments_of(page) {
                 if let Ok(reference) = Reference::parse(&address) {
                     chunks.extend(reference.chunks());
                 }

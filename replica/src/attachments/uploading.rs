@@ -2,10 +2,11 @@
 //! just made goes whole; of all else the relay is asked first whether it has it.
 
 use std::collections::BTreeSet;
+use std::collections::btree_map::Entry;
 
 use protocol::attachment::{Chunk, claim};
 use protocol::rand_core::CryptoRng;
-use protocol::roster::{Action, Entry, Role};
+use protocol::roster::{self, Action, Role};
 use protocol::{ChunkHash, ClassroomId, DocumentId, LaneId, MemberId, Refusal};
 
 use super::rows_of;
@@ -61,15 +62,14 @@ impl<R: CryptoRng> Replica<R> {
             return Ok(());
         }
         for chunk in chunks {
-            if !classroom.uploads.contains_key(&(document, *chunk)) {
-                let upload = Upload {
+            if let Entry::Vacant(place) = classroom.uploads.entry((document, *chunk)) {
+                place.insert(Upload {
                     lane,
                     member,
                     durable: false,
                     way: Way::READY,
                     whole,
-                };
-                classroom.uploads.insert((document, *chunk), upload);
+                });
                 noted.push(*chunk);
             }
         }
@@ -359,7 +359,8 @@ impl Classroom {
     /// What the relay lacks goes first. Of all else any: where many bring the same, each brings some of it.
     fn next_upload(&self, now: u64, held: &BTreeSet<LaneId>, random: u32) -> Option<(Uploading, bool)> {
         self.channel.as_ref()?.position?;
-        let admits = |entry: &Entry| matches!(entry.action(), Action::Found { .. } | Action::Admit { .. });
+        let admits =
+            |entry: &roster::Entry| matches!(entry.action(), Action::Found { .. } | Action::Admit { .. });
         let mut unsent = self.entries.keys().filter_map(|hash| self.roster.entry(hash));
         if self.joining.is_some() || self.is_looking() || unsent.any(admits) {
             return None;

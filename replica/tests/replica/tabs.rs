@@ -509,7 +509,7 @@ async fn a_tab_is_handed_what_is_stored_of_a_page_while_the_replica_still_reads_
     let Pair {
         mut world,
         amina,
-        kofi,
+        ben,
         page,
         ..
     } = Pair::new("handed over").await;
@@ -532,7 +532,7 @@ async fn a_tab_is_handed_what_is_stored_of_a_page_while_the_replica_still_reads_
     );
     // What the tab and the others write meanwhile gets everywhere.
     world.write_word(amina, page, "[at once]");
-    world.write_word(kofi, page, "[elsewhere]");
+    world.write_word(ben, page, "[elsewhere]");
     world.drain().await;
     world.link(0);
     assert_eq!(world.until_equal(page).await.len(), 3);
