@@ -173,9 +173,7 @@ impl<R: CryptoRng> Replica<R> {
                 document,
                 chunk,
             } => {
-                if let Some(classroom) = self.classrooms.get_mut(&classroom) {
-                    classroom.uploads.remove(&(document, chunk));
-                }
+                self.uploaded_by_tab(&classroom, document, chunk);
                 Ok(())
             }
             Note::CardKept => {

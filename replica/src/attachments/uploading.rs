@@ -85,15 +85,23 @@ impl<R: CryptoRng> Replica<R> {
     }
 
     /// What was noted is durable, and the chunks with it. Another tab brings them if this one is gone.
-    pub(crate) fn uploads_written(&mut self, id: ClassroomId, document: DocumentId, chunks: Vec<ChunkHash>) {
+    pub(crate) fn uploads_written(
+        &mut self,
+        id: ClassroomId,
+        document: DocumentId,
+        mut chunks: Vec<ChunkHash>,
+    ) {
         let Some(classroom) = self.classrooms.get_mut(&id) else {
             return;
         };
-        for chunk in &chunks {
-            if let Some(upload) = classroom.uploads.get_mut(&(document, *chunk)) {
+        // Of what was seen to meanwhile the others need not hear.
+        chunks.retain(|chunk| {
+            let upload = classroom.uploads.get_mut(&(document, *chunk));
+            upload.is_some_and(|upload| {
                 upload.durable = true;
-            }
-        }
+                upload.lane == self.lane
+            })
+        });
         let note = Note::Uploads {
             classroom: id,
             document,
@@ -119,6 +127,18 @@ impl<R: CryptoRng> Replica<R> {
                 let upload = Upload::stored(lane, member);
                 classroom.uploads.entry((document, *chunk)).or_insert(upload);
             }
+        }
+    }
+
+    /// Another tab says that a chunk need not be brought any more. If this one was to bring it as well, the others may have heard
+    /// of that only since.
+    pub(crate) fn uploaded_by_tab(&mut self, id: &ClassroomId, document: DocumentId, chunk: ChunkHash) {
+        let Some(classroom) = self.classrooms.get_mut(id) else {
+            return;
+        };
+        let upload = classroom.uploads.remove(&(document, chunk));
+        if upload.is_some_and(|upload| self.held.contains(&upload.lane)) {
+            self.chunk_on_relay(id, document, chunk);
         }
     }
 
@@ -332,7 +352,7 @@ impl Upload {
 }
 
 impl Classroom {
-    /// What is to be brought, but for what is not this person's to bring any more: they may not, or its document is not to stay.
+    /// What is to be brought, but for what is not this person's to bring any more: they may not, or its document is gone.
     pub(crate) fn to_upload(&self) -> impl Iterator<Item = (&(DocumentId, ChunkHash), &Upload)> {
         let uploads = self.uploads.iter();
         uploads.filter(|((document, _), upload)| self.is_to_bring(&upload.member, document))
@@ -342,7 +362,7 @@ impl Classroom {
         let role = self.roster.member(member).map(|member| member.role);
         role.is_some_and(|role| role.may_write() || role == Role::Carrier)
             && self.roster.is_in_space(member, &self.space_of(document))
-            && self.roster.erased(document).is_none()
+            && !self.is_gone(document)
     }
 
     /// Whether the relay takes chunks of a document from a member as things are.

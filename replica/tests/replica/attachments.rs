@@ -712,3 +712,33 @@ async fn nothing_is_erased_before_the_relay_knows_what_stays() {
     world.open_page(ben, anew).await;
     assert_eq!(world.look(ben, anew, &address).await, Ok(large(17)));
 }
+
+#[tokio::test]
+async fn a_page_that_is_started_anew_twice_before_anybody_hears_of_it_keeps_its_pictures() {
+    let Pair {
+        mut world,
+        amina,
+        ben,
+        page,
+        ..
+    } = Pair::new("anew twice").await;
+    world.cut(0);
+    let first = world.show_picture(amina, page, &large(18)).await;
+    let between = world.start_anew(amina, page).await.unwrap();
+    world.open_page(amina, between).await;
+    let second = world.show_picture(amina, between, &large(19)).await;
+    let last = world.start_anew(amina, between).await.unwrap();
+    world.drain().await;
+    world.link(0);
+    world
+        .until("both are erased", |world| {
+            let room = world.tab(ben).classroom(&page.0);
+            let is_erased = |page: PageKey| room.erased.iter().any(|erased| erased.document == page.1);
+            is_erased(page) && is_erased(between)
+        })
+        .await;
+    world.until_on_relay().await;
+    world.open_page(ben, last).await;
+    assert_eq!(world.look(ben, last, &first).await, Ok(large(18)));
+    assert_eq!(world.look(ben, last, &second).await, Ok(large(19)));
+}

@@ -14,7 +14,7 @@ use simulator::{
 const SEEDS: Range<u64> = 300..600;
 
 /// Histories that went wrong once. The README says of what.
-const NAMED: [&str; 134] = [
+const NAMED: [&str; 136] = [
     "governed 6",
     "governed 13",
     "apart 5",
@@ -149,6 +149,8 @@ const NAMED: [&str; 134] = [
     "healed 17000240",
     "governed 16050835",
     "governed 13004321",
+    "anew 61",
+    "anew 112",
 ];
 
 #[test]
