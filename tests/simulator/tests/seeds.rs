@@ -14,7 +14,7 @@ use simulator::{
 const SEEDS: Range<u64> = 300..600;
 
 /// Histories that went wrong once. The README says of what.
-const NAMED: [&str; 136] = [
+const NAMED: [&str; 137] = [
     "governed 6",
     "governed 13",
     "apart 5",
@@ -151,6 +151,7 @@ const NAMED: [&str; 136] = [
     "governed 13004321",
     "anew 61",
     "anew 112",
+    "anew 303",
 ];
 
 #[test]
