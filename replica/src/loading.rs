@@ -426,30 +426,40 @@ impl<R: CryptoRng> Replica<R> {
         self.read_document(id, document);
     }
 
-    /// Reads a page that the tab has just opened.
+    /// Reads a page that the tab has just opened, unless that is being done already.
     pub(crate) fn load_for_tab(&mut self, id: &ClassroomId, document: DocumentId) {
+        let Some(classroom) = self.classrooms.get(id) else {
+            return;
+        };
+        if matches!(classroom.documents.get(&document), Some(Copy::Loading { .. })) {
+            self.hand_over_whole(id, document);
+            return;
+        }
         self.load(id, document);
-        if let Some(copy) = self
-            .classrooms
-            .get_mut(id)
-            .and_then(|classroom| classroom.documents.get_mut(&document))
-            && let Copy::Loading { handing, .. } = copy
-        {
-            *handing = match handing {
-                Handing::Behind => Handing::Whole,
-                Handing::Whole | Handing::Stored => Handing::Stored,
-            };
+        if let Some(Copy::Loading { handing, .. }) = self.copy_of(id, &document) {
+            *handing = Handing::Stored;
         }
     }
 
-    fn read_document(&mut self, id: &ClassroomId, document: DocumentId) {
-        if let Some(Copy::Loading { again_at, .. }) = self
-            .classrooms
-            .get_mut(id)
-            .and_then(|classroom| classroom.documents.get_mut(&document))
+    /// The tab can't go on with what it was handed of a page that is being read: it gets all of it in the end.
+    fn hand_over_whole(&mut self, id: &ClassroomId, document: DocumentId) {
+        if let Some(Copy::Loading { handing, .. }) = self.copy_of(id, &document)
+            && *handing == Handing::Behind
         {
+            *handing = Handing::Whole;
+        }
+    }
+
+    fn copy_of(&mut self, id: &ClassroomId, document: &DocumentId) -> Option<&mut Copy> {
+        self.classrooms.get_mut(id)?.documents.get_mut(document)
+    }
+
+    fn read_document(&mut self, id: &ClassroomId, document: DocumentId) {
+        if let Some(Copy::Loading { again_at, .. }) = self.copy_of(id, &document) {
             *again_at = None;
         }
+        // What is stored by now may be another whole than the one that the tab has.
+        self.hand_over_whole(id, document);
         let key = store::document_key(id, &document);
         let end = [key.as_slice(), &[0]].concat();
         self.read(*id, What::Whole(document), vec![(Table::Documents, key, end)]);
@@ -609,8 +619,9 @@ impl<R: CryptoRng> Replica<R> {
         Ok(())
     }
 
-    /// Hands a page that is open in this tab over, whole.
+    /// Hands a page that is open in this tab over, whole; one that is being read once it is here.
     pub(crate) fn show_page(&mut self, id: &ClassroomId, document: DocumentId) {
+        self.hand_over_whole(id, document);
         let Some(classroom) = self.classrooms.get_mut(id) else {
             return;
         };
