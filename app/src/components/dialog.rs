@@ -6,7 +6,8 @@ use leptos::html;
 use leptos::prelude::*;
 use leptos_router::hooks::use_location;
 use replica::command::{Answer, Command, Problem};
-use web_sys::SubmitEvent;
+use wasm_bindgen::JsCast;
+use web_sys::{Element, HtmlDialogElement, SubmitEvent};
 
 use crate::link::use_link;
 use crate::messages::say;
@@ -36,6 +37,21 @@ pub(crate) fn Dialog(
             </h2>
             {children()}
         </dialog>
+    }
+}
+
+/// Whether a form is sent by the button that cancels: that closes the dialog, and the focus goes back to where it was.
+pub(crate) fn cancels(event: &SubmitEvent) -> bool {
+    event
+        .submitter()
+        .is_some_and(|button| button.has_attribute("formmethod"))
+}
+
+/// Closes the dialog that something stands in. Until then nothing outside it can have the focus.
+pub(crate) fn close_around(element: &Element) {
+    let dialog = element.closest("dialog").ok().flatten();
+    if let Some(dialog) = dialog.and_then(|dialog| dialog.dyn_into::<HtmlDialogElement>().ok()) {
+        dialog.close();
     }
 }
 
@@ -153,11 +169,7 @@ fn QuestionDialog(
         carry_out();
     }
     let on_submit = move |event: SubmitEvent| {
-        // The button that closes submits too.
-        let closes = event
-            .submitter()
-            .is_some_and(|button| button.has_attribute("formmethod"));
-        if closes {
+        if cancels(&event) {
             return;
         }
         event.prevent_default();

@@ -2,11 +2,10 @@
 
 use leptos::html::{Input, Select};
 use leptos::prelude::*;
-use wasm_bindgen::JsCast;
-use web_sys::{HtmlDialogElement, SubmitEvent};
+use web_sys::SubmitEvent;
 
 use super::Open;
-use crate::components::dialog::Dialog;
+use crate::components::dialog::{Dialog, cancels, close_around};
 use crate::languages::{self, Language};
 use crate::messages::say;
 use crate::page::editor::EditorCommand;
@@ -79,11 +78,7 @@ pub(super) fn LanguageDialog(open: Open, choosing: RwSignal<bool>) -> impl IntoV
         all.iter().map(name).collect_view()
     });
     let set = move |event: SubmitEvent| {
-        // The button that cancels submits too: that closes the dialog, and the focus goes back to where it was.
-        let cancels = event
-            .submitter()
-            .is_some_and(|button| button.has_attribute("formmethod"));
-        if cancels {
+        if cancels(&event) {
             return;
         }
         event.prevent_default();
@@ -94,11 +89,7 @@ pub(super) fn LanguageDialog(open: Open, choosing: RwSignal<bool>) -> impl IntoV
             is_none.set(true);
             return;
         };
-        // The text can't have the focus while the dialog is open.
-        let dialog = field.closest("dialog").ok().flatten();
-        if let Some(dialog) = dialog.and_then(|dialog| dialog.dyn_into::<HtmlDialogElement>().ok()) {
-            dialog.close();
-        }
+        close_around(&field);
         open.get_value().command(EditorCommand::Language(tag));
     };
     view! {

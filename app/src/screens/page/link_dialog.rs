@@ -2,11 +2,10 @@
 
 use leptos::html::Input;
 use leptos::prelude::*;
-use wasm_bindgen::JsCast;
-use web_sys::{HtmlDialogElement, SubmitEvent};
+use web_sys::SubmitEvent;
 
 use super::Open;
-use crate::components::dialog::Dialog;
+use crate::components::dialog::{Dialog, cancels, close_around};
 use crate::messages::say;
 use crate::page::editor::EditorCommand;
 
@@ -17,22 +16,13 @@ pub(super) fn LinkDialog(open: Open, linking: RwSignal<Option<String>>, address:
     let is_none = RwSignal::new(false);
     let leads = !address.is_empty();
     let lead_to = move |address: String| {
-        // The text can't have the focus while the dialog is open.
-        let dialog = field
-            .get_untracked()
-            .and_then(|field| field.closest("dialog").ok().flatten())
-            .and_then(|dialog| dialog.dyn_into::<HtmlDialogElement>().ok());
-        if let Some(dialog) = dialog {
-            dialog.close();
+        if let Some(field) = field.get_untracked() {
+            close_around(&field);
         }
         open.get_value().command(EditorCommand::Link(address));
     };
     let set = move |event: SubmitEvent| {
-        // The button that cancels submits too: that closes the dialog, and the focus goes back to where it was.
-        let cancels = event
-            .submitter()
-            .is_some_and(|button| button.has_attribute("formmethod"));
-        if cancels {
+        if cancels(&event) {
             return;
         }
         event.prevent_default();
