@@ -36,18 +36,36 @@ impl Saving {
     /// Everything was handed over: the file is whole.
     pub(crate) fn finish(&self) -> Result<(), JsValue> {
         let blob = Blob::new_with_blob_sequence(&self.parts)?;
-        let address = Url::create_object_url_with_blob(&blob)?;
+        let address = ObjectUrl::of(&blob)?;
         let link: HtmlAnchorElement = document().create_element("a")?.unchecked_into();
-        link.set_href(&address);
+        link.set_href(address.as_str());
         link.set_download(&self.name);
         link.click();
-        let forget = move || {
-            if let Err(error) = Url::revoke_object_url(&address) {
-                leptos::logging::warn!("{error:?}");
-            }
-        };
+        let forget = move || drop(address);
         set_timeout(forget, std::time::Duration::from_secs(DOWNLOAD_BEGINS_WITHIN));
         Ok(())
+    }
+}
+
+/// An address of this tab for a blob, which leads nowhere any more once this is dropped.
+#[derive(Debug)]
+pub(crate) struct ObjectUrl(String);
+
+impl ObjectUrl {
+    pub(crate) fn of(blob: &Blob) -> Result<Self, JsValue> {
+        Url::create_object_url_with_blob(blob).map(Self)
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Drop for ObjectUrl {
+    fn drop(&mut self) {
+        if let Err(error) = Url::revoke_object_url(&self.0) {
+            leptos::logging::warn!("{error:?}");
+        }
     }
 }
 

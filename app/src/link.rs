@@ -4,7 +4,9 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
+use std::future::poll_fn;
 use std::rc::Rc;
+use std::task::{Poll, Waker};
 
 use js_sys::{Array, Object, Reflect, Uint8Array};
 use leptos::prelude::{Update as _, *};
@@ -118,6 +120,30 @@ impl Link {
         self.send(command, None, move |_| Box::new(on_answer));
     }
 
+    /// The same for who waits for the answer.
+    pub(crate) async fn answer(self, command: Command) -> Result<Answer, Problem> {
+        let slot = Rc::new(RefCell::new((None, None::<Waker>)));
+        let filled = slot.clone();
+        self.ask(command, move |answer| {
+            let mut slot = filled.borrow_mut();
+            slot.0 = Some(answer);
+            if let Some(waker) = slot.1.take() {
+                waker.wake();
+            }
+        });
+        poll_fn(|context| {
+            let mut slot = slot.borrow_mut();
+            match slot.0.take() {
+                Some(answer) => Poll::Ready(answer),
+                None => {
+                    slot.1 = Some(context.waker().clone());
+                    Poll::Pending
+                }
+            }
+        })
+        .await
+    }
+
     /// The same for a command that is answered in parts, before its answer.
     pub(crate) fn ask_in_parts(self, command: Command, on_part: OnPart, on_answer: OnAnswer) {
         self.send(command, Some(on_part), move |_| on_answer);
@@ -219,9 +245,9 @@ impl Link {
         sync::worst(views, local) == Work::NotSaved
     }
 
-    /// Whether there is a connection at this moment.
+    /// Whether there is a connection.
     pub(crate) fn is_online(self) -> bool {
-        self.home.with_untracked(|home| {
+        self.home.with(|home| {
             home.as_ref()
                 .is_some_and(|home| home.link != replica::view::Link::Offline)
         })

@@ -7,6 +7,7 @@ pub(crate) mod files;
 mod math;
 pub(crate) mod mentions;
 pub(crate) mod pace;
+pub(crate) mod pictures;
 pub(crate) mod pieces;
 pub(crate) mod reading;
 pub(crate) mod rebuild;

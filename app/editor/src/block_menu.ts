@@ -28,8 +28,14 @@ const listId = "block-menu";
 /** What is left free at the edge of the screen. */
 const margin = 8;
 
-/** Before other plugins that hear keys. */
-export function blockMenu(menu: BlockMenu): Plugin<Open | null> {
+/** Whoever chooses this is asked for a file: it is put in when there is one. */
+const asked = "image";
+
+/** Before other plugins that hear keys. `ask` asks for a picture. */
+export function blockMenu(menu: BlockMenu, ask: () => void): Plugin<Open | null> {
+  const choose = (view: EditorView, at: number) => {
+    if (take(view, at)?.command === asked) ask();
+  };
   return new Plugin<Open | null>({
     key,
     state: {
@@ -79,7 +85,7 @@ export function blockMenu(menu: BlockMenu): Plugin<Open | null> {
         }, settlingMilliseconds),
       },
     },
-    view: (view) => new List(view, menu.label),
+    view: (view) => new List(view, menu.label, choose),
   });
 }
 
@@ -120,7 +126,7 @@ function shownIn(state: EditorState): Open | null {
 }
 
 function applies(state: EditorState, from: number, item: BlockMenuItem): boolean {
-  return item.command === "paragraph" || chosen(state, from, item).applied;
+  return item.command === "paragraph" || item.command === asked || chosen(state, from, item).applied;
 }
 
 /** The transaction that takes the slash away, with what is typed behind it, and does what was chosen. */
@@ -137,11 +143,13 @@ function commandOf({ command, value }: BlockMenuItem): Command {
   };
 }
 
-function choose(view: EditorView, at: number): void {
+/** Does what stands at a place of the list, as far as that is done at once. → what it is. */
+function take(view: EditorView, at: number): BlockMenuItem | null {
   const open = shownIn(view.state);
   const item = open?.items[at];
-  if (open === null || item === undefined) return;
+  if (open === null || item === undefined) return null;
   view.dispatch(chosen(view.state, open.from, item).tr.setMeta(key, "close" satisfies Meta).scrollIntoView());
+  return item;
 }
 
 function optionId(index: number): string {
@@ -153,7 +161,7 @@ class List {
   readonly list = document.createElement("div");
   shown: Open | null = null;
 
-  constructor(readonly view: EditorView, label: string) {
+  constructor(readonly view: EditorView, label: string, choose: (view: EditorView, at: number) => void) {
     const { list } = this;
     list.id = listId;
     list.className = "block-menu";

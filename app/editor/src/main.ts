@@ -44,7 +44,7 @@ function mount(host: HTMLElement, options: Options): Handle {
     picturePaste(options),
     wholeTables(),
     typing(),
-    ...(options.menu === undefined ? [] : [blockMenu(options.menu)]),
+    ...(options.menu === undefined ? [] : [blockMenu(options.menu, options.onDescribe)]),
     ...keyboard(),
     // Behind the keys: Backspace first takes back what was made of what was typed.
     mathematics(options.math),

@@ -121,7 +121,7 @@ export type Found = { count: number; current: number | null };
 export type Count = { words: number; characters: number; charactersWithoutSpaces: number };
 export type Counts = { page: Count; selection: Count | null };
 
-/** What the menu offers that a slash opens: a command of `Handle.command` by its name in the reader's language. */
+/** What the menu offers that a slash opens: a command of `Handle.command` by its name in the reader's language, or `image`. */
 export type BlockMenuItem = { name: string; command: string; value?: string | number };
 export type BlockMenu = { label: string; items: BlockMenuItem[] };
 
@@ -139,7 +139,7 @@ export type Options = {
    * `loading`, `shown`, `missing` (not on this device), `broken`. Called when the figure comes near what is seen, when it names
    * another address, and before the page is printed. */
   showPicture(src: string, image: HTMLImageElement): void;
-  /** The person wants to describe the picture that the caret is in. */
+  /** The person wants to describe the picture that the caret is in, or to put one there if there is none. */
   onDescribe(): void;
   /** Pictures were pasted, or dropped where the caret is now. */
   onFiles(files: File[]): void;

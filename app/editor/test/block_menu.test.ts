@@ -23,11 +23,14 @@ const items = [
   { name: "عنوان", command: "quote" },
   { name: "Table", command: "table" },
   { name: "Math", command: "math" },
+  { name: "Image", command: "image" },
 ];
 
 /** A page whose first block ends with the caret. */
 class Desk {
-  readonly menu = blockMenu({ label: "Insert", items });
+  readonly menu = blockMenu({ label: "Insert", items }, () => (this.asked += 1));
+  /** How often a picture was asked for. */
+  asked = 0;
   readonly view = { composing: false, isDestroyed: false, dispatch: (tr: Transaction) => this.dispatch(tr), get state() { return desk().state; } };
   edits: Edit[] = [];
   state: EditorState;
@@ -166,6 +169,13 @@ test("a formula is a line of its own on an empty one, and part of the text in an
   within.press("Enter");
   within.dispatch(within.state.tr.insertText("x"));
   assert.deepEqual(flatten(within.state.doc.content)[0]?.runs, [{ text: "so ", marks: {} }, { text: "x", marks: { math: true } }]);
+});
+
+test("who chooses a picture is asked for it, and the slash is gone", () => {
+  const desk = new Desk(block("words ")).type("/im");
+  assert.equal(desk.asked, 0);
+  assert(desk.press("Enter"));
+  assert.deepEqual([desk.shown, desk.asked], [["paragraph: words "], 1]);
 });
 
 test("what does nothing here is not offered", () => {

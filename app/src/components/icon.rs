@@ -243,6 +243,16 @@ pub(crate) fn TableIcon() -> impl IntoView {
     }
 }
 
+/// Hills under a sun.
+#[component]
+pub(crate) fn ImageIcon() -> impl IntoView {
+    view! {
+        <svg class="icon" viewBox="0 0 24 24" aria-hidden="true">
+            <path d="M4 5.5h16v13H4z M4 16l4.5-4.5 4 4 3-3L20 17 M15.5 9h.01" />
+        </svg>
+    }
+}
+
 #[component]
 pub(crate) fn SubscriptIcon() -> impl IntoView {
     view! {

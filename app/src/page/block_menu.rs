@@ -45,6 +45,7 @@ pub(crate) fn block_menu() -> BlockMenu {
             item(say().style_callout(), "callout"),
             item(say().divider(), "divider"),
             item(say().table(), "table"),
+            item(say().image(), "image"),
             item(say().math(), "math"),
         ],
     }

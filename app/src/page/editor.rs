@@ -1,5 +1,7 @@
 //! The editor in JavaScript (`app/editor`), as Rust sees it. It shows blocks and reports what the person does; it decides nothing.
 
+mod pictures;
+
 use std::rc::Rc;
 
 use documents::page::edit::{Block, Edit, Point};
@@ -8,8 +10,10 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_wasm_bindgen::Serializer;
 use wasm_bindgen::prelude::*;
-use web_sys::HtmlElement;
+use web_sys::{Blob, File, HtmlElement, HtmlImageElement};
 
+use self::pictures::PictureListeners;
+pub(crate) use self::pictures::{Picture, PlacedPicture};
 use super::block_menu::BlockMenu;
 
 /// An editor on the screen. Dropping it takes it away.
@@ -18,6 +22,7 @@ pub(crate) struct Editor {
     /// What the editor calls; it must not outlive them.
     _listeners: [Closure<dyn Fn(JsValue)>; 5],
     _math: Closure<Render>,
+    _pictures: PictureListeners,
 }
 
 /// Makes MathML of LaTeX, or null. (An `Option` would be `undefined`.)
@@ -42,6 +47,14 @@ pub(crate) trait Listener {
     fn found(self: Rc<Self>, found: Option<Found>);
     /// The editor said what can't be understood; show it the blocks again.
     fn lost(self: Rc<Self>);
+    /// A picture comes near what is seen, or has become another one.
+    fn show_picture(self: Rc<Self>, address: &str, image: &HtmlImageElement);
+    /// The person wants to describe the picture that the caret is in.
+    fn ask_for_picture(self: Rc<Self>);
+    /// Files of pictures were pasted, or dropped where the caret is now.
+    fn files(self: Rc<Self>, files: Vec<File>);
+    /// Keeps a picture that was pasted within text. `None` if that can't be.
+    fn attach(self: Rc<Self>, picture: Blob) -> impl Future<Output = Option<Picture>>;
 }
 
 /// What is selected; the head is where the caret is.
@@ -67,6 +80,8 @@ pub(crate) struct Formatting {
     pub(crate) language: Option<String>,
     /// Where the link leads that the caret is in.
     pub(crate) link: Option<String>,
+    /// The picture whose caption the caret is in.
+    pub(crate) picture: Option<Picture>,
     /// Whether text is selected.
     pub(crate) selected: bool,
     /// Whether another text can be proposed for what is selected, or for the word that the caret is in.
@@ -262,10 +277,13 @@ impl Editor {
         }
         let math = render();
         Reflect::set(&options, &"math".into(), math.as_ref())?;
+        let pictures = PictureListeners::of(listener);
+        pictures.put_into(&options)?;
         Ok(Self {
             handle: mount(host, &options)?,
             _listeners: listeners,
             _math: math,
+            _pictures: pictures,
         })
     }
 
@@ -353,6 +371,21 @@ impl Editor {
         self.handle.focus()
     }
 
+    /// Puts a picture behind the block that the caret is in, and the caret into its caption.
+    pub(crate) fn insert_picture(&self, picture: &Picture) -> Result<(), JsValue> {
+        self.handle.insert_picture(&to_js(picture)?)
+    }
+
+    /// Makes the picture of a block another one, or describes it.
+    pub(crate) fn set_picture(&self, placed: &PlacedPicture) -> Result<(), JsValue> {
+        self.handle.set_picture(placed.block, &to_js(&placed.picture)?)
+    }
+
+    /// The picture that the caret or the selection is in.
+    pub(crate) fn picture(&self) -> Result<Option<PlacedPicture>, JsValue> {
+        Ok(serde_wasm_bindgen::from_value(self.handle.picture()?)?)
+    }
+
     /// Shows what is equal to the query, and selects the next one from the selection on. `None` ends that: the page gets the focus.
     pub(crate) fn find(&self, query: Option<&Query>) -> Result<(), JsValue> {
         self.handle.find(&to_js(&query)?)
@@ -435,6 +468,12 @@ extern "C" {
     fn command(this: &Handle, name: &JsValue, value: &JsValue) -> Result<(), JsValue>;
     #[wasm_bindgen(method, catch)]
     fn focus(this: &Handle) -> Result<(), JsValue>;
+    #[wasm_bindgen(method, catch, js_name = insertPicture)]
+    fn insert_picture(this: &Handle, picture: &JsValue) -> Result<(), JsValue>;
+    #[wasm_bindgen(method, catch, js_name = setPicture)]
+    fn set_picture(this: &Handle, block: usize, picture: &JsValue) -> Result<(), JsValue>;
+    #[wasm_bindgen(method, catch)]
+    fn picture(this: &Handle) -> Result<JsValue, JsValue>;
     #[wasm_bindgen(method, catch)]
     fn find(this: &Handle, query: &JsValue) -> Result<(), JsValue>;
     #[wasm_bindgen(method, catch, js_name = findNext)]

@@ -4,6 +4,7 @@ pub(crate) mod comments;
 #[cfg(test)]
 mod convergence;
 mod files;
+mod pictures;
 mod suggestions;
 
 use std::cell::{Cell, RefCell};
@@ -17,12 +18,14 @@ use leptos::prelude::*;
 use replica::command::{Answer, Command, CursorRange, Problem};
 use replica::view::{Presence, Work};
 use wasm_bindgen::JsValue;
-use web_sys::HtmlElement;
+use web_sys::{Blob, File, HtmlElement, HtmlImageElement};
 
 use self::comments::Comments;
+use self::pictures::Picturing;
 use super::block_menu::block_menu;
 use super::draft::Draft;
-use super::editor::{Editor, EditorCommand, Formatting, Found, Listener, RemoteCursor, Selection};
+use super::editor::{Editor, EditorCommand, Formatting, Found, Listener, Picture, RemoteCursor, Selection};
+use super::pictures::Pictures;
 use super::reading::Written;
 use super::versions::Unseen;
 use super::{pace, pieces, seen};
@@ -33,6 +36,7 @@ use crate::messages::say;
 use crate::sync::LocalWork;
 
 pub(crate) use files::{Brought, NotBrought};
+pub(crate) use pictures::{NotKept, Subject};
 
 /// One open page. It lives on after its screen until everything typed is durable.
 pub(crate) struct Session {
@@ -66,6 +70,8 @@ pub(crate) struct Session {
     pub(crate) people: ArcRwSignal<Vec<Presence>>,
     pub(crate) formatting: ArcRwSignal<Formatting>,
     pub(crate) comments: Comments,
+    pub(crate) pictures: Rc<Pictures>,
+    pub(crate) picturing: Picturing,
     pub(crate) unseen: ArcRwSignal<Option<Unseen>>,
     /// What is looked for was found so often; none when nothing is.
     pub(crate) found: ArcRwSignal<Option<Found>>,
@@ -159,6 +165,8 @@ impl Session {
             people: ArcRwSignal::default(),
             formatting: ArcRwSignal::default(),
             comments: Comments::default(),
+            pictures: Pictures::new(link, place),
+            picturing: Picturing::default(),
             unseen: ArcRwSignal::default(),
             found: ArcRwSignal::default(),
             written: ArcTrigger::new(),
@@ -448,7 +456,8 @@ impl Session {
         } else if self.flush.get().is_none() {
             self.note_writers(&[]);
             let session = self.clone();
-            let after = pace::flush_after(self.writers.borrow().len(), self.link.is_online());
+            let is_online = untrack(|| self.link.is_online());
+            let after = pace::flush_after(self.writers.borrow().len(), is_online);
             let timer = set_timeout_with_handle(move || session.flush_when_free(), after);
             self.flush.set(timer.inspect_err(report_error).ok());
         }
@@ -784,6 +793,22 @@ impl Listener for Session {
 
     fn lost(self: Rc<Self>) {
         self.show_blocks_soon();
+    }
+
+    fn show_picture(self: Rc<Self>, address: &str, image: &HtmlImageElement) {
+        self.pictures.show(address, image);
+    }
+
+    fn ask_for_picture(self: Rc<Self>) {
+        Session::ask_for_picture(&self);
+    }
+
+    fn files(self: Rc<Self>, files: Vec<File>) {
+        self.ask_for_files(files);
+    }
+
+    async fn attach(self: Rc<Self>, picture: Blob) -> Option<Picture> {
+        self.keep_file(&picture).await.ok()
     }
 }
 

@@ -8,6 +8,7 @@ mod history;
 mod language;
 mod link_dialog;
 mod people;
+mod picture_dialog;
 mod reading;
 mod title_field;
 mod toolbar;
@@ -247,6 +248,13 @@ fn Sheet(
         }
     });
     Effect::new(move || open.get_value().set_editable(editable.get()));
+    let link = use_link();
+    let is_online = Memo::new(move |_| link.is_online());
+    Effect::new(move || {
+        if is_online.get() {
+            open.with_value(|session| session.pictures.ask_again());
+        }
+    });
     view! {
         <div class="page-tools">
             {move || editable.get().then(|| view! { <Toolbar open /> })}

@@ -225,7 +225,7 @@ pub(super) fn HistoryDialog(
                     <p class="outcome" role="status" aria-label=say().outcome()>
                         {move || outcome.get()}
                     </p>
-                    <ShownVersion compared authors />
+                    <ShownVersion open compared authors />
                     <Show when=move || editable.get()>
                         <UndoWork open versions authors outcome look_again chosen />
                     </Show>

@@ -9,9 +9,10 @@ use super::Open;
 use super::comments::{CommentButton, SuggestButton};
 use super::language::{LanguageDialog, LanguageSelect};
 use super::link_dialog::LinkDialog;
+use super::picture_dialog::PictureDialogs;
 use crate::components::icon::{
-    BulletedListIcon, CheckListIcon, CodeIcon, DividerIcon, HighlightIcon, LinkIcon, NumberedListIcon,
-    QuoteIcon, RedoIcon, SubscriptIcon, SuperscriptIcon, TableIcon, UndoIcon,
+    BulletedListIcon, CheckListIcon, CodeIcon, DividerIcon, HighlightIcon, ImageIcon, LinkIcon,
+    NumberedListIcon, QuoteIcon, RedoIcon, SubscriptIcon, SuperscriptIcon, TableIcon, UndoIcon,
 };
 use crate::messages::say;
 use crate::page::editor::{EditorCommand, Formatting, List, Style, TableCommand, TextMark};
@@ -135,6 +136,7 @@ pub(super) fn Toolbar(open: Open) -> impl IntoView {
                 <Action open name=say().table() command=EditorCommand::Table disabled=no_table>
                     <TableIcon />
                 </Action>
+                <ImageButton open />
                 <Toggle
                     open
                     name=say().math()
@@ -159,6 +161,7 @@ pub(super) fn Toolbar(open: Open) -> impl IntoView {
         </div>
         {move || choosing.get().then(|| view! { <LanguageDialog open choosing /> })}
         {move || linking.get().map(|address| view! { <LinkDialog open linking address /> })}
+        <PictureDialogs open />
     }
 }
 
@@ -291,6 +294,28 @@ fn LinkButton(open: Open, linking: RwSignal<Option<String>>) -> impl IntoView {
             on:click=ask
         >
             <LinkIcon />
+        </button>
+    }
+}
+
+/// Opens the dialog for the picture that the caret is in, or for a new one.
+#[component]
+fn ImageButton(open: Open) -> impl IntoView {
+    let formatting = RwSignal::from(open.with_value(|session| session.formatting.clone()));
+    let pressed = move || formatting.with(|now| now.picture.is_some().to_string());
+    view! {
+        <button
+            type="button"
+            class="tool"
+            tabindex="-1"
+            aria-label=say().image()
+            title=say().image()
+            aria-haspopup="dialog"
+            aria-pressed=pressed
+            on:mousedown=keep_focus
+            on:click=move |_| open.get_value().ask_for_picture()
+        >
+            <ImageIcon />
         </button>
     }
 }

@@ -6,19 +6,24 @@ use documents::page::edit::Edit;
 use documents::page::history::Compared;
 use leptos::html::Div;
 use leptos::prelude::*;
+use web_sys::{Blob, File, HtmlImageElement};
 
+use super::Open;
 use super::authors::Authors;
 use crate::messages::say;
-use crate::page::editor::{ChangeKind, Editor, Formatting, Found, Listener, Selection};
+use crate::page::editor::{ChangeKind, Editor, Formatting, Found, Listener, Picture, Selection};
+use crate::page::pictures::Pictures;
 use crate::page::versions::shown;
 
 #[component]
 pub(super) fn ShownVersion(
+    open: Open,
     compared: Memo<Option<Vec<Compared>>>,
     authors: RwSignal<Authors>,
 ) -> impl IntoView {
     let host = NodeRef::<Div>::new();
     let editor = StoredValue::new_local(None::<Editor>);
+    let still = Rc::new(Still(open.with_value(|session| session.pictures.clone())));
     Effect::new(move || {
         let Some(host) = host.get() else { return };
         // The one before goes first: both would stand in the same place.
@@ -40,7 +45,7 @@ pub(super) fn ShownVersion(
             })
         });
         let names = (say().version_text(), say().item_done());
-        let mounted = Editor::mount(&host, names, None, &blocks, false, &Rc::new(Still));
+        let mounted = Editor::mount(&host, names, None, &blocks, false, &still);
         let drawn = mounted.and_then(|mounted| {
             mounted.set_changes(&changes)?;
             Ok(mounted)
@@ -58,8 +63,8 @@ pub(super) fn ShownVersion(
     }
 }
 
-/// Nothing can be done to a version.
-struct Still;
+/// Nothing can be done to a version. Its pictures are those of the page.
+struct Still(Rc<Pictures>);
 
 impl Listener for Still {
     fn edited(self: Rc<Self>, _: Vec<Edit>) {}
@@ -68,4 +73,12 @@ impl Listener for Still {
     fn composing(self: Rc<Self>, _: bool) {}
     fn found(self: Rc<Self>, _: Option<Found>) {}
     fn lost(self: Rc<Self>) {}
+    fn show_picture(self: Rc<Self>, address: &str, image: &HtmlImageElement) {
+        self.0.show(address, image);
+    }
+    fn ask_for_picture(self: Rc<Self>) {}
+    fn files(self: Rc<Self>, _: Vec<File>) {}
+    async fn attach(self: Rc<Self>, _: Blob) -> Option<Picture> {
+        None
+    }
 }

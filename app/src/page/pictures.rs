@@ -1,0 +1,347 @@
+//! The pictures of an open page. Each is shown as soon as it can be had; nothing is fetched from anywhere but the relay, by the replica.
+
+pub(crate) mod making;
+pub(crate) mod words;
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use js_sys::{Array, Uint8Array};
+use leptos::prelude::*;
+use replica::command::{Answer, Command, Problem};
+use wasm_bindgen::JsValue;
+use wasm_bindgen_futures::{JsFuture, spawn_local};
+use web_sys::{Blob, BlobPropertyBag, HtmlImageElement};
+
+use crate::files::ObjectUrl;
+use crate::link::{Link, Place};
+
+/// What the address of a picture begins with that belongs to the page.
+const ATTACHMENT: &str = "attachment:";
+
+/// What is asked for again waits so long at first, then twice as long each time, and never longer than the last, in seconds.
+const FIRST_WAIT: u64 = 2;
+const LONGEST_WAIT: u64 = 30;
+
+/// The pictures that were asked for while a page is open.
+pub(crate) struct Pictures {
+    link: Link,
+    place: Place,
+    known: RefCell<HashMap<String, Known>>,
+}
+
+/// What came of asking for a picture.
+enum Known {
+    Awaited(Awaited),
+    Here(ObjectUrl),
+    /// What is there is no picture.
+    Broken,
+}
+
+/// A picture that is not here yet.
+struct Awaited {
+    images: Vec<HtmlImageElement>,
+    /// How often the answer was that it is not here.
+    answers: u32,
+    /// When it is asked for again; none while it is.
+    again: Option<TimeoutHandle>,
+}
+
+/// How far the picture in an element has come.
+#[derive(Clone, Copy)]
+enum Progress {
+    Awaited,
+    Loading,
+    Done,
+    Missing,
+    Broken,
+}
+
+impl Pictures {
+    pub(crate) fn new(link: Link, place: Place) -> Rc<Self> {
+        Rc::new(Self {
+            link,
+            place,
+            known: RefCell::default(),
+        })
+    }
+
+    /// Shows the picture of an address in an element, now or when it comes.
+    pub(crate) fn show(self: &Rc<Self>, address: &str, image: &HtmlImageElement) {
+        self.forget(image);
+        if is_embedded(address) {
+            return draw(image, address);
+        }
+        // Whatever is anywhere else is asked of nobody: they would learn who reads this, and when.
+        if !address.starts_with(ATTACHMENT) {
+            return mark(image, Progress::Broken);
+        }
+        let mut known = self.known.borrow_mut();
+        match known.get_mut(address) {
+            Some(Known::Here(url)) => draw(image, url.as_str()),
+            Some(Known::Broken) => mark(image, Progress::Broken),
+            Some(Known::Awaited(awaited)) => {
+                mark(image, awaited.progress());
+                awaited.images.push(image.clone());
+            }
+            None => {
+                mark(image, Progress::Awaited);
+                let awaited = Awaited {
+                    images: vec![image.clone()],
+                    answers: 0,
+                    again: None,
+                };
+                known.insert(address.to_owned(), Known::Awaited(awaited));
+                drop(known);
+                self.ask(address);
+            }
+        }
+    }
+
+    /// There is a connection again: what is not here may come now.
+    pub(crate) fn ask_again(self: &Rc<Self>) {
+        let mut waiting = Vec::new();
+        for (address, known) in self.known.borrow_mut().iter_mut() {
+            if let Known::Awaited(awaited) = known
+                && let Some(timer) = awaited.again.take()
+            {
+                timer.clear();
+                awaited.answers = 0;
+                waiting.push(address.clone());
+            }
+        }
+        for address in waiting {
+            self.ask_if_shown(&address);
+        }
+    }
+
+    /// The element shows something else from now on.
+    pub(crate) fn forget(&self, image: &HtmlImageElement) {
+        for known in self.known.borrow_mut().values_mut() {
+            if let Known::Awaited(awaited) = known {
+                awaited.images.retain(|other| other != image);
+            }
+        }
+    }
+
+    fn ask(self: &Rc<Self>, address: &str) {
+        let (classroom, document) = self.place;
+        let command = Command::Attachment {
+            classroom,
+            document,
+            address: address.to_owned(),
+        };
+        // The page may be closed by then.
+        let pictures = Rc::downgrade(self);
+        let address = address.to_owned();
+        self.link.ask(command, move |answer| {
+            if let Some(pictures) = pictures.upgrade() {
+                pictures.answered(&address, answer);
+            }
+        });
+    }
+
+    fn answered(self: &Rc<Self>, address: &str, answer: Result<Answer, Problem>) {
+        let known = match answer {
+            Ok(Answer::Attachment(content)) => picture_url(&content).map_or_else(
+                |error| {
+                    leptos::logging::warn!("a picture can't be shown: {error:?}");
+                    Known::Broken
+                },
+                Known::Here,
+            ),
+            Err(Problem::BadAttachment) => Known::Broken,
+            _ => return self.wait(address),
+        };
+        let before = self.known.borrow_mut().remove(address);
+        if let Some(Known::Awaited(awaited)) = before {
+            for image in &awaited.images {
+                match &known {
+                    Known::Here(url) => draw(image, url.as_str()),
+                    _ => mark(image, Progress::Broken),
+                }
+            }
+        }
+        self.known.borrow_mut().insert(address.to_owned(), known);
+    }
+
+    /// It is not here: it is asked for again later.
+    fn wait(self: &Rc<Self>, address: &str) {
+        let mut known = self.known.borrow_mut();
+        let Some(Known::Awaited(awaited)) = known.get_mut(address) else {
+            return;
+        };
+        awaited.answers += 1;
+        for image in &awaited.images {
+            mark(image, Progress::Missing);
+        }
+        let pictures = Rc::downgrade(self);
+        let address = address.to_owned();
+        let again = move || {
+            if let Some(pictures) = pictures.upgrade() {
+                pictures.ask_if_shown(&address);
+            }
+        };
+        let timer = set_timeout_with_handle(again, wait_after(awaited.answers));
+        awaited.again = timer
+            .inspect_err(|error| leptos::logging::error!("{error:?}"))
+            .ok();
+    }
+
+    /// What is on the screen no more is asked for when it comes back there.
+    fn ask_if_shown(self: &Rc<Self>, address: &str) {
+        let mut known = self.known.borrow_mut();
+        let Some(Known::Awaited(awaited)) = known.get_mut(address) else {
+            return;
+        };
+        awaited.again = None;
+        awaited.images.retain(|image| image.is_connected());
+        if awaited.images.is_empty() {
+            known.remove(address);
+        } else {
+            drop(known);
+            self.ask(address);
+        }
+    }
+}
+
+impl Awaited {
+    fn progress(&self) -> Progress {
+        if self.answers == 0 {
+            Progress::Awaited
+        } else {
+            Progress::Missing
+        }
+    }
+}
+
+/// Whether an address holds the picture itself, in one of the forms that pages show.
+fn is_embedded(address: &str) -> bool {
+    let kind = address.strip_prefix("data:image/").unwrap_or_default();
+    let kind = kind.split([';', ',']).next().unwrap_or_default();
+    ["png", "jpeg", "gif", "webp"].contains(&kind)
+}
+
+/// What a picture is by its first bytes: those that an author states could make anything of it.
+pub(crate) fn media_type(content: &[u8]) -> Option<&'static str> {
+    match content {
+        [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => Some("image/png"),
+        [0xff, 0xd8, 0xff, ..] => Some("image/jpeg"),
+        [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Some("image/gif"),
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some("image/webp"),
+        _ => None,
+    }
+}
+
+/// An address of this tab for a picture.
+fn picture_url(content: &[u8]) -> Result<ObjectUrl, JsValue> {
+    let kind = media_type(content).ok_or("its bytes are those of no picture")?;
+    ObjectUrl::of(&blob(content, kind)?)
+}
+
+pub(crate) fn blob(content: &[u8], kind: &str) -> Result<Blob, JsValue> {
+    let options = BlobPropertyBag::new();
+    options.set_type(kind);
+    Blob::new_with_u8_array_sequence_and_options(&Array::of1(&Uint8Array::from(content)), &options)
+}
+
+/// How long to wait after so many answers that a picture is not here.
+fn wait_after(answers: u32) -> Duration {
+    let doubled = FIRST_WAIT
+        .checked_shl(answers.saturating_sub(1))
+        .unwrap_or(u64::MAX);
+    Duration::from_secs(doubled.clamp(FIRST_WAIT, LONGEST_WAIT))
+}
+
+pub(crate) fn draw(image: &HtmlImageElement, url: &str) {
+    if image.get_attribute("src").as_deref() == Some(url) {
+        return;
+    }
+    image.set_src(url);
+    mark(image, Progress::Loading);
+    let image = image.clone();
+    let url = url.to_owned();
+    spawn_local(async move {
+        let decoded = JsFuture::from(image.decode()).await;
+        // It may show another one by now.
+        if image.get_attribute("src").as_deref() == Some(url.as_str()) {
+            mark(
+                &image,
+                if decoded.is_ok() {
+                    Progress::Done
+                } else {
+                    Progress::Broken
+                },
+            );
+        }
+    });
+}
+
+/// Says on the figure of a picture how far it has come.
+fn mark(image: &HtmlImageElement, progress: Progress) {
+    let state = match progress {
+        Progress::Awaited | Progress::Loading => "loading",
+        Progress::Done => "shown",
+        Progress::Missing => "missing",
+        Progress::Broken => "broken",
+    };
+    let marked = || {
+        if !matches!(progress, Progress::Loading | Progress::Done) {
+            image.remove_attribute("src")?;
+        }
+        match image.closest("figure")? {
+            Some(figure) => figure.set_attribute("data-state", state),
+            None => Ok(()),
+        }
+    };
+    if let Err(error) = marked() {
+        leptos::logging::error!("{error:?}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    use super::*;
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_picture_is_what_its_bytes_say() {
+        for (bytes, kind) in [
+            (&b"\x89PNG\r\n\x1a\n..."[..], Some("image/png")),
+            (b"\xff\xd8\xff\xe0", Some("image/jpeg")),
+            (b"GIF89a", Some("image/gif")),
+            (b"RIFF\x01\x02\x03\x04WEBPVP8 ", Some("image/webp")),
+            (b"RIFF\x01\x02\x03\x04WAVE", None),
+            (b"<svg xmlns=", None),
+            (b"<!doctype html>", None),
+            (b"", None),
+        ] {
+            assert_eq!(media_type(bytes), kind, "{bytes:?}");
+        }
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn only_pictures_are_shown_from_an_address_itself() {
+        assert!(is_embedded("data:image/png;base64,AAAA"));
+        assert!(is_embedded("data:image/webp,AAAA"));
+        for address in [
+            "data:image/svg+xml,<svg/>",
+            "data:text/html,x",
+            "https://example.org/a.png",
+            "data:image/",
+            "",
+        ] {
+            assert!(!is_embedded(address), "{address}");
+        }
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn who_waits_asks_less_and_less_often() {
+        let waits: Vec<u64> = (1..=7).map(|answers| wait_after(answers).as_secs()).collect();
+        assert_eq!(waits, [2, 4, 8, 16, 30, 30, 30]);
+        assert_eq!(wait_after(u32::MAX).as_secs(), LONGEST_WAIT);
+    }
+}
