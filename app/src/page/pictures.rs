@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
 
+use documents::page::picture::{ATTACHMENT, media_type};
 use js_sys::{Array, Uint8Array};
 use leptos::prelude::*;
 use replica::command::{Answer, Command, Problem};
@@ -17,9 +18,6 @@ use web_sys::{Blob, BlobPropertyBag, HtmlImageElement};
 
 use crate::files::ObjectUrl;
 use crate::link::{Link, Place};
-
-/// What the address of a picture begins with that belongs to the page.
-const ATTACHMENT: &str = "attachment:";
 
 /// What is asked for again waits so long at first, then twice as long each time, and never longer than the last, in seconds.
 const FIRST_WAIT: u64 = 2;
@@ -117,6 +115,32 @@ impl Pictures {
         }
     }
 
+    /// Asks for a picture that is not here, and waits for the answer. Where it is shown already, it shows.
+    pub(crate) async fn fetch(self: &Rc<Self>, address: &str) {
+        let is_settled = matches!(
+            self.known.borrow().get(address),
+            Some(Known::Here(_) | Known::Broken)
+        );
+        if !is_settled {
+            let answer = self.link.answer(self.command(address)).await;
+            if matches!(answer, Ok(_) | Err(Problem::BadAttachment)) {
+                self.answered(address, answer);
+            }
+        }
+    }
+
+    /// What is kept of a picture; none if it can't be had now.
+    pub(crate) async fn content(&self, address: &str) -> Option<Vec<u8>> {
+        match self.link.answer(self.command(address)).await {
+            Ok(Answer::Attachment(content)) => Some(content),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn is_here(&self, address: &str) -> bool {
+        matches!(self.known.borrow().get(address), Some(Known::Here(_)))
+    }
+
     /// The element shows something else from now on.
     pub(crate) fn forget(&self, image: &HtmlImageElement) {
         for known in self.known.borrow_mut().values_mut() {
@@ -127,20 +151,24 @@ impl Pictures {
     }
 
     fn ask(self: &Rc<Self>, address: &str) {
-        let (classroom, document) = self.place;
-        let command = Command::Attachment {
-            classroom,
-            document,
-            address: address.to_owned(),
-        };
         // The page may be closed by then.
         let pictures = Rc::downgrade(self);
+        let command = self.command(address);
         let address = address.to_owned();
         self.link.ask(command, move |answer| {
             if let Some(pictures) = pictures.upgrade() {
                 pictures.answered(&address, answer);
             }
         });
+    }
+
+    fn command(&self, address: &str) -> Command {
+        let (classroom, document) = self.place;
+        Command::Attachment {
+            classroom,
+            document,
+            address: address.to_owned(),
+        }
     }
 
     fn answered(self: &Rc<Self>, address: &str, answer: Result<Answer, Problem>) {
@@ -224,17 +252,6 @@ fn is_embedded(address: &str) -> bool {
     ["png", "jpeg", "gif", "webp"].contains(&kind)
 }
 
-/// What a picture is by its first bytes: those that an author states could make anything of it.
-pub(crate) fn media_type(content: &[u8]) -> Option<&'static str> {
-    match content {
-        [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => Some("image/png"),
-        [0xff, 0xd8, 0xff, ..] => Some("image/jpeg"),
-        [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Some("image/gif"),
-        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some("image/webp"),
-        _ => None,
-    }
-}
-
 /// An address of this tab for a picture.
 fn picture_url(content: &[u8]) -> Result<ObjectUrl, JsValue> {
     let kind = media_type(content).ok_or("its bytes are those of no picture")?;
@@ -306,22 +323,6 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test;
 
     use super::*;
-
-    #[wasm_bindgen_test(unsupported = test)]
-    fn a_picture_is_what_its_bytes_say() {
-        for (bytes, kind) in [
-            (&b"\x89PNG\r\n\x1a\n..."[..], Some("image/png")),
-            (b"\xff\xd8\xff\xe0", Some("image/jpeg")),
-            (b"GIF89a", Some("image/gif")),
-            (b"RIFF\x01\x02\x03\x04WEBPVP8 ", Some("image/webp")),
-            (b"RIFF\x01\x02\x03\x04WAVE", None),
-            (b"<svg xmlns=", None),
-            (b"<!doctype html>", None),
-            (b"", None),
-        ] {
-            assert_eq!(media_type(bytes), kind, "{bytes:?}");
-        }
-    }
 
     #[wasm_bindgen_test(unsupported = test)]
     fn only_pictures_are_shown_from_an_address_itself() {

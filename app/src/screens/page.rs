@@ -26,6 +26,7 @@ use web_sys::KeyboardEvent;
 use self::announcer::Announcer;
 use self::comments::{Comments, CommentsButton, CommentsPanel};
 use self::document_menu::DocumentMenu;
+use self::files::{Writing, WritingLine};
 use self::history::{HistoryButton, HistoryDialog, Showing, UnseenNotice};
 use self::people::People;
 use self::reading::{Reading, ReadingPanels, ReadingTools};
@@ -130,6 +131,7 @@ fn OpenPage(place: Place) -> impl IntoView {
     });
     let phase = RwSignal::from(session.phase.clone());
     let problem = RwSignal::new(None);
+    let writing = RwSignal::new(Writing::Idle);
     let comments = Comments::new(open, place, editable);
     let showing: Showing = RwSignal::new(None);
     let is_ready = Memo::new(move |_| known_kind.get() && known.get() && phase.get() == Phase::Ready);
@@ -156,9 +158,10 @@ fn OpenPage(place: Place) -> impl IntoView {
                     <HistoryButton showing />
                 </Show>
                 {move || is_ready.get().then(|| view! { <ReadingTools open reading /> })}
-                <DocumentMenu place open editable problem reading />
+                <DocumentMenu place open editable problem writing reading />
             </div>
             <ProblemLine problem />
+            <WritingLine writing />
             <Show when=move || is_ready.get()>
                 <UnseenNotice open place showing />
             </Show>

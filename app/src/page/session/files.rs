@@ -40,16 +40,21 @@ pub(crate) enum NotBrought {
 }
 
 impl Session {
-    /// Writes the page to a file, as it is now. Fails if the browser does not take it.
-    pub(crate) fn export(self: &Rc<Self>, format: Format) -> Result<(), ()> {
+    /// Writes the page to a file, as it is when its pictures are here. → how many of them can't be had now. Fails if the browser does
+    /// not take the file.
+    pub(crate) async fn export(self: &Rc<Self>, format: Format) -> Result<usize, ()> {
         self.catch_up();
         self.flush_own();
+        let (pictures, left_out) = match format {
+            Format::Markdown | Format::Html => self.contents_of_pictures().await,
+            Format::Automerge => (Pictures::new(), 0),
+        };
         let bytes = self.with_draft(|draft| match format {
-            Format::Markdown => Ok(draft.page().to_markdown(&Pictures::new()).into_bytes()),
-            Format::Html => Ok(draft
-                .page()
-                .to_html(say().tag(), &math::mathml, &Pictures::new())
-                .into_bytes()),
+            Format::Markdown => Ok(draft.page().to_markdown(&pictures).into_bytes()),
+            Format::Html => {
+                let html = draft.page().to_html(say().tag(), &math::mathml, &pictures);
+                Ok(html.into_bytes())
+            }
             Format::Automerge => draft.save(),
         });
         let title = self.with_draft(|draft| draft.page().title()).unwrap_or_default();
@@ -59,7 +64,7 @@ impl Session {
             saving.write(&bytes).and_then(|()| saving.finish())
         });
         match written {
-            Some(Ok(())) => Ok(()),
+            Some(Ok(())) => Ok(left_out),
             other => {
                 leptos::logging::error!("the file was not written: {other:?}");
                 Err(())
@@ -69,20 +74,24 @@ impl Session {
 
     /// Puts what is in a file behind what stands on the page; of a copy of the page itself, what was changed in it where it was
     /// changed. One step to undo.
-    pub(crate) fn import(self: &Rc<Self>, name: &str, bytes: &[u8]) -> Result<Brought, NotBrought> {
+    pub(crate) async fn import(self: &Rc<Self>, name: &str, bytes: &[u8]) -> Result<Brought, NotBrought> {
         let kind = Kind::of(name).ok_or(NotBrought::UnknownKind)?;
         self.catch_up();
         // Whatever becomes of the file, what was typed is safe.
         self.flush();
         if kind != Kind::Automerge {
             let imported = files::read(kind, bytes).map_err(NotBrought::of)?;
-            return self.put_behind(imported.with_pictures(&[]), name);
+            let imported = self.with_its_pictures(imported).await;
+            return self.put_behind(imported, name);
         }
         let merged = self
             .with_draft(|draft| merge(draft.page(), bytes))
             .ok_or(NotBrought::NotHere)?;
         let changes = match merged.map_err(NotBrought::of)? {
-            Merge::Other(imported) => return self.put_behind(imported, name),
+            Merge::Other(imported) => {
+                let imported = self.with_pictures_of_another(imported).await;
+                return self.put_behind(imported, name);
+            }
             Merge::Known => return Ok(Brought::Nothing),
             Merge::BroughtBefore => return Err(NotBrought::BroughtBefore),
             Merge::Changed(changes) => changes,

@@ -1,15 +1,21 @@
 //! What a person does with the pictures of an open page.
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::rc::Rc;
 
 use documents::page::edit::{Block, Value};
+use documents::page::export::Pictures;
+use documents::page::import::{Imported, Stored};
+use documents::page::picture::{ATTACHMENT, media_type};
 use leptos::prelude::*;
 use replica::command::{Answer, Command, Problem};
-use web_sys::{Blob, File};
+use wasm_bindgen::JsCast;
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{Blob, Event, File, HtmlImageElement};
 
 use super::super::editor::{Picture, PlacedPicture};
+use super::super::pictures::blob;
 use super::super::pictures::making::{Made, make};
 use super::{Session, report};
 
@@ -93,6 +99,89 @@ impl Session {
     pub(super) async fn keep_file(&self, file: &Blob) -> Result<Picture, NotKept> {
         let made = make(file).await.map_err(|error| NotKept::unreadable(&error))?;
         self.keep(&made).await
+    }
+
+    /// Prints the page when its pictures are shown. → how many of them can't be had now. Fails if the browser does not print.
+    pub(crate) async fn print(self: &Rc<Self>) -> Result<usize, ()> {
+        let addresses = self.pictures_of_page();
+        for address in &addresses {
+            self.pictures.fetch(address).await;
+        }
+        let printed = async {
+            // Each figure asks for its picture now, wherever it stands.
+            window().dispatch_event(&Event::new("beforeprint")?)?;
+            let images = document().query_selector_all(".page-screen figure img[src]")?;
+            for image in (0..images.length()).filter_map(|index| images.item(index)) {
+                // What can't be shown is told by its figure.
+                drop(JsFuture::from(image.unchecked_into::<HtmlImageElement>().decode()).await);
+            }
+            window().print()
+        };
+        printed
+            .await
+            .inspect_err(|error| leptos::logging::error!("nothing is printed: {error:?}"))
+            .map_err(drop)?;
+        let left_out = addresses.iter().filter(|address| !self.pictures.is_here(address));
+        Ok(left_out.count())
+    }
+
+    /// What is kept of the page's pictures, by their addresses, and how many of them can't be had now.
+    pub(super) async fn contents_of_pictures(&self) -> (Pictures, usize) {
+        let mut contents = Pictures::new();
+        let mut left_out = 0;
+        for address in self.pictures_of_page() {
+            match self.pictures.content(&address).await {
+                Some(content) => {
+                    contents.insert(address, content);
+                }
+                None => left_out += 1,
+            }
+        }
+        (contents, left_out)
+    }
+
+    /// The addresses of the attachments that the page shows, each once.
+    fn pictures_of_page(&self) -> BTreeSet<String> {
+        let addresses = self.with_draft(|draft| {
+            let addresses = draft.page().attachments().into_iter();
+            addresses.map(str::to_owned).collect()
+        });
+        addresses.unwrap_or_default()
+    }
+
+    /// Keeps the pictures that came with a file. What is no picture is left out.
+    pub(super) async fn with_its_pictures(&self, imported: Imported) -> Imported {
+        let mut stored = Vec::new();
+        for picture in &imported.pictures {
+            stored.push(self.keep_content(picture).await.ok());
+        }
+        imported.with_pictures(&stored)
+    }
+
+    /// Keeps the pictures of another page for this one, as far as they can be had: that one may be erased.
+    pub(super) async fn with_pictures_of_another(&self, mut imported: Imported) -> Imported {
+        for block in &mut imported.blocks {
+            let address = block.shape.picture().map(|picture| picture.src.to_owned());
+            let Some(address) = address.filter(|address| address.starts_with(ATTACHMENT)) else {
+                continue;
+            };
+            if let Some(content) = self.pictures.content(&address).await
+                && let Ok(stored) = self.keep_content(&content).await
+            {
+                let src = Value::Text(stored.src);
+                block.shape.attrs.insert("src".to_owned(), src);
+            }
+        }
+        imported
+    }
+
+    async fn keep_content(&self, content: &[u8]) -> Result<Stored, NotKept> {
+        let kind = media_type(content).unwrap_or_default();
+        let file = blob(content, kind).map_err(|error| NotKept::unreadable(&error))?;
+        let Picture {
+            src, width, height, ..
+        } = self.keep_file(&file).await?;
+        Ok(Stored { src, width, height })
     }
 
     /// Puts a picture where the caret is.

@@ -5,7 +5,7 @@ use protocol::roster::Role;
 use replica::command::{Answer, Command, Problem, Verified};
 
 use super::Open;
-use super::files::{ImportDialog, export_items};
+use super::files::{ImportDialog, Writing, export_items};
 use super::reading::Reading;
 use crate::components::dialog::{Question, use_questions};
 use crate::components::menu::{Menu, MenuItem, menu_items};
@@ -13,20 +13,20 @@ use crate::link::{Place, use_link};
 use crate::messages::say;
 use crate::page::session::Phase;
 
-/// `problem` is why something could not be done at once.
+/// `problem` is why something could not be done at once, `writing` how far exporting has come.
 #[component]
 pub(super) fn DocumentMenu(
     place: Place,
     open: Open,
     editable: Memo<bool>,
     problem: RwSignal<Option<Problem>>,
+    writing: RwSignal<Writing>,
     reading: Reading,
 ) -> impl IntoView {
     let link = use_link();
     let questions = use_questions();
     let (classroom, document) = place;
     let importing = RwSignal::new(false);
-    let unwritten = RwSignal::new(false);
     let items = menu_items(move || {
         let (role, locked, compared_by) = link.classrooms.with_untracked(|classrooms| {
             let Some(view) = classrooms.get(&classroom) else {
@@ -37,12 +37,14 @@ pub(super) fn DocumentMenu(
             this.map_or((role, false, None), |this| (role, this.locked, this.compared_by))
         });
         let mut items = Vec::new();
-        unwritten.set(false);
+        if writing.get_untracked() != Writing::Busy {
+            writing.set(Writing::Idle);
+        }
         if open.with_value(|session| session.phase.get_untracked()) == Phase::Ready {
             if editable.get_untracked() {
                 items.push(MenuItem::new(say().import(), move || importing.set(true)));
             }
-            items.push(MenuItem::menu(say().export(), export_items(open, unwritten)));
+            items.push(MenuItem::menu(say().export(), export_items(open, writing)));
         }
         if role.is_staff() {
             let name = if locked { say().unlock() } else { say().lock() };
@@ -73,11 +75,6 @@ pub(super) fn DocumentMenu(
     });
     view! {
         <Menu name=say().document() class="button button-quiet" items />
-        <Show when=move || unwritten.get()>
-            <p class="problem" role="alert">
-                {say().file_not_written()}
-            </p>
-        </Show>
         <Show when=move || importing.get()>
             <ImportDialog open importing />
         </Show>

@@ -13,11 +13,24 @@ use crate::messages::say;
 use crate::page::files::{ACCEPTED, Format};
 use crate::page::session::{Brought, NotBrought};
 
-/// `unwritten` is set if the browser does not take a file.
-pub(super) fn export_items(open: Open, unwritten: RwSignal<bool>) -> Vec<MenuItem> {
+/// How far writing a file has come, or printing.
+#[derive(Clone, Copy, Default, PartialEq)]
+pub(super) enum Writing {
+    #[default]
+    Idle,
+    Busy,
+    /// So many pictures are not in it.
+    Written {
+        left_out: usize,
+    },
+    /// The browser does not take it.
+    NotWritten,
+}
+
+pub(super) fn export_items(open: Open, writing: RwSignal<Writing>) -> Vec<MenuItem> {
     let as_file = move |name, format| {
         MenuItem::new(name, move || {
-            unwritten.set(open.get_value().export(format).is_err());
+            write(writing, async move { open.get_value().export(format).await });
         })
     };
     vec![
@@ -26,12 +39,38 @@ pub(super) fn export_items(open: Open, unwritten: RwSignal<bool>) -> Vec<MenuIte
         as_file(say().automerge(), Format::Automerge),
         // The browser makes it: the style sheet for paper says how.
         MenuItem::new(say().pdf(), move || {
-            if let Err(error) = window().print() {
-                leptos::logging::error!("nothing is printed: {error:?}");
-                unwritten.set(true);
-            }
+            write(writing, async move { open.get_value().print().await });
         }),
     ]
+}
+
+fn write(writing: RwSignal<Writing>, file: impl Future<Output = Result<usize, ()>> + 'static) {
+    writing.set(Writing::Busy);
+    spawn_local(async move {
+        let written = match file.await {
+            Ok(left_out) => Writing::Written { left_out },
+            Err(()) => Writing::NotWritten,
+        };
+        writing.try_set(written);
+    });
+}
+
+/// Says how far it has come, if there is anything to say.
+#[component]
+pub(super) fn WritingLine(writing: RwSignal<Writing>) -> impl IntoView {
+    let told = move || match writing.get() {
+        Writing::Busy => Some(say().working().to_owned()),
+        Writing::Written { left_out } if left_out > 0 => Some(say().pictures_left_out(&left_out.to_string())),
+        _ => None,
+    };
+    view! {
+        <p class="export-outcome" role="status" aria-label=say().export()>
+            {told}
+        </p>
+        <p class="problem" role="alert">
+            {move || (writing.get() == Writing::NotWritten).then(|| say().file_not_written())}
+        </p>
+    }
 }
 
 /// How far reading a file has come.
@@ -66,11 +105,15 @@ pub(super) fn ImportDialog(open: Open, importing: RwSignal<bool>) -> impl IntoVi
         state.set(State::Reading);
         spawn_local(async move {
             let now = match whole(reading).await {
-                Ok(bytes) => match open.try_get_value().map(|session| session.import(&name, &bytes)) {
-                    Some(Ok(brought)) => State::Brought(brought),
-                    Some(Err(problem)) => State::NotBrought(problem),
-                    None => return,
-                },
+                Ok(bytes) => {
+                    let Some(session) = open.try_get_value() else {
+                        return;
+                    };
+                    match session.import(&name, &bytes).await {
+                        Ok(brought) => State::Brought(brought),
+                        Err(problem) => State::NotBrought(problem),
+                    }
+                }
                 Err(now) => now,
             };
             state.try_set(now);

@@ -14,6 +14,7 @@ use replica::command::{Answer, Command, CursorRange, Problem};
 use replica::view::{Presence, Update};
 use serde::Deserialize;
 use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::spawn_local;
 use web_sys::{HtmlElement, Worker};
 
 use super::super::{Session, Sessions};
@@ -141,8 +142,13 @@ impl Desk {
                 }
                 editor.find(None).unwrap();
             }
-            // What can't be read is refused; what is thrown is noticed.
-            Deed::Import(name, text) => drop(session.import(name, text.as_bytes())),
+            // What can't be read is refused; what is thrown is noticed. Without pictures nothing is waited for.
+            Deed::Import(name, text) => {
+                let (session, name, text) = (session.clone(), *name, *text);
+                spawn_local(async move {
+                    session.import(name, text.as_bytes()).await.ok();
+                });
+            }
             Deed::Title(title) => session.set_title(title),
             Deed::BeginComment => drop(session.begin_comment()),
             // The text may be gone.
