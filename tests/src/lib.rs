@@ -22,6 +22,7 @@ mod keyboard;
 mod layout;
 mod link;
 mod network_log;
+mod page_files;
 mod pair;
 mod plaintext;
 mod profile;

@@ -323,7 +323,7 @@ impl Browser {
                while (texts.nextNode()) if (texts.currentNode.data.includes(part)) return texts.currentNode;
                throw new Error('the page has no ' + part);
              }};
-             const blockOf = (part) => textWith(part).parentElement.closest('p, h1, h2, h3, h4, h5, h6, pre, .under, li');
+             const blockOf = (part) => textWith(part).parentElement.closest('p, h1, h2, h3, h4, h5, h6, pre, .under, figcaption, li');
              page.focus();
              {script}
              getSelection().removeAllRanges();
@@ -338,7 +338,7 @@ impl Browser {
     }
 
     /// What stands on the page, as plain elements: `<h1>…</h1><p>… <strong>…</strong></p>`. Others' carets are left out; a box of a
-    /// check list is `☑` or `☐`.
+    /// check list is `☑` or `☐`; of a picture there is the line under it.
     ///
     /// # Errors
     /// If there is no page.
@@ -348,7 +348,7 @@ impl Browser {
               if (node.nodeType === Node.TEXT_NODE) return node.data;
               const inside = [...node.childNodes].map(plain).join('');
               if (node.tagName === 'INPUT') return node.checked ? '☑' : '☐';
-              if (node.ariaHidden === 'true' || ['BR', 'IMG'].includes(node.tagName)) return '';
+              if (node.ariaHidden === 'true' || node.matches('br, img, figure > :not(figcaption)')) return '';
               const tag = node.tagName.toLowerCase();
               return tag === 'span' ? inside : `<${tag}>${inside}</${tag}>`;
             };

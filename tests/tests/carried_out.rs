@@ -1,10 +1,9 @@
 //! Pages go out as files of other programs, and such files come in, without a connection.
 
-use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use tests::{Browser, CLASSROOM, Pair, Person, Profile, Result, TITLE, files_under, same_page, wait_until};
-use thirtyfour::{By, Key};
+use tests::{Browser, CLASSROOM, Pair, Person, Profile, Result, TITLE, same_page, wait_until};
+use thirtyfour::Key;
 
 const WRITTEN: &str =
     "# Rivers\n**Long** and *wide* & <deep>\n- Tana\nAthi\n\n> Panta rhei\n\n```let depth = 4;";
@@ -19,48 +18,6 @@ const GUEST: Person = Person {
     school: "Mwangaza School",
     country: "Kenya",
 };
-
-/// Exports by keyboard alone, and returns what was written.
-async fn export(browser: &Browser, folder: &Path, format: &str, extension: &str) -> Result<PathBuf> {
-    browser.find("button", "Document").await?.focus().await?;
-    browser.keys(Key::Enter).await?;
-    while browser.focused().await? != "Export" {
-        browser.keys(Key::Down).await?;
-    }
-    browser.keys(Key::Right).await?;
-    wait_until("the formats are shown", async || {
-        Ok(browser.focused().await? == "Markdown")
-    })
-    .await?;
-    while browser.focused().await? != format {
-        browser.keys(Key::Down).await?;
-    }
-    browser.keys(Key::Enter).await?;
-    let mut written = None;
-    wait_until("the file is there", async || {
-        written = files_under(folder)?
-            .into_iter()
-            .find(|file| file.extension().is_some_and(|other| other == extension));
-        Ok(written.is_some())
-    })
-    .await?;
-    assert_eq!(browser.focused().await?, "Document");
-    Ok(written.unwrap_or_default())
-}
-
-async fn choose_file(browser: &Browser, file: &Path) -> Result<()> {
-    browser.choose_from_menu("Document", "Import").await?;
-    browser.find("dialog", "Import").await?;
-    let field = browser.driver().find(By::Css("dialog input[type=file]")).await?;
-    field.send_keys(file.to_string_lossy().into_owned()).await?;
-    Ok(())
-}
-
-async fn import(browser: &Browser, file: &Path, told: &str) -> Result<()> {
-    choose_file(browser, file).await?;
-    browser.wait_for_text("status", "Outcome", told).await?;
-    browser.press("Close").await
-}
 
 fn plain(page: &str) -> String {
     page.replace("&amp;", "&")
@@ -81,9 +38,9 @@ async fn a_page_goes_out_and_comes_back_in_each_format() -> Result<()> {
 
     // All of it is made on the device.
     pair.journey.link(0).cut();
-    let markdown = export(amina, folder.path(), "Markdown", "md").await?;
-    let html = export(amina, folder.path(), "HTML", "html").await?;
-    let automerge = export(amina, folder.path(), "Automerge", "automerge").await?;
+    let markdown = amina.export_page(folder.path(), "Markdown", "md").await?;
+    let html = amina.export_page(folder.path(), "HTML", "html").await?;
+    let automerge = amina.export_page(folder.path(), "Automerge", "automerge").await?;
     let text = fs::read_to_string(&markdown).map_err(|error| unread(&error))?;
     assert!(
         text.contains("**Long** and *wide* & \\<deep>") && text.contains("- Tana\n- Athi\n"),
@@ -97,7 +54,7 @@ async fn a_page_goes_out_and_comes_back_in_each_format() -> Result<()> {
 
     // Each of them is the same page again, twice what was there: put behind it, and taken back in one step.
     for file in [&markdown, &html] {
-        import(amina, file, "Paragraphs, items and cells: 7").await?;
+        amina.import_page(file, "Paragraphs, items and cells: 7").await?;
         let twice = amina.page().await?;
         assert!(twice.starts_with(&page) && twice.ends_with(&page), "{twice}");
         amina.go_to_end().await?;
@@ -105,12 +62,9 @@ async fn a_page_goes_out_and_comes_back_in_each_format() -> Result<()> {
         amina.wait_for_page(&page).await?;
         assert_eq!(amina.page().await?, page);
     }
-    import(
-        amina,
-        &automerge,
-        "nothing in this file that the page does not have",
-    )
-    .await?;
+    amina
+        .import_page(&automerge, "nothing in this file that the page does not have")
+        .await?;
 
     pair.journey.link(0).restore();
     jonas.wait_for_page(&page).await?;
@@ -178,13 +132,13 @@ async fn a_block_says_its_language_to_others_and_in_files() -> Result<()> {
     wait_for_languages(jonas, &["sw Mto ni mrefu"]).await?;
 
     // A file says it, and so does the page that is made of the file.
-    let html = export(amina, folder.path(), "HTML", "html").await?;
+    let html = amina.export_page(folder.path(), "HTML", "html").await?;
     let text = fs::read_to_string(&html).map_err(|error| unread(&error))?;
     assert!(
         text.contains("<p dir=\"auto\" lang=\"sw\">Mto ni mrefu</p>"),
         "{text}"
     );
-    import(amina, &html, "Paragraphs, items and cells: 4").await?;
+    amina.import_page(&html, "Paragraphs, items and cells: 4").await?;
     wait_for_languages(jonas, &["sw Mto ni mrefu", "sw Mto ni mrefu"]).await?;
 
     // What is pasted keeps what it says, if that is a language.
@@ -225,7 +179,7 @@ async fn a_file_that_can_t_be_read_says_so_and_changes_nothing() -> Result<()> {
     ] {
         let file = folder.path().join(name);
         fs::write(&file, bytes).map_err(|error| unread(&error))?;
-        choose_file(amina, &file).await?;
+        amina.choose_page_to_import(&file).await?;
         amina.wait_for_alert(sentence).await?;
         for (width, height) in [(360, 740), (1440, 900)] {
             amina.set_viewport(width, height).await?;
@@ -255,7 +209,7 @@ async fn who_only_reads_exports_and_does_not_import() -> Result<()> {
     guest.wait_for_page("To be read").await?;
     let folder = Profile::new()?;
     guest.download_to(folder.path()).await?;
-    let file = export(&guest, folder.path(), "Markdown", "md").await?;
+    let file = guest.export_page(folder.path(), "Markdown", "md").await?;
     let text = fs::read_to_string(file).map_err(|error| unread(&error))?;
     assert!(text.ends_with("\nTo be read\n"), "{text}");
     guest.find("button", "Document").await?.click().await?;
