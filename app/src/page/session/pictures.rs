@@ -65,9 +65,14 @@ impl Session {
     /// The dialog is closed: the next file has its turn, if there is one.
     pub(crate) fn ask_for_next(&self) {
         let next = self.picturing.waiting.borrow_mut().pop_front();
+        let is_last = next.is_none();
         self.picturing
             .subject
             .set(next.map(|file| Subject::New(Some(file))));
+        // The browser gives the text the focus back, not its caret.
+        if is_last && is_in_text() {
+            self.focus();
+        }
     }
 
     /// Keeps a picture on this device, for the page to refer to. Nobody has described it yet.
@@ -211,6 +216,11 @@ impl Session {
         }
         report(editor.focus());
     }
+}
+
+fn is_in_text() -> bool {
+    let focused = document().active_element();
+    focused.is_some_and(|element| matches!(element.closest(".editor"), Ok(Some(_))))
 }
 
 impl NotKept {
