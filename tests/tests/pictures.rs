@@ -321,7 +321,8 @@ async fn files_that_are_pasted_or_dropped_are_asked_about_one_by_one() -> Result
     amina.find("dialog", "Image").await?;
     amina.confirm("Cancel").await?;
     assert_eq!(amina.focused().await?, "Page");
-    jonas.wait_for_page("<p>Below </p>").await?;
+    amina.keys("!").await?;
+    jonas.wait_for_page("<p>Below !</p>").await?;
     pair.part().await
 }
 
