@@ -235,6 +235,36 @@ async fn a_picture_waits_for_a_connection() -> Result<()> {
     pair.part().await
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn paper_waits_for_the_pictures() -> Result<()> {
+    let pair = Pair::meet().await?;
+    let (amina, jonas) = (&pair.amina, &pair.jonas);
+    let folder = Profile::new()?;
+    let file = png(amina, &folder, 300, 200).await?;
+    amina.write(&"\n".repeat(70)).await?;
+    insert(amina, &file, 300, "A bridge").await?;
+    amina.wait_for_status("On the relay").await?;
+    wait_for_pictures(jonas, json!([["loading", 0, 0, "A bridge", ""]])).await?;
+    // What the browser would print.
+    jonas
+        .run(
+            "globalThis.print = () => {
+               const images = [...document.querySelectorAll('[aria-label=Page] figure .picture-image')];
+               globalThis.meridianPrinted = images.map(({ complete, naturalWidth }) => complete && naturalWidth);
+             };",
+        )
+        .await?;
+    jonas.choose_from_menu("Document", "Export").await?;
+    jonas.find("menuitem", "PDF").await?.click().await?;
+    wait_until("it is printed with its picture", async || {
+        let printed = jonas.run("return globalThis.meridianPrinted ?? null").await?;
+        assert!(printed.is_null() || printed == json!([300]), "{printed}");
+        Ok(!printed.is_null())
+    })
+    .await?;
+    pair.part().await
+}
+
 /// Files as a browser hands them over with an event, each a picture so wide.
 fn files(widths: &[u32]) -> String {
     format!(
