@@ -67,39 +67,52 @@ impl Elements {
 /// An operation's counter, and its actor's number in a saved document.
 type Numbered = (u64, u64);
 
-/// The numbers of elements that stand one behind the other: the first, and the one after the last.
-type Range = (u64, u64);
+/// Which sequence, and whose elements in it.
+type Place = (Numbered, u64);
 
-/// The elements of each sequence by actor, in the order in which they stand.
+/// The elements of each sequence by actor, read in the order in which they stand: as ranges, of which some may touch.
 #[derive(Default)]
-struct Standing(HashMap<(Numbered, u64), Vec<Range>>);
+struct Standing {
+    ranges: HashMap<Place, BTreeMap<u64, u64>>,
+    /// The range that is being read: from a number up to another.
+    last: Option<(Place, u64, u64)>,
+}
 
 impl Standing {
     fn add(&mut self, sequence: Numbered, actor: u64, number: u64) {
-        let runs = self.0.entry((sequence, actor)).or_default();
-        match runs.last_mut() {
-            Some((_, end)) if *end == number => *end = number + 1,
-            _ => runs.push((number, number + 1)),
+        let place = (sequence, actor);
+        match &mut self.last {
+            Some((last, _, end)) if *last == place && *end == number => *end = number + 1,
+            _ => {
+                self.put_last();
+                self.last = Some((place, number, number + 1));
+            }
         }
     }
 
-    fn into_elements(self, actors: &[ActorId]) -> Option<Elements> {
-        let mut elements: HashMap<ObjectId, HashMap<ActorId, BTreeMap<u64, u64>>> = HashMap::new();
-        for (((counter, creator), actor), mut runs) in self.0 {
-            runs.sort_unstable();
-            let mut ranges: Vec<Range> = Vec::new();
-            for (start, end) in runs {
-                match ranges.last_mut() {
-                    Some((_, last)) if *last == start => *last = end,
-                    _ => ranges.push((start, end)),
-                }
-            }
+    fn put_last(&mut self) {
+        if let Some((place, start, end)) = self.last.take() {
+            self.ranges.entry(place).or_default().insert(start, end);
+        }
+    }
+
+    fn into_elements(mut self, actors: &[ActorId]) -> Option<Elements> {
+        self.put_last();
+        let mut elements = Elements::default();
+        for (((counter, creator), actor), touching) in self.ranges {
             let sequence = ObjectId::Id(operation_id(actors, counter, creator)?);
             let actor = actor_at(actors, actor)?.clone();
-            let by_actor = elements.entry(sequence).or_default();
-            by_actor.insert(actor, ranges.into_iter().collect());
+            let ranges = elements.0.entry(sequence).or_default().entry(actor).or_default();
+            for (start, end) in touching {
+                match ranges.last_entry() {
+                    Some(mut last) if *last.get() == start => *last.get_mut() = end,
+                    _ => {
+                        ranges.insert(start, end);
+                    }
+                }
+            }
         }
-        Some(Elements(elements))
+        Some(elements)
     }
 }
 
