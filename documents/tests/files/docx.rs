@@ -199,6 +199,36 @@ fn pictures_that_are_too_large_leave_their_words() {
     assert_eq!(read.blocks.last().unwrap().text(), "bomb 5");
 }
 
+#[test]
+fn a_picture_that_is_shown_often_is_inflated_once() {
+    // 16 MB of zeros each: inflated for every one of these, they would take minutes. The second is too large.
+    let bomb = |size: usize| {
+        let mut deflating = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::best());
+        std::io::Write::write_all(&mut deflating, &vec![0; size]).unwrap();
+        deflating.finish().unwrap()
+    };
+    let bombs = [bomb(16 << 20), bomb(documents::page::import::LARGEST_FILE + 1)];
+    let parts: [(&str, &[u8], u16); 2] = [
+        ("word/media/1.png", &bombs[0], 8),
+        ("word/media/2.png", &bombs[1], 8),
+    ];
+    let relationships = [
+        relationship("r1", "media/1.png"),
+        relationship("r2", "media/2.png"),
+        relationship("r3", "media/2.png"),
+    ]
+    .concat();
+    let each = ["r1", "r2", "r3"].map(|id| drawing(id, "zeros")).concat();
+    let read = with_pictures(
+        &format!("<w:p>{each}</w:p>").repeat(1_000),
+        &relationships,
+        &parts,
+    );
+    assert_eq!((read.pictures.len(), read.left_out.images), (1, 2_000));
+    let placed = read.blocks.iter().filter(|block| block.shape.is_embed).count();
+    assert_eq!(placed, 1_000);
+}
+
 fn read(body: &str) -> documents::page::import::Imported {
     let document =
         format!("<?xml version=\"1.0\"?><w:document xmlns:w=\"w\"><w:body>{body}</w:body></w:document>");

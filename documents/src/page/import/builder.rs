@@ -247,10 +247,19 @@ impl Builder {
 
     /// A picture, behind the text that is there, and what it shows, if that is said.
     pub(super) fn picture(&mut self, bytes: Vec<u8>, alt: Option<String>) {
-        let Some(src) = self.taken.take(bytes) else {
-            self.no_picture(&alt.unwrap_or_default());
-            return;
-        };
+        match self.take_picture(bytes) {
+            Some(src) => self.place_picture(src, alt),
+            None => self.no_picture(&alt.unwrap_or_default()),
+        }
+    }
+
+    /// The address of a picture, to be placed as often as it is there; none if no more are taken.
+    pub(super) fn take_picture(&mut self, bytes: Vec<u8>) -> Option<String> {
+        self.taken.take(bytes)
+    }
+
+    /// A picture that was taken, as by [`Builder::picture`].
+    pub(super) fn place_picture(&mut self, src: String, alt: Option<String>) {
         let alt = alt.map(|alt| (picture::ALT, alt));
         let said = [(picture::SRC, src)].into_iter().chain(alt);
         let attrs = said

@@ -1,6 +1,6 @@
 //! The text itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::super::super::edit::Value;
 use super::super::Imported;
@@ -22,6 +22,7 @@ pub(super) fn read(
         builder: Builder::default(),
         targets,
         pictures,
+        taken: HashMap::new(),
         styles,
         lists,
         skipped: None,
@@ -89,6 +90,8 @@ struct Body<'a> {
     builder: Builder,
     targets: &'a Targets,
     pictures: Pictures<'a>,
+    /// The addresses of the parts that were looked at: a part may be shown any number of times, and is inflated once.
+    taken: HashMap<&'a str, Option<String>>,
     styles: &'a Styles,
     lists: &'a Lists,
     /// How many elements are open in one that is passed over.
@@ -220,16 +223,26 @@ impl Body<'_> {
         let mut described = drawing.described;
         let mut shown = false;
         for id in &drawing.pictures {
-            let room = self.builder.room_for_pictures();
-            let name = self.targets.pictures.get(id);
-            if let Some(picture) = name.and_then(|name| (self.pictures)(name, room)) {
-                self.builder.picture(picture, described.take());
+            if let Some(address) = self.address(id) {
+                self.builder.place_picture(address, described.take());
                 shown = true;
             }
         }
         if !shown {
             self.builder.no_picture(&described.unwrap_or_default());
         }
+    }
+
+    /// The address of the picture with an id; none if it is not in the file, or not taken.
+    fn address(&mut self, id: &str) -> Option<String> {
+        let name = self.targets.pictures.get(id)?.as_str();
+        if let Some(address) = self.taken.get(name) {
+            return address.clone();
+        }
+        let picture = (self.pictures)(name, self.builder.room_for_pictures());
+        let address = picture.and_then(|picture| self.builder.take_picture(picture));
+        self.taken.insert(name, address.clone());
+        address
     }
 
     fn say_of_paragraph(&mut self, tag: &Tag<'_>) {
