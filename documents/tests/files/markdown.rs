@@ -18,8 +18,8 @@ fn a_page_of_everything_reads_well() {
     assert_eq!(back.title.as_deref(), Some("Rivers & <water>"));
 }
 
-/// All of a line under a picture is in emphasis.
-fn without_emphasis_under_pictures(mut blocks: Vec<Block>) -> Vec<Block> {
+/// All of a line under a picture is in emphasis, and what has no description is not said to be decoration.
+fn as_markdown_has_pictures(mut blocks: Vec<Block>) -> Vec<Block> {
     for block in &mut blocks {
         if block.shape.picture().is_some() {
             let mut runs: Vec<Run> = Vec::new();
@@ -31,6 +31,10 @@ fn without_emphasis_under_pictures(mut blocks: Vec<Block>) -> Vec<Block> {
                 }
             }
             block.runs = runs;
+            block
+                .shape
+                .attrs
+                .retain(|name, value| name != "alt" || *value != Value::Text(String::new()));
         }
     }
     blocks
@@ -86,6 +90,10 @@ fn pictures_are_in_the_file_and_their_addresses_are_not() {
         "paragraph \nb",
     ];
     assert_eq!(kinds, expected);
+    let described = |number: usize| back.blocks[number].shape.attrs.get("alt").cloned();
+    assert_eq!(described(0), Some(Value::Text("A leaf in [June]".to_owned())));
+    // Nobody has said that it shows nothing.
+    assert_eq!(described(1), None);
 }
 
 proptest! {
@@ -93,7 +101,7 @@ proptest! {
 
     #[test]
     fn what_is_written_is_read_again(parts in parts(), title in "[a-z:\"'#]{0,6}") {
-        let blocks = without_emphasis_under_pictures(without_marked_space(blocks(&parts)));
+        let blocks = as_markdown_has_pictures(without_marked_space(blocks(&parts)));
         let text = page(&title, blocks.clone()).to_markdown(&pictures());
         let back = stored(markdown(&text).unwrap());
         prop_assert_eq!(back.title.unwrap_or_default(), title, "{}", text);

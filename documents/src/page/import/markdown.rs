@@ -117,7 +117,9 @@ impl Reader {
                 match picture {
                     Some(picture) => {
                         self.html.builder.trim();
-                        self.html.builder.picture(picture, Some(alt));
+                        // Markdown has no sign for a picture that shows nothing that matters: nobody has described it.
+                        let alt = Some(alt).filter(|alt| !alt.trim().is_empty());
+                        self.html.builder.picture(picture, alt);
                     }
                     None => self.html.builder.no_picture(&alt),
                 }
