@@ -6,7 +6,7 @@ import type { Picture } from "./types.ts";
 /** Makes markup from elsewhere readable for the schema; what was copied from an editor like this one already is. */
 export function readable(html: string): string {
   const taken = withoutDistantPictures(html);
-  return taken.includes("data-pm-slice") ? taken : withoutSourceLines(withoutStyles(taken));
+  return isOwn(taken) ? taken : withoutSourceLines(withoutStyles(taken));
 }
 
 /** The addresses of the pictures that stand in markup themselves. */
@@ -17,23 +17,32 @@ export function dataPictures(html: string): string[] {
 /** The markup with these in the place of the pictures that stood in it; without a picture, its description stays. */
 export function withPictures(html: string, pictures: (Picture | null)[]): string {
   const left = pictures.values();
+  const ownMarkup = isOwn(html);
   return html.replace(imageTag, (tag) => {
     if (!isData(attribute(tag, "src"))) return tag;
     const picture = left.next().value ?? null;
     if (picture === null) return description(tag);
     // Other programs write an empty description where nobody has written one.
-    const alt = attribute(tag, "alt") || escaped(picture.alt ?? "");
-    const said = [["src", escaped(picture.src)], ["alt", alt], ["width", picture.width ?? ""], ["height", picture.height ?? ""]];
-    return `<img ${said.filter(([, value]) => value !== "").map(([name, value]) => `${name}="${value}"`).join(" ")}>`;
+    const alt = written(tag, "alt");
+    const described = alt === "" && !ownMarkup ? null : alt;
+    const said = [["src", escaped(picture.src)], ["alt", described ?? (picture.alt === null ? null : escaped(picture.alt))], ["width", picture.width], ["height", picture.height]];
+    return `<img ${said.filter(([, value]) => value !== null).map(([name, value]) => `${name}="${value}"`).join(" ")}>`;
   });
 }
 
 /** Whether markup is one picture, and no text. */
 export function isOnePicture(html: string): boolean {
-  return (html.match(imageTag) ?? []).length === 1 && html.replace(imageTag, "").replace(/<[^>]*>/g, "").trim() === "";
+  const content = html.replace(/<!--[\s\S]*?-->/g, "").replace(/<(style|head|xml)\b[^>]*>[\s\S]*?<\/\1\s*>/gi, "");
+  return (content.match(imageTag) ?? []).length === 1 && content.replace(imageTag, "").replace(/<[^>]*>/g, "").trim() === "";
 }
 
-const imageTag = /<img\b(?:[^>"']|"[^"]*"|'[^']*')*>/gi;
+/** Whether markup was copied from an editor like this one. */
+function isOwn(html: string): boolean {
+  return html.includes("data-pm-slice");
+}
+
+/** Tags of images. */
+export const imageTag = /<img\b(?:[^>"']|"[^"]*"|'[^']*')*>/gi;
 
 // Nothing is asked for at an address elsewhere.
 function withoutDistantPictures(html: string): string {
@@ -49,10 +58,14 @@ function description(tag: string): string {
   return alt.trim() === "" ? "" : `<output>${alt}</output>`;
 }
 
-/** The value of an attribute, as it is written in a tag: quotes in it would end it. */
 function attribute(tag: string, name: string): string {
-  const [, , double, single, bare] = new RegExp(`\\s(${name})\\s*=\\s*(?:"([^"]*)"|'([^']*)'|([^\\s"'>]+))`, "i").exec(tag) ?? [];
-  return double ?? single?.replaceAll('"', "&quot;") ?? bare ?? "";
+  return written(tag, name) ?? "";
+}
+
+/** The value of an attribute, as it is written in a tag: quotes in it would end it. */
+function written(tag: string, name: string): string | null {
+  const [, double, single, bare] = new RegExp(`\\s${name}\\s*=\\s*(?:"([^"]*)"|'([^']*)'|([^\\s"'>]+))`, "i").exec(tag) ?? [];
+  return double ?? single?.replaceAll('"', "&quot;") ?? bare ?? null;
 }
 
 function escaped(text: string): string {

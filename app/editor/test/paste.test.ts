@@ -37,8 +37,18 @@ test("pictures in markup are found, and others put in their place", () => {
   );
 });
 
+test("only who copied from an editor has said that a picture is decoration", () => {
+  const put = (html: string) => withPictures(html, [{ src: "attachment:AQ", alt: null, width: null, height: null }]);
+  assert.equal(put(`<img src="${data}" alt="">`), '<img src="attachment:AQ">');
+  assert.equal(put(`<figure data-pm-slice="0 0 []"><img src="${data}" alt=""></figure>`), '<figure data-pm-slice="0 0 []"><img src="attachment:AQ" alt=""></figure>');
+  assert.equal(put(`<figure data-pm-slice="0 0 []"><img src="${data}"></figure>`), '<figure data-pm-slice="0 0 []"><img src="attachment:AQ"></figure>');
+});
+
 test("one picture without text is told from text with pictures", () => {
   assert(isOnePicture('<meta charset="utf-8"><img src="https://x.org/y.png" alt="words here"/>'));
+  const word = "<html><head><meta charset=utf-8><style>\n<!-- p { margin: 0 } -->\n</style></head><body><!--[if gte mso 9]><xml><w:View>Normal</w:View></xml><![endif]-->";
+  assert(isOnePicture(`${word}<!--StartFragment--><p><img src="file:///x.png"></p><!--EndFragment--><xml>More</xml></body></html>`));
+  assert(!isOnePicture(`${word}<!--StartFragment--><p>a <img src="file:///x.png"></p><!--EndFragment--></body></html>`));
   assert(!isOnePicture("<p>a<img src=x></p>"));
   assert(!isOnePicture("<img src=x><img src=y>"));
   assert(!isOnePicture("<p></p>"));
