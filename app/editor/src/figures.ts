@@ -3,32 +3,31 @@ import type { Node } from "prosemirror-model";
 import { NodeSelection, Plugin, TextSelection } from "prosemirror-state";
 import type { EditorView, NodeView } from "prosemirror-view";
 import { languageOf } from "./language.ts";
-import { isAttachment, isData, isPicture, pictureOf } from "./pictures.ts";
+import { Nearing } from "./nearing.ts";
+import { underSelectedPicture } from "./picture_commands.ts";
+import type { PictureCopies } from "./picture_copies.ts";
+import { isAttachment, isData, isElsewhere, isPicture, pictureOf } from "./pictures.ts";
 import type { Options, PictureWords } from "./types.ts";
 
-/** How far from what is seen pictures are asked for: about a screen. */
-const near = "100%";
+/** How often the longer side may be as long as the other one, for room to be kept: what is said could be of a thousand screens. */
+const longest = 20;
 
 type Figure = { src: string; dom: HTMLElement; image: HTMLImageElement };
 
-export function figures({ pictures: words, showPicture, onDescribe }: Pick<Options, "pictures" | "showPicture" | "onDescribe">): Plugin {
+export function figures({ pictures: words, showPicture, onDescribe }: Pick<Options, "pictures" | "showPicture" | "onDescribe">, copies: PictureCopies): Plugin {
   const shown = new Map<Element, Figure>();
   const reached = new Set<Element>();
   const show = ({ src, image }: Figure) => {
     if (isAttachment(src)) showPicture(src, image);
   };
-  const observer = new IntersectionObserver(
-    (entries) => {
-      for (const { isIntersecting, target } of entries) {
-        const figure = shown.get(target);
-        if (!isIntersecting || figure === undefined) continue;
-        observer.unobserve(target);
-        reached.add(target);
-        show(figure);
-      }
-    },
-    { rootMargin: near },
-  );
+  const nearing = new Nearing((element) => {
+    const figure = shown.get(element);
+    if (figure === undefined) return;
+    reached.add(element);
+    show(figure);
+  });
+  const imageOf = (address: string) =>
+    [...shown.values()].find(({ src, dom }) => src === address && dom.dataset.state === "shown")?.image ?? null;
 
   const figureView = (node: Node, view: EditorView, getPos: () => number | undefined): NodeView => {
     const made = figureElement(words);
@@ -43,7 +42,7 @@ export function figures({ pictures: words, showPicture, onDescribe }: Pick<Optio
     });
     shown.set(dom, figure);
     dress(made, words, node, null);
-    observer.observe(dom);
+    nearing.wait(dom);
     return {
       dom,
       contentDOM: caption,
@@ -60,7 +59,7 @@ export function figures({ pictures: words, showPicture, onDescribe }: Pick<Optio
       ignoreMutation: ({ type, target }) => type !== "selection" && !caption.contains(target),
       stopEvent: ({ target }) => target instanceof globalThis.Node && describe.contains(target),
       destroy() {
-        observer.unobserve(dom);
+        nearing.forget(dom);
         reached.delete(dom);
         shown.delete(dom);
       },
@@ -70,6 +69,7 @@ export function figures({ pictures: words, showPicture, onDescribe }: Pick<Optio
   return new Plugin({
     props: {
       nodeViews: { image: figureView },
+      clipboardSerializer: copies.serializer(imageOf),
       // A click on a picture selects it, to copy it, to move it or to take it away.
       handleClickOn(view, _, node, position, { target }) {
         if (!isPicture(node) || !(target instanceof Element) || target.closest(".picture-frame") === null) return false;
@@ -84,12 +84,18 @@ export function figures({ pictures: words, showPicture, onDescribe }: Pick<Optio
           dispatch(tr.setSelection(TextSelection.near(tr.doc.resolve(selection.from + 1))));
           return false;
         },
+        // What is composed goes into the document by itself, in place of the selection.
+        compositionstart({ state, dispatch }) {
+          const tr = underSelectedPicture(state);
+          if (tr !== null) dispatch(tr);
+          return false;
+        },
       },
       // What is typed then belongs under it: no letter takes the place of a picture.
       handleTextInput({ state, dispatch }, _, __, text) {
-        const { selection, tr } = state;
-        if (!(selection instanceof NodeSelection) || !isPicture(selection.node)) return false;
-        dispatch(tr.setSelection(TextSelection.create(tr.doc, selection.to - 1)).insertText(text).scrollIntoView());
+        const tr = underSelectedPicture(state);
+        if (tr === null) return false;
+        dispatch(tr.insertText(text).scrollIntoView());
         return true;
       },
     },
@@ -98,10 +104,12 @@ export function figures({ pictures: words, showPicture, onDescribe }: Pick<Optio
         for (const figure of shown.values()) show(figure);
       };
       addEventListener("beforeprint", print);
+      // A page that is shown anew ends this one behind that, when its figures are there already.
+      const end = nearing.look();
       return {
         destroy() {
           removeEventListener("beforeprint", print);
-          observer.disconnect();
+          end();
         },
       };
     },
@@ -154,7 +162,7 @@ function dress({ dom, frame, image, described, describe, caption }: Made, words:
   dom.toggleAttribute("data-empty", isEmpty);
   // What is said in an empty line runs as the program's words do.
   caption.dir = isEmpty ? "" : "auto";
-  const isSized = width !== null && height !== null;
+  const isSized = width !== null && height !== null && Math.max(width, height) <= longest * Math.min(width, height);
   frame.style.inlineSize = isSized ? `${width}px` : "";
   frame.style.aspectRatio = isSized ? `${width} / ${height}` : "";
   if (alt === null) image.removeAttribute("alt");
@@ -166,7 +174,7 @@ function dress({ dom, frame, image, described, describe, caption }: Made, words:
   describe.hidden = alt !== null;
   if (src === before) return;
   image.removeAttribute("src");
-  dom.dataset.state = isAttachment(src) || isData(src) ? "loading" : "elsewhere";
+  dom.dataset.state = isAttachment(src) || isData(src) ? "loading" : isElsewhere(src) ? "elsewhere" : "broken";
   image.onload = isData(src) ? () => void (dom.dataset.state = "shown") : null;
   image.onerror = isData(src) ? () => void (dom.dataset.state = "broken") : null;
   if (isData(src)) image.src = src;

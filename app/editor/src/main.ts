@@ -16,11 +16,11 @@ import { figures } from "./figures.ts";
 import { finder, finding, foundIn, queryOf, withQuery } from "./find.ts";
 import { wholeGraphemes } from "./graphemes.ts";
 import { keyboard } from "./keyboard.ts";
-import { readable } from "./paste.ts";
 import { mathematics } from "./math.ts";
 import { movedComments } from "./moved.ts";
 import { ownTransaction } from "./own.ts";
 import { changePicture, insertPicture, pictureAt } from "./picture_commands.ts";
+import { PictureCopies } from "./picture_copies.ts";
 import { picturePaste } from "./picture_paste.ts";
 import { pointOf, positionOf } from "./points.ts";
 import { readAloud, reader } from "./reading.ts";
@@ -39,9 +39,11 @@ function mount(host: HTMLElement, options: Options): Handle {
   let waitingSuggestions: Suggested[] | null = null;
 
   const commented = comments();
+  const copies = new PictureCopies();
+  const pasting = picturePaste(options, copies, () => editable && !composing);
   const plugins = [
     // Before whatever else takes what is pasted.
-    picturePaste(options),
+    pasting.plugin,
     wholeTables(),
     typing(),
     ...(options.menu === undefined ? [] : [blockMenu(options.menu, options.onDescribe)]),
@@ -54,7 +56,7 @@ function mount(host: HTMLElement, options: Options): Handle {
     canonicalForm(),
     tableHeadings(),
     checkboxes(options.done, () => editable),
-    figures(options),
+    figures(options, copies),
     cursors(),
     commented.plugin,
     suggestions(),
@@ -67,6 +69,7 @@ function mount(host: HTMLElement, options: Options): Handle {
       if (!active && waitingCursors !== null) handle.setCursors(waitingCursors);
       if (!active && waitingSuggestions !== null) showSuggestions(waitingSuggestions);
       options.onComposition(active);
+      if (!active) pasting.goOn();
     }),
   ];
   const stateOf = (blocks: Block[]) => EditorState.create({ doc: documentOf(blocks), plugins });
@@ -84,7 +87,6 @@ function mount(host: HTMLElement, options: Options): Handle {
       spellcheck: "true",
       class: "editor",
     }),
-    transformPastedHTML: readable,
     dispatchTransaction: dispatch,
     handleDOMEvents: {
       focus: () => void tellSelection(),
@@ -212,6 +214,7 @@ function mount(host: HTMLElement, options: Options): Handle {
     setEditable(now) {
       editable = now;
       view.dispatch(withBoxes(view.state));
+      pasting.goOn();
     },
     command(name, value) {
       run(name, value);

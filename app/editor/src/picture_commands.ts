@@ -1,6 +1,6 @@
 // What is done with pictures.
 import { closeHistory } from "prosemirror-history";
-import { type Command, type EditorState, TextSelection } from "prosemirror-state";
+import { type Command, type EditorState, NodeSelection, TextSelection, type Transaction } from "prosemirror-state";
 import { inItsLanguage, withAttributes } from "./language.ts";
 import { isPicture, pictureOf, withPicture } from "./pictures.ts";
 import { beginOf, placeOf, pointOf } from "./points.ts";
@@ -41,6 +41,12 @@ export function changePicture(block: number, picture: Picture): Command {
     dispatch?.(closeHistory(tr.setNodeMarkup(start - 1, null, withAttributes(node, withPicture(node.attrs.data as Shape["attrs"], picture)))));
     return true;
   };
+}
+
+/** With a picture selected, the caret at the end of the line under it. */
+export function underSelectedPicture({ selection, tr }: EditorState): Transaction | null {
+  if (!(selection instanceof NodeSelection) || !isPicture(selection.node)) return null;
+  return tr.setSelection(TextSelection.create(tr.doc, selection.to - 1));
 }
 
 /** At the beginning of the line under it, Backspace takes a picture away, and leaves the line. */

@@ -1,10 +1,13 @@
 // Pictures that are pasted and dropped. Files are handed on; what stands in markup is made an attachment first, which takes a while:
-// the place where it belongs is kept until then.
-import { type Fragment, Slice } from "prosemirror-model";
+// the place where it belongs is kept until then. Text does not wait long for a picture, and not even then is anything of it lost:
+// it comes when the page can be written on, and a picture that was stored too late comes behind it.
+import { type Fragment, type ResolvedPos, Slice } from "prosemirror-model";
 import { Plugin, PluginKey, TextSelection } from "prosemirror-state";
 import type { Mappable } from "prosemirror-transform";
 import type { EditorView } from "prosemirror-view";
-import { dataPictures, isOnePicture, withPictures } from "./paste.ts";
+import { dataPictures, isOnePicture, readable, withPictures } from "./paste.ts";
+import { insertPicture } from "./picture_commands.ts";
+import type { PictureCopies } from "./picture_copies.ts";
 import { isPicture } from "./pictures.ts";
 import { schema } from "./schema.ts";
 import type { Options, Picture } from "./types.ts";
@@ -14,9 +17,22 @@ type Meta = { hold: object; place: Place } | { release: object };
 
 const key = new PluginKey<Map<object, Place>>("picture-paste");
 
-export function picturePaste({ onFiles, attach }: Pick<Options, "onFiles" | "attach">): Plugin<Map<object, Place>> {
-  const take = (view: EditorView, data: DataTransfer, settle: () => void): boolean => {
-    const html = data.getData("text/html");
+/** How long the text waits for each of its pictures. */
+const patienceMilliseconds = 5_000;
+
+type Pasting = {
+  plugin: Plugin<Map<object, Place>>;
+  /** To be called when a page can be written on again: it is not locked, and nothing is being composed. */
+  goOn(): void;
+};
+
+export function picturePaste({ onFiles, attach }: Pick<Options, "onFiles" | "attach">, copies: PictureCopies, isWritable: () => boolean): Pasting {
+  const waiting = new Set<() => void>();
+  const writable = async () => {
+    while (!isWritable()) await new Promise<void>((resolve) => waiting.add(resolve));
+  };
+  const take = (view: EditorView, data: DataTransfer, $place: ResolvedPos, settle: () => void): boolean => {
+    const html = copies.known(data.getData("text/html"));
     const files = [...data.files].filter(({ type }) => type.startsWith("image/"));
     // Some programs give a picture of text along with the text.
     if (files.length > 0 && (html === "" || isOnePicture(html))) {
@@ -24,12 +40,12 @@ export function picturePaste({ onFiles, attach }: Pick<Options, "onFiles" | "att
       onFiles(files);
       return true;
     }
-    if (dataPictures(html).length === 0 || view.state.selection.$from.parent.type.spec.code) return false;
+    if (dataPictures(html).length === 0 || $place.parent.type.spec.code) return false;
     settle();
-    void pasteWhenAttached(view, html, attach);
+    void pasteWhenAttached(view, html, attach, writable);
     return true;
   };
-  return new Plugin<Map<object, Place>>({
+  const plugin = new Plugin<Map<object, Place>>({
     key,
     state: {
       init: () => new Map(),
@@ -44,19 +60,27 @@ export function picturePaste({ onFiles, attach }: Pick<Options, "onFiles" | "att
     },
     props: {
       transformCopied: withoutOpenPictures,
-      handlePaste: (view, { clipboardData }) => clipboardData !== null && take(view, clipboardData, () => {}),
+      transformPastedHTML: (html) => readable(copies.known(html)),
+      handlePaste: (view, { clipboardData }) => clipboardData !== null && take(view, clipboardData, view.state.selection.$from, () => {}),
       handleDrop(view, event, _, moved) {
         const found = view.posAtCoords({ left: event.clientX, top: event.clientY });
         if (moved || event.dataTransfer === null || found === null) return false;
-        return take(view, event.dataTransfer, () => {
-          const { doc, tr } = view.state;
-          const $place = doc.resolve(found.pos);
+        const $place = view.state.doc.resolve(found.pos);
+        return take(view, event.dataTransfer, $place, () => {
+          const { tr } = view.state;
           view.dispatch(tr.setSelection(TextSelection.between($place, $place)));
           view.focus();
         });
       },
     },
   });
+  return {
+    plugin,
+    goOn() {
+      for (const resolve of waiting) resolve();
+      waiting.clear();
+    },
+  };
 }
 
 /** What is copied out of the line under a picture is text, and takes no picture along. The line of a picture that is copied ends. */
@@ -80,18 +104,54 @@ function mapped({ anchor, head }: Place, mapping: Mappable): Place {
   return { anchor: mapping.map(anchor, 1), head: mapping.map(head, 1) };
 }
 
-async function pasteWhenAttached(view: EditorView, html: string, attach: Options["attach"]): Promise<void> {
+async function pasteWhenAttached(view: EditorView, html: string, attach: Options["attach"], writable: () => Promise<void>): Promise<void> {
   const place = hold(view);
-  const pictures: (Picture | null)[] = [];
-  for (const src of dataPictures(html)) {
-    const picture = blobOf(src);
-    pictures.push(picture === null ? null : await attach(picture));
+  const { pictures, late } = await attached(dataPictures(html), attach, patienceMilliseconds);
+  await writable();
+  if (view.isDestroyed) return;
+  let behind: object | null = null;
+  elsewhere(view, place, () => {
+    view.pasteHTML(withPictures(html, pictures));
+    if (late.length > 0) behind = hold(view);
+  });
+  for (const coming of late) {
+    const picture = await coming;
+    await writable();
+    if (view.isDestroyed || behind === null) return;
+    const before: object = behind;
+    elsewhere(view, before, () => {
+      if (picture !== null) insertPicture(picture)(view.state, view.dispatch.bind(view), view);
+      behind = hold(view);
+    });
   }
-  if (view.isDestroyed || !view.editable) return;
-  // Whoever has gone on elsewhere goes on there.
+}
+
+/** Pictures that were stored, one after the other, up to one that takes too long; and this one and what follows, as they come. */
+export async function attached(addresses: string[], attach: Options["attach"], patience: number): Promise<{ pictures: (Picture | null)[]; late: Promise<Picture | null>[] }> {
+  let last: Promise<unknown> = Promise.resolve();
+  const coming = addresses.map((src) => {
+    const picture = blobOf(src);
+    const next = last.then(() => (picture === null ? null : attach(picture))).catch(() => null);
+    last = next;
+    return next;
+  });
+  const pictures: (Picture | null)[] = [];
+  for (const next of coming) {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const tooLong = new Promise<"late">((resolve) => (timer = setTimeout(() => resolve("late"), patience)));
+    const came = await Promise.race([next, tooLong]);
+    clearTimeout(timer);
+    if (came === "late") break;
+    pictures.push(came);
+  }
+  return { pictures, late: coming.slice(pictures.length) };
+}
+
+/** Does something at a place that is kept. Whoever has gone on elsewhere goes on there. */
+function elsewhere(view: EditorView, place: object, act: () => void): void {
   const present = hold(view);
   const stayed = release(view, place);
-  view.pasteHTML(withPictures(html, pictures), new ClipboardEvent("paste"));
+  act();
   if (stayed) view.dispatch(view.state.tr.setMeta(key, { release: present } satisfies Meta));
   else release(view, present);
 }

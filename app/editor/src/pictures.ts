@@ -32,14 +32,19 @@ export function isAttachment(src: string): boolean {
   return src.startsWith("attachment:");
 }
 
+/** A picture that is elsewhere. */
+export function isElsewhere(src: string): boolean {
+  return /^https?:/i.test(src);
+}
+
 /** A picture that stands in the address itself, of a kind that runs nothing. */
 export function isData(src: string): boolean {
   return /^data:image\/(png|jpeg|gif|webp)[;,]/i.test(src);
 }
 
-/** How a picture is copied. */
-export function pictureMarkup(node: Node): DOMOutputSpec {
-  const said = Object.entries(pictureOf(node)).filter(([, value]) => value !== null);
+/** A picture as it is read again. The address of an attachment is written only where it stays on the page. */
+export function pictureMarkup(node: Node, instead: Record<string, string | null> = {}): DOMOutputSpec {
+  const said = Object.entries({ ...pictureOf(node), ...instead }).filter(([, value]) => value !== null);
   return ["figure", languageAttribute(node), ["img", Object.fromEntries(said)], ["figcaption", { dir: "auto" }, 0]];
 }
 

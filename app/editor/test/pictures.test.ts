@@ -4,20 +4,23 @@ import { baseKeymap, chainCommands } from "prosemirror-commands";
 import { history } from "prosemirror-history";
 import { Fragment, Slice } from "prosemirror-model";
 import { type Command, EditorState, NodeSelection, TextSelection } from "prosemirror-state";
+import type { EditorView } from "prosemirror-view";
 import { documentOf, flatten } from "../src/blocks.ts";
 import { canonicalForm } from "../src/canonical.ts";
 import { commandNamed, formattingOf } from "../src/commands.ts";
 import { selectedText } from "../src/comments.ts";
 import { editsOf, replacements } from "../src/edits.ts";
+import { figures } from "../src/figures.ts";
 import { backspace, enter } from "../src/keyboard.ts";
 import { abovePicture, changePicture, insertPicture, pictureAt } from "../src/picture_commands.ts";
+import { PictureCopies } from "../src/picture_copies.ts";
 import { withoutOpenPictures } from "../src/picture_paste.ts";
 import { pictureOf } from "../src/pictures.ts";
 import { placeOf, positionOf } from "../src/points.ts";
 import { remoteTransaction } from "../src/remote.ts";
 import { schema } from "../src/schema.ts";
 import { undoing } from "../src/undo.ts";
-import type { Block, Edit, Picture, Shape } from "../src/types.ts";
+import type { Block, Edit, Picture, PictureWords, Shape } from "../src/types.ts";
 
 const leaf: Picture = { src: "attachment:AQ", alt: "A leaf", width: 40, height: 30 };
 const said = { ...leaf };
@@ -142,6 +145,21 @@ test("the picture that the selection begins in is told", () => {
   const bare = new Desk([picture(), line("two")], 0).state;
   assert.equal(selectedText(bare.apply(bare.tr.setSelection(NodeSelection.create(bare.doc, 0)))), null);
   for (const other of [0, 2]) assert.equal(pictureAt(new Desk(blocks, other).state), null);
+});
+
+test("what is composed with a picture selected belongs under it", () => {
+  const desk = new Desk([line("one"), picture("cap"), line("two")], 0);
+  const plugin = figures({ pictures: {} as PictureWords, showPicture: () => {}, onDescribe: () => {} }, new PictureCopies());
+  const begin = () => {
+    const handle = plugin.props.handleDOMEvents?.compositionstart;
+    assert.equal(handle?.call(plugin, desk as unknown as EditorView, {} as CompositionEvent), false);
+  };
+  begin();
+  assert.equal(desk.caret, 4);
+  desk.state = desk.state.apply(desk.state.tr.setSelection(NodeSelection.create(desk.state.doc, 5)));
+  begin();
+  assert(desk.state.selection instanceof TextSelection && desk.state.selection.empty);
+  assert.equal(desk.caret, positionOf(desk.state.doc, { block: 1, offset: 3 }));
 });
 
 test("no style takes a picture away", () => {
