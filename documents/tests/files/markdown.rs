@@ -5,7 +5,7 @@ use documents::page::import::markdown;
 use proptest::prelude::*;
 
 use super::pages::{
-    DOT, PLACE, block, blocks, everything, page, parts, picture, pictures, run, shown, stored,
+    DOT, PLACE, Part, block, blocks, everything, page, parts, picture, pictures, run, shown, stored,
     without_languages, without_marked_space,
 };
 
@@ -94,6 +94,13 @@ fn pictures_are_in_the_file_and_their_addresses_are_not() {
     assert_eq!(described(0), Some(Value::Text("A leaf in [June]".to_owned())));
     // Nobody has said that it shows nothing.
     assert_eq!(described(1), None);
+}
+
+#[test]
+fn a_line_under_a_picture_may_be_a_break() {
+    let line = blocks(&[Part::Picture("A leaf", vec![run("\n", &[])])]);
+    let text = page("", line.clone()).to_markdown(&pictures());
+    assert_eq!(shown(&stored(markdown(&text).unwrap()).blocks), shown(&line));
 }
 
 proptest! {

@@ -227,7 +227,8 @@ impl Reader {
             }
             TagEnd::HtmlBlock => {
                 self.html.source(&whole.unwrap_or_default());
-                self.html.builder.end();
+                // A line that is only a break is written as HTML.
+                self.html.builder.caption_in_emphasis();
             }
             TagEnd::MetadataBlock(_) => builder.title = title_in(&whole.unwrap_or_default()),
             TagEnd::List(_) => {
