@@ -229,6 +229,22 @@ fn a_picture_that_is_shown_often_is_inflated_once() {
     assert_eq!(placed, 1_000);
 }
 
+#[test]
+fn only_so_many_parts_are_looked_at() {
+    let most = documents::page::import::MOST_PICTURES;
+    let there = relationship("there", "media/there.png");
+    let lost = (0..most).map(|number| relationship(&format!("r{number}"), &format!("media/{number}.png")));
+    let relationships = [there].into_iter().chain(lost).collect::<String>();
+    let drawn = |from: usize| {
+        let lost = (from..most).map(|number| drawing(&format!("r{number}"), "Gone"));
+        let all: String = lost.chain([drawing("there", "")]).collect();
+        let parts: [(&str, &[u8], u16); 1] = [("word/media/there.png", super::pages::DOT, 0)];
+        with_pictures(&format!("<w:p>{all}</w:p>"), &relationships, &parts)
+    };
+    assert_eq!(drawn(1).pictures, [super::pages::DOT.to_vec()]);
+    assert!(drawn(0).pictures.is_empty());
+}
+
 fn read(body: &str) -> documents::page::import::Imported {
     let document =
         format!("<?xml version=\"1.0\"?><w:document xmlns:w=\"w\"><w:body>{body}</w:body></w:document>");

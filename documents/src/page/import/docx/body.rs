@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::super::super::edit::Value;
 use super::super::Imported;
 use super::super::builder::{Builder, Container};
+use super::super::pictures::MOST_PICTURES;
 use super::parts::{Lists, Meaning, Styles, Targets, heading_level};
 use super::xml::{Part, Tag, each};
 use crate::Error;
@@ -238,6 +239,10 @@ impl Body<'_> {
         let name = self.targets.pictures.get(id)?.as_str();
         if let Some(address) = self.taken.get(name) {
             return address.clone();
+        }
+        // Parts that are none cost time, too.
+        if self.taken.len() >= MOST_PICTURES {
+            return None;
         }
         let picture = (self.pictures)(name, self.builder.room_for_pictures());
         let address = picture.and_then(|picture| self.builder.take_picture(picture));
