@@ -104,7 +104,7 @@ export function figures({ pictures: words, showPicture, onDescribe }: Pick<Optio
         for (const figure of shown.values()) show(figure);
       };
       addEventListener("beforeprint", print);
-      // A page that is shown anew ends this one behind that, when its figures are there already.
+      // When a page is shown anew its figures are there before this plugin's old view ends.
       const end = nearing.look();
       return {
         destroy() {

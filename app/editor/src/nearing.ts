@@ -1,4 +1,4 @@
-// Which elements come near what is seen. Each is told of once, whenever nobody or somebody looks.
+// Which elements come near what is seen. Each is told of once.
 
 /** How far from what is seen that is: about a screen. */
 const near = "100%";
