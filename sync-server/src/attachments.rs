@@ -36,6 +36,9 @@ const OF_ONE: usize = 8;
 const MEMBER: &str = "meridian-member";
 const SIGNATURE: &str = "meridian-signature";
 
+/// Which chunk was taken: of a program that knows nothing of chunks and answers in the relay's place nobody hears that.
+const CHUNK: HeaderName = HeaderName::from_static("meridian-chunk");
+
 /// Whose turn it is.
 pub(crate) struct Turns {
     brought: Arc<Semaphore>,
@@ -132,7 +135,10 @@ pub(crate) async fn bring(State(context): State<Context>, request: Request) -> R
     let mut body = Some(body);
     let brought = match claim_of(&head.uri, &head.headers) {
         _ if origins.is_empty() => Err(Refusal::NotAuthenticated),
-        Some(claim) => take(&context, &claim, &origins, &mut body).await,
+        Some(claim) => {
+            let brought = take(&context, &claim, &origins, &mut body).await;
+            brought.map(|brought| (brought, claim.chunk))
+        }
         None => Err(Refusal::Malformed),
     };
     if let Some(body) = body {
@@ -141,8 +147,13 @@ pub(crate) async fn bring(State(context): State<Context>, request: Request) -> R
         drop(timeout(farewell, read(body, |_| ())).await);
     }
     match brought {
-        Ok(Brought::Stored) => StatusCode::CREATED.into_response(),
-        Ok(Brought::Held) => StatusCode::OK.into_response(),
+        Ok((brought, chunk)) => {
+            let status = match brought {
+                Brought::Stored => StatusCode::CREATED,
+                Brought::Held => StatusCode::OK,
+            };
+            (status, [(CHUNK, chunk.to_hex())]).into_response()
+        }
         Err(reason) => refused(reason),
     }
 }

@@ -536,6 +536,9 @@ async fn whoever_knows_its_name_gets_a_chunk() {
         assert!(answer.head.contains("cache-control: no-store"), "{}", answer.head);
         for status in [201, 200] {
             let answer = put(served.address, &claim, chunk.as_bytes()).await;
+            // What answers in the place of a relay names no chunk.
+            let named = format!("\r\nmeridian-chunk: {}\r\n", chunk.hash());
+            assert!(answer.head.contains(&named), "{}", answer.head);
             assert_eq!((answer.status, answer.body), (status, Vec::new()));
         }
         assert_eq!(
