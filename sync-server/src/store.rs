@@ -174,6 +174,12 @@ pub enum Change {
         document: DocumentId,
         hash: ChunkHash,
     },
+    /// Chunks belong to a document no more that have since before this time, in seconds since 1970; those that belong to no
+    /// other go.
+    Unclaim {
+        document: DocumentId,
+        before: u64,
+    },
 }
 
 /// What it counts for that a chunk belongs to a document, in bytes.
@@ -191,7 +197,7 @@ impl Change {
             Self::RemoveSegments { to, .. } | Self::Cover { to, .. } => *to <= MAX_INDEX,
             Self::KeepCovered { segment, .. } => segment.header.last <= MAX_INDEX,
             Self::Uncover { position, parts, .. } => *position <= MAX_INDEX - parts.len() as u64,
-            Self::ForgetCovered { before } => *before <= MAX_INDEX,
+            Self::ForgetCovered { before } | Self::Unclaim { before, .. } => *before <= MAX_INDEX,
             Self::Erase { .. }
             | Self::Piece { .. }
             | Self::RemovePiece { .. }
@@ -350,6 +356,13 @@ pub trait Store: Send + Sync + 'static {
 
     /// The chunks that belong to a document, in order.
     fn chunks(&self, classroom: &ClassroomId, document: &DocumentId) -> Result<Vec<ChunkHash>, Error>;
+
+    /// Since when the first and the last of its chunks belong to a document, in seconds since 1970.
+    fn claimed_since(
+        &self,
+        classroom: &ClassroomId,
+        document: &DocumentId,
+    ) -> Result<Option<(u64, u64)>, Error>;
 
     /// The documents that have chunks, in order.
     fn attached(&self, classroom: &ClassroomId) -> Result<Vec<DocumentId>, Error>;

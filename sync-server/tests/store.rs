@@ -750,6 +750,29 @@ fn chunks_conform(store: &dyn Store, classroom: ClassroomId) {
     assert_eq!(store.chunk(&classroom, &name(2)).unwrap(), Some(vec![9; 50]));
     assert_eq!(bytes(), 40 + 2 * 30 + 50 + 4 * CLAIM_BYTES);
 
+    // One more belongs to it later; what has for longer goes, if it belongs to nothing else.
+    let since = || store.claimed_since(&classroom, &one).unwrap();
+    assert_eq!(since(), Some((NOW, NOW)));
+    let later = vec![(classroom, chunk_of(one, 4)), (classroom, claim(one, 2))];
+    store.commit(&later, NOW + 5).unwrap();
+    assert_eq!(since(), Some((NOW, NOW + 5)));
+    let unclaim = |before| Change::Unclaim {
+        document: one,
+        before,
+    };
+    commit(vec![unclaim(NOW)]).unwrap();
+    assert_eq!(of(one), [name(1), name(2), name(3), name(4)]);
+    commit(vec![unclaim(NOW + 1)]).unwrap();
+    assert_eq!((of(one), of(other)), (vec![name(4)], vec![name(1)]));
+    assert_eq!(since(), Some((NOW + 5, NOW + 5)));
+    assert_eq!(store.chunk(&classroom, &name(2)).unwrap(), None);
+    assert_eq!(bytes(), 40 + 2 * 30 + 2 * CLAIM_BYTES);
+    commit(vec![unclaim(NOW + 6)]).unwrap();
+    assert_eq!((of(one), since()), (Vec::new(), None));
+    assert_eq!(store.attached(&classroom).unwrap(), [other]);
+    commit(vec![chunk_of(one, 2), claim(one, 1)]).unwrap();
+    assert_eq!(bytes(), 40 + 2 * 30 + 3 * CLAIM_BYTES);
+
     let in_another = Change::Chunk {
         document: one,
         hash: name(1),

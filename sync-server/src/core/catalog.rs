@@ -186,12 +186,31 @@ impl Catalog {
         }
     }
 
+    /// No chunk belongs to a document any more.
+    pub(crate) fn detach(&mut self, document: &DocumentId) {
+        Arc::make_mut(&mut self.attached).remove(document);
+    }
+
     /// Whether there is anything of a document.
     pub(crate) fn knows(&self, document: &DocumentId) -> bool {
+        self.has_items(document) || self.attached.contains(document)
+    }
+
+    /// Whether there is more of a document than chunks, or was.
+    pub(crate) fn has_items(&self, document: &DocumentId) -> bool {
         self.documents.contains_key(document)
-            || self.attached.contains(document)
             // Its segments may all be gone, or never have come.
             || self.snapshots_of(document).next().is_some()
+    }
+
+    /// The documents that have chunks and nothing else.
+    pub(crate) fn only_attached(&self) -> Vec<DocumentId> {
+        let snapshots = self.without_segments();
+        let attached = self.attached.iter();
+        attached
+            .filter(|document| !self.documents.contains_key(document) && !snapshots.contains(document))
+            .copied()
+            .collect()
     }
 
     /// Whether a member says that a fold holds something else than what it covers.
@@ -216,18 +235,19 @@ impl Catalog {
         self.documents.values()
     }
 
-    /// How many documents there are beside this one, by segments, snapshots or chunks.
+    /// How many documents there are beside this one, by segments or snapshots.
     pub(crate) fn document_count(&self, beside: &DocumentId) -> usize {
-        let mut without_segments: Vec<&DocumentId> = self
-            .snapshots
+        let all = self.documents.len() + self.without_segments().len();
+        all - usize::from(self.has_items(beside))
+    }
+
+    /// The documents that have snapshots, and of which there were no segments.
+    fn without_segments(&self) -> BTreeSet<&DocumentId> {
+        self.snapshots
             .values()
             .map(|snapshot| &snapshot.document)
-            .chain(self.attached.iter())
-            .filter(|document| *document != beside && !self.documents.contains_key(document))
-            .collect();
-        without_segments.sort_unstable();
-        without_segments.dedup();
-        self.documents.len() + without_segments.len() - usize::from(self.documents.contains_key(beside))
+            .filter(|document| !self.documents.contains_key(document))
+            .collect()
     }
 
     pub(crate) fn snapshot(&self, hash: &SnapshotHash) -> Option<&SnapshotPlace> {

@@ -451,6 +451,7 @@ impl State {
             // How many bytes they come to is asked of the store.
             Change::Chunk { .. }
             | Change::Claim { .. }
+            | Change::Unclaim { .. }
             | Change::RemovePiece { .. }
             | Change::KeepCovered { .. }
             | Change::ForgetCovered { .. } => {}

@@ -41,11 +41,11 @@ struct Classroom {
     covered: BTreeMap<(Log, u64, SegmentHash), Kept>,
 }
 
-/// A chunk, and the documents that it belongs to.
+/// A chunk, and the documents that it belongs to, each with the time since when.
 #[derive(Debug, Clone)]
 struct Chunk {
     bytes: Arc<[u8]>,
-    claims: BTreeSet<DocumentId>,
+    claims: BTreeMap<DocumentId, u64>,
 }
 
 #[derive(Debug, Clone)]
@@ -352,21 +352,35 @@ impl Store for Memory {
     ) -> Result<bool, Error> {
         Ok(self.read(classroom, |found| {
             let chunk = found.chunks.get(hash);
-            chunk.is_some_and(|chunk| chunk.claims.contains(document))
+            chunk.is_some_and(|chunk| chunk.claims.contains_key(document))
         }))
     }
 
     fn chunks(&self, classroom: &ClassroomId, document: &DocumentId) -> Result<Vec<ChunkHash>, Error> {
         Ok(self.read(classroom, |found| {
             let chunks = found.chunks.iter();
-            let claimed = chunks.filter(|(_, chunk)| chunk.claims.contains(document));
+            let claimed = chunks.filter(|(_, chunk)| chunk.claims.contains_key(document));
             claimed.map(|(hash, _)| *hash).collect()
+        }))
+    }
+
+    fn claimed_since(
+        &self,
+        classroom: &ClassroomId,
+        document: &DocumentId,
+    ) -> Result<Option<(u64, u64)>, Error> {
+        Ok(self.read(classroom, |found| {
+            let since = || {
+                let chunks = found.chunks.values();
+                chunks.filter_map(|chunk| chunk.claims.get(document).copied())
+            };
+            since().min().zip(since().max())
         }))
     }
 
     fn attached(&self, classroom: &ClassroomId) -> Result<Vec<DocumentId>, Error> {
         Ok(self.read(classroom, |found| {
-            let documents = found.chunks.values().flat_map(|chunk| &chunk.claims);
+            let documents = found.chunks.values().flat_map(|chunk| chunk.claims.keys());
             let documents: BTreeSet<DocumentId> = documents.copied().collect();
             documents.into_iter().collect()
         }))
@@ -493,7 +507,7 @@ impl Classroom {
                 }
                 self.documents.remove(document);
                 self.forget_covered(|log, _| log.document == *document);
-                self.forget_chunks(document);
+                self.forget_chunks(document, |_| true);
             }
             Change::Piece { hash, bytes } => {
                 if !self.pieces.contains_key(hash) {
@@ -516,14 +530,15 @@ impl Classroom {
                         self.totals.bytes -= damaged.bytes.len() as u64;
                         damaged.claims
                     }
-                    None => BTreeSet::new(),
+                    None => BTreeMap::new(),
                 };
                 self.totals.bytes += bytes.len() as u64;
                 let bytes = Arc::clone(bytes);
                 self.chunks.insert(*hash, Chunk { bytes, claims });
-                return self.claim(document, hash);
+                return self.claim(document, hash, now);
             }
-            Change::Claim { document, hash } => return self.claim(document, hash),
+            Change::Claim { document, hash } => return self.claim(document, hash, now),
+            Change::Unclaim { document, before } => self.forget_chunks(document, |since| since < *before),
         }
         true
     }
@@ -625,22 +640,24 @@ impl Classroom {
         self.totals.covered -= freed;
     }
 
-    fn claim(&mut self, document: &DocumentId, hash: &ChunkHash) -> bool {
+    fn claim(&mut self, document: &DocumentId, hash: &ChunkHash, now: u64) -> bool {
         let Some(chunk) = self.chunks.get_mut(hash) else {
             return false;
         };
-        if chunk.claims.insert(*document) {
+        chunk.claims.entry(*document).or_insert_with(|| {
             self.totals.bytes += CLAIM_BYTES;
-        }
+            now
+        });
         true
     }
 
-    fn forget_chunks(&mut self, document: &DocumentId) {
+    fn forget_chunks(&mut self, document: &DocumentId, is_gone: impl Fn(u64) -> bool) {
         let mut freed = 0;
         self.chunks.retain(|_, chunk| {
-            if !chunk.claims.remove(document) {
+            if !chunk.claims.get(document).is_some_and(|since| is_gone(*since)) {
                 return true;
             }
+            chunk.claims.remove(document);
             freed += CLAIM_BYTES;
             let goes = chunk.claims.is_empty();
             freed += if goes { chunk.bytes.len() as u64 } else { 0 };

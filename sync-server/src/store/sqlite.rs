@@ -299,6 +299,14 @@ impl Store for Sqlite {
         Ok(self.all_chunks(classroom, document)?.whole)
     }
 
+    fn claimed_since(
+        &self,
+        classroom: &ClassroomId,
+        document: &DocumentId,
+    ) -> Result<Option<(u64, u64)>, Error> {
+        reading::claimed_since(&self.reader(), classroom, document)
+    }
+
     fn attached(&self, classroom: &ClassroomId) -> Result<Vec<DocumentId>, Error> {
         Ok(self.all_attached(classroom)?.whole)
     }

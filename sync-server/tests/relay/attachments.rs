@@ -328,7 +328,7 @@ fn a_chunk_that_is_just_erased_is_not_there() {
 fn chunks_count_for_what_a_classroom_may_hold() {
     let mut world = World::with(Limits {
         classroom_bytes: 20_000,
-        classroom_documents: 2,
+        classroom_documents: 1,
         ..Limits::default()
     });
     let founder = world.classroom.founder.clone();
@@ -350,20 +350,83 @@ fn chunks_count_for_what_a_classroom_may_hold() {
     let words = lane.clone().write_bytes(vec![1; 8_000]);
     let full = Outcome::Refused(Refusal::QuotaFull);
     assert_eq!(world.founder.store(&mut world.relay, &words), full);
-    // A document with nothing but chunks is one.
-    let few = lane.write("words");
+    // A document with nothing but chunks keeps out none that is written.
+    let third = DocumentId([7; 16]);
+    let few = lane.clone().write("words");
+    lane.log.document = third;
+    let too_many = lane.write("words");
     assert_eq!(world.founder.store(&mut world.relay, &few), Outcome::Stored);
     let small = chunks(&id, 10).remove(0);
-    let third = DocumentId([7; 16]);
-    let outcome = bring(&mut world, &founder, third, &small, small.as_bytes());
-    assert_eq!(outcome, Err(Refusal::TooManyDocuments));
-    let outcome = bring(&mut world, &founder, OTHER, &small, small.as_bytes());
-    assert_eq!(outcome, stored);
+    for document in [third, OTHER] {
+        let outcome = bring(&mut world, &founder, document, &small, small.as_bytes());
+        assert_eq!(outcome, stored);
+    }
+    let many = Outcome::Refused(Refusal::TooManyDocuments);
+    assert_eq!(world.founder.store(&mut world.relay, &too_many), many);
     // What is erased leaves room.
     world.lead(erase(PAGE));
     let chunk = chunks(&id, 8_000).remove(0);
     let outcome = bring(&mut world, &founder, OTHER, &chunk, chunk.as_bytes());
     assert_eq!(outcome, stored);
+}
+
+/// Whoever makes documents up has room for some, for a while.
+#[test]
+fn chunks_of_documents_that_never_come_are_few_and_go() {
+    let mut world = World::new();
+    let (founder, id) = (world.classroom.founder.clone(), world.classroom.id);
+    let (first, second) = (chunk(&id), chunk(&id));
+    let document = |number: u16| {
+        let mut document = [6; 16];
+        document[..2].copy_from_slice(&number.to_be_bytes());
+        DocumentId(document)
+    };
+    let (stored, many) = (Ok(Brought::Stored), Err(Refusal::TooManyDocuments));
+    for number in 0..1000 {
+        let outcome = bring(&mut world, &founder, document(number), &first, first.as_bytes());
+        assert_eq!(outcome, stored, "{number}");
+    }
+    let next = document(1000);
+    assert_eq!(bring(&mut world, &founder, next, &first, &[]), many);
+    // Those take more, and what is written leaves room for another.
+    let more = bring(&mut world, &founder, document(1), &second, second.as_bytes());
+    assert_eq!(more, stored);
+    let heads = world.heads();
+    let mut lane = world.classroom.lane(&founder, heads);
+    lane.log.document = document(0);
+    let words = lane.write("words");
+    assert_eq!(world.founder.store(&mut world.relay, &words), Outcome::Stored);
+    assert_eq!(bring(&mut world, &founder, next, &first, &[]), stored);
+    assert_eq!(bring(&mut world, &founder, document(1001), &first, &[]), many);
+
+    let tidy = |world: &mut World, seconds| {
+        let now = Moment {
+            clock: NOW.clock + seconds,
+            ..NOW
+        };
+        world.relay.tidy().unwrap();
+        while world.relay.commit(now).unwrap() > 0 {}
+    };
+    let month = 30 * 24 * 60 * 60;
+    tidy(&mut world, month);
+    assert_eq!(world.store.attached(&id).unwrap().len(), 1001);
+    // What came for one later stays for as long.
+    let later = Moment {
+        clock: NOW.clock + 1,
+        ..NOW
+    };
+    let claim = claimed(&founder, id, document(2), second.hash());
+    let origins = [ORIGIN.to_owned()];
+    let upload = world.relay.upload(&origins, &claim, Vec::new(), later);
+    world.relay.commit(later).unwrap();
+    assert_eq!(world.relay.uploaded(upload), Some(stored));
+    tidy(&mut world, month + 1);
+    assert_eq!(world.store.attached(&id).unwrap(), [document(0), document(2)]);
+    assert!(is_there(&world, &first) && is_there(&world, &second));
+    tidy(&mut world, month + 2);
+    assert_eq!(world.store.attached(&id).unwrap(), [document(0)]);
+    assert!(is_there(&world, &first) && !is_there(&world, &second));
+    assert_eq!(bring(&mut world, &founder, next, &first, &[]), stored);
 }
 
 #[test]

@@ -9,6 +9,10 @@ use crate::core::access::Bringer;
 use crate::core::batch::Pending;
 use crate::store::{CLAIM_BYTES, Change, Store};
 
+/// How many documents may have chunks and nothing else. Their segments mostly come a moment later; nobody signed that
+/// there are such documents.
+const ONLY_ATTACHED: usize = 1000;
+
 impl Pending {
     pub(in crate::core) fn judge_chunk(
         &mut self,
@@ -38,7 +42,7 @@ impl Pending {
             return Ok(Decision::Held);
         }
         if !self.catalog.knows(&document) {
-            self.check_documents(&document, terms.limits)?;
+            self.check_only_attached()?;
         }
         let change = match bytes {
             _ if is_here => Change::Claim { document, hash },
@@ -57,6 +61,15 @@ impl Pending {
         self.chunks.insert((hash, document));
         self.catalog.attach(&document);
         Ok(Decision::Keep(vec![change]))
+    }
+
+    /// Whether there is room for one more document with nothing but chunks. Those do not count among the documents: else
+    /// whoever makes some up keeps out what is written.
+    fn check_only_attached(&self) -> Result<(), Refusal> {
+        if self.catalog.only_attached().len() >= ONLY_ATTACHED {
+            return Err(Refusal::TooManyDocuments);
+        }
+        Ok(())
     }
 }
 

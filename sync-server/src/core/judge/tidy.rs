@@ -1,5 +1,5 @@
-//! What a relay throws away by itself: pieces that no snapshot names, what folds took the place of when its time is over,
-//! and after the classroom's time segments that a confirmed snapshot holds.
+//! What a relay throws away by itself: pieces that no snapshot names, chunks of documents that never came, what folds took
+//! the place of when its time is over, and after the classroom's time segments that a confirmed snapshot holds.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -24,6 +24,9 @@ enum Agreement {
 
 /// For how long a piece may wait for a snapshot that names it.
 const PIECES: Duration = Duration::from_secs(60 * 60);
+
+/// For how long a chunk may wait for the document that it belongs to.
+const CHUNKS: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 impl Pending {
     /// What may go now. Nothing else of the classroom may be in the batch.
@@ -60,6 +63,24 @@ impl Pending {
             if piece.stored < before && !named.contains(&piece.hash) {
                 changes.push(Change::RemovePiece { hash: piece.hash });
             }
+        }
+        changes.extend(self.drop_chunks(terms)?);
+        Ok(changes)
+    }
+
+    /// Drops the chunks of documents that have nothing else, once these have waited long enough.
+    fn drop_chunks(&mut self, terms: Terms<'_>) -> Result<Vec<Change>, Error> {
+        let before = terms.now.saturating_sub(CHUNKS.as_secs());
+        let mut changes = Vec::new();
+        for document in self.catalog.only_attached() {
+            let since = terms.store.claimed_since(self.classroom.id(), &document)?;
+            let Some((_, last)) = since.filter(|(first, _)| *first < before) else {
+                continue;
+            };
+            if last < before {
+                self.catalog.detach(&document);
+            }
+            changes.push(Change::Unclaim { document, before });
         }
         Ok(changes)
     }

@@ -501,6 +501,24 @@ pub(super) fn chunks(
     )
 }
 
+pub(super) fn claimed_since(
+    connection: &Connection,
+    classroom: &ClassroomId,
+    document: &DocumentId,
+) -> Result<Option<(u64, u64)>, Error> {
+    let (first, last): (Option<i64>, Option<i64>) = connection
+        .prepare_cached(&format!(
+            "SELECT min(since), max(since) FROM claims JOIN chunks ON chunks.number = chunk
+             WHERE document = ?2 AND classroom = {CLASSROOM}"
+        ))?
+        .query_row(params![classroom.0, document.0], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?;
+    let ends = first.zip(last);
+    ends.map(|(first, last)| Ok((unsigned(first)?, unsigned(last)?)))
+        .transpose()
+}
+
 pub(super) fn attached(connection: &Connection, classroom: &ClassroomId) -> Result<Rows<DocumentId>, Error> {
     let mut statement = connection.prepare_cached(&format!(
         "SELECT min(claims.number), document FROM chunks JOIN claims ON chunk = chunks.number

@@ -11,6 +11,7 @@ CREATE TABLE claims (
     number INTEGER PRIMARY KEY,
     chunk INTEGER NOT NULL REFERENCES chunks (number),
     document BLOB NOT NULL,
+    since INTEGER NOT NULL,
     UNIQUE (chunk, document)
 ) STRICT;
 CREATE INDEX claims_of_documents ON claims (document);

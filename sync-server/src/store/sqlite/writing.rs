@@ -51,9 +51,16 @@ pub(super) fn change(
             bytes,
         } => {
             chunk(transaction, classroom, hash, bytes)?;
-            claim(transaction, classroom, document, hash)
+            claim(transaction, classroom, document, hash, now)
         }
-        Change::Claim { document, hash } => claim(transaction, classroom, document, hash),
+        Change::Claim { document, hash } => claim(transaction, classroom, document, hash, now),
+        Change::Unclaim { document, before } => {
+            let Some(classroom) = number(transaction, classroom)? else {
+                return Ok(());
+            };
+            let freed = unclaim(transaction, classroom, document, Some(signed(*before)?))?;
+            grow(transaction, classroom, -freed)
+        }
         Change::RemovePiece { hash } => {
             let Some(classroom) = number(transaction, classroom)? else {
                 return Ok(());
@@ -355,27 +362,33 @@ fn erase(transaction: &Connection, classroom: &ClassroomId, document: &DocumentI
         "DELETE FROM documents WHERE classroom = ?1 AND document = ?2",
         key,
     )?;
-    let freed = freed.unwrap_or(0) + erase_chunks(transaction, classroom, document)?;
+    let freed = freed.unwrap_or(0) + unclaim(transaction, classroom, document, None)?;
     grow(transaction, classroom, -freed)
 }
 
-/// Takes the chunks away that belong to a document only; tells how many bytes that frees.
-fn erase_chunks(transaction: &Connection, classroom: i64, document: &DocumentId) -> Result<i64, Error> {
+/// Takes from a document the chunks that belong to it, or only those that have since before a time, and takes those away
+/// that belong to no other; tells how many bytes that frees.
+fn unclaim(
+    transaction: &Connection,
+    classroom: i64,
+    document: &DocumentId,
+    before: Option<i64>,
+) -> Result<i64, Error> {
     let claimed: Vec<i64> = transaction
         .prepare_cached(
             "SELECT chunk FROM claims JOIN chunks ON chunks.number = chunk
-             WHERE document = ?2 AND classroom = ?1",
+             WHERE document = ?2 AND classroom = ?1 AND (?3 IS NULL OR since < ?3)",
         )?
-        .query_map(params![classroom, document.0], |row| row.get(0))?
+        .query_map(params![classroom, document.0, before], |row| row.get(0))?
         .collect::<Result<_, _>>()?;
-    let mut unclaim = transaction.prepare_cached("DELETE FROM claims WHERE chunk = ?1 AND document = ?2")?;
+    let mut release = transaction.prepare_cached("DELETE FROM claims WHERE chunk = ?1 AND document = ?2")?;
     let mut remove = transaction.prepare_cached(
         "DELETE FROM chunks WHERE number = ?1 AND NOT EXISTS (SELECT 1 FROM claims WHERE chunk = ?1)
          RETURNING length(bytes)",
     )?;
     let mut freed = 0;
     for chunk in claimed {
-        unclaim.execute(params![chunk, document.0])?;
+        release.execute(params![chunk, document.0])?;
         freed += CLAIM_BYTES as i64 + sum(remove.query([chunk])?)?;
     }
     Ok(freed)
@@ -433,6 +446,7 @@ fn claim(
     classroom: &ClassroomId,
     document: &DocumentId,
     hash: &ChunkHash,
+    now: u64,
 ) -> Result<(), Error> {
     let Some(classroom) = number(transaction, classroom)? else {
         return Err(Error::Conflict);
@@ -442,8 +456,8 @@ fn claim(
         .prepare_cached("SELECT number FROM chunks WHERE classroom = ?1 AND hash = ?2")?
         .query_row(params![classroom, hash.0], |row| row.get(0))?;
     let claimed = transaction
-        .prepare_cached("INSERT OR IGNORE INTO claims (chunk, document) VALUES (?1, ?2)")?
-        .execute(params![chunk, document.0])?;
+        .prepare_cached("INSERT OR IGNORE INTO claims (chunk, document, since) VALUES (?1, ?2, ?3)")?
+        .execute(params![chunk, document.0, signed(now)?])?;
     grow(transaction, classroom, claimed as i64 * CLAIM_BYTES as i64)
 }
 
