@@ -144,7 +144,7 @@ pub(crate) async fn bring(State(context): State<Context>, request: Request) -> R
     if let Some(body) = body {
         // Whoever is still speaking does not hear: what was said is passed over first.
         let farewell = context.server.shared.limits.farewell;
-        drop(timeout(farewell, read(body, |_| ())).await);
+        drop(timeout(farewell, read(body, farewell, |_| ())).await);
     }
     match brought {
         Ok((brought, chunk)) => {
@@ -189,8 +189,8 @@ async fn take(
     let _turn = take_turn(&context.turns.brought, limits.exchange_turn).await?;
     let mut content = Vec::new();
     if let Some(body) = body.take() {
-        let reading = read(body, |part| content.extend_from_slice(part));
-        timeout(limits.exchange, reading)
+        let reading = read(body, limits.stalled, |part| content.extend_from_slice(part));
+        timeout(limits.chunk, reading)
             .await
             .unwrap_or(Err(Refusal::TooSlow))?;
     }
@@ -217,11 +217,16 @@ async fn load(server: &Server, claim: &Claim) -> Result<Arc<Classroom>, Refusal>
     loading.unwrap_or(Err(Refusal::Storage))
 }
 
-/// Reads a whole body that is no longer than a chunk.
-async fn read(body: Body, mut take: impl FnMut(&[u8])) -> Result<(), Refusal> {
+/// Reads a whole body that is no longer than a chunk, as long as something of it comes in time.
+async fn read(body: Body, patience: Duration, mut take: impl FnMut(&[u8])) -> Result<(), Refusal> {
     let mut parts = body.into_data_stream();
     let mut length = 0;
-    while let Some(part) = parts.next().await {
+    let mut next = async || {
+        timeout(patience, parts.next())
+            .await
+            .map_err(|_| Refusal::TooSlow)
+    };
+    while let Some(part) = next().await? {
         let part = part.map_err(|_| Refusal::Malformed)?;
         length += part.len();
         if length > MAX_CHUNK {

@@ -142,7 +142,10 @@ struct LimitOptions {
     /// How long a client may say nothing.
     #[arg(long, value_name = "SECONDS", default_value_t = Limits::default().idle.as_secs())]
     idle: u64,
-    /// How long a client may take nothing of what waits for it.
+    /// How long a chunk of an attachment may take to come.
+    #[arg(long, value_name = "SECONDS", default_value_t = Limits::default().chunk.as_secs())]
+    chunk: u64,
+    /// How long a client may take nothing of what waits for it, or bring nothing of a chunk that is to come.
     #[arg(long, value_name = "SECONDS", default_value_t = Limits::default().stalled.as_secs())]
     stalled: u64,
     /// How long a client has for hearing why its connection ends.
@@ -218,6 +221,7 @@ impl LimitOptions {
             exchange_turn: Duration::from_secs(self.exchange_turn),
             unopened: Duration::from_secs(self.unopened),
             idle: Duration::from_secs(self.idle),
+            chunk: Duration::from_secs(self.chunk),
             stalled: Duration::from_secs(self.stalled),
             farewell: Duration::from_secs(self.farewell),
             unanswered: self.unanswered,

@@ -73,7 +73,9 @@ pub struct Limits {
     /// Without any message of the client. One that is well whispers every 15 s, and pings when it has heard nothing
     /// for as long; in a tab in the background a browser may hold both back for a minute.
     pub idle: Duration,
-    /// Without the socket taking a single byte although some wait.
+    /// For a whole chunk of an attachment to come. Over a slow link that takes minutes.
+    pub chunk: Duration,
+    /// Without the socket taking a single byte although some wait, or without a byte of a chunk that is to come.
     pub stalled: Duration,
     /// For hearing why the connection ends.
     pub farewell: Duration,
@@ -121,6 +123,7 @@ impl Default for Limits {
             exchange_turn: Duration::from_secs(15),
             unopened: Duration::from_secs(60),
             idle: Duration::from_secs(65),
+            chunk: Duration::from_secs(15 * 60),
             stalled: Duration::from_secs(30),
             farewell: Duration::from_secs(5),
             unanswered: 4096,

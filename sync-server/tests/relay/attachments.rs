@@ -791,7 +791,7 @@ async fn a_chunk_is_bounded_in_size_and_time() {
     let data = tempfile::tempdir().unwrap();
     let settings = Settings {
         limits: Limits {
-            exchange: Duration::from_millis(300),
+            chunk: Duration::from_millis(300),
             exchange_turn: Duration::from_millis(100),
             ..Limits::default()
         },
@@ -811,10 +811,55 @@ async fn a_chunk_is_bounded_in_size_and_time() {
     long.extend(vec![7; MAX_CHUNK + 1]);
     assert_eq!(ask(address, &long).await.reason(), too_large);
     let half = head(address, &claim, "content-length: 1000\r\n");
-    assert_eq!(
-        ask(address, half.as_bytes()).await.reason(),
-        (408, "35".to_owned())
-    );
+    let too_slow = (408, "35".to_owned());
+    assert_eq!(ask(address, half.as_bytes()).await.reason(), too_slow);
+    drop(relay);
+
+    // Also if nothing comes any more long before the whole would have to be there.
+    let data = tempfile::tempdir().unwrap();
+    let settings = Settings {
+        limits: Limits {
+            stalled: Duration::from_millis(300),
+            ..Limits::default()
+        },
+        ..Settings::new(data.path())
+    };
+    let relay = start(settings).await;
+    let served = Served::new(relay.address()).await;
+    let claim = served.claim(PAGE, &chunk);
+    let half = head(served.address, &claim, "content-length: 1000\r\n") + "half";
+    let answer = ask(served.address, half.as_bytes()).await;
+    assert_eq!(answer.reason(), too_slow);
+}
+
+/// Over a link of the second generation a chunk takes longer than any request by POST may.
+#[tokio::test]
+async fn a_chunk_that_comes_slowly_comes() {
+    let data = tempfile::tempdir().unwrap();
+    let settings = Settings {
+        limits: Limits {
+            exchange: Duration::from_millis(50),
+            stalled: Duration::from_millis(2000),
+            ..Limits::default()
+        },
+        ..Settings::new(data.path())
+    };
+    let relay = start(settings).await;
+    let served = Served::new(relay.address()).await;
+    let chunk = chunk(&served.classroom.id);
+    let length = format!("content-length: {}\r\n", chunk.as_bytes().len());
+    let head = head(served.address, &served.claim(PAGE, &chunk), &length);
+    let mut stream = TcpStream::connect(served.address).await.unwrap();
+    stream.set_nodelay(true).unwrap();
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut pace = tokio::time::interval(Duration::from_millis(50));
+    for part in chunk.as_bytes().chunks(chunk.as_bytes().len().div_ceil(10)) {
+        pace.tick().await;
+        stream.write_all(part).await.unwrap();
+    }
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");
 }
 
 #[tokio::test]

@@ -679,6 +679,7 @@ async fn limits_may_be_as_large_as_numbers_are() {
             exchange_turn: ever,
             unopened: ever,
             idle: ever,
+            chunk: ever,
             stalled: ever,
             farewell: ever,
             unanswered: any,
