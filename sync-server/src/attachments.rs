@@ -183,8 +183,9 @@ async fn take(
     let server = &context.server;
     let limits = &server.shared.limits;
     claim.verify(origins)?;
+    let _presence = claim.enter(&server.shared, server.clock.now())?;
     let classroom = load(server, claim).await?;
-    let _presence = claim.admit(&classroom, &server.shared, server.clock.now())?;
+    claim.admit(&classroom, &server.shared)?;
     let _of_member = take_turn(&context.turns.of(claim.member), limits.exchange_turn).await?;
     let _turn = take_turn(&context.turns.brought, limits.exchange_turn).await?;
     let mut content = Vec::new();

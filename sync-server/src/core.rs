@@ -275,8 +275,9 @@ impl Relay {
         let id = UploadId(self.last_upload);
         let bringing = Bringing::default();
         let job = claim.verify(origins).and_then(|()| {
+            claim.enter(&self.shared, now)?;
             let classroom = claim.load(&self.shared)?;
-            claim.admit(&classroom, &self.shared, now)?;
+            claim.admit(&classroom, &self.shared)?;
             claim.job(classroom, content, &bringing)
         });
         match job {

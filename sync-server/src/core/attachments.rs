@@ -57,34 +57,34 @@ impl Claim {
         }
     }
 
-    /// The classroom, from memory or the store. Blocks.
-    pub(crate) fn load(&self, shared: &Shared) -> Result<Arc<Classroom>, Refusal> {
-        let loaded = shared.classrooms.load(&self.classroom);
-        let classroom = loaded.map_err(|error| storage(&error))?;
-        let classroom = classroom.ok_or(Refusal::UnknownClassroom)?;
-        // The next chunk will want it, and may be the only thing that does.
-        shared.classrooms.keep(&classroom);
-        Ok(classroom)
-    }
-
-    /// Whether the content is to be looked at: as far as that can be told before it is decided on. The presence is to be
-    /// kept until then.
-    pub(crate) fn admit(
-        &self,
-        classroom: &Classroom,
-        shared: &Shared,
-        now: Moment,
-    ) -> Result<Presence, Refusal> {
-        if classroom.last() == 0 {
-            return Err(Refusal::UnknownClassroom);
-        }
-        check_chunk(&classroom.roster(), Bringer::Member(self.member), &self.document)?;
+    /// Whether its member may bring something now, whatever they are in the classroom: that costs them as much as it costs
+    /// the relay to find out. The presence is to be kept until it is decided on.
+    pub(crate) fn enter(&self, shared: &Shared, now: Moment) -> Result<Presence, Refusal> {
         let presence = shared.members.enter(self.member, &shared.limits, now)?;
         if presence.may_submit(now) {
             Ok(presence)
         } else {
             Err(Refusal::TooFast)
         }
+    }
+
+    /// The classroom, from memory or the store. Blocks.
+    pub(crate) fn load(&self, shared: &Shared) -> Result<Arc<Classroom>, Refusal> {
+        let loaded = shared.classrooms.load(&self.classroom);
+        let classroom = loaded.map_err(|error| storage(&error))?;
+        classroom.ok_or(Refusal::UnknownClassroom)
+    }
+
+    /// Whether the content is to be looked at: as far as that can be told before it is decided on.
+    pub(crate) fn admit(&self, classroom: &Arc<Classroom>, shared: &Shared) -> Result<(), Refusal> {
+        if classroom.last() == 0 {
+            return Err(Refusal::UnknownClassroom);
+        }
+        check_chunk(&classroom.roster(), Bringer::Member(self.member), &self.document)?;
+        // The next chunk will want it, and may be the only thing that does. What strangers name would put out what others
+        // need.
+        shared.classrooms.keep(classroom);
+        Ok(())
     }
 
     /// What is to be decided on. No content says that the chunk is here.
@@ -160,4 +160,55 @@ pub(crate) fn find(
 ) -> Result<Option<Vec<u8>>, Refusal> {
     let found = whole_chunk(shared.store.as_ref(), classroom, chunk);
     found.map_err(|error| storage(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use getrandom::SysRng;
+    use protocol::identity::{MemberKeys, Seed};
+    use protocol::key::{EpochKey, SealedKey};
+    use protocol::rand_core::UnwrapErr;
+    use protocol::roster::Entry;
+    use protocol::{ChunkHash, ClassroomId, DocumentId, Refusal, SchoolId, Signature, SpaceId};
+
+    use super::Claim;
+    use crate::core::{Rules, Shared};
+    use crate::settings::Limits;
+    use crate::store::{Change, Item, Memory, Placed, Store as _};
+
+    #[test]
+    fn what_strangers_name_is_not_kept_in_memory() {
+        let mut rng = UnwrapErr(SysRng);
+        let mut member = || MemberKeys::from_seed(&Seed::random(&mut rng)).unwrap();
+        let (founder, stranger) = (member(), member());
+        let key = EpochKey::random(&mut rng);
+        let sealed = [SpaceId::EVERYONE, SpaceId::STAFF]
+            .map(|space| SealedKey::seal(&key, space, 0, &founder.exchange_key(), &mut rng).unwrap());
+        let (school, document) = (SchoolId([1; 16]), DocumentId([2; 16]));
+        let founding = Entry::found(&founder, school, document, sealed.to_vec(), &mut rng).unwrap();
+        let id = ClassroomId(founding.hash().0);
+        let item = Item::Entry {
+            hash: founding.hash(),
+            bytes: founding.encode().unwrap(),
+        };
+        let store = Memory::new(1);
+        let placed = Change::Place(Arc::new(Placed { position: 1, item }));
+        store.commit(&[(id, placed)], 0).unwrap();
+        let shared = Shared::new(Arc::new(store), Rules::new(Limits::default()));
+        for (keys, admitted) in [(stranger, Err(Refusal::NotAMember)), (founder, Ok(()))] {
+            let claim = Claim {
+                classroom: id,
+                document,
+                chunk: ChunkHash([3; 32]),
+                member: keys.id(),
+                signature: Signature::from_bytes([0; 64]),
+            };
+            let classroom = claim.load(&shared).unwrap();
+            assert_eq!(claim.admit(&classroom, &shared), admitted);
+            drop(classroom);
+            assert_eq!(shared.classrooms.at_hand(&id).is_some(), admitted.is_ok());
+        }
+    }
 }

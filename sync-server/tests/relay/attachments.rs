@@ -447,6 +447,17 @@ fn a_member_brings_chunks_only_so_fast() {
     }
     let outcome = bring_to(&mut world.relay, &claim, &[]);
     assert_eq!(outcome, Err(Refusal::TooFast));
+    // Nor does anybody ask faster who is no member.
+    let stranger = claimed(&member(), world.classroom.id, PAGE, chunk.hash());
+    for number in 0..9 {
+        let outcome = bring_to(&mut world.relay, &stranger, &[]);
+        let reason = if number < 8 {
+            Refusal::NotAMember
+        } else {
+            Refusal::TooFast
+        };
+        assert_eq!(outcome, Err(reason));
+    }
     // Others go on, and so do they after a while.
     assert_eq!(bring(&mut world, &founder, PAGE, &chunk, &[]), Ok(Brought::Held));
     let later = Moment {
