@@ -2,11 +2,13 @@
 
 use std::collections::HashMap;
 use std::future::poll_fn;
+use std::hash::Hash;
+use std::net::IpAddr;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody as _};
-use axum::extract::{Request, State};
+use axum::extract::{Extension, Request, State};
 use axum::http::{HeaderMap, HeaderName, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::StreamExt as _;
@@ -20,17 +22,22 @@ use crate::connection::Server;
 use crate::core::attachments::{Bringing, Brought, Claim, find};
 use crate::core::classroom::Classroom;
 use crate::http::Context;
+use crate::places::Place;
+use crate::progress::{Hurry, Progress};
 
 /// Where the handlers here are.
 pub(crate) const PATH: &str = "/attachments/{*path}";
 const PREFIX: &str = "/attachments/";
 
 /// How many chunks are brought, and given, at once: each is in memory meanwhile.
-const BROUGHT: usize = 64;
+const BROUGHT: usize = 128;
 const GIVEN: usize = 256;
 
-/// How many of these one member brings, so that somebody slow leaves turns to others.
-const OF_ONE: usize = 8;
+/// How many of these one member brings, and one classroom, and how many one address gets: somebody slow leaves turns to
+/// others.
+const OF_MEMBER: usize = 8;
+const OF_CLASSROOM: usize = 32;
+const OF_ADDRESS: usize = 64;
 
 /// Who brings a chunk, and their signature, in hexadecimal.
 const MEMBER: &str = "meridian-member";
@@ -43,8 +50,15 @@ const CHUNK: HeaderName = HeaderName::from_static("meridian-chunk");
 pub(crate) struct Turns {
     brought: Arc<Semaphore>,
     given: Arc<Semaphore>,
-    /// Of those who are bringing chunks.
-    members: Mutex<HashMap<MemberId, Weak<Semaphore>>>,
+    of_members: Shares<MemberId>,
+    of_classrooms: Shares<ClassroomId>,
+    of_addresses: Shares<IpAddr>,
+}
+
+/// The turns of each who has some now.
+struct Shares<Of> {
+    each: usize,
+    known: Mutex<HashMap<Of, Weak<Semaphore>>>,
 }
 
 impl Default for Turns {
@@ -52,29 +66,38 @@ impl Default for Turns {
         Self {
             brought: Arc::new(Semaphore::new(BROUGHT)),
             given: Arc::new(Semaphore::new(GIVEN)),
-            members: Mutex::default(),
+            of_members: Shares::new(OF_MEMBER),
+            of_classrooms: Shares::new(OF_CLASSROOM),
+            of_addresses: Shares::new(OF_ADDRESS),
         }
     }
 }
 
-impl Turns {
-    /// The turns of one member.
-    fn of(&self, member: MemberId) -> Arc<Semaphore> {
-        let mut members = self.members.lock();
-        if let Some(turns) = members.get(&member).and_then(Weak::upgrade) {
+impl<Of: Eq + Hash> Shares<Of> {
+    fn new(each: usize) -> Self {
+        Self {
+            each,
+            known: Mutex::default(),
+        }
+    }
+
+    fn of(&self, whose: Of) -> Arc<Semaphore> {
+        let mut known = self.known.lock();
+        if let Some(turns) = known.get(&whose).and_then(Weak::upgrade) {
             return turns;
         }
-        members.retain(|_, turns| turns.strong_count() > 0);
-        let turns = Arc::new(Semaphore::new(OF_ONE));
-        members.insert(member, Arc::downgrade(&turns));
+        known.retain(|_, turns| turns.strong_count() > 0);
+        let turns = Arc::new(Semaphore::new(self.each));
+        known.insert(whose, Arc::downgrade(&turns));
         turns
     }
 }
 
-/// A chunk on its way to somebody, who has a turn until it is there.
+/// A chunk on its way to somebody, who has a turn until it is there or its time is over.
 struct Giving {
     chunk: Vec<u8>,
-    _turn: OwnedSemaphorePermit,
+    _turns: (Option<OwnedSemaphorePermit>, OwnedSemaphorePermit),
+    _hurry: Hurry,
 }
 
 impl AsRef<[u8]> for Giving {
@@ -84,7 +107,13 @@ impl AsRef<[u8]> for Giving {
 }
 
 /// `GET /attachments/{classroom}/{chunk}`: to anybody who knows its name, which only those do who read the document.
-pub(crate) async fn give(State(context): State<Context>, uri: Uri, headers: HeaderMap) -> Response {
+pub(crate) async fn give(
+    State(context): State<Context>,
+    Extension(progress): Extension<Progress>,
+    Extension(place): Extension<Arc<Place>>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
     if context.origins.of(&headers).is_empty() {
         return refused(Refusal::NotAuthenticated);
     }
@@ -95,9 +124,9 @@ pub(crate) async fn give(State(context): State<Context>, uri: Uri, headers: Head
     let Some((classroom, chunk)) = names else {
         return not_here();
     };
-    let patience = context.server.shared.limits.exchange_turn;
-    let turn = match take_turn(&context.turns.given, patience).await {
-        Ok(turn) => turn,
+    let limits = &context.server.shared.limits;
+    let turns = match turns_to_take(&context.turns, place.network(), limits.exchange_turn).await {
+        Ok(turns) => turns,
         Err(reason) => return refused(reason),
     };
     let shared = Arc::clone(&context.server.shared);
@@ -112,12 +141,29 @@ pub(crate) async fn give(State(context): State<Context>, uri: Uri, headers: Head
                     "same-origin",
                 ),
             ];
-            let giving = Giving { chunk, _turn: turn };
+            let giving = Giving {
+                chunk,
+                _turns: turns,
+                _hurry: progress.hurry(limits.chunk),
+            };
             (headers, Bytes::from_owner(giving)).into_response()
         }
         Ok(None) => not_here(),
         Err(reason) => refused(reason),
     }
+}
+
+/// Turns for one who takes a chunk: of the address, if it is told apart from others, and of all.
+async fn turns_to_take(
+    turns: &Turns,
+    network: Option<IpAddr>,
+    patience: Duration,
+) -> Result<(Option<OwnedSemaphorePermit>, OwnedSemaphorePermit), Refusal> {
+    let of_address = match network {
+        Some(network) => Some(take_turn(&turns.of_addresses.of(network), patience).await?),
+        None => None,
+    };
+    Ok((of_address, take_turn(&turns.given, patience).await?))
 }
 
 /// It may come.
@@ -186,8 +232,10 @@ async fn take(
     let _presence = claim.enter(&server.shared, server.clock.now())?;
     let classroom = load(server, claim).await?;
     claim.admit(&classroom, &server.shared)?;
-    let _of_member = take_turn(&context.turns.of(claim.member), limits.exchange_turn).await?;
-    let _turn = take_turn(&context.turns.brought, limits.exchange_turn).await?;
+    let turns = &context.turns;
+    let _of_member = take_turn(&turns.of_members.of(claim.member), limits.exchange_turn).await?;
+    let _of_classroom = take_turn(&turns.of_classrooms.of(claim.classroom), limits.exchange_turn).await?;
+    let _turn = take_turn(&turns.brought, limits.exchange_turn).await?;
     let mut content = Vec::new();
     if let Some(body) = body.take() {
         let reading = read(body, limits.stalled, |part| content.extend_from_slice(part));

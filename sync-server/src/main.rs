@@ -142,7 +142,7 @@ struct LimitOptions {
     /// How long a client may say nothing.
     #[arg(long, value_name = "SECONDS", default_value_t = Limits::default().idle.as_secs())]
     idle: u64,
-    /// How long a chunk of an attachment may take to come.
+    /// How long a chunk of an attachment may take to come, or to go.
     #[arg(long, value_name = "SECONDS", default_value_t = Limits::default().chunk.as_secs())]
     chunk: u64,
     /// How long a client may take nothing of what waits for it, or bring nothing of a chunk that is to come.

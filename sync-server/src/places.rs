@@ -67,6 +67,13 @@ impl Places {
     }
 }
 
+impl Place {
+    /// Where the connection comes from, as far as addresses are told apart; nothing behind a proxy.
+    pub(crate) fn network(&self) -> Option<IpAddr> {
+        self.counted.as_ref().map(|counted| counted.network)
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
         let Some(Counted { taken, network }) = &self.counted else {

@@ -1,5 +1,5 @@
 //! A socket that counts the bytes it took, so that a slow reader can be told from one that stands still; and that ends if
-//! it takes none for too long.
+//! it takes none for too long, or takes what has its time for longer than that.
 
 use std::io;
 use std::pin::Pin;
@@ -8,21 +8,53 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep};
 
-/// How many bytes a socket has taken so far.
+/// How many bytes a socket has taken so far, and until when it may wait with more.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Progress(Arc<AtomicU64>);
+pub(crate) struct Progress(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    taken: AtomicU64,
+    until: Mutex<Option<Instant>>,
+}
+
+/// The time for what is being written, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Hurry(Progress);
 
 impl Progress {
     pub(crate) fn taken(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        self.0.taken.load(Ordering::Relaxed)
+    }
+
+    /// Gives so much time for what is written from now on, however steadily it goes.
+    pub(crate) fn hurry(&self, time: Duration) -> Hurry {
+        // Without end if it reaches further than the clock.
+        *self.0.until.lock() = Instant::now().checked_add(time);
+        Hurry(self.clone())
+    }
+
+    /// How long a write may wait from now on.
+    fn patience(&self, patience: Duration) -> Duration {
+        let until = *self.0.until.lock();
+        until.map_or(patience, |until| {
+            patience.min(until.saturating_duration_since(Instant::now()))
+        })
     }
 
     fn add(&self, bytes: usize) {
-        self.0.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.0.taken.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Hurry {
+    fn drop(&mut self) {
+        *self.0.0.until.lock() = None;
     }
 }
 
@@ -60,7 +92,7 @@ impl Counted {
             self.progress.add(*written.as_ref().unwrap_or(&0));
             return Poll::Ready(written);
         }
-        let patience = self.patience;
+        let patience = self.progress.patience(self.patience);
         let waiting = self.waiting.get_or_insert_with(|| Box::pin(sleep(patience)));
         waiting
             .as_mut()

@@ -73,7 +73,7 @@ pub struct Limits {
     /// Without any message of the client. One that is well whispers every 15 s, and pings when it has heard nothing
     /// for as long; in a tab in the background a browser may hold both back for a minute.
     pub idle: Duration,
-    /// For a whole chunk of an attachment to come. Over a slow link that takes minutes.
+    /// For a whole chunk of an attachment to come, or to go. Over a slow link that takes minutes.
     pub chunk: Duration,
     /// Without the socket taking a single byte although some wait, or without a byte of a chunk that is to come.
     pub stalled: Duration,

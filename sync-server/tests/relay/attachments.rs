@@ -15,7 +15,7 @@ use sync_server::store::memory::Failure;
 use sync_server::store::{CLAIM_BYTES, Sqlite, Store as _};
 use sync_server::{Limits, Rate, Settings};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 use crate::classroom::{Classroom, FAR, member, rng};
 use crate::client::{Client, start};
@@ -888,7 +888,7 @@ async fn so_many_chunks_are_brought_at_once() {
     let address = served.address;
     let chunk = chunk(&served.classroom.id);
     let claim = served.claim(PAGE, &chunk);
-    let students: Vec<MemberKeys> = (0..8).map(|_| member()).collect();
+    let students: Vec<MemberKeys> = (0..4).map(|_| member()).collect();
     let founder = &served.classroom.founder;
     let mut client = Client::open(address, founder, served.classroom.id).await;
     client.catch_up().await;
@@ -919,19 +919,115 @@ async fn so_many_chunks_are_brought_at_once() {
     }
     // One has so many, and leaves turns to the others.
     assert_eq!(put(address, &claim, chunk.as_bytes()).await.reason(), busy);
-    for keys in &students[..7] {
+    for keys in &students[..3] {
         for _ in 0..8 {
             underway.push(begin(keys).await);
         }
     }
-    let last = served.claim_of(&students[7], PAGE, &chunk);
+    let last = served.claim_of(&students[3], PAGE, &chunk);
     assert_eq!(put(address, &last, chunk.as_bytes()).await.reason(), busy);
+    // So does a classroom.
+    let other = Served::new(address).await;
+    let of_other = self::chunk(&other.classroom.id);
+    let claim = other.claim(PAGE, &of_other);
+    assert_eq!(put(address, &claim, of_other.as_bytes()).await.status, 201);
     let mut first = underway.remove(0);
     first.write_all(chunk.as_bytes()).await.unwrap();
     let mut answer = String::new();
     first.read_to_string(&mut answer).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");
     assert_eq!(put(address, &last, chunk.as_bytes()).await.status, 200);
+}
+
+/// Asks for a chunk more often than its socket's buffers take, and takes nothing.
+async fn ask_and_wait(relay: &Served, chunk: &Chunk) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    let mut stream = socket.connect(relay.address).await.unwrap();
+    let path = address_of(&relay.classroom.id, chunk);
+    let request = format!("GET {path} HTTP/1.1\r\nhost: {}\r\n\r\n", relay.address);
+    stream.write_all(request.repeat(40).as_bytes()).await.unwrap();
+    stream
+}
+
+#[tokio::test]
+async fn who_takes_chunks_slowly_leaves_turns_to_others() {
+    let data = tempfile::tempdir().unwrap();
+    let settings = Settings {
+        proxies: Vec::new(),
+        limits: Limits {
+            exchange_turn: Duration::from_millis(100),
+            ..Limits::default()
+        },
+        ..Settings::new(data.path())
+    };
+    let relay = start(settings).await;
+    let served = Served::new(relay.address()).await;
+    let chunk = chunks(&served.classroom.id, CHUNK_BODY).remove(0);
+    let answer = put(served.address, &served.claim(PAGE, &chunk), chunk.as_bytes()).await;
+    assert_eq!(answer.status, 201);
+    let path = address_of(&served.classroom.id, &chunk);
+    let mut waiting = Vec::new();
+    for _ in 0..64 {
+        waiting.push(ask_and_wait(&served, &chunk).await);
+    }
+    let all_wait = async { while get(served.address, &path).await.status != 503 {} };
+    let patience = Duration::from_secs(30);
+    tokio::time::timeout(patience, all_wait)
+        .await
+        .expect("one address has all turns");
+
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+    let mut stream = socket.connect(served.address).await.unwrap();
+    let request = format!(
+        "GET {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n",
+        served.address
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.unwrap();
+    assert!(answer.starts_with(b"HTTP/1.1 200 ") && answer.ends_with(chunk.as_bytes()));
+    // Whoever goes leaves theirs.
+    drop(waiting);
+    let again = async { while get(served.address, &path).await.status != 200 {} };
+    tokio::time::timeout(patience, again)
+        .await
+        .expect("turns are free again");
+}
+
+#[tokio::test]
+async fn who_takes_a_chunk_for_too_long_is_let_go() {
+    let data = tempfile::tempdir().unwrap();
+    let settings = Settings {
+        limits: Limits {
+            chunk: Duration::from_millis(300),
+            stalled: Duration::from_secs(3600),
+            ..Limits::default()
+        },
+        ..Settings::new(data.path())
+    };
+    let relay = start(settings).await;
+    let served = Served::new(relay.address()).await;
+    let chunk = chunks(&served.classroom.id, CHUNK_BODY).remove(0);
+    let answer = put(served.address, &served.claim(PAGE, &chunk), chunk.as_bytes()).await;
+    assert_eq!(answer.status, 201);
+    let stream = ask_and_wait(&served, &chunk).await;
+    // It takes a little every time, so that it never stands still for long.
+    let gone = async {
+        let mut pace = tokio::time::interval(Duration::from_millis(20));
+        let is_open = |written: std::io::Result<usize>| match written {
+            Ok(_) => true,
+            Err(error) => error.kind() == std::io::ErrorKind::WouldBlock,
+        };
+        while is_open(stream.try_write(b"P")) {
+            drop(stream.try_read(&mut [0; 64]));
+            pace.tick().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), gone)
+        .await
+        .expect("it is still waited for");
 }
 
 /// Whether a file in the folder holds a part of it.
