@@ -25,7 +25,10 @@ struct Shared {
 
 /// The time for what is being written, until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Hurry(Progress);
+pub(crate) struct Hurry {
+    progress: Progress,
+    until: Option<Instant>,
+}
 
 impl Progress {
     pub(crate) fn taken(&self) -> u64 {
@@ -35,8 +38,12 @@ impl Progress {
     /// Gives so much time for what is written from now on, however steadily it goes.
     pub(crate) fn hurry(&self, time: Duration) -> Hurry {
         // Without end if it reaches further than the clock.
-        *self.0.until.lock() = Instant::now().checked_add(time);
-        Hurry(self.clone())
+        let until = Instant::now().checked_add(time);
+        *self.0.until.lock() = until;
+        Hurry {
+            progress: self.clone(),
+            until,
+        }
     }
 
     /// How long a write may wait from now on.
@@ -54,7 +61,11 @@ impl Progress {
 
 impl Drop for Hurry {
     fn drop(&mut self) {
-        *self.0.0.until.lock() = None;
+        // What comes behind it may have its own by now.
+        let mut until = self.progress.0.until.lock();
+        if *until == self.until {
+            *until = None;
+        }
     }
 }
 
