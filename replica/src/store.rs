@@ -395,6 +395,8 @@ pub(crate) enum SnapshotState {
 pub(crate) struct UploadRecord {
     /// What the tab writes on that brings it.
     pub(crate) lane: LaneId,
+    /// It was attached on this device: nobody else may have it.
+    pub(crate) made_here: bool,
 }
 
 /// For a snapshot in [`Table::Snapshots`].

@@ -15,7 +15,7 @@ use crate::classroom::{Unsent, UnsentEntry, Way};
 use crate::event::Effect;
 use crate::incoming::EntrySource;
 use crate::outgoing::SEND_FOR_OTHERS_AFTER;
-use crate::store::{self, EntryRecord, LogRecord, Records, Table, rows};
+use crate::store::{self, EntryRecord, LogRecord, Records, Table, UploadRecord, rows};
 use crate::view::Update;
 use crate::{Error, Replica};
 
@@ -59,6 +59,7 @@ pub(crate) enum Note {
         document: DocumentId,
         chunks: Vec<ChunkHash>,
         lane: LaneId,
+        made_here: bool,
     },
     /// A chunk need not be brought any more.
     Uploaded {
@@ -164,8 +165,9 @@ impl<R: CryptoRng> Replica<R> {
                 document,
                 chunks,
                 lane,
+                made_here,
             } => {
-                self.uploads_of_tab(&classroom, document, &chunks, lane);
+                self.uploads_of_tab(&classroom, document, &chunks, UploadRecord { lane, made_here });
                 Ok(())
             }
             Note::Uploaded {

@@ -7,7 +7,7 @@ use protocol::{ChunkHash, ClassroomId, DocumentId, EntryHash, SegmentHash};
 use crate::Replica;
 use crate::command::Answer;
 use crate::event::Effect;
-use crate::store::{Batch, Changes, Ranges};
+use crate::store::{Batch, Changes, Ranges, UploadRecord};
 use crate::tabs::Note;
 use protocol::rand_core::CryptoRng;
 use protocol::roster::Entry;
@@ -30,7 +30,7 @@ pub(crate) enum After {
     Answer(u32, Answer),
     Segment(ClassroomId, Log, u64, SegmentHash),
     Entry(ClassroomId, EntryHash),
-    Uploads(ClassroomId, DocumentId, Vec<ChunkHash>),
+    Uploads(ClassroomId, DocumentId, Vec<ChunkHash>, UploadRecord),
     TellTabs(Vec<u8>),
 }
 
@@ -101,8 +101,8 @@ impl<R: CryptoRng> Replica<R> {
                 After::Segment(classroom, log, index, hash) => {
                     self.segment_written(classroom, (log, index), hash);
                 }
-                After::Uploads(classroom, document, chunks) => {
-                    self.uploads_written(classroom, document, chunks);
+                After::Uploads(classroom, document, chunks, record) => {
+                    self.uploads_written(classroom, document, chunks, record);
                 }
                 After::Entry(classroom, entry) => {
                     self.entry_written(classroom, &entry);

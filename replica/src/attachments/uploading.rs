@@ -26,6 +26,8 @@ pub(crate) struct Upload {
     pub(crate) member: MemberId,
     pub(crate) durable: bool,
     pub(crate) way: Way,
+    /// It was attached on this device: nobody else may have it.
+    pub(crate) made_here: bool,
     /// It goes with its bytes at once.
     whole: bool,
 }
@@ -41,14 +43,14 @@ pub(crate) struct Uploading {
 }
 
 impl<R: CryptoRng> Replica<R> {
-    /// Notes that the relay may not have these chunks of a document, unless it would not take them of this person. `whole` if it
-    /// has none of them.
+    /// Notes that the relay may not have these chunks of a document, unless they are not this person's to bring; what the relay
+    /// would not take as things are waits. `made_here` if they were attached here: it has none of them.
     pub(crate) fn note_uploads(
         &mut self,
         id: &ClassroomId,
         document: DocumentId,
         chunks: &[ChunkHash],
-        whole: bool,
+        made_here: bool,
     ) -> Result<(), Error> {
         let lane = self.lane;
         let Some(member) = self.me.as_ref().map(|me| me.keys.id()) else {
@@ -58,7 +60,7 @@ impl<R: CryptoRng> Replica<R> {
             return Ok(());
         };
         let mut noted = Vec::new();
-        if !classroom.may_bring(&member, &document) {
+        if !classroom.is_to_bring(&member, &document) {
             return Ok(());
         }
         for chunk in chunks {
@@ -68,7 +70,8 @@ impl<R: CryptoRng> Replica<R> {
                     member,
                     durable: false,
                     way: Way::READY,
-                    whole,
+                    made_here,
+                    whole: made_here,
                 });
                 noted.push(*chunk);
             }
@@ -76,11 +79,12 @@ impl<R: CryptoRng> Replica<R> {
         if noted.is_empty() {
             return Ok(());
         }
+        let record = UploadRecord { lane, made_here };
         for chunk in &noted {
             let key = store::chunk_key(id, &document, chunk);
-            self.batch(id).put(Table::Uploads, key, &UploadRecord { lane })?;
+            self.batch(id).put(Table::Uploads, key, &record)?;
         }
-        self.writes.then(After::Uploads(*id, document, noted));
+        self.writes.then(After::Uploads(*id, document, noted, record));
         Ok(())
     }
 
@@ -90,6 +94,7 @@ impl<R: CryptoRng> Replica<R> {
         id: ClassroomId,
         document: DocumentId,
         mut chunks: Vec<ChunkHash>,
+        UploadRecord { lane, made_here }: UploadRecord,
     ) {
         let Some(classroom) = self.classrooms.get_mut(&id) else {
             return;
@@ -99,14 +104,15 @@ impl<R: CryptoRng> Replica<R> {
             let upload = classroom.uploads.get_mut(&(document, *chunk));
             upload.is_some_and(|upload| {
                 upload.durable = true;
-                upload.lane == self.lane
+                upload.lane == lane
             })
         });
         let note = Note::Uploads {
             classroom: id,
             document,
             chunks,
-            lane: self.lane,
+            lane,
+            made_here,
         };
         if let Ok(note) = note.encode() {
             self.effects.push(Effect::TellTabs(note));
@@ -119,12 +125,12 @@ impl<R: CryptoRng> Replica<R> {
         id: &ClassroomId,
         document: DocumentId,
         chunks: &[ChunkHash],
-        lane: LaneId,
+        record: UploadRecord,
     ) {
         let me = self.me.as_ref().map(|me| me.keys.id());
         if let (Some(member), Some(classroom)) = (me, self.classrooms.get_mut(id)) {
             for chunk in chunks {
-                let upload = Upload::stored(lane, member);
+                let upload = Upload::stored(record, member);
                 classroom.uploads.entry((document, *chunk)).or_insert(upload);
             }
         }
@@ -149,10 +155,10 @@ impl<R: CryptoRng> Replica<R> {
         };
         for (key, value) in rows(records, Table::Uploads) {
             if let Some((id, document, chunk)) = store::parse_chunk_key(key)
-                && let Ok(UploadRecord { lane }) = store::decode(Table::Uploads, value)
+                && let Ok(record) = store::decode::<UploadRecord>(Table::Uploads, value)
                 && let Some(classroom) = self.classrooms.get_mut(&id)
             {
-                let upload = Upload::stored(lane, member);
+                let upload = Upload::stored(record, member);
                 classroom.uploads.entry((document, chunk)).or_insert(upload);
             }
         }
@@ -340,22 +346,27 @@ impl<R: CryptoRng> Replica<R> {
 
 impl Upload {
     /// What the store holds, or another tab noted.
-    fn stored(lane: LaneId, member: MemberId) -> Self {
+    fn stored(UploadRecord { lane, made_here }: UploadRecord, member: MemberId) -> Self {
         Self {
             lane,
             member,
             durable: true,
             way: Way::READY,
+            made_here,
             whole: false,
         }
     }
 }
 
 impl Classroom {
-    /// What is to be brought, but for what is not this person's to bring any more: they may not, or its document is gone.
+    /// What is to be brought, but for what is not this person's to bring any more: they may not, or its document is gone. What
+    /// others made and this person may not bring as things are need not trouble them.
     pub(crate) fn to_upload(&self) -> impl Iterator<Item = (&(DocumentId, ChunkHash), &Upload)> {
         let uploads = self.uploads.iter();
-        uploads.filter(|((document, _), upload)| self.is_to_bring(&upload.member, document))
+        uploads.filter(|((document, _), upload)| {
+            let is_theirs = upload.made_here && self.is_to_bring(&upload.member, document);
+            is_theirs || self.may_bring(&upload.member, document)
+        })
     }
 
     fn is_to_bring(&self, member: &MemberId, document: &DocumentId) -> bool {

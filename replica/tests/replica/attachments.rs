@@ -742,3 +742,53 @@ async fn a_page_that_is_started_anew_twice_before_anybody_hears_of_it_keeps_its_
     assert_eq!(world.look(ben, last, &first).await, Ok(large(18)));
     assert_eq!(world.look(ben, last, &second).await, Ok(large(19)));
 }
+
+#[tokio::test]
+async fn what_a_lock_holds_back_is_brought_when_it_is_gone() {
+    let Pair {
+        mut world,
+        amina,
+        ben,
+        classroom,
+        page,
+    } = Pair::new("locked meanwhile").await;
+    let address = world.show_picture(amina, page, &large(20)).await;
+    world.until_equal(page).await;
+    assert_eq!(world.look(ben, page, &address).await, Ok(large(20)));
+    world.until_on_relay().await;
+    let document = page.1;
+    let lock = |locked| Command::Lock {
+        classroom,
+        document,
+        locked,
+    };
+    assert_eq!(world.ask(amina, lock(true)).await, Ok(Answer::Done));
+    world.until_on_relay().await;
+    world
+        .until("it is locked for him", |world| {
+            let documents = &world.tab(ben).classroom(&classroom).documents;
+            documents.iter().any(|shown| shown.id == document && shown.locked)
+        })
+        .await;
+    // The relay loses it, and whoever may bring it now has lost it as well.
+    let is_chunk = |table: Table, _: &[u8]| table == Table::Chunks;
+    world.profiles[0].store.forget(is_chunk);
+    world.cut(0);
+    world.replace_relay().await;
+    world.pass(70).await;
+    let chunks: BTreeSet<ChunkHash> = chunks_of(&address).into_iter().collect();
+    assert_eq!(world.chunks(1, page, Table::Uploads), chunks);
+    assert!(!world.is_on_relay_there(&classroom, chunks.first().unwrap()).await);
+
+    world.link(0);
+    world.until_on_relay().await;
+    assert_eq!(world.ask(amina, lock(false)).await, Ok(Answer::Done));
+    world
+        .until("nothing is held back", |world| {
+            world.chunks(1, page, Table::Uploads).is_empty()
+        })
+        .await;
+    for chunk in chunks {
+        assert!(world.is_on_relay_there(&classroom, &chunk).await);
+    }
+}
