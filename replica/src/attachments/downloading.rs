@@ -1,5 +1,6 @@
-//! Looking at attachments: their chunks are read from the store, and those that are not there are had from the relay first, few
-//! at a time, in the order in which they were asked for. Whole attachments are in memory one after the other only.
+//! Looking at attachments: their chunks are read from the store, and those that are not there are taken from another document
+//! that has them, or had from the relay, few at a time, in the order in which they were asked for. Whole attachments are in memory
+//! one after the other only.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +13,7 @@ use crate::Replica;
 use crate::command::{Answer, Problem};
 use crate::event::Effect;
 use crate::loading::What;
-use crate::store::Changes;
+use crate::store::{Changes, Ranges};
 
 /// How many chunks are on their way from the relay at once.
 const AT_ONCE: usize = 2;
@@ -24,6 +25,8 @@ pub(crate) struct Looking {
     document: DocumentId,
     reference: Reference,
     step: Step,
+    /// Whether the other documents of the classroom were looked through.
+    is_sought: bool,
     /// All that was missing has come.
     is_fetched: bool,
 }
@@ -33,8 +36,18 @@ enum Step {
     /// Its chunks are to be read.
     ToRead,
     Reading,
-    /// These are not here.
+    /// These are not here: another document may have them.
+    Seeking(BTreeSet<ChunkHash>),
+    /// Another document has them.
+    Copying,
+    /// These are nowhere here.
     Fetching(BTreeSet<ChunkHash>),
+}
+
+impl Step {
+    fn is_reading(&self) -> bool {
+        matches!(self, Self::Reading | Self::Seeking(_) | Self::Copying)
+    }
 }
 
 impl<R: CryptoRng> Replica<R> {
@@ -57,6 +70,7 @@ impl<R: CryptoRng> Replica<R> {
             document,
             reference,
             step: Step::ToRead,
+            is_sought: false,
             is_fetched: false,
         });
         self.read_next_attachment();
@@ -64,7 +78,7 @@ impl<R: CryptoRng> Replica<R> {
     }
 
     fn read_next_attachment(&mut self) {
-        if self.looking.iter().any(|looking| looking.step == Step::Reading) {
+        if self.looking.iter().any(|looking| looking.step.is_reading()) {
             return;
         }
         let next = self
@@ -80,30 +94,96 @@ impl<R: CryptoRng> Replica<R> {
 
     /// The chunks of an attachment were read, as far as they are here.
     pub(crate) fn attachment_read(&mut self, request: u32, found: Changes) {
-        let can_fetch = self.connection.is_up();
         let Some(looking) = self.looking.iter_mut().find(|looking| looking.request == request) else {
             return;
         };
-        let names = looking.reference.chunks();
-        let mut chunks: Vec<Chunk> = chunks_in(found).map(|(_, chunk)| chunk).collect();
-        let here: BTreeSet<ChunkHash> = chunks.iter().map(Chunk::hash).collect();
-        let missing: BTreeSet<ChunkHash> = names
-            .iter()
-            .filter(|name| !here.contains(name))
-            .copied()
-            .collect();
-        if missing.is_empty() {
-            chunks.sort_by_cached_key(|chunk| names.iter().position(|name| *name == chunk.hash()));
-            let opened = looking.reference.open(&looking.classroom, &chunks);
-            let result = opened.map(Answer::Attachment).map_err(|_| Problem::BadAttachment);
-            self.looked_at(request, result);
-        } else if can_fetch && !looking.is_fetched {
-            looking.step = Step::Fetching(missing);
-            self.download_next();
-        } else {
-            self.looked_at(request, Err(Problem::NotHere));
+        match std::mem::replace(&mut looking.step, Step::ToRead) {
+            Step::Seeking(missing) => match chunks_in(found).next() {
+                Some((document, _)) => {
+                    looking.step = Step::Copying;
+                    let id = looking.classroom;
+                    let ranges = rows_of(&id, &document, &missing);
+                    self.read(id, What::Attachment(request), ranges);
+                }
+                None => self.fetch_chunks(request, missing),
+            },
+            Step::Copying => {
+                let (id, document) = (looking.classroom, looking.document);
+                for (_, chunk) in chunks_in(found) {
+                    self.keep_looked_at(&id, document, chunk);
+                }
+            }
+            _ => {
+                let mut chunks: Vec<Chunk> = chunks_in(found).map(|(_, chunk)| chunk).collect();
+                let names = looking.reference.chunks();
+                let here: BTreeSet<ChunkHash> = chunks.iter().map(Chunk::hash).collect();
+                let is_missing = |name: &&ChunkHash| !here.contains(name);
+                let missing: BTreeSet<ChunkHash> = names.iter().filter(is_missing).copied().collect();
+                if missing.is_empty() {
+                    chunks.sort_by_cached_key(|chunk| names.iter().position(|name| *name == chunk.hash()));
+                    let opened = looking.reference.open(&looking.classroom, &chunks);
+                    let result = opened.map(Answer::Attachment).map_err(|_| Problem::BadAttachment);
+                    self.looked_at(request, result);
+                } else {
+                    self.seek(request, missing);
+                }
+            }
         }
         self.read_next_attachment();
+    }
+
+    /// Looks for chunks with the other documents of a classroom: what was copied from page to page is on both. Whichever has one of
+    /// an attachment has all.
+    fn seek(&mut self, request: u32, missing: BTreeSet<ChunkHash>) {
+        let Some(looking) = self.looking.iter_mut().find(|looking| looking.request == request) else {
+            return;
+        };
+        let id = looking.classroom;
+        let mut ranges = Ranges::new();
+        if let (Some(known), Some(first)) = (self.classrooms.get(&id), missing.first())
+            && !std::mem::replace(&mut looking.is_sought, true)
+        {
+            for document in known.documents.keys().filter(|other| **other != looking.document) {
+                ranges.extend(rows_of(&id, document, [first]));
+            }
+        }
+        if ranges.is_empty() {
+            self.fetch_chunks(request, missing);
+            return;
+        }
+        looking.step = Step::Seeking(missing);
+        self.read(id, What::Attachment(request), ranges);
+    }
+
+    /// Has what is nowhere here from the relay.
+    fn fetch_chunks(&mut self, request: u32, missing: BTreeSet<ChunkHash>) {
+        let can_fetch = self.connection.is_up();
+        match self.looking.iter_mut().find(|looking| looking.request == request) {
+            Some(looking) if can_fetch && !looking.is_fetched => {
+                looking.step = Step::Fetching(missing);
+                self.download_next();
+            }
+            _ => self.looked_at(request, Err(Problem::NotHere)),
+        }
+    }
+
+    /// Keeps a chunk of what somebody looks at. Who may write there may have put it there, from another page: it is to stay as
+    /// long as this one does.
+    fn keep_looked_at(&mut self, id: &ClassroomId, document: DocumentId, chunk: Chunk) {
+        let (Some(me), Some(known)) = (&self.me, self.classrooms.get(id)) else {
+            return;
+        };
+        if known.is_gone(&document) {
+            return;
+        }
+        let may_write = known.check_writer(&me.keys.id(), &document).is_ok();
+        let name = chunk.hash();
+        self.keep_chunk(id, &document, chunk);
+        if may_write {
+            // It is shown all the same if that cannot be noted.
+            self.note_uploads(id, document, &[name], false)
+                .unwrap_or_default();
+        }
     }
 
     pub(crate) fn attachment_not_read(&mut self, request: u32) {
@@ -167,13 +247,7 @@ impl<R: CryptoRng> Replica<R> {
         }
         if let Some(chunk) = chunk {
             for document in documents {
-                let is_gone = self
-                    .classrooms
-                    .get(&id)
-                    .is_none_or(|known| known.is_gone(&document));
-                if !is_gone {
-                    self.keep_chunk(&id, &document, chunk.clone());
-                }
+                self.keep_looked_at(&id, document, chunk.clone());
             }
         }
         self.read_next_attachment();

@@ -63,7 +63,12 @@ impl World {
     /// Attaches a picture and puts it at the end of the first line of a page.
     async fn show_picture(&mut self, tab: usize, page: PageKey, content: &[u8]) -> String {
         let address = self.attach(tab, page, content).await;
-        let attrs = BTreeMap::from([("src".to_owned(), Value::Text(address.clone()))]);
+        self.put_picture(tab, page, &address).await;
+        address
+    }
+
+    async fn put_picture(&mut self, tab: usize, page: PageKey, address: &str) {
+        let attrs = BTreeMap::from([("src".to_owned(), Value::Text(address.to_owned()))]);
         let shape = Shape {
             kind: "image".to_owned(),
             parents: Vec::new(),
@@ -73,7 +78,6 @@ impl World {
         let (block, offset) = (0, 0);
         self.edit(tab, page, &[Edit::Split { block, offset, shape }]);
         self.drain().await;
-        address
     }
 
     async fn look(&mut self, tab: usize, page: PageKey, address: &str) -> Result<Vec<u8>, Problem> {
@@ -157,10 +161,11 @@ async fn what_is_attached_with_no_connection_is_there_for_everybody_later() {
     let ben = world.restart_tab(ben);
     world.cut(1);
     assert_eq!(world.look(ben, page, &address).await, Ok(content));
-    // And nothing of it goes back.
+    // And nothing of it goes back, but that it belongs there.
     world.link(1);
     world.until_on_relay().await;
-    assert_eq!(world.tab(ben).brought, []);
+    let brought = &world.tab(ben).brought;
+    assert!(brought.iter().all(|(_, whole)| !whole), "{brought:?}");
 }
 
 #[tokio::test]
@@ -791,4 +796,59 @@ async fn what_a_lock_holds_back_is_brought_when_it_is_gone() {
     for chunk in chunks {
         assert!(world.is_on_relay_there(&classroom, &chunk).await);
     }
+}
+
+#[tokio::test]
+async fn what_is_copied_to_another_page_stays_there() {
+    let Pair {
+        mut world,
+        amina,
+        ben,
+        classroom,
+        page,
+    } = Pair::new("copied").await;
+    let address = world.attach(amina, page, &large(21)).await;
+    let chunks: BTreeSet<ChunkHash> = chunks_of(&address).into_iter().collect();
+    world.until_on_relay().await;
+    assert_eq!(world.look(ben, page, &address).await, Ok(large(21)));
+    let other = world.new_page(amina, classroom).await;
+    for tab in [amina, ben] {
+        world.open_page(tab, other).await;
+    }
+    // It is here, under the other page.
+    world.cut(1);
+    world.put_picture(ben, other, &address).await;
+    assert_eq!(world.look(ben, other, &address).await, Ok(large(21)));
+    assert_eq!(world.chunks(1, other, Table::Chunks), chunks);
+    assert_eq!(world.work_on(ben, other), Work::OnThisDevice);
+    world.link(1);
+    world.until_on_relay().await;
+
+    // Where it came from it goes.
+    let anew = world.start_anew(amina, page).await.unwrap();
+    world.follow(page, anew).await;
+    world
+        .until("nothing of the page is left", |world| {
+            (0..2).all(|profile| world.chunks(profile, page, Table::Chunks).is_empty())
+        })
+        .await;
+    world.until_on_relay().await;
+    for chunk in &chunks {
+        assert!(world.is_on_relay_there(&classroom, chunk).await);
+    }
+    assert_eq!(world.look(amina, other, &address).await, Ok(large(21)));
+    // What only came from the relay is claimed as well.
+    let third = world.new_page(ben, classroom).await;
+    let profile = world.profile();
+    let link = world.invite(amina, classroom, Role::Student).await;
+    world.until_on_relay().await;
+    let carol = world.open_tab(profile);
+    world
+        .join(carol, &link, person("Carol", "Hill School", "GB"))
+        .await;
+    world.open_page(carol, third).await;
+    assert_eq!(world.look(carol, third, &address).await, Ok(large(21)));
+    world.until_on_relay().await;
+    let brought: BTreeSet<ChunkHash> = world.tab(carol).brought.iter().map(|(chunk, _)| *chunk).collect();
+    assert_eq!(brought, chunks);
 }
