@@ -8,6 +8,9 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{AbortController, DedicatedWorkerGlobalScope, RequestInit, Response};
 
+/// The header in which the relay names the chunk that it holds now.
+const HELD: &str = "meridian-chunk";
+
 /// The requests of one connection.
 pub(super) struct Attachments(AbortController);
 
@@ -55,11 +58,14 @@ impl Attachments {
             upload.chunk.to_hex()
         );
         let response = fetch(scope, &path, &init).await?;
-        if response.ok() {
-            return Ok(Uploaded::Done);
+        if response.ok() || response.redirected() {
+            // Whatever is in the place of the relay, such as the page of a network that wants a login, may answer anything.
+            let is_relay = matches!(response.status(), 200 | 201) && !response.redirected();
+            let is_held = is_relay && response.headers().get(HELD)? == Some(upload.chunk.to_hex());
+            return Ok(if is_held { Uploaded::Done } else { Uploaded::Unanswered });
         }
         let text = JsFuture::from(response.text()?).await?.as_string();
-        // Whatever is in the place of the relay gives no reason of its.
+        // The same gives no reason of the relay's.
         let reason = text.and_then(|text| text.parse::<u16>().ok());
         Ok(reason.map_or(Uploaded::Unanswered, |reason| Uploaded::Refused(reason.into())))
     }
@@ -75,7 +81,7 @@ impl Attachments {
         init.set_signal(Some(&self.0.signal()));
         let path = format!("/attachments/{}/{}", classroom.to_hex(), chunk.to_hex());
         let response = fetch(scope, &path, &init).await.ok()?;
-        if !response.ok() {
+        if response.status() != 200 || response.redirected() {
             return None;
         }
         let body: ArrayBuffer = JsFuture::from(response.array_buffer().ok()?)
