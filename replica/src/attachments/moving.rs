@@ -187,6 +187,11 @@ impl<R: CryptoRng> Replica<R> {
         }
         let claimed = classroom.moved.get(&document).map(|moved| moved.names.clone());
         let claimed = claimed.unwrap_or_default();
+        let unsent = classroom.uploads.iter();
+        let made_here: BTreeSet<ChunkHash> = unsent
+            .filter(|((of, _), upload)| *of == document && upload.made_here)
+            .map(|((_, chunk), _)| *chunk)
+            .collect();
         for (table, key) in found.keys() {
             self.batch(id).delete(*table, key.clone());
         }
@@ -194,8 +199,9 @@ impl<R: CryptoRng> Replica<R> {
             let name = chunk.hash();
             if let Some(successor) = successor.filter(|_| named.contains(&name)) {
                 self.keep_chunk(id, &successor, chunk);
-                if !claimed.contains(&name) {
-                    self.note_uploads(id, successor, &[name], false)?;
+                let made_here = made_here.contains(&name);
+                if made_here || !claimed.contains(&name) {
+                    self.note_uploads(id, successor, &[name], made_here)?;
                 }
             }
         }
@@ -244,7 +250,10 @@ impl Classroom {
     /// Whether the relay has the chunks of what takes the place of a document, as what belongs to that.
     pub(crate) fn has_moved(&self, document: &DocumentId, successor: &DocumentId) -> bool {
         self.moved.get(document).is_some_and(Moved::is_done)
-            && !self.uploads.keys().any(|(of, _)| of == successor)
+            && !self
+                .uploads
+                .iter()
+                .any(|((of, _), upload)| of == successor && !upload.is_lost())
     }
 
     /// The chunks that a document that is here refers to as it is now.

@@ -214,9 +214,19 @@ impl<R: CryptoRng> Replica<R> {
         match found {
             Some(chunk) => self.upload(Some(chunk)),
             None => {
-                // It is nowhere here, and need not wait for itself.
                 self.uploading = None;
-                self.chunk_on_relay(&classroom, document, chunk);
+                match self.upload_mut(&classroom, document, chunk) {
+                    // Nobody else may have it: that it is lost is said.
+                    Some(upload) if upload.made_here => {
+                        let reason = Refusal::MissingPiece;
+                        upload.way = Way::Refused {
+                            reason,
+                            again_at: None,
+                        };
+                    }
+                    // It is nowhere here, and need not wait for itself.
+                    _ => self.chunk_on_relay(&classroom, document, chunk),
+                }
             }
         }
     }
@@ -345,6 +355,16 @@ impl<R: CryptoRng> Replica<R> {
 }
 
 impl Upload {
+    /// Whether it is neither here nor there any more.
+    pub(super) fn is_lost(&self) -> bool {
+        let reason = Refusal::MissingPiece;
+        self.way
+            == Way::Refused {
+                reason,
+                again_at: None,
+            }
+    }
+
     /// What the store holds, or another tab noted.
     fn stored(UploadRecord { lane, made_here }: UploadRecord, member: MemberId) -> Self {
         Self {

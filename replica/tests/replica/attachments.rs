@@ -852,3 +852,37 @@ async fn what_is_copied_to_another_page_stays_there() {
     let brought: BTreeSet<ChunkHash> = world.tab(carol).brought.iter().map(|(chunk, _)| *chunk).collect();
     assert_eq!(brought, chunks);
 }
+
+#[tokio::test]
+async fn what_was_attached_here_and_is_lost_is_said_to_be() {
+    let Pair {
+        mut world,
+        amina,
+        page,
+        ..
+    } = Pair::new("attached and lost").await;
+    world.cut(0);
+    let address = world.show_picture(amina, page, &large(22)).await;
+    world.drain().await;
+    let lost = chunks_of(&address)[1];
+    world.profiles[0]
+        .store
+        .forget(|table, key| table == Table::Chunks && key.ends_with(&lost.0));
+    world.link(0);
+    world
+        .until("it is said", |world| {
+            world.tab(amina).classroom(&page.0).refused == Some(Refusal::MissingPiece)
+        })
+        .await;
+    // And after a restart, once the relay was asked for it.
+    let amina = world.restart_tab(amina);
+    world
+        .until("it is said again", |world| {
+            world.chunks(0, page, Table::Uploads).len() == 1
+                && world.tab(amina).classrooms.get(&page.0).is_some_and(|shown| {
+                    shown.refused == Some(Refusal::MissingPiece) && shown.work == Work::OnThisDevice
+                })
+        })
+        .await;
+    assert_eq!(world.chunks(0, page, Table::Uploads), [lost].into());
+}
