@@ -379,13 +379,7 @@ impl Shell {
 
     /// What comes of it is told unless the connection is gone by then.
     fn with_attachments(self: &Rc<Self>, act: impl AsyncFnOnce(&Attachments) -> Event + 'static) {
-        let mut current = self.attachments.borrow_mut();
-        if current.is_none() {
-            *current = Attachments::new().ok().map(Rc::new);
-        }
-        let Some(attachments) = current.clone() else {
-            return;
-        };
+        let attachments = self.attachments.borrow_mut().get_or_insert_default().clone();
         let shell = self.clone();
         spawn_local(async move {
             let event = act(&attachments).await;
