@@ -136,16 +136,15 @@ impl<R: CryptoRng> Replica<R> {
         found: &Changes,
     ) -> Result<(), Error> {
         let mut room = MOST_BYTES;
-        for (id, unopened) in &self.unopened {
-            if !self.is_joined(id) {
-                room = room.saturating_sub(unopened.bytes);
-            }
+        for unopened in self.unopened.values() {
+            room = room.saturating_sub(unopened.bytes);
         }
         let mut here = BTreeSet::new();
         for (id, kind, item) in items {
             let name = self.place_of(&id, kind, &item);
             let is_stored = found.get(&name).is_some_and(Option::is_some);
-            if self.is_joined(&id) {
+            let waits_for_page = self.waits_for_page(&id, kind, &item);
+            if self.is_joined(&id) && !waits_for_page {
                 if is_stored {
                     importing.result.known += 1;
                 } else {
@@ -153,7 +152,9 @@ impl<R: CryptoRng> Replica<R> {
                 }
                 continue;
             }
-            importing.unknown.insert(id);
+            if !waits_for_page {
+                importing.unknown.insert(id);
+            }
             let (_, key) = name;
             if is_stored || !here.insert(key.clone()) {
                 importing.result.known += 1;
@@ -165,7 +166,10 @@ impl<R: CryptoRng> Replica<R> {
                 continue;
             }
             room -= bytes;
-            importing.result.new += 1;
+            match waits_for_page {
+                true => importing.result.aside += 1,
+                false => importing.result.new += 1,
+            }
             let unopened = self.unopened.entry(id).or_default();
             unopened.items += 1;
             unopened.bytes += bytes;
@@ -181,10 +185,26 @@ impl<R: CryptoRng> Replica<R> {
         Ok(())
     }
 
+    /// Whether this is a chunk of a document of which nothing is here. Nobody says who made it: of a document that is not known
+    /// anything could be brought.
+    fn waits_for_page(&self, id: &ClassroomId, kind: Kind, item: &[u8]) -> bool {
+        let Some(classroom) = self.classrooms.get(id).filter(|_| self.is_joined(id)) else {
+            return false;
+        };
+        let of_unknown = |chunk: DocumentChunk| {
+            let document = chunk.document;
+            classroom.roster.erased(&document).is_none()
+                && !classroom.spaces.contains_key(&document)
+                && !self.knows_page(id, &document)
+        };
+        kind == Kind::Chunk && DocumentChunk::decode(item.to_vec()).is_ok_and(of_unknown)
+    }
+
     /// Where an item is stored that has to be asked for.
     fn place_of(&self, id: &ClassroomId, kind: Kind, item: &[u8]) -> (Table, Vec<u8>) {
         if self.is_joined(id)
             && kind == Kind::Chunk
+            && !self.waits_for_page(id, kind, item)
             && let Ok(DocumentChunk { document, chunk }) = DocumentChunk::decode(item.to_vec())
         {
             return (Table::Chunks, store::chunk_key(id, &document, &chunk.hash()));
@@ -420,18 +440,20 @@ impl<R: CryptoRng> Replica<R> {
     /// Looks whether a file brought something of a classroom that is not known, or was not.
     pub(crate) fn read_imported(&mut self, id: &ClassroomId) {
         let (_, from, _) = store::range_of(Table::Imported, id);
-        self.read_imported_from(id, from);
+        self.read_imported_from(id, from, store::Unopened::default());
     }
 
-    fn read_imported_from(&mut self, id: &ClassroomId, from: Vec<u8>) {
+    fn read_imported_from(&mut self, id: &ClassroomId, from: Vec<u8>, left: store::Unopened) {
         let (table, _, to) = store::range_of(Table::Imported, id);
-        self.read_page(*id, What::Imported, (table, from, to), ROWS);
+        self.read_page(*id, What::Imported(left), (table, from, to), ROWS);
     }
 
-    /// Some of what a file brought of a classroom was read: entries first, for they come first in the store.
+    /// Some of what a file brought of a classroom was read: entries first, for they come first in the store. `left` is what waits
+    /// on of that before it.
     pub(crate) fn imported_read(
         &mut self,
         id: &ClassroomId,
+        mut left: store::Unopened,
         found: Changes,
         next: Option<Vec<u8>>,
     ) -> Result<(), Error> {
@@ -441,8 +463,13 @@ impl<R: CryptoRng> Replica<R> {
             else {
                 continue;
             };
-            is_any = true;
             let kind = kind(record.kind);
+            if self.waits_for_page(id, kind, &record.item) {
+                left.items += 1;
+                left.bytes += record.item.len() as u64 + ROW;
+                continue;
+            }
+            is_any = true;
             if kind == Kind::Entry && !self.classrooms.contains_key(id) {
                 self.found_imported(id, &record.item)?;
             }
@@ -459,13 +486,19 @@ impl<R: CryptoRng> Replica<R> {
             self.take_item(id, kind, record.item, false)?;
         }
         if let Some(next) = next {
-            self.read_imported_from(id, next);
+            self.read_imported_from(id, next, left);
             return Ok(());
         }
         self.looked_up(id);
         // Until somebody has joined it stays.
         if self.is_joined(id) && self.unopened.remove(id).is_some() {
-            self.batch(id).delete(Table::Classrooms, store::unopened_key(id));
+            let key = store::unopened_key(id);
+            if left.items == 0 {
+                self.batch(id).delete(Table::Classrooms, key);
+            } else {
+                self.unopened.insert(*id, left);
+                self.batch(id).put(Table::Classrooms, key, &left)?;
+            }
         }
         if !is_any && !self.is_imported(id) {
             return Ok(());

@@ -85,8 +85,8 @@ pub(crate) enum What {
     ChunksLeft(DocumentId),
     /// Which chunks are here, for the relay may have lost them.
     Chunks,
-    /// What a file brought of a classroom before it was known.
-    Imported,
+    /// What a file brought of a classroom before it was known; that waits on of what was read before.
+    Imported(store::Unopened),
     /// The same, of what a file brings now.
     Unopened(Box<Unopened>),
     /// The same, to be deleted for this command.
@@ -276,9 +276,9 @@ impl<R: CryptoRng> Replica<R> {
                     self.chunks_not_read(&id);
                 }
             }
-            What::Imported => {
+            What::Imported(left) => {
                 let (found, next) = reading.page(records);
-                if self.imported_read(&id, found, next).is_err() {
+                if self.imported_read(&id, *left, found, next).is_err() {
                     self.shown_home = None;
                 }
             }
@@ -374,7 +374,7 @@ impl<R: CryptoRng> Replica<R> {
             What::ChunksLeft(document) => self.chunks_left_not_read(&reading.classroom, document),
             What::Chunks => self.chunks_not_read(&reading.classroom),
             // It stays where it is, and shows at the next look behind the invite.
-            What::Imported => self.looked_up(&reading.classroom),
+            What::Imported(_) => self.looked_up(&reading.classroom),
             What::Lost(_) => self.look_again(&reading.classroom),
             What::Pieces(hash) => self.look_for_pieces(&reading.classroom, &hash),
             What::Given(_) => self.gave_back(&reading.classroom),

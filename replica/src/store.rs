@@ -67,7 +67,8 @@ pub enum Table {
     /// [`AsideRecord`] by classroom and a hash: what arrived and could not be applied; the number of its kind behind that if
     /// it could not be read.
     Aside,
-    /// [`ImportedRecord`] by classroom, kind and name: what files brought of classrooms that are not known here.
+    /// [`ImportedRecord`] by classroom, kind and name: what files brought of classrooms that are not known here, and chunks of
+    /// documents that are not.
     Imported,
     /// [`SnapshotRecord`] by classroom, document and snapshot: what documents are made of below their segments, and what
     /// may come to be that.

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use documents::page::edit::{Edit, Shape, Value};
-use protocol::attachment::{CHUNK_BODY, MAX_FILE, Reference};
-use protocol::bundle::Kind;
+use protocol::attachment::{CHUNK_BODY, DocumentChunk, MAX_FILE, Reference};
+use protocol::bundle::{Kind, Writer};
 use protocol::roster::Role;
-use protocol::{ChunkHash, ClassroomId, Refusal};
+use protocol::{ChunkHash, ClassroomId, DocumentId, Refusal};
 use replica::Event;
 use replica::command::{Answer, Command, Problem};
 use replica::store::Table;
@@ -354,7 +354,7 @@ async fn who_may_not_write_may_not_attach() {
     );
     let elsewhere = Command::Attach {
         classroom,
-        document: protocol::DocumentId([9; 16]),
+        document: DocumentId([9; 16]),
         content: vec![1],
     };
     assert_eq!(world.ask(ben, elsewhere).await, Err(Problem::UnknownDocument));
@@ -885,4 +885,59 @@ async fn what_was_attached_here_and_is_lost_is_said_to_be() {
         })
         .await;
     assert_eq!(world.chunks(0, page, Table::Uploads), [lost].into());
+}
+
+/// A file with these records, in this order.
+fn bundle(records: &[(ClassroomId, Kind, Vec<u8>)]) -> Vec<u8> {
+    let (mut writer, mut file) = Writer::begin();
+    for (classroom, kind, item) in records {
+        file.extend(writer.record(classroom, *kind, item).unwrap());
+    }
+    file.extend(writer.end().unwrap());
+    file
+}
+
+#[tokio::test]
+async fn chunks_of_a_page_that_nobody_knows_are_not_brought() {
+    let Pair {
+        mut world,
+        amina,
+        ben,
+        classroom,
+        ..
+    } = Pair::new("junk in a file").await;
+    let mut rng = SeededRng::new("junk");
+    let document = DocumentId([9; 16]);
+    let junk: Vec<_> = (0..20)
+        .map(|first| {
+            let (_, mut chunks) = Reference::seal(&classroom, &[first; 100], &mut rng).unwrap();
+            let chunk = chunks.remove(0);
+            (classroom, Kind::Chunk, DocumentChunk { document, chunk }.encode())
+        })
+        .collect();
+    let imported = world.import(ben, &bundle(&junk), 1_000).await;
+    assert_eq!((imported.new, imported.aside), (0, 20));
+    let again = world.import(ben, &bundle(&junk), 1_000).await;
+    assert_eq!((again.new, again.aside, again.known), (0, 0, 20));
+    let ben = world.restart_tab(ben);
+    world.until_on_relay().await;
+    world.pass(10).await;
+    assert_eq!(world.tab(ben).brought, []);
+    assert!(world.chunks(1, (classroom, document), Table::Chunks).is_empty());
+    assert_eq!(world.store(1).table(Table::Imported).len(), 20);
+
+    // What belongs to a page that the same file brings is taken, wherever it stands there.
+    world.cut(1);
+    let other = world.new_page(amina, classroom).await;
+    world.open_page(amina, other).await;
+    let address = world.show_picture(amina, other, &large(23)).await;
+    let (file, _) = world.export(amina, Some(classroom)).await;
+    let mut there = records(&file);
+    there.reverse();
+    world.import(ben, &bundle(&there), 50_000).await;
+    world.open_page(ben, other).await;
+    assert_eq!(world.look(ben, other, &address).await, Ok(large(23)));
+    assert_eq!(world.store(1).table(Table::Imported).len(), 20);
+    world.link(1);
+    world.until_on_relay().await;
 }
