@@ -389,6 +389,8 @@ fn may_pass(reason: Refusal) -> bool {
         reason,
         Refusal::Busy
             | Refusal::TooFast
+            | Refusal::TooSlow
+            | Refusal::TooManyConnections
             | Refusal::Storage
             | Refusal::GoingAway
             | Refusal::UnknownParent
