@@ -29,6 +29,9 @@ const MOST_BYTES: u64 = 1024 * 1024 * 1024;
 /// What a row takes besides its item, about.
 const ROW: u64 = 128;
 
+/// The length of a document's id.
+const DOCUMENT: usize = 16;
+
 /// A file that is being read.
 #[derive(Default)]
 pub(crate) struct Importing {
@@ -142,7 +145,9 @@ impl<R: CryptoRng> Replica<R> {
         let mut here = BTreeSet::new();
         for (id, kind, item) in items {
             let name = self.place_of(&id, kind, &item);
-            let is_stored = found.get(&name).is_some_and(Option::is_some);
+            // Of a chunk the item has the document's id before it. One that is damaged here is as good as gone.
+            let is_sound = |row: &[u8]| name.0 != Table::Chunks || item.get(DOCUMENT..) == Some(row);
+            let is_stored = found.get(&name).and_then(Option::as_deref).is_some_and(is_sound);
             let waits_for_page = self.waits_for_page(&id, kind, &item);
             if self.is_joined(&id) && !waits_for_page {
                 if is_stored {
