@@ -16,7 +16,7 @@ use crate::writes::After;
 use crate::{Error, Replica};
 
 pub(crate) use downloading::Looking;
-pub(crate) use moving::Moved;
+pub(crate) use moving::{ChunksLeft, Moved};
 pub(crate) use uploading::{Upload, Uploading};
 
 impl<R: CryptoRng> Replica<R> {

@@ -15,7 +15,7 @@ use protocol::{
 };
 
 use crate::aside::Shelf;
-use crate::attachments::{Moved, Upload};
+use crate::attachments::{ChunksLeft, Moved, Upload};
 use crate::command::Profile;
 use crate::cutoffs::Gap;
 use crate::folding::{Disputes, Unfolded};
@@ -98,8 +98,8 @@ pub(crate) struct Classroom {
     pub(crate) carried: BTreeMap<DocumentId, Result<(), Refusal>>,
     /// The same of what takes their place, of its chunks.
     pub(crate) moved: BTreeMap<DocumentId, Moved>,
-    /// Erased documents of which the store may have chunks, and whether these are being read.
-    pub(crate) chunks_left: BTreeMap<DocumentId, bool>,
+    /// Erased documents of which the store may have chunks.
+    pub(crate) chunks_left: BTreeMap<DocumentId, ChunksLeft>,
     /// Pages that are open in this tab.
     pub(crate) open: BTreeSet<DocumentId>,
     pub(crate) channel: Option<Channel>,

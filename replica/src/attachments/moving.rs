@@ -6,11 +6,11 @@ use std::collections::BTreeSet;
 use protocol::attachment::Reference;
 use protocol::rand_core::CryptoRng;
 use protocol::roster::{Action, Entry};
-use protocol::{ChunkHash, ClassroomId, DocumentId};
+use protocol::{ChunkHash, ClassroomId, DocumentId, LaneId};
 
 use super::{chunks_in, rows_of};
 use crate::classroom::{Classroom, Content, Copy};
-use crate::loading::What;
+use crate::loading::{READ_AGAIN, What};
 use crate::store::{self, Changes, Table};
 use crate::{Error, Replica};
 
@@ -31,12 +31,34 @@ enum Step {
     #[default]
     Due,
     Reading,
+    /// They could not be read: not before this time, in milliseconds since 1970.
+    Waiting {
+        from: u64,
+    },
     Done,
+}
+
+/// How far it is with the chunks of a document that is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ChunksLeft {
+    Reading,
+    /// What becomes of them can't be said, or they could not be read: not before this time, in milliseconds since 1970.
+    Waiting {
+        from: u64,
+    },
 }
 
 impl Moved {
     pub(crate) fn is_done(&self) -> bool {
         self.step == Step::Done
+    }
+
+    fn is_due(&self, now: u64) -> bool {
+        match self.step {
+            Step::Due => true,
+            Step::Waiting { from } => now >= from,
+            Step::Reading | Step::Done => false,
+        }
     }
 
     /// What takes its place has changed.
@@ -50,11 +72,12 @@ impl Moved {
 impl<R: CryptoRng> Replica<R> {
     /// Lays claim to what the successors of documents refer to that this person erases.
     pub(crate) fn claim_for_successors(&mut self) {
+        let now = self.now;
         let mut due = Vec::new();
         for classroom in self.classrooms.values() {
             for document in classroom.erasing() {
                 let moved = classroom.moved.get(&document);
-                if moved.is_none_or(|moved| moved.step == Step::Due) {
+                if moved.is_none_or(|moved| moved.is_due(now)) {
                     due.push((classroom.id, document));
                 }
             }
@@ -115,9 +138,10 @@ impl<R: CryptoRng> Replica<R> {
     }
 
     pub(crate) fn moved_not_read(&mut self, id: &ClassroomId, document: DocumentId) {
+        let from = self.now + READ_AGAIN;
         let classroom = self.classrooms.get_mut(id);
         if let Some(moved) = classroom.and_then(|classroom| classroom.moved.get_mut(&document)) {
-            moved.step = Step::Due;
+            moved.step = Step::Waiting { from };
         }
     }
 
@@ -129,7 +153,7 @@ impl<R: CryptoRng> Replica<R> {
 
     fn clear_chunks_from(&mut self, id: &ClassroomId, document: DocumentId, from: Vec<u8>) {
         if let Some(classroom) = self.classrooms.get_mut(id) {
-            classroom.chunks_left.insert(document, true);
+            classroom.chunks_left.insert(document, ChunksLeft::Reading);
             let (table, _, to) = store::range_of_document(Table::Chunks, id, &document);
             self.read_page(*id, What::ChunksLeft(document), (table, from, to), ROWS);
         }
@@ -139,13 +163,42 @@ impl<R: CryptoRng> Replica<R> {
     pub(crate) fn tick_chunks(&mut self) {
         let mut due = Vec::new();
         for classroom in self.classrooms.values() {
-            let left = classroom.chunks_left.iter();
-            due.extend(
-                left.filter_map(|(document, is_reading)| (!is_reading).then_some((classroom.id, *document))),
-            );
+            for (document, left) in &classroom.chunks_left {
+                if matches!(left, ChunksLeft::Waiting { from } if self.now >= *from)
+                    && classroom.chunks_of_tabs(document, &self.held).is_empty()
+                {
+                    due.push((classroom.id, *document));
+                }
+            }
         }
         for (id, document) in due {
-            self.clear_chunks(&id, document);
+            let is_gone = self
+                .classrooms
+                .get(&id)
+                .is_some_and(|known| known.is_gone(&document));
+            if !is_gone || self.what_stays(&id, document).is_some() {
+                self.clear_chunks(&id, document);
+            }
+        }
+    }
+
+    /// The chunks that what stands in the place of a document that is gone refers to, unless that can't be said yet.
+    fn what_stays(&mut self, id: &ClassroomId, document: DocumentId) -> Option<BTreeSet<ChunkHash>> {
+        let classroom = self.classrooms.get(id)?;
+        let Some(successor) = classroom.last_successor(&document) else {
+            return Some(BTreeSet::new());
+        };
+        let is_told = classroom.everything_upto().is_some();
+        match classroom.documents.get(&successor) {
+            Some(Copy::Here(held)) if is_told || held.content.document().count() > 0 => {
+                Some(classroom.chunks_of(&successor))
+            }
+            Some(Copy::Away | Copy::Loading { .. }) => {
+                self.load(id, successor);
+                None
+            }
+            None if is_told => Some(BTreeSet::new()),
+            Some(Copy::Here(_)) | None => None,
         }
     }
 
@@ -154,9 +207,10 @@ impl<R: CryptoRng> Replica<R> {
         &mut self,
         id: &ClassroomId,
         document: DocumentId,
-        found: Changes,
+        mut found: Changes,
         next: Option<Vec<u8>>,
     ) -> Result<(), Error> {
+        let now = self.now;
         let Some(classroom) = self.classrooms.get_mut(id) else {
             return Ok(());
         };
@@ -165,26 +219,25 @@ impl<R: CryptoRng> Replica<R> {
             classroom.chunks_left.remove(&document);
             return Ok(());
         }
+        // What another tab has just attached goes when that says so: what it writes need not be here.
+        let others = classroom.chunks_of_tabs(&document, &self.held);
+        found.retain(|(_, key), _| {
+            store::parse_chunk_key(key).is_none_or(|(_, _, chunk)| !others.contains(&chunk))
+        });
+        let named = if found.is_empty() {
+            Some(BTreeSet::new())
+        } else {
+            self.what_stays(id, document)
+        };
+        let Some(classroom) = self.classrooms.get_mut(id) else {
+            return Ok(());
+        };
+        let Some(named) = named else {
+            let waiting = ChunksLeft::Waiting { from: now };
+            classroom.chunks_left.insert(document, waiting);
+            return Ok(());
+        };
         let successor = classroom.last_successor(&document);
-        let mut named = BTreeSet::new();
-        if let Some(successor) = successor.filter(|_| !found.is_empty()) {
-            let is_told = classroom.everything_upto().is_some();
-            match classroom.documents.get(&successor) {
-                Some(Copy::Here(held)) if is_told || held.content.document().count() > 0 => {
-                    named = classroom.chunks_of(&successor);
-                }
-                Some(Copy::Away | Copy::Loading { .. }) => {
-                    classroom.chunks_left.insert(document, false);
-                    self.load(id, successor);
-                    return Ok(());
-                }
-                None if is_told => {}
-                Some(Copy::Here(_)) | None => {
-                    classroom.chunks_left.insert(document, false);
-                    return Ok(());
-                }
-            }
-        }
         let claimed = classroom.moved.get(&document).map(|moved| moved.names.clone());
         let claimed = claimed.unwrap_or_default();
         let unsent = classroom.uploads.iter();
@@ -216,13 +269,19 @@ impl<R: CryptoRng> Replica<R> {
         let Some(classroom) = self.classrooms.get_mut(id) else {
             return;
         };
-        classroom.chunks_left.remove(&document);
-        classroom.moved.remove(&document);
+        let others = classroom.chunks_of_tabs(&document, &self.held);
         let mut dropped = Vec::new();
         for (of, chunk) in classroom.uploads.keys() {
-            if *of == document {
+            if *of == document && !others.contains(chunk) {
                 dropped.push(*chunk);
             }
+        }
+        if others.is_empty() {
+            classroom.chunks_left.remove(&document);
+            classroom.moved.remove(&document);
+        } else {
+            let waiting = ChunksLeft::Waiting { from: self.now };
+            classroom.chunks_left.insert(document, waiting);
         }
         for chunk in dropped {
             self.chunk_on_relay(id, document, chunk);
@@ -230,8 +289,11 @@ impl<R: CryptoRng> Replica<R> {
     }
 
     pub(crate) fn chunks_left_not_read(&mut self, id: &ClassroomId, document: DocumentId) {
+        let from = self.now + READ_AGAIN;
         if let Some(classroom) = self.classrooms.get_mut(id) {
-            classroom.chunks_left.insert(document, false);
+            classroom
+                .chunks_left
+                .insert(document, ChunksLeft::Waiting { from });
         }
     }
 }
@@ -245,6 +307,13 @@ impl Classroom {
             _ => None,
         });
         documents.filter(|document| self.erases(document)).collect()
+    }
+
+    /// The chunks of a document that other tabs are to bring.
+    fn chunks_of_tabs(&self, document: &DocumentId, held: &BTreeSet<LaneId>) -> BTreeSet<ChunkHash> {
+        let uploads = self.uploads.iter();
+        let of_tabs = uploads.filter(|((of, _), upload)| of == document && !held.contains(&upload.lane));
+        of_tabs.map(|((_, chunk), _)| *chunk).collect()
     }
 
     /// Whether the relay has the chunks of what takes the place of a document, as what belongs to that.

@@ -7,10 +7,10 @@ use protocol::attachment::{CHUNK_BODY, DocumentChunk, MAX_FILE, Reference};
 use protocol::bundle::{Kind, Writer};
 use protocol::roster::Role;
 use protocol::{ChunkHash, ClassroomId, DocumentId, Refusal};
-use replica::Event;
 use replica::command::{Answer, Command, Problem};
 use replica::store::Table;
 use replica::view::{Receipt, Work};
+use replica::{Event, Uploaded};
 use sync_server::Limits;
 
 use crate::bundles::records;
@@ -559,6 +559,13 @@ async fn a_file_carries_what_is_there_of_it() {
     assert_eq!((imported.new + imported.known, imported.damaged), (items, 0));
     assert!(imported.known >= 3, "{imported:?}");
 
+    // What a disk made of it on one device comes from the other.
+    let key = [classroom.0.as_slice(), &page.1.0, &chunks_of(&address)[1].0].concat();
+    world.profiles[0].store.put(Table::Chunks, key, vec![1; 1000]);
+    let repaired = world.import(amina, &bundle, 50_000).await;
+    assert_eq!(repaired.new, 1);
+    assert_eq!(world.look(amina, page, &address).await, Ok(large(12)));
+
     // And on to a relay, from him alone.
     world.link(1);
     world.until_on_relay_of(ben).await;
@@ -940,4 +947,127 @@ async fn chunks_of_a_page_that_nobody_knows_are_not_brought() {
     assert_eq!(world.store(1).table(Table::Imported).len(), 20);
     world.link(1);
     world.until_on_relay().await;
+}
+
+#[tokio::test]
+async fn what_another_tab_has_just_attached_is_not_erased_with_the_page() {
+    let Pair {
+        mut world,
+        amina,
+        page,
+        ..
+    } = Pair::new("attached in another tab").await;
+    let other = world.open_tab(0);
+    world.open_page(other, page).await;
+    world.until_on_relay().await;
+    // It is written, and one tab hears no more of the other than that.
+    world.tab_mut(other).socket = None;
+    let attach = world.give_file(other, page, large(24));
+    world.step(Step::Write(other)).await;
+    let Some(Ok(Answer::Attached(address))) = world.tab_mut(other).answers.remove(&attach) else {
+        panic!("not attached");
+    };
+    let chunks: BTreeSet<ChunkHash> = chunks_of(&address).into_iter().collect();
+    let (classroom, document) = page;
+    let start = world.give(amina, Command::StartAnew { classroom, document });
+    let mut rounds_since = 0;
+    while rounds_since < 100 {
+        for step in world.steps() {
+            if step.tab() != other && world.steps().contains(&step) {
+                world.step(step).await;
+            }
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        world.now += 20;
+        world.handle(amina, Event::Tick);
+        let erased = &world.tab(amina).classroom(&classroom).erased;
+        rounds_since += usize::from(erased.iter().any(|erased| erased.document == document));
+    }
+    assert!(world.chunks(0, page, Table::Chunks).is_superset(&chunks));
+    let Some(Ok(Answer::Document(successor))) = world.tab_mut(amina).answers.remove(&start) else {
+        panic!("not started anew");
+    };
+    world.put_picture(other, page, &address).await;
+    world.handle(other, Event::Disconnected);
+    let anew = (classroom, successor);
+    world.follow(page, anew).await;
+    world.until_equal(anew).await;
+    assert_eq!(world.look(amina, anew, &address).await, Ok(large(24)));
+    world
+        .until("nothing of the page is left", |world| {
+            [Table::Chunks, Table::Uploads]
+                .into_iter()
+                .all(|table| world.chunks(0, page, table).is_empty())
+        })
+        .await;
+    for chunk in &chunks {
+        assert!(world.is_on_relay_there(&classroom, chunk).await);
+    }
+}
+
+#[tokio::test]
+async fn what_can_not_be_read_for_a_new_page_is_read_again_later() {
+    let Pair {
+        mut world,
+        amina,
+        page,
+        ..
+    } = Pair::new("a store that gives nothing").await;
+    world.cut(0);
+    let address = world.show_picture(amina, page, &large(25)).await;
+    world.drain().await;
+    let (classroom, document) = page;
+    world.give(amina, Command::StartAnew { classroom, document });
+    let is_of_chunks = |world: &World| {
+        let next = world.tab(amina).reading.front();
+        next.is_some_and(|(_, ranges, _)| ranges.iter().any(|(table, ..)| *table == Table::Chunks))
+    };
+    while !is_of_chunks(&world) {
+        let step = world.steps()[0];
+        world.step(step).await;
+    }
+    let (ticket, ..) = world.tab_mut(amina).reading.pop_front().unwrap();
+    world.handle(amina, Event::ReadFailed { ticket });
+    for _ in 0..20 {
+        assert!(!is_of_chunks(&world), "read again at once");
+        world.tick(20);
+        if let Some(step) = world.steps().first() {
+            world.step(*step).await;
+        }
+    }
+    world.link(0);
+    world.until_on_relay().await;
+    for chunk in chunks_of(&address) {
+        assert!(world.is_on_relay_there(&classroom, &chunk).await);
+    }
+}
+
+#[tokio::test]
+async fn what_was_too_slow_is_brought_again_soon() {
+    let Pair {
+        mut world,
+        amina,
+        classroom,
+        page,
+        ..
+    } = Pair::new("too slow").await;
+    for reason in [Refusal::TooSlow, Refusal::TooManyConnections] {
+        world.give_file(amina, page, vec![1]);
+        let connections = world.tab(amina).connections;
+        while world.tab(amina).bringing.is_none() {
+            let step = world.steps()[0];
+            world.step(step).await;
+        }
+        let chunk = world.tab_mut(amina).bringing.take().unwrap().chunk;
+        let refused = Event::Uploaded {
+            classroom,
+            document: page.1,
+            chunk,
+            outcome: Uploaded::Refused(reason),
+        };
+        world.handle(amina, refused);
+        world.until_on_relay().await;
+        assert!(world.is_on_relay_there(&classroom, &chunk).await);
+        assert_eq!(world.tab(amina).connections, connections);
+    }
 }
