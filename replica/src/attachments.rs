@@ -57,6 +57,7 @@ impl<R: CryptoRng> Replica<R> {
     /// Stores a chunk of a document.
     fn keep_chunk(&mut self, id: &ClassroomId, document: &DocumentId, chunk: Chunk) {
         let key = store::chunk_key(id, document, &chunk.hash());
+        self.writes.keep(&key);
         self.batch(id).put_bytes(Table::Chunks, key, chunk.into_bytes());
     }
 

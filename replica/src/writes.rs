@@ -1,13 +1,15 @@
 //! One write at a time; what comes up meanwhile is written together next. A write that fails is tried again before
 //! anything later, so that the store never holds a later state without an earlier one.
 
+use std::collections::BTreeSet;
+
 use protocol::segment::Log;
 use protocol::{ChunkHash, ClassroomId, DocumentId, EntryHash, SegmentHash};
 
 use crate::Replica;
 use crate::command::Answer;
 use crate::event::Effect;
-use crate::store::{Batch, Changes, Ranges, UploadRecord};
+use crate::store::{Batch, Changes, Ranges, Table, UploadRecord};
 use crate::tabs::Note;
 use protocol::rand_core::CryptoRng;
 use protocol::roster::Entry;
@@ -20,6 +22,8 @@ pub(crate) struct Writes {
     in_flight: Option<(Batch, Vec<After>)>,
     next: Batch,
     after: Vec<After>,
+    /// The rows of [`Table::Chunks`] among these that only spare asking the relay again.
+    spare: BTreeSet<Vec<u8>>,
     /// When to try again, since the last write failed.
     retry_at: Option<u64>,
 }
@@ -49,6 +53,17 @@ impl Writes {
             .unwrap_or_default();
         changes.extend(self.next.within(ranges));
         changes
+    }
+
+    /// Notes a chunk that can be had again: if there is no room for it, what else is to be written must not wait for that.
+    pub(crate) fn put_spare(&mut self, key: Vec<u8>, chunk: Vec<u8>) {
+        self.spare.insert(key.clone());
+        self.next.put_bytes(Table::Chunks, key, chunk);
+    }
+
+    /// This chunk must not be lost any more.
+    pub(crate) fn keep(&mut self, key: &[u8]) {
+        self.spare.remove(key);
     }
 
     /// For when the next batch is durable.
@@ -83,11 +98,16 @@ impl Writes {
             self.next = batch;
             self.after = after;
         }
+        for key in std::mem::take(&mut self.spare) {
+            self.next.changes.remove(&(Table::Chunks, key));
+        }
         self.retry_at = Some(now + RETRY);
     }
 
     fn done(&mut self) -> Vec<After> {
         self.retry_at = None;
+        let Self { spare, next, .. } = self;
+        spare.retain(|key| next.changes.contains_key(&(Table::Chunks, key.clone())));
         self.in_flight.take().map(|(_, after)| after).unwrap_or_default()
     }
 }

@@ -1,6 +1,6 @@
 //! Looking at attachments: their chunks are read from the store, and those that are not there are taken from another document
-//! that has them, or had from the relay, few at a time, in the order in which they were asked for. Whole attachments are in memory
-//! one after the other only.
+//! that has them, or had from the relay, few at a time, in the order in which they were asked for, so that few attachments are in
+//! memory at once.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use crate::Replica;
 use crate::command::{Answer, Problem};
 use crate::event::Effect;
 use crate::loading::What;
-use crate::store::{Changes, Ranges};
+use crate::store::{self, Changes, Ranges};
 
 /// How many chunks are on their way from the relay at once.
 const AT_ONCE: usize = 2;
@@ -29,6 +29,8 @@ pub(crate) struct Looking {
     is_sought: bool,
     /// All that was missing has come.
     is_fetched: bool,
+    /// What was missing and came: there may be no room to store it.
+    came: Vec<Chunk>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -72,6 +74,7 @@ impl<R: CryptoRng> Replica<R> {
             step: Step::ToRead,
             is_sought: false,
             is_fetched: false,
+            came: Vec::new(),
         });
         self.read_next_attachment();
         Ok(())
@@ -108,13 +111,20 @@ impl<R: CryptoRng> Replica<R> {
                 None => self.fetch_chunks(request, missing),
             },
             Step::Copying => {
+                let chunks: Vec<Chunk> = chunks_in(found).map(|(_, chunk)| chunk).collect();
+                looking.came.clone_from(&chunks);
                 let (id, document) = (looking.classroom, looking.document);
-                for (_, chunk) in chunks_in(found) {
+                for chunk in chunks {
                     self.keep_looked_at(&id, document, chunk);
                 }
             }
             _ => {
                 let mut chunks: Vec<Chunk> = chunks_in(found).map(|(_, chunk)| chunk).collect();
+                for chunk in std::mem::take(&mut looking.came) {
+                    if !chunks.contains(&chunk) {
+                        chunks.push(chunk);
+                    }
+                }
                 let names = looking.reference.chunks();
                 let here: BTreeSet<ChunkHash> = chunks.iter().map(Chunk::hash).collect();
                 let is_missing = |name: &&ChunkHash| !here.contains(name);
@@ -173,12 +183,13 @@ impl<R: CryptoRng> Replica<R> {
         let (Some(me), Some(known)) = (&self.me, self.classrooms.get(id)) else {
             return;
         };
-        if known.is_gone(&document) {
+        if known.is_gone(&document) || known.joining.is_some() || self.writes.is_failing() {
             return;
         }
         let may_write = known.check_writer(&me.keys.id(), &document).is_ok();
         let name = chunk.hash();
-        self.keep_chunk(id, &document, chunk);
+        let key = store::chunk_key(id, &document, &name);
+        self.writes.put_spare(key, chunk.into_bytes());
         if may_write {
             // It is shown all the same if that cannot be noted.
             self.note_uploads(id, document, &[name], false)
@@ -236,6 +247,7 @@ impl<R: CryptoRng> Replica<R> {
                 failed.push(looking.request);
                 continue;
             }
+            looking.came.extend(chunk.clone());
             documents.insert(looking.document);
             if missing.is_empty() {
                 looking.step = Step::ToRead;

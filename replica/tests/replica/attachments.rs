@@ -1071,3 +1071,37 @@ async fn what_was_too_slow_is_brought_again_soon() {
         assert_eq!(world.tab(amina).connections, connections);
     }
 }
+
+#[tokio::test]
+async fn what_is_only_looked_at_does_not_stand_in_the_way_of_what_is_written() {
+    let Pair {
+        mut world,
+        amina,
+        ben,
+        page,
+        ..
+    } = Pair::new("a full disk").await;
+    let address = world.attach(amina, page, &large(26)).await;
+    world.until_on_relay().await;
+    world.profiles[1].store.room = Some(100_000);
+    assert!(world.look(ben, page, &address).await == Ok(large(26)));
+    let request = world.write_word(ben, page, "[b1]");
+    world.pass(5).await;
+    assert_eq!(world.tab(ben).answers.get(&request), Some(&Ok(Answer::Done)));
+    world.until_equal(page).await;
+    assert!(world.chunks(1, page, Table::Chunks).is_empty());
+    // Nor does a store that takes nothing.
+    world.profiles[1].store.failing = true;
+    let request = world.write_word(ben, page, "[b2]");
+    world.drain().await;
+    assert!(world.look(ben, page, &address).await == Ok(large(26)));
+    world.profiles[1].store.failing = false;
+    world.pass(5).await;
+    assert_eq!(world.tab(ben).answers.get(&request), Some(&Ok(Answer::Done)));
+    world.until_equal(page).await;
+    // With room again it is kept.
+    world.profiles[1].store.room = None;
+    assert!(world.look(ben, page, &address).await == Ok(large(26)));
+    world.until_on_relay().await;
+    assert_eq!(world.chunks(1, page, Table::Chunks).len(), 3);
+}

@@ -20,12 +20,15 @@ pub(crate) struct Store {
     written: BTreeSet<Vec<u8>>,
     /// Whether writes fail.
     pub(crate) failing: bool,
+    /// How many bytes there is room for in one write, if there is not much.
+    pub(crate) room: Option<usize>,
 }
 
 impl Store {
     /// Writes the whole batch, or fails and writes nothing.
     pub(crate) fn write(&mut self, batch: &Batch) -> Result<(), ()> {
-        if self.failing {
+        let bytes: usize = batch.changes.values().flatten().map(Vec::len).sum();
+        if self.failing || self.room.is_some_and(|room| bytes > room) {
             return Err(());
         }
         for (key, value) in &batch.changes {
