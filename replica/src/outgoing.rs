@@ -389,8 +389,6 @@ fn may_pass(reason: Refusal) -> bool {
         reason,
         Refusal::Busy
             | Refusal::TooFast
-            | Refusal::TooSlow
-            | Refusal::TooManyConnections
             | Refusal::Storage
             | Refusal::GoingAway
             | Refusal::UnknownParent

@@ -296,8 +296,9 @@ impl<R: CryptoRng> Replica<R> {
                 upload.way = Way::READY;
             }
             Uploaded::Refused(reason) => {
-                // What stops it the roster says as well, once that is here.
-                let soon = stops_for_now(reason).then_some(now + SEND_AGAIN_AFTER);
+                // What stops it the roster says as well, once that is here. Each chunk is a request of its own.
+                let is_of_request = matches!(reason, Refusal::TooSlow | Refusal::TooManyConnections);
+                let soon = (stops_for_now(reason) || is_of_request).then_some(now + SEND_AGAIN_AFTER);
                 let again_at = again_at(reason, now).or(soon);
                 upload.way = Way::Refused { reason, again_at };
             }
