@@ -51,6 +51,8 @@ pub(crate) struct Link {
     pub(crate) problem: RwSignal<Option<Problem>>,
     /// The worker did not start, or broke.
     pub(crate) broken: RwSignal<bool>,
+    /// The dialog for a picture went away with its page, or with the right to write there, and something was begun in it.
+    pub(crate) picture_given_up: RwSignal<bool>,
     /// A newer version of the app has taken over the store: this one can't write there any more.
     pub(crate) outdated: RwSignal<bool>,
     /// What is to be done before that happens.
@@ -96,6 +98,7 @@ impl Link {
             local_work: RwSignal::default(),
             problem: RwSignal::new(None),
             broken,
+            picture_given_up: RwSignal::new(false),
             outdated: RwSignal::new(false),
             on_hand_over: StoredValue::new_local(None),
         };

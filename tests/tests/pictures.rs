@@ -86,6 +86,11 @@ async fn insert(browser: &Browser, file: &Path, width: u32, description: &str) -
     browser.confirm("Insert image").await
 }
 
+/// What the dialog says that the picture shows.
+async fn described(browser: &Browser) -> Result<Option<String>> {
+    browser.text("textbox", "What does the picture show?").await
+}
+
 /// Each picture of the page: how far it has come, its size, its description and its caption.
 async fn pictures(browser: &Browser) -> Result<Value> {
     browser
@@ -140,13 +145,7 @@ async fn a_picture_is_described_and_everybody_sees_it() -> Result<()> {
     jonas.go_behind("Garissa").await?;
     jonas.press("Image").await?;
     wait_for_preview(jonas, 300).await?;
-    assert_eq!(
-        jonas
-            .text("textbox", "What does the picture show?")
-            .await?
-            .as_deref(),
-        Some("A bridge over the Tana")
-    );
+    assert_eq!(described(jonas).await?.as_deref(), Some("A bridge over the Tana"));
     jonas.fill("What does the picture show?", "The bridge").await?;
     jonas.confirm("Save").await?;
     wait_for_pictures(amina, json!([["shown", 300, 200, "The bridge", "Garissa"]])).await?;
@@ -155,6 +154,37 @@ async fn a_picture_is_described_and_everybody_sees_it() -> Result<()> {
     choose(jonas, &other, 120).await?;
     jonas.confirm("Save").await?;
     let seen = json!([["shown", 120, 80, "The bridge", "Garissa"]]);
+    wait_for_pictures(amina, seen.clone()).await?;
+
+    // What another says of it meanwhile stays.
+    amina.go_behind("Garissa").await?;
+    amina.press("Image").await?;
+    wait_for_preview(amina, 120).await?;
+    jonas.press("Image").await?;
+    jonas
+        .fill("What does the picture show?", "The old bridge")
+        .await?;
+    jonas.confirm("Save").await?;
+    wait_for_pictures(amina, json!([["shown", 120, 80, "The old bridge", "Garissa"]])).await?;
+    choose(amina, &file, 300).await?;
+    amina.confirm("Save").await?;
+    let seen = json!([["shown", 300, 200, "The old bridge", "Garissa"]]);
+    wait_for_pictures(jonas, seen.clone()).await?;
+
+    // One that is gone is not described, and that is said.
+    amina.press("Image").await?;
+    amina
+        .fill("What does the picture show?", "The new bridge")
+        .await?;
+    jonas.control('a').await?;
+    jonas.keys(Key::Delete + "").await?;
+    wait_for_pictures(amina, json!([])).await?;
+    amina.press("Save").await?;
+    amina
+        .wait_for_alert("This picture is not on the page any more")
+        .await?;
+    amina.confirm("Cancel").await?;
+    jonas.control('z').await?;
     wait_for_pictures(amina, seen.clone()).await?;
 
     for browser in [amina, jonas] {
@@ -204,7 +234,9 @@ async fn a_picture_waits_for_a_connection() -> Result<()> {
     come_near(jonas).await?;
     wait_for_pictures(jonas, json!([["missing", 0, 0, "A bridge", ""]])).await?;
     jonas
-        .wait_for_words("This picture is not on this device yet. It comes with a connection.")
+        .wait_for_words(
+            "This picture is not on this device yet. It comes with a connection.",
+        )
         .await?;
     let told = folder.path().join("told");
     fs::create_dir(&told).unwrap();
@@ -296,8 +328,11 @@ async fn files_that_are_pasted_or_dropped_are_asked_about_one_by_one() -> Result
     wait_for_pictures(jonas, json!([["shown", 41, 30, "The first", ""]])).await?;
     // The second is not wanted; of the third there is nothing to say.
     wait_for_preview(amina, 42).await?;
+    assert_eq!(described(amina).await?.as_deref(), Some(""));
+    amina.fill("What does the picture show?", "Not wanted").await?;
     amina.press("Cancel").await?;
     wait_for_preview(amina, 43).await?;
+    assert_eq!(described(amina).await?.as_deref(), Some(""));
     amina
         .find("checkbox", "Only decoration: there is nothing to describe")
         .await?
@@ -415,6 +450,33 @@ async fn a_photo_goes_along_in_files_and_does_not_say_where_it_was_taken() -> Re
         Ok(amina.run(script).await? == json!(["shown", "shown"]))
     })
     .await?;
+    pair.part().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dialog_that_goes_with_the_right_to_write_says_so_and_stays_away() -> Result<()> {
+    let pair = Pair::meet().await?;
+    let (amina, jonas) = (&pair.amina, &pair.jonas);
+    let folder = Profile::new()?;
+    let file = png(jonas, &folder, 300, 200).await?;
+    jonas.write("At the river. ").await?;
+    amina.wait_for_page("At the river.").await?;
+    jonas.press("Image").await?;
+    choose(jonas, &file, 300).await?;
+    amina.choose_from_menu("Document", "Lock").await?;
+    jonas
+        .wait_for_alert(
+            "The dialog for an image was closed, for the page was left or can’t be written on now.",
+        )
+        .await?;
+    assert!(jonas.look_for("dialog", "Image").await?.is_none());
+    jonas.press("Dismiss").await?;
+    amina.choose_from_menu("Document", "Unlock").await?;
+    jonas.find("toolbar", "Formatting").await?;
+    jonas.write("After. ").await?;
+    amina.wait_for_page("After.").await?;
+    assert!(jonas.look_for("dialog", "Image").await?.is_none());
+    wait_for_pictures(jonas, json!([])).await?;
     pair.part().await
 }
 

@@ -19,6 +19,7 @@ pub(crate) fn Notices() -> impl IntoView {
             <Outdated />
             <TurnedAway />
             <ClockSkew />
+            <PictureGivenUp />
             <CardReminder />
             <NewVersionReady />
         </div>
@@ -115,6 +116,23 @@ fn ClockSkew() -> impl IntoView {
             <div class="notice" role="status" aria-label=say().clock()>
                 <p>{say().clock_skew()}</p>
                 <button type="button" class="button" on:click=move |_| dismissed.set(true)>
+                    {say().dismiss()}
+                </button>
+            </div>
+        </Show>
+    }
+}
+
+/// What somebody chose or typed for a picture is nowhere: that must not stay unsaid.
+#[component]
+fn PictureGivenUp() -> impl IntoView {
+    let link = use_link();
+    let given_up = link.picture_given_up;
+    view! {
+        <Show when=move || given_up.get()>
+            <div class="notice" role="alert">
+                <p>{say().picture_given_up()}</p>
+                <button type="button" class="button" on:click=move |_| given_up.set(false)>
                     {say().dismiss()}
                 </button>
             </div>

@@ -23,6 +23,18 @@ pub(crate) struct Picture {
     pub(crate) height: Option<u32>,
 }
 
+impl Picture {
+    /// The one that a block says.
+    pub(crate) fn of(said: documents::page::picture::Picture) -> Self {
+        Self {
+            src: said.src.to_owned(),
+            alt: said.alt.map(str::to_owned),
+            width: said.width,
+            height: said.height,
+        }
+    }
+}
+
 /// A picture that stands on the page, and its block.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(crate) struct PlacedPicture {

@@ -1,6 +1,6 @@
 //! What a person does with the pictures of an open page.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, VecDeque};
 use std::rc::Rc;
 
@@ -32,6 +32,8 @@ pub(crate) enum Subject {
 #[derive(Default)]
 pub(crate) struct Picturing {
     pub(crate) subject: ArcRwSignal<Option<Subject>>,
+    /// Whether something was chosen or typed for it.
+    pub(crate) is_begun: Cell<bool>,
     waiting: RefCell<VecDeque<File>>,
 }
 
@@ -44,6 +46,13 @@ pub(crate) enum NotKept {
     Because(Problem),
 }
 
+impl Picturing {
+    fn ask(&self, subject: Option<Subject>) {
+        self.is_begun.set(matches!(subject, Some(Subject::New(Some(_)))));
+        self.subject.set(subject);
+    }
+}
+
 impl Session {
     /// Asks for a description of the picture that the caret is in, or for a new picture.
     pub(crate) fn ask_for_picture(&self) {
@@ -51,7 +60,7 @@ impl Session {
             .editor()
             .and_then(|editor| editor.picture().inspect_err(super::report_error).ok().flatten());
         let subject = placed.map_or(Subject::New(None), Subject::Placed);
-        self.picturing.subject.set(Some(subject));
+        self.picturing.ask(Some(subject));
     }
 
     /// Asks for a description of each of these pictures, and puts them on the page.
@@ -66,12 +75,22 @@ impl Session {
     pub(crate) fn ask_for_next(&self) {
         let next = self.picturing.waiting.borrow_mut().pop_front();
         let is_last = next.is_none();
-        self.picturing
-            .subject
-            .set(next.map(|file| Subject::New(Some(file))));
+        self.picturing.ask(next.map(|file| Subject::New(Some(file))));
         // The browser gives the text the focus back, not its caret.
         if is_last && is_in_text() {
             self.focus();
+        }
+    }
+
+    /// The dialog went away, and nobody closed it: it does not come back by itself. What is lost by that is said.
+    pub(crate) fn give_up_pictures(&self) {
+        let waited = !self.picturing.waiting.take().is_empty();
+        let was_open = self.picturing.subject.with_untracked(Option::is_some);
+        if waited || (was_open && self.picturing.is_begun.get()) {
+            self.link.picture_given_up.set(true);
+        }
+        if was_open {
+            self.picturing.ask(None);
         }
     }
 
@@ -197,24 +216,30 @@ impl Session {
         }
     }
 
-    /// Makes another one of a picture that stood on the page when somebody was asked for it, or describes it. It may stand
-    /// elsewhere by now; if it is gone, nothing is done.
-    pub(crate) fn change_picture(self: &Rc<Self>, before: &PlacedPicture, picture: Picture) {
+    /// Changes a picture that stood on the page when somebody was asked about it. It may stand elsewhere by now, and others may have
+    /// described it meanwhile. False if it is gone.
+    pub(crate) fn change_picture(&self, before: &PlacedPicture, change: impl FnOnce(&mut Picture)) -> bool {
         self.catch_up();
-        let Some(editor) = self.editor() else { return };
+        let Some(editor) = self.editor() else {
+            return false;
+        };
         let src = Value::Text(before.picture.src.clone());
         let is_it = |block: &Block| block.shape.attrs.get("src") == Some(&src);
-        let block = self.with_draft(|draft| {
+        let placed = self.with_draft(|draft| {
             let blocks = draft.blocks();
             let stayed = blocks.get(before.block).is_some_and(is_it);
-            stayed
+            let block = stayed
                 .then_some(before.block)
-                .or_else(|| blocks.iter().position(is_it))
+                .or_else(|| blocks.iter().position(is_it))?;
+            let picture = Picture::of(blocks.get(block)?.shape.picture()?);
+            Some(PlacedPicture { block, picture })
         });
-        if let Some(block) = block.flatten() {
-            report(editor.set_picture(&PlacedPicture { block, picture }));
-        }
-        report(editor.focus());
+        let Some(mut placed) = placed.flatten() else {
+            return false;
+        };
+        change(&mut placed.picture);
+        report(editor.set_picture(&placed));
+        true
     }
 }
 

@@ -11,7 +11,7 @@ use super::Open;
 use crate::components::dialog::{Dialog, cancels, close_around};
 use crate::files::ObjectUrl;
 use crate::messages::say;
-use crate::page::editor::Picture;
+use crate::page::editor::{Picture, PlacedPicture};
 use crate::page::pictures::draw;
 use crate::page::pictures::making::{Made, make};
 use crate::page::session::{NotKept, Subject};
@@ -22,10 +22,23 @@ use crate::reasons;
 pub(super) fn PictureDialogs(open: Open) -> impl IntoView {
     let subject: RwSignal<Option<Subject>, LocalStorage> =
         RwSignal::from_local(open.with_value(|session| session.picturing.subject.clone()));
-    move || {
-        subject
-            .get()
-            .map(|subject| view! { <PictureDialog open subject /> })
+    on_cleanup(move || {
+        if let Some(session) = open.try_get_value() {
+            session.give_up_pictures();
+        }
+    });
+    // Each is a dialog of its own: nothing that was typed or chosen for one stays for the next.
+    let count = StoredValue::new(0_u32);
+    let asked = move || {
+        subject.with(Option::is_some).then(|| {
+            count.update_value(|count| *count += 1);
+            count.get_value()
+        })
+    };
+    view! {
+        <For each=asked key=|number| *number let:_number>
+            {subject.get_untracked().map(|subject| view! { <PictureDialog open subject /> })}
+        </For>
     }
 }
 
@@ -43,6 +56,8 @@ enum State {
     Busy,
     NothingChosen,
     NotKept(NotKept),
+    /// The picture is not on the page any more.
+    Gone,
 }
 
 #[component]
@@ -108,17 +123,32 @@ fn PictureDialog(open: Open, subject: Subject) -> impl IntoView {
 
     let finish = {
         let placed = placed.clone();
-        move |picture: Picture| {
+        let described = description(alt.as_deref().unwrap_or_default(), decorates.get_untracked());
+        move |alt: Option<String>, kept: Option<Picture>| {
+            let session = open.get_value();
+            // What this person has not changed stays as it is by now.
+            let changes = |placed: &PlacedPicture| {
+                session.change_picture(placed, |picture| {
+                    let present = picture.alt.take();
+                    if let Some(kept) = &kept {
+                        picture.clone_from(kept);
+                    }
+                    picture.alt = if alt == described { present } else { alt.clone() };
+                })
+            };
+            if placed.as_ref().is_some_and(|placed| !changes(placed)) {
+                return state.set(State::Gone);
+            }
             if let Some(field) = field.get_untracked() {
                 close_around(&field);
             }
-            let session = open.get_value();
-            match &placed {
-                Some(placed) => session.change_picture(placed, picture),
-                None => session.insert_picture(&picture),
+            match kept.filter(|_| placed.is_none()) {
+                Some(picture) => session.insert_picture(&Picture { alt, ..picture }),
+                None => session.focus(),
             }
         }
     };
+    let begin = move |_| open.with_value(|session| session.picturing.is_begun.set(true));
     let put = move |event: SubmitEvent| {
         if cancels(&event) {
             return;
@@ -134,10 +164,7 @@ fn PictureDialog(open: Open, subject: Subject) -> impl IntoView {
         let alt = description(&typed, decorates.get_untracked());
         match (chosen.get_untracked(), &placed) {
             (None, None) => state.set(State::NothingChosen),
-            (None, Some(placed)) => finish(Picture {
-                alt,
-                ..placed.picture.clone()
-            }),
+            (None, Some(_)) => finish(alt, None),
             (Some(chosen), _) => {
                 state.set(State::Busy);
                 let finish = finish.clone();
@@ -148,7 +175,7 @@ fn PictureDialog(open: Open, subject: Subject) -> impl IntoView {
                         return;
                     }
                     match kept {
-                        Ok(picture) => finish(Picture { alt, ..picture }),
+                        Ok(picture) => finish(alt, Some(picture)),
                         Err(reason) => state.set(State::NotKept(reason)),
                     }
                 });
@@ -157,7 +184,7 @@ fn PictureDialog(open: Open, subject: Subject) -> impl IntoView {
     };
     view! {
         <Dialog title=say().image().to_owned() on_close=move || open.get_value().ask_for_next()>
-            <form class="dialog-form" on:submit=put novalidate>
+            <form class="dialog-form" on:submit=put on:input=begin novalidate>
                 <div class="field">
                     <label for="picture-file">
                         {if is_known { say().picture_other_file() } else { say().picture_file() }}
@@ -244,6 +271,7 @@ fn problem(state: State) -> Option<String> {
         State::NothingChosen => Some(say().picture_none_chosen().to_owned()),
         State::NotKept(NotKept::NotAPicture) => Some(say().picture_not_readable().to_owned()),
         State::NotKept(NotKept::TooLarge) => Some(say().picture_too_large().to_owned()),
+        State::Gone => Some(say().picture_gone().to_owned()),
         State::NotKept(NotKept::Because(reason)) => Some(reasons::problem(reason)),
         State::Waiting | State::Busy => None,
     }
