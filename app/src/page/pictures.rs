@@ -172,6 +172,10 @@ impl Pictures {
     }
 
     fn answered(self: &Rc<Self>, address: &str, answer: Result<Answer, Problem>) {
+        // It may have been asked for twice. The address that images show must not be taken from them.
+        if self.is_here(address) {
+            return;
+        }
         let known = match answer {
             Ok(Answer::Attachment(content)) => picture_url(&content).map_or_else(
                 |error| {
@@ -185,7 +189,7 @@ impl Pictures {
         };
         let before = self.known.borrow_mut().remove(address);
         if let Some(Known::Awaited(awaited)) = before {
-            for image in &awaited.images {
+            for image in awaited.images.iter().filter(|image| awaits(image)) {
                 match &known {
                     Known::Here(url) => draw(image, url.as_str()),
                     _ => mark(image, Progress::Broken),
@@ -202,6 +206,7 @@ impl Pictures {
             return;
         };
         awaited.answers += 1;
+        awaited.images.retain(awaits);
         for image in &awaited.images {
             mark(image, Progress::Missing);
         }
@@ -225,7 +230,9 @@ impl Pictures {
             return;
         };
         awaited.again = None;
-        awaited.images.retain(|image| image.is_connected());
+        awaited
+            .images
+            .retain(|image| image.is_connected() && awaits(image));
         if awaited.images.is_empty() {
             known.remove(address);
         } else {
@@ -246,10 +253,10 @@ impl Awaited {
 }
 
 /// Whether an address holds the picture itself, in one of the forms that pages show.
-fn is_embedded(address: &str) -> bool {
-    let kind = address.strip_prefix("data:image/").unwrap_or_default();
-    let kind = kind.split([';', ',']).next().unwrap_or_default();
-    ["png", "jpeg", "gif", "webp"].contains(&kind)
+pub(crate) fn is_embedded(address: &str) -> bool {
+    let about = address.split_once([';', ',']).map(|(about, _)| about);
+    let kinds = ["png", "jpeg", "gif", "webp"].map(|kind| format!("data:image/{kind}"));
+    about.is_some_and(|about| kinds.iter().any(|kind| kind.eq_ignore_ascii_case(about)))
 }
 
 /// An address of this tab for a picture.
@@ -296,6 +303,17 @@ pub(crate) fn draw(image: &HtmlImageElement, url: &str) {
     });
 }
 
+/// Whether an element still awaits a picture: the editor may have given it another one since, or one that is not fetched.
+fn awaits(image: &HtmlImageElement) -> bool {
+    let state = image
+        .closest("figure")
+        .ok()
+        .flatten()
+        .and_then(|figure| figure.get_attribute("data-state"));
+    let is_awaited = state.is_none_or(|state| state == "loading" || state == "missing");
+    is_awaited && !image.has_attribute("src")
+}
+
 /// Says on the figure of a picture how far it has come.
 fn mark(image: &HtmlImageElement, progress: Progress) {
     let state = match progress {
@@ -328,11 +346,13 @@ mod tests {
     fn only_pictures_are_shown_from_an_address_itself() {
         assert!(is_embedded("data:image/png;base64,AAAA"));
         assert!(is_embedded("data:image/webp,AAAA"));
+        assert!(is_embedded("DATA:image/PNG;base64,AAAA"));
         for address in [
             "data:image/svg+xml,<svg/>",
             "data:text/html,x",
             "https://example.org/a.png",
             "data:image/",
+            "data:image/png",
             "",
         ] {
             assert!(!is_embedded(address), "{address}");
