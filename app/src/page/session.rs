@@ -1,5 +1,6 @@
 //! A page while it is open: takes the editor's edits in at once, makes changes of them now and then, and shows those of others.
 
+mod brought_pictures;
 pub(crate) mod comments;
 #[cfg(test)]
 mod convergence;

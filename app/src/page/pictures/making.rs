@@ -36,9 +36,13 @@ impl Made {
 
 /// Makes it of a file. Fails if this browser does not take it for a picture.
 pub(crate) async fn make(file: &Blob) -> Result<Made, JsValue> {
-    let url = ObjectUrl::of(file)?;
+    make_of(ObjectUrl::of(file)?.as_str()).await
+}
+
+/// Makes it of what is at an address of this tab, or in the address itself.
+pub(crate) async fn make_of(address: &str) -> Result<Made, JsValue> {
     let image = HtmlImageElement::new()?;
-    image.set_src(url.as_str());
+    image.set_src(address);
     JsFuture::from(image.decode()).await?;
     let (width, height) =
         fitted(image.natural_width(), image.natural_height()).ok_or("the picture has no size")?;

@@ -9,6 +9,7 @@ use documents::page::import::{Imported, LeftOut, Merge, merge};
 
 use super::super::files::{self, Format, Kind};
 use super::super::math;
+use super::brought_pictures::with_kept;
 use super::{Session, now};
 use crate::files::Saving;
 use crate::messages::say;
@@ -24,6 +25,7 @@ pub(crate) enum Brought {
     /// What was changed in a copy of the page. So many changes of members were left, for they come by themselves.
     Changes {
         left: usize,
+        left_out: LeftOut,
     },
     Nothing,
 }
@@ -37,6 +39,8 @@ pub(crate) enum NotBrought {
     BroughtBefore,
     /// The page takes no edits now.
     NotHere,
+    /// Nobody waits for it any more.
+    NotWanted,
 }
 
 impl Session {
@@ -73,8 +77,13 @@ impl Session {
     }
 
     /// Puts what is in a file behind what stands on the page; of a copy of the page itself, what was changed in it where it was
-    /// changed. One step to undo.
-    pub(crate) async fn import(self: &Rc<Self>, name: &str, bytes: &[u8]) -> Result<Brought, NotBrought> {
+    /// changed. One step to undo. Keeping its pictures takes a while: nothing comes if it is not wanted any more by then.
+    pub(crate) async fn import(
+        self: &Rc<Self>,
+        name: &str,
+        bytes: &[u8],
+        is_wanted: impl Fn() -> bool,
+    ) -> Result<Brought, NotBrought> {
         let kind = Kind::of(name).ok_or(NotBrought::UnknownKind)?;
         self.catch_up();
         // Whatever becomes of the file, what was typed is safe.
@@ -82,30 +91,57 @@ impl Session {
         if kind != Kind::Automerge {
             let imported = files::read(kind, bytes).map_err(NotBrought::of)?;
             let imported = self.with_its_pictures(imported).await;
-            return self.put_behind(imported, name);
+            return self.put_behind(imported, name, is_wanted);
         }
-        let merged = self
-            .with_draft(|draft| merge(draft.page(), bytes))
-            .ok_or(NotBrought::NotHere)?;
-        let changes = match merged.map_err(NotBrought::of)? {
+        let kept = match self.merged(bytes)? {
             Merge::Other(imported) => {
                 let imported = self.with_pictures_of_another(imported).await;
-                return self.put_behind(imported, name);
+                return self.put_behind(imported, name, is_wanted);
             }
             Merge::Known => return Ok(Brought::Nothing),
             Merge::BroughtBefore => return Err(NotBrought::BroughtBefore),
-            Merge::Changed(changes) => changes,
+            Merge::Changed(changes) => self.keep_embedded(&changes.edits).await,
         };
-        self.perform(&changes.edits)?;
+        if !is_wanted() {
+            return Err(NotBrought::NotWanted);
+        }
+        // Meanwhile somebody may have written: the edits are for the page as it is now.
+        self.catch_up();
+        self.flush();
+        let Merge::Changed(changes) = self.merged(bytes)? else {
+            return Ok(Brought::Nothing);
+        };
+        let (edits, images) = with_kept(changes.edits, &kept);
+        self.perform(&edits)?;
         if let Some(title) = changes.title {
             self.set_title(&title);
         }
         self.with_draft(|draft| draft.note(now(), changes.note));
         self.flush_own();
-        Ok(Brought::Changes { left: changes.left })
+        Ok(Brought::Changes {
+            left: changes.left,
+            left_out: LeftOut {
+                images,
+                ..LeftOut::default()
+            },
+        })
     }
 
-    fn put_behind(self: &Rc<Self>, mut imported: Imported, name: &str) -> Result<Brought, NotBrought> {
+    fn merged(&self, bytes: &[u8]) -> Result<Merge, NotBrought> {
+        let merged = self.with_draft(|draft| merge(draft.page(), bytes));
+        merged.ok_or(NotBrought::NotHere)?.map_err(NotBrought::of)
+    }
+
+    fn put_behind(
+        self: &Rc<Self>,
+        mut imported: Imported,
+        name: &str,
+        is_wanted: impl Fn() -> bool,
+    ) -> Result<Brought, NotBrought> {
+        if !is_wanted() {
+            return Err(NotBrought::NotWanted);
+        }
+        self.catch_up();
         let left_out = imported.left_out;
         if imported.blocks.is_empty() {
             return Ok(Brought::Nothing);

@@ -6,8 +6,6 @@ use std::rc::Rc;
 
 use documents::page::edit::{Block, Value};
 use documents::page::export::Pictures;
-use documents::page::import::{Imported, Stored};
-use documents::page::picture::{ATTACHMENT, media_type};
 use leptos::prelude::*;
 use replica::command::{Answer, Command, Problem};
 use wasm_bindgen::JsCast;
@@ -15,7 +13,6 @@ use wasm_bindgen_futures::JsFuture;
 use web_sys::{Blob, Event, File, HtmlImageElement};
 
 use super::super::editor::{Picture, PlacedPicture};
-use super::super::pictures::blob;
 use super::super::pictures::making::{Made, make};
 use super::{Session, report};
 
@@ -171,41 +168,6 @@ impl Session {
             addresses.map(str::to_owned).collect()
         });
         addresses.unwrap_or_default()
-    }
-
-    /// Keeps the pictures that came with a file. What is no picture is left out.
-    pub(super) async fn with_its_pictures(&self, imported: Imported) -> Imported {
-        let mut stored = Vec::new();
-        for picture in &imported.pictures {
-            stored.push(self.keep_content(picture).await.ok());
-        }
-        imported.with_pictures(&stored)
-    }
-
-    /// Keeps the pictures of another page for this one, as far as they can be had: that one may be erased.
-    pub(super) async fn with_pictures_of_another(&self, mut imported: Imported) -> Imported {
-        for block in &mut imported.blocks {
-            let address = block.shape.picture().map(|picture| picture.src.to_owned());
-            let Some(address) = address.filter(|address| address.starts_with(ATTACHMENT)) else {
-                continue;
-            };
-            if let Some(content) = self.pictures.content(&address).await
-                && let Ok(stored) = self.keep_content(&content).await
-            {
-                let src = Value::Text(stored.src);
-                block.shape.attrs.insert("src".to_owned(), src);
-            }
-        }
-        imported
-    }
-
-    async fn keep_content(&self, content: &[u8]) -> Result<Stored, NotKept> {
-        let kind = media_type(content).unwrap_or_default();
-        let file = blob(content, kind).map_err(|error| NotKept::unreadable(&error))?;
-        let Picture {
-            src, width, height, ..
-        } = self.keep_file(&file).await?;
-        Ok(Stored { src, width, height })
     }
 
     /// Puts a picture where the caret is.

@@ -109,7 +109,9 @@ pub(super) fn ImportDialog(open: Open, importing: RwSignal<bool>) -> impl IntoVi
                     let Some(session) = open.try_get_value() else {
                         return;
                     };
-                    match session.import(&name, &bytes).await {
+                    // Who closes the dialog meanwhile does not want it.
+                    let is_wanted = || state.try_get_untracked().is_some();
+                    match session.import(&name, &bytes, is_wanted).await {
                         Ok(brought) => State::Brought(brought),
                         Err(problem) => State::NotBrought(problem),
                     }
@@ -167,11 +169,12 @@ fn told(state: State) -> Vec<String> {
             lines.extend(left_out_lines(left_out));
             lines
         }
-        State::Brought(Brought::Changes { left }) => {
+        State::Brought(Brought::Changes { left, left_out }) => {
             let mut lines = vec![say().import_merged().to_owned()];
             if left > 0 {
                 lines.push(say().import_left(&left.to_string()));
             }
+            lines.extend(left_out_lines(left_out));
             lines
         }
         State::Brought(Brought::Nothing) => vec![say().import_nothing().to_owned()],
@@ -205,6 +208,8 @@ fn problem(state: State) -> Option<&'static str> {
         State::NotBrought(NotBrought::BroughtBefore) => Some(say().import_brought_before()),
         State::NotBrought(NotBrought::NotHere) => Some(say().import_not_here()),
         State::NotRead => Some(say().file_not_read()),
-        State::Waiting | State::Reading | State::Brought(_) => None,
+        State::Waiting | State::Reading | State::Brought(_) | State::NotBrought(NotBrought::NotWanted) => {
+            None
+        }
     }
 }

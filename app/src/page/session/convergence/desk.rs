@@ -146,7 +146,7 @@ impl Desk {
             Deed::Import(name, text) => {
                 let (session, name, text) = (session.clone(), *name, *text);
                 spawn_local(async move {
-                    session.import(name, text.as_bytes()).await.ok();
+                    session.import(name, text.as_bytes(), || true).await.ok();
                 });
             }
             Deed::Title(title) => session.set_title(title),
