@@ -158,6 +158,11 @@ async fn a_picture_is_described_and_everybody_sees_it() -> Result<()> {
 
     // What another says of it meanwhile stays.
     amina.go_behind("Garissa").await?;
+    wait_until("its style is that of a picture", async || {
+        let style = "return document.querySelector('[aria-label=Style]').selectedOptions[0].textContent";
+        Ok(amina.run(style).await? == "Image")
+    })
+    .await?;
     amina.press("Image").await?;
     wait_for_preview(amina, 120).await?;
     jonas.press("Image").await?;
@@ -235,7 +240,7 @@ async fn a_picture_waits_for_a_connection() -> Result<()> {
     wait_for_pictures(jonas, json!([["missing", 0, 0, "A bridge", ""]])).await?;
     jonas
         .wait_for_words(
-            "This picture is not on this device yet. It comes with a connection.",
+            "This picture is not on this device yet. It comes with a connection, once the relay has it.",
         )
         .await?;
     let told = folder.path().join("told");

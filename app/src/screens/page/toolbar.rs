@@ -241,15 +241,23 @@ fn StyleSelect(open: Open) -> impl IntoView {
         .zip(styles)
         .map(|(at, (_, name)): (usize, _)| view! { <option value=at.to_string()>{name}</option> })
         .collect_view();
+    let is_picture = Memo::new(move |_| formatting.with(|now| now.picture.is_some()));
+    let other_name = move || {
+        if is_picture.get() {
+            say().image()
+        } else {
+            say().style_other()
+        }
+    };
     let other = move || {
         (value.get() == styles.len())
-            .then(|| view! { <option value=styles.len().to_string()>{say().style_other()}</option> })
+            .then(|| view! { <option value=styles.len().to_string()>{other_name()}</option> })
     };
     view! {
         <select
             class="toolbar-select"
             aria-label=say().style()
-            aria-disabled=move || formatting.with(|now| now.table).then_some("true")
+            aria-disabled=move || (is_picture.get() || formatting.with(|now| now.table)).then_some("true")
             node_ref=select
             prop:value=move || value.get().to_string()
             on:change=choose
