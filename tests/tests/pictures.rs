@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use documents::page::Page;
+use documents::page::edit::Edit;
 use serde_json::{Value, json};
 use tests::{Browser, ColorScheme, Pair, Profile, Result, wait_until};
 use thirtyfour::Key;
@@ -455,6 +457,72 @@ async fn a_photo_goes_along_in_files_and_does_not_say_where_it_was_taken() -> Re
         Ok(amina.run(script).await? == json!(["shown", "shown"]))
     })
     .await?;
+    pair.part().await
+}
+
+/// A picture in its address, as other programs write it.
+async fn address_of(browser: &Browser, kind: &str, bytes: &[u8]) -> Result<String> {
+    let written = browser
+        .run(&format!("return btoa(String.fromCharCode(...{bytes:?}))"))
+        .await?;
+    Ok(format!(
+        "data:{kind};base64,{}",
+        written.as_str().unwrap_or_default()
+    ))
+}
+
+/// A page with pictures at these addresses behind what it holds, as a program writes it that knows nothing of attachments.
+fn with_pictures(mut page: Page, addresses: &[(&str, &str)]) -> Option<Vec<u8>> {
+    let block = |(address, alt): &(&str, &str)| {
+        let attrs = json!({ "src": address, "alt": alt });
+        let shape = json!({ "type": "image", "isEmbed": true, "attrs": attrs });
+        serde_json::from_value(json!({ "shape": shape, "runs": [] })).ok()
+    };
+    let edit = Edit::Blocks {
+        from: page.blocks().len(),
+        count: 0,
+        blocks: addresses.iter().map(block).collect::<Option<_>>()?,
+    };
+    page.apply(&[edit]).ok()?;
+    page.commit(0)?;
+    page.save().ok()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_photo_in_a_file_of_another_program_is_drawn_anew() -> Result<()> {
+    let pair = Pair::meet().await?;
+    let (amina, jonas) = (&pair.amina, &pair.jonas);
+    let folder = Profile::new()?;
+    let told = folder.path().join("told");
+    fs::create_dir(&told).unwrap();
+    amina.download_to(&told).await?;
+    amina.write("At the river").await?;
+    let taken = fs::read(photo(amina, &folder, 40, 20).await?).unwrap();
+    let taken = address_of(amina, "image/jpeg", &taken).await?;
+    let broken = address_of(amina, "image/png", b"no picture").await?;
+
+    // Another page, and a copy of this one that was changed.
+    let other = folder.path().join("other.automerge");
+    let pictures = [(taken.as_str(), "The sky"), (broken.as_str(), "The sand")];
+    let page = Page::new([8; 16]).unwrap();
+    write(&other, &with_pictures(page, &pictures).unwrap());
+    amina
+        .import_page(&other, "Pictures that could not be taken along: 1")
+        .await?;
+    let one = json!(["shown", 20, 40, "The sky", ""]);
+    wait_for_pictures(jonas, json!([one])).await?;
+    jonas.wait_for_page("<p>The sand</p>").await?;
+    let copy = amina.export_page(&told, "Automerge", "automerge").await?;
+    let page = Page::load(&fs::read(&copy).unwrap(), [9; 16]).unwrap();
+    let changed = folder.path().join("changed.automerge");
+    write(&changed, &with_pictures(page, &pictures).unwrap());
+    amina
+        .import_page(&changed, "Pictures that could not be taken along: 1")
+        .await?;
+    wait_for_pictures(jonas, json!([one, one])).await?;
+    let shown =
+        "return [...document.querySelectorAll('[aria-label=Page] img')].map(({ src }) => src.slice(0, 5))";
+    assert_eq!(jonas.run(shown).await?, json!(["blob:", "blob:"]));
     pair.part().await
 }
 
