@@ -59,6 +59,7 @@ struct Changes {
 
 impl<R: CryptoRng> Replica<R> {
     /// Starts a document anew; it is read first if it is not at hand.
+    #[inline(never)]
     pub(crate) fn start_anew(
         &mut self,
         request: u32,

@@ -238,6 +238,7 @@ impl<R: CryptoRng> Replica<R> {
     }
 
     /// Items that are to be tried again were read.
+    #[inline(never)]
     pub(crate) fn aside_due_read(
         &mut self,
         id: &ClassroomId,
@@ -284,6 +285,7 @@ impl<R: CryptoRng> Replica<R> {
     }
 
     /// Lists what is kept aside, from the one on that has so many before it.
+    #[inline(never)]
     pub(crate) fn list_aside(&self, id: &ClassroomId, skip: u32) -> Result<Vec<view::KeptAside>, Problem> {
         let classroom = self.classrooms.get(id).ok_or(Problem::UnknownClassroom)?;
         let items = classroom.aside.values().map(|aside| view::KeptAside {

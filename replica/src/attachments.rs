@@ -1,6 +1,8 @@
 //! Attachments: files that documents refer to, sealed into chunks. Whoever adds one has its chunks on this device first; from
 //! there they are brought to the relay, apart from all else and one at a time. What is not here is had from there when somebody
 //! looks at it.
+//!
+//! Its functions are kept out of those that call them: whoever edits a page without pictures need not wait for them.
 
 mod downloading;
 mod moving;
@@ -21,6 +23,7 @@ pub(crate) use uploading::{Upload, Uploading};
 
 impl<R: CryptoRng> Replica<R> {
     /// Keeps a file for a document to refer to.
+    #[inline(never)]
     pub(crate) fn attach(
         &mut self,
         request: u32,
@@ -55,6 +58,7 @@ impl<R: CryptoRng> Replica<R> {
     }
 
     /// Stores a chunk of a document.
+    #[inline(never)]
     fn keep_chunk(&mut self, id: &ClassroomId, document: &DocumentId, chunk: Chunk) {
         let key = store::chunk_key(id, document, &chunk.hash());
         self.writes.keep(&key);
@@ -62,6 +66,7 @@ impl<R: CryptoRng> Replica<R> {
     }
 
     /// Takes a chunk that a file brought. The relay may lack it.
+    #[inline(never)]
     pub(crate) fn import_chunk(
         &mut self,
         id: &ClassroomId,

@@ -140,6 +140,7 @@ impl<R: CryptoRng> Replica<R> {
     }
 
     /// What lies beyond was read: what the rest of the document does not need is taken out of it.
+    #[inline(never)]
     pub(crate) fn beyond_read(
         &mut self,
         id: &ClassroomId,
@@ -286,6 +287,7 @@ impl<R: CryptoRng> Replica<R> {
     }
 
     /// What is nowhere but aside is put in its place again, as far as it counts.
+    #[inline(never)]
     pub(crate) fn doubted_read(&mut self, id: &ClassroomId, log: &Log, found: &Changes) -> Result<(), Error> {
         self.apply_arrived();
         let needed = self.needed_beyond(id, log.document);
@@ -439,6 +441,7 @@ impl<R: CryptoRng> Replica<R> {
         }
     }
 
+    #[inline(never)]
     pub(crate) fn needed_read(&mut self, id: &ClassroomId, document: DocumentId, found: Changes) {
         let Some(classroom) = self.classrooms.get_mut(id) else {
             return;

@@ -189,6 +189,7 @@ impl<R: CryptoRng> Replica<R> {
 
     /// What the store has of an erased document, of which nothing is known here, was read. It is known from now on, and goes as
     /// if it had been before: something of this person may still be to be carried over.
+    #[inline(never)]
     pub(crate) fn left_of_erased_read(
         &mut self,
         id: &ClassroomId,
@@ -201,6 +202,7 @@ impl<R: CryptoRng> Replica<R> {
 
     /// What the store has of an erased document was read. While another tab has something unsent there it stays, and is known
     /// here again: that tab may crash before it has carried that over.
+    #[inline(never)]
     pub(crate) fn erased_read(
         &mut self,
         id: &ClassroomId,

@@ -49,6 +49,7 @@ enum Step {
 
 impl<R: CryptoRng> Replica<R> {
     /// Begins an export of one classroom, or of all.
+    #[inline(never)]
     pub(crate) fn export(&mut self, request: u32, classroom: Option<ClassroomId>) -> Result<(), Problem> {
         let mut rest = Vec::new();
         for (id, held) in &self.classrooms {
@@ -176,6 +177,7 @@ impl<R: CryptoRng> Replica<R> {
     }
 
     /// Some pieces were read, or could not be: who imports the rest makes the document of its segments.
+    #[inline(never)]
     pub(crate) fn pieces_to_export(&mut self, request: u32, found: &Changes) {
         let Some(exporting) = self.exports.get_mut(&request) else {
             return;
@@ -212,6 +214,7 @@ impl<R: CryptoRng> Replica<R> {
 
     /// A page was read; the next one begins at `next`. After the segments comes what members said of snapshots, and what they
     /// have seen; then what documents refer to.
+    #[inline(never)]
     pub(crate) fn page_to_export(
         &mut self,
         request: u32,
@@ -256,6 +259,7 @@ impl<R: CryptoRng> Replica<R> {
     }
 
     /// A page could not be read.
+    #[inline(never)]
     pub(crate) fn export_again(&mut self, request: u32, table: Table, from: Vec<u8>) {
         let at = self.now + crate::loading::READ_AGAIN;
         if let Some(exporting) = self.exports.get_mut(&request) {

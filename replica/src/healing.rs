@@ -409,6 +409,7 @@ impl<R: CryptoRng> Replica<R> {
     }
 
     /// Some of what the relay lacks was read; the next page begins at `next`.
+    #[inline(never)]
     pub(crate) fn lost_read(
         &mut self,
         id: &ClassroomId,
@@ -556,6 +557,7 @@ impl<R: CryptoRng> Replica<R> {
     }
 
     /// Some chunks were read, for their names: whether the relay has them it says when they are brought.
+    #[inline(never)]
     pub(crate) fn chunks_to_claim(
         &mut self,
         id: &ClassroomId,
@@ -582,6 +584,7 @@ impl<R: CryptoRng> Replica<R> {
         Ok(())
     }
 
+    #[inline(never)]
     pub(crate) fn chunks_not_read(&mut self, id: &ClassroomId) {
         let classroom = self.classrooms.get_mut(id);
         if let Some(healing) = classroom.and_then(|classroom| classroom.healing.as_mut()) {

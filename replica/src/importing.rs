@@ -60,6 +60,7 @@ pub(crate) struct Unopened {
 
 impl<R: CryptoRng> Replica<R> {
     /// Takes the next part of a file. It is answered once all that it brought is stored.
+    #[inline(never)]
     pub(crate) fn import(
         &mut self,
         request: u32,
@@ -114,6 +115,7 @@ impl<R: CryptoRng> Replica<R> {
     }
 
     /// The store was asked which items it has: the others are stored, as far as there is room.
+    #[inline(never)]
     pub(crate) fn unopened_read(&mut self, unopened: Unopened, found: &Changes) {
         let Unopened {
             request,
@@ -223,6 +225,7 @@ impl<R: CryptoRng> Replica<R> {
     }
 
     /// Deletes what waits for an invite to a classroom.
+    #[inline(never)]
     pub(crate) fn delete_unopened(&mut self, request: u32, id: &ClassroomId) {
         let (_, from, _) = store::range_of(Table::Imported, id);
         self.delete_unopened_from(request, id, from);
@@ -233,6 +236,7 @@ impl<R: CryptoRng> Replica<R> {
         self.read_page(*id, What::Deleted(request), (table, from, to), ROWS);
     }
 
+    #[inline(never)]
     pub(crate) fn deleted_read(
         &mut self,
         request: u32,
@@ -455,6 +459,7 @@ impl<R: CryptoRng> Replica<R> {
 
     /// Some of what a file brought of a classroom was read: entries first, for they come first in the store. `left` is what waits
     /// on of that before it.
+    #[inline(never)]
     pub(crate) fn imported_read(
         &mut self,
         id: &ClassroomId,

@@ -82,6 +82,7 @@ impl<R: CryptoRng> Replica<R> {
     }
 
     /// Gives the token that the relay asked for, and opens the classroom there again.
+    #[inline(never)]
     pub(crate) fn found_token(&mut self, id: &ClassroomId, token: String) -> Result<(), Problem> {
         let classroom = self.classrooms.get_mut(id).ok_or(Problem::UnknownClassroom)?;
         classroom.record.found_token = Some(token);

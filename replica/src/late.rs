@@ -18,6 +18,7 @@ use crate::{Error, Replica, view};
 
 impl<R: CryptoRng> Replica<R> {
     /// Keeps a change of the tab that [`Self::change`] did not take.
+    #[inline(never)]
     pub(crate) fn keep_late(
         &mut self,
         request: u32,

@@ -10,6 +10,9 @@
 //! - A lane is fresh for each tab, and its log is a chain: an index is sealed once, and resending sends the same bytes.
 //!   See `outgoing` and `lanes`.
 //! - Nothing that arrives is dropped: what cannot be applied is kept aside with its reason. See `aside`.
+//!
+//! What is seldom called is `#[inline(never)]`: a browser loads it behind the rest, which it could not if it were part of what is
+//! always called.
 
 mod anew;
 mod aside;

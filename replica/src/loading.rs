@@ -340,6 +340,7 @@ impl<R: CryptoRng> Replica<R> {
         }
     }
 
+    #[inline(never)]
     pub(crate) fn read_failed(&mut self, ticket: u64) {
         let Some(reading) = self.reads.remove(&ticket) else {
             return;

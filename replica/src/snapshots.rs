@@ -368,6 +368,7 @@ impl<R: CryptoRng> Replica<R> {
     }
 
     /// The pieces that the store has were read.
+    #[inline(never)]
     pub(crate) fn pieces_read(
         &mut self,
         id: &ClassroomId,

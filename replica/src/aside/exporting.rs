@@ -36,6 +36,7 @@ pub(crate) struct Exporting {
 
 impl<R: CryptoRng> Replica<R> {
     /// Begins to export what is kept aside: parts of a bundle follow, then the answer.
+    #[inline(never)]
     pub(crate) fn export_aside(&mut self, request: u32, id: &ClassroomId) -> Result<(), Problem> {
         let classroom = self.classrooms.get(id).ok_or(Problem::UnknownClassroom)?;
         let (mut writer, mut first) = Writer::begin();
@@ -94,6 +95,7 @@ impl<R: CryptoRng> Replica<R> {
 
     /// A page of what is exported was read, and the next one begins at `next`; after the last, the segments are read that
     /// hold bare changes.
+    #[inline(never)]
     pub(crate) fn aside_read(
         &mut self,
         id: &ClassroomId,

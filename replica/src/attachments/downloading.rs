@@ -54,6 +54,7 @@ impl Step {
 
 impl<R: CryptoRng> Replica<R> {
     /// Looks at an attachment of a document.
+    #[inline(never)]
     pub(crate) fn look_at_attachment(
         &mut self,
         request: u32,
@@ -80,6 +81,7 @@ impl<R: CryptoRng> Replica<R> {
         Ok(())
     }
 
+    #[inline(never)]
     fn read_next_attachment(&mut self) {
         if self.looking.iter().any(|looking| looking.step.is_reading()) {
             return;
@@ -96,6 +98,7 @@ impl<R: CryptoRng> Replica<R> {
     }
 
     /// The chunks of an attachment were read, as far as they are here.
+    #[inline(never)]
     pub(crate) fn attachment_read(&mut self, request: u32, found: Changes) {
         let Some(looking) = self.looking.iter_mut().find(|looking| looking.request == request) else {
             return;
@@ -197,16 +200,19 @@ impl<R: CryptoRng> Replica<R> {
         }
     }
 
+    #[inline(never)]
     pub(crate) fn attachment_not_read(&mut self, request: u32) {
         self.looked_at(request, Err(Problem::NotHere));
         self.read_next_attachment();
     }
 
+    #[inline(never)]
     fn looked_at(&mut self, request: u32, result: Result<Answer, Problem>) {
         self.looking.retain(|looking| looking.request != request);
         self.answer(request, result);
     }
 
+    #[inline(never)]
     fn download_next(&mut self) {
         while self.downloading.len() < AT_ONCE {
             let next = self.looking.iter().find_map(|looking| {
@@ -226,6 +232,7 @@ impl<R: CryptoRng> Replica<R> {
     }
 
     /// A chunk came from the relay, or did not. One that is not the one that was asked for has not come.
+    #[inline(never)]
     pub(crate) fn downloaded(&mut self, id: ClassroomId, name: ChunkHash, bytes: Option<Vec<u8>>) {
         // Else it is of a connection that was given up.
         let Some(place) = self.downloading.iter().position(|asked| *asked == (id, name)) else {
@@ -267,6 +274,7 @@ impl<R: CryptoRng> Replica<R> {
     }
 
     /// Nothing more comes of what was asked for.
+    #[inline(never)]
     pub(crate) fn downloads_lost(&mut self) {
         self.downloading.clear();
         let mut waiting = Vec::new();

@@ -87,6 +87,7 @@ impl<R: CryptoRng> Replica<R> {
         }
     }
 
+    #[inline(never)]
     fn claim_for_successor(&mut self, id: &ClassroomId, document: DocumentId) {
         let Some(classroom) = self.classrooms.get_mut(id) else {
             return;
@@ -115,6 +116,7 @@ impl<R: CryptoRng> Replica<R> {
     }
 
     /// Some of them were read, as far as they are here. The relay may have the others.
+    #[inline(never)]
     pub(crate) fn moved_read(
         &mut self,
         id: &ClassroomId,
@@ -137,6 +139,7 @@ impl<R: CryptoRng> Replica<R> {
         Ok(())
     }
 
+    #[inline(never)]
     pub(crate) fn moved_not_read(&mut self, id: &ClassroomId, document: DocumentId) {
         let from = self.now + READ_AGAIN;
         let classroom = self.classrooms.get_mut(id);
@@ -151,6 +154,7 @@ impl<R: CryptoRng> Replica<R> {
         self.clear_chunks_from(id, document, from);
     }
 
+    #[inline(never)]
     fn clear_chunks_from(&mut self, id: &ClassroomId, document: DocumentId, from: Vec<u8>) {
         if let Some(classroom) = self.classrooms.get_mut(id) {
             classroom.chunks_left.insert(document, ChunksLeft::Reading);
@@ -203,6 +207,7 @@ impl<R: CryptoRng> Replica<R> {
     }
 
     /// Some chunks of a document that is gone were read: they go, or belong to what stands in its place.
+    #[inline(never)]
     pub(crate) fn chunks_left_read(
         &mut self,
         id: &ClassroomId,
@@ -265,6 +270,7 @@ impl<R: CryptoRng> Replica<R> {
         Ok(())
     }
 
+    #[inline(never)]
     fn chunks_cleared(&mut self, id: &ClassroomId, document: DocumentId) {
         let Some(classroom) = self.classrooms.get_mut(id) else {
             return;
@@ -288,6 +294,7 @@ impl<R: CryptoRng> Replica<R> {
         }
     }
 
+    #[inline(never)]
     pub(crate) fn chunks_left_not_read(&mut self, id: &ClassroomId, document: DocumentId) {
         let from = self.now + READ_AGAIN;
         if let Some(classroom) = self.classrooms.get_mut(id) {

@@ -45,6 +45,7 @@ pub(crate) struct Uploading {
 impl<R: CryptoRng> Replica<R> {
     /// Notes that the relay may not have these chunks of a document, unless they are not this person's to bring; what the relay
     /// would not take as things are waits. `made_here` if they were attached here: it has none of them.
+    #[inline(never)]
     pub(crate) fn note_uploads(
         &mut self,
         id: &ClassroomId,
@@ -120,6 +121,7 @@ impl<R: CryptoRng> Replica<R> {
     }
 
     /// Another tab has chunks to bring.
+    #[inline(never)]
     pub(crate) fn uploads_of_tab(
         &mut self,
         id: &ClassroomId,
@@ -138,6 +140,7 @@ impl<R: CryptoRng> Replica<R> {
 
     /// Another tab says that a chunk need not be brought any more. If this one was to bring it as well, the others may have heard
     /// of that only since.
+    #[inline(never)]
     pub(crate) fn uploaded_by_tab(&mut self, id: &ClassroomId, document: DocumentId, chunk: ChunkHash) {
         let Some(classroom) = self.classrooms.get_mut(id) else {
             return;
@@ -195,6 +198,7 @@ impl<R: CryptoRng> Replica<R> {
     }
 
     /// Its bytes were read.
+    #[inline(never)]
     pub(crate) fn upload_read(
         &mut self,
         classroom: ClassroomId,
@@ -231,6 +235,7 @@ impl<R: CryptoRng> Replica<R> {
         }
     }
 
+    #[inline(never)]
     pub(crate) fn upload_not_read(&mut self, id: &ClassroomId, (document, chunk): (DocumentId, ChunkHash)) {
         let from = self.now + READ_AGAIN;
         self.uploading = None;
@@ -240,6 +245,7 @@ impl<R: CryptoRng> Replica<R> {
     }
 
     /// Sends the chunk whose turn it is, or only says what it belongs to.
+    #[inline(never)]
     fn upload(&mut self, bytes: Option<Chunk>) {
         let (Some(me), Some(uploading)) = (&self.me, &mut self.uploading) else {
             return;
@@ -267,6 +273,7 @@ impl<R: CryptoRng> Replica<R> {
     }
 
     /// What came of it.
+    #[inline(never)]
     pub(crate) fn uploaded(
         &mut self,
         classroom: ClassroomId,
@@ -313,6 +320,7 @@ impl<R: CryptoRng> Replica<R> {
     }
 
     /// What was on its way may have come or not.
+    #[inline(never)]
     pub(crate) fn upload_lost(&mut self) {
         let Some(Uploading {
             classroom,
@@ -332,6 +340,7 @@ impl<R: CryptoRng> Replica<R> {
     }
 
     /// A chunk need not be brought any more; the other tabs hear of it.
+    #[inline(never)]
     pub(crate) fn chunk_on_relay(&mut self, id: &ClassroomId, document: DocumentId, chunk: ChunkHash) {
         if let Some(classroom) = self.classrooms.get_mut(id) {
             classroom.uploads.remove(&(document, chunk));

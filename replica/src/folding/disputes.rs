@@ -205,6 +205,7 @@ impl<R: CryptoRng> Replica<R> {
     }
 
     /// The segments of a document were read of which a fold is disputed.
+    #[inline(never)]
     pub(crate) fn disputed_read(
         &mut self,
         id: &ClassroomId,

@@ -94,6 +94,7 @@ struct Walked {
 
 impl<R: CryptoRng> Replica<R> {
     /// Somebody asks for a document's history to be compared.
+    #[inline(never)]
     pub(crate) fn verify_history(
         &mut self,
         request: u32,
@@ -275,6 +276,7 @@ impl<R: CryptoRng> Replica<R> {
     }
 
     /// The pieces that the store has were read.
+    #[inline(never)]
     pub(crate) fn compared_pieces_read(
         &mut self,
         id: &ClassroomId,
@@ -405,6 +407,7 @@ impl<R: CryptoRng> Replica<R> {
     }
 
     /// Some rows of a log were read.
+    #[inline(never)]
     pub(crate) fn compared_read(
         &mut self,
         id: &ClassroomId,

@@ -112,6 +112,7 @@ impl<R: CryptoRng> Replica<R> {
     }
 
     /// The pieces of a snapshot that the relay lacks were read.
+    #[inline(never)]
     pub(crate) fn given_read(&mut self, id: &ClassroomId, document: &DocumentId, found: &Changes) {
         let Some(base) = self.classrooms.get(id).and_then(|c| c.snapshots.base(document)) else {
             self.gave_back(id);

@@ -363,6 +363,7 @@ impl<R: CryptoRng> Replica<R> {
 
     /// What stands behind a snapshot was read that does not count, or not any more: the logs that it covered go back to where
     /// they are whole, and what lies further on waits for what is missing.
+    #[inline(never)]
     pub(crate) fn behind_read(
         &mut self,
         id: &ClassroomId,
