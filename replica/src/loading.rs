@@ -451,6 +451,11 @@ impl<R: CryptoRng> Replica<R> {
         }
     }
 
+    fn is_open(&self, id: &ClassroomId, document: &DocumentId) -> bool {
+        let classroom = self.classrooms.get(id);
+        classroom.is_some_and(|classroom| classroom.open.contains(document))
+    }
+
     fn copy_of(&mut self, id: &ClassroomId, document: &DocumentId) -> Option<&mut Copy> {
         self.classrooms.get_mut(id)?.documents.get_mut(document)
     }
@@ -607,7 +612,7 @@ impl<R: CryptoRng> Replica<R> {
         self.refresh_title(id, &document)?;
         if !has_tab_stored {
             self.show_page(id, document);
-        } else if !behind.is_empty() {
+        } else if !behind.is_empty() && self.is_open(id, &document) {
             self.effects.push(Effect::Show(Update::Changes {
                 classroom: *id,
                 document,
