@@ -46,7 +46,7 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Joins, and takes in what the page has by now. `news` is what others wrote since it was begun.
+    /// Joins, and takes in what the page has by now.
     async fn join(journey: &Journey, invite: &str, document: DocumentId) -> Result<Self> {
         let newcomer = newcomer::join(&journey.link(0).origin(), invite).await?;
         let writing = newcomer.begin(document);

@@ -127,7 +127,11 @@ pub(super) fn in_address(address: &str) -> Option<Vec<u8>> {
     if !begin.eq_ignore_ascii_case("data:image/") {
         return None;
     }
-    let bytes = if about.len() >= 7 && about[about.len() - 7..].eq_ignore_ascii_case(";base64") {
+    let end = about
+        .len()
+        .checked_sub(";base64".len())
+        .and_then(|end| about.get(end..));
+    let bytes = if end.is_some_and(|end| end.eq_ignore_ascii_case(";base64")) {
         let lenient = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
         let signs: Vec<u8> = data.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
         GeneralPurpose::new(&STANDARD, lenient).decode(signs).ok()?
@@ -149,4 +153,24 @@ fn unescaped(text: &str) -> Vec<u8> {
         at += if escaped.is_some() { 3 } else { 1 };
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::in_address;
+
+    #[test]
+    fn an_address_may_hold_any_letters() {
+        // Of all lengths, so that whatever is cut off somewhere cuts a letter.
+        for count in 0..9 {
+            let address = format!("data:image/{},%41", "é".repeat(count));
+            assert_eq!(in_address(&address).as_deref(), Some(b"A".as_slice()));
+            let address = format!("data:image/{}a,%41", "é".repeat(count));
+            assert_eq!(in_address(&address).as_deref(), Some(b"A".as_slice()));
+        }
+        assert_eq!(
+            in_address("data:image/png;BASE64,QQ").as_deref(),
+            Some(b"A".as_slice())
+        );
+    }
 }
