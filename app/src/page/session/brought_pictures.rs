@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use documents::page::edit::{Block, Edit, Run, Shape, Value};
+use documents::page::edit::{Block, Edit, Run, Shape};
 use documents::page::import::{Imported, Stored};
 use documents::page::picture::{ATTACHMENT, media_type};
 
@@ -138,13 +138,7 @@ fn place(shape: &mut Shape, kept: &Kept) -> bool {
         return true;
     };
     if let Some(stored) = stored {
-        let mut say = |name: &str, value| shape.attrs.insert(name.to_owned(), value);
-        say("src", Value::Text(stored.src.clone()));
-        for (name, pixels) in [("width", stored.width), ("height", stored.height)] {
-            if let Some(pixels) = pixels {
-                say(name, Value::Integer(i64::from(pixels)));
-            }
-        }
+        stored.place(shape);
         return true;
     }
     let mut attrs = std::mem::take(&mut shape.attrs);
@@ -159,6 +153,7 @@ fn place(shape: &mut Shape, kept: &Kept) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use documents::page::edit::Value;
     use wasm_bindgen_test::wasm_bindgen_test;
 
     use super::*;

@@ -58,6 +58,19 @@ pub struct Stored {
     pub height: Option<u32>,
 }
 
+impl Stored {
+    /// Has a picture's block say where it is now.
+    pub fn place(&self, shape: &mut Shape) {
+        let mut say = |name: &str, value| shape.attrs.insert(name.to_owned(), value);
+        say(SRC, Value::Text(self.src.clone()));
+        for (name, pixels) in [("width", self.width), ("height", self.height)] {
+            if let Some(pixels) = pixels {
+                say(name, Value::Integer(i64::from(pixels)));
+            }
+        }
+    }
+}
+
 impl Imported {
     /// The blocks with the addresses that the pictures have now, in the order of [`Imported::pictures`]. One that has none is left
     /// out; what it shows, and the line under it, stay as text.
@@ -69,7 +82,7 @@ impl Imported {
                 continue;
             };
             if let Some(stored) = stored.get(number).and_then(Option::as_ref) {
-                place(&mut block.shape, stored);
+                stored.place(&mut block.shape);
                 blocks.push(block);
             } else {
                 self.left_out.images += 1;
@@ -85,16 +98,6 @@ impl Imported {
 /// Which picture of the file a block shows.
 fn placeholder(shape: &Shape) -> Option<usize> {
     shape.picture()?.src.strip_prefix(PLACEHOLDER)?.parse().ok()
-}
-
-fn place(shape: &mut Shape, stored: &Stored) {
-    let mut say = |name: &str, value| shape.attrs.insert(name.to_owned(), value);
-    say(SRC, Value::Text(stored.src.clone()));
-    for (name, pixels) in [("width", stored.width), ("height", stored.height)] {
-        if let Some(pixels) = pixels {
-            say(name, Value::Integer(i64::from(pixels)));
-        }
-    }
 }
 
 fn as_text(block: Block) -> impl Iterator<Item = Block> {
