@@ -1,5 +1,6 @@
 //! A classroom as this replica holds it.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use documents::classroom::Classroom as ClassroomDocument;
@@ -16,6 +17,7 @@ use protocol::{
 
 use crate::aside::Shelf;
 use crate::attachments::{ChunksLeft, Moved, Upload};
+use crate::behind::Links;
 use crate::command::Profile;
 use crate::cutoffs::Gap;
 use crate::folding::{Disputes, Unfolded};
@@ -92,8 +94,8 @@ pub(crate) struct Classroom {
     pub(crate) doubted: BTreeSet<Log>,
     /// Erased documents of which something is still here.
     pub(crate) erased_due: BTreeSet<DocumentId>,
-    /// Erased documents of which it was looked what the store has.
-    pub(crate) erased_sought: BTreeSet<DocumentId>,
+    /// Erased documents of which it was looked what the store has, and when to look once more, in milliseconds since 1970.
+    pub(crate) erased_sought: BTreeMap<DocumentId, Option<u64>>,
     /// Those that this person erases: that have nothing any more that is not in what takes their place, or why that can't be.
     pub(crate) carried: BTreeMap<DocumentId, Result<(), Refusal>>,
     /// The same of what takes their place, of its chunks.
@@ -181,6 +183,8 @@ pub(crate) struct Unsent {
     pub(crate) sent: bool,
     /// A fold of what the relay has: nothing is lost if it does not take it.
     pub(crate) settled: bool,
+    /// Worked out once that is asked for.
+    pub(crate) links: OnceCell<Links>,
 }
 
 impl Unsent {
@@ -198,6 +202,7 @@ impl Unsent {
             way,
             sent: true,
             settled,
+            links: OnceCell::new(),
         })
     }
 
@@ -481,7 +486,7 @@ impl Classroom {
             gaps: BTreeMap::new(),
             doubted: BTreeSet::new(),
             erased_due: BTreeSet::new(),
-            erased_sought: BTreeSet::new(),
+            erased_sought: BTreeMap::new(),
             carried: BTreeMap::new(),
             moved: BTreeMap::new(),
             chunks_left: BTreeMap::new(),

@@ -16,6 +16,10 @@ use crate::store::{self, AsideReason, Changes, Ranges, Records, Table};
 use crate::tabs::Note;
 use crate::{Error, Replica};
 
+/// How long after that it is looked once more what the store has of an erased document, in milliseconds. A tab that was behind
+/// may have stored it again; by then it has heard, or is gone.
+const LOOK_AGAIN: u64 = 60_000;
+
 impl<R: CryptoRng> Replica<R> {
     /// Gives up own erasings of what is erased without them. What descends from them is done again.
     pub(crate) fn give_up_erasures(&mut self) -> Result<(), Error> {
@@ -42,21 +46,48 @@ impl<R: CryptoRng> Replica<R> {
 
     /// What a tab that is gone stored, and had not heard of an erasing, goes when this one hears of that, or starts.
     fn look_for_left_of_erased(&mut self, id: &ClassroomId) {
+        let again_at = self.now + LOOK_AGAIN;
         let Some(classroom) = self.classrooms.get_mut(id) else {
             return;
         };
         let mut left = classroom.roster.erased_documents();
         left.retain(|(document, _)| {
-            !classroom.erased_due.contains(document)
+            let is_new = !classroom.erased_due.contains(document)
                 && !classroom.erases(document)
-                && classroom.erased_sought.insert(*document)
+                && !classroom.erased_sought.contains_key(document);
+            if is_new {
+                classroom.erased_sought.insert(*document, Some(again_at));
+            }
+            is_new
         });
         for (document, _) in left {
             self.read_left_of_erased(id, document);
         }
     }
 
+    /// Looks once more where it is time to.
+    fn look_again_for_left(&mut self) {
+        let mut due = Vec::new();
+        for classroom in self.classrooms.values_mut() {
+            for (document, again_at) in &mut classroom.erased_sought {
+                if again_at.is_some_and(|at| self.now >= at) {
+                    *again_at = None;
+                    due.push((classroom.id, *document));
+                }
+            }
+        }
+        for (id, document) in due {
+            let is_gone = |classroom: &Classroom| {
+                !classroom.erased_due.contains(&document) && classroom.is_gone(&document)
+            };
+            if self.classrooms.get(&id).is_some_and(is_gone) {
+                self.read_left_of_erased(&id, document);
+            }
+        }
+    }
+
     pub(crate) fn tick_erased(&mut self) {
+        self.look_again_for_left();
         let mut due = Vec::new();
         for classroom in self.classrooms.values() {
             if !classroom.erased_due.is_empty() {
@@ -117,11 +148,12 @@ impl<R: CryptoRng> Replica<R> {
         carried: Result<BTreeSet<Hash>, BTreeSet<Hash>>,
     ) {
         self.arrived.remove(&(*id, document));
+        let again_at = self.now + LOOK_AGAIN;
         let Some(classroom) = self.classrooms.get_mut(id) else {
             return;
         };
         classroom.erased_due.remove(&document);
-        classroom.erased_sought.insert(document);
+        classroom.erased_sought.insert(document, Some(again_at));
         classroom.carried.remove(&document);
         classroom.documents.remove(&document);
         classroom.titles.remove(&document);

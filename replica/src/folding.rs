@@ -7,6 +7,7 @@
 mod disputes;
 mod others;
 
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 
 use documents::change;
@@ -324,6 +325,7 @@ impl Classroom {
             way: Way::READY,
             sent: false,
             settled: false,
+            links: OnceCell::new(),
         })
     }
 }

@@ -19,6 +19,7 @@ mod aside;
 mod asking;
 mod attachments;
 mod authors;
+mod behind;
 mod classroom;
 pub mod command;
 mod commands;

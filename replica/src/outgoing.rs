@@ -1,6 +1,7 @@
 //! What leaves: changes become segments as soon as they are made, sealed once, stored, then sent, in the order of their
 //! logs.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
@@ -465,6 +466,7 @@ impl Classroom {
             way: Way::READY,
             sent: false,
             settled: false,
+            links: OnceCell::new(),
         };
         Ok((unsent, record))
     }
@@ -510,6 +512,7 @@ impl Classroom {
                 unmoved.insert(*document);
             }
         }
+        let behind = self.behind_others();
         let Some(channel) = &mut self.channel else { return };
         // Until this person's own admission is with the relay nothing of theirs counts there.
         let own = if self.entries.is_empty() {
@@ -562,8 +565,7 @@ impl Classroom {
                 return;
             }
         }
-        // What is written in one tab may build on what another has not sent: whoever had the one without the other could not
-        // read it, and if this device is lost, never.
+        // What is written in one tab may build on what another has not sent, and waits for that: this tab sends both.
         let mut leaving = BTreeSet::new();
         for ((log, _), unsent) in &self.outbox {
             if unsent.durable && !unsent.settled && unsent.way.is_due(now) {
@@ -588,8 +590,12 @@ impl Classroom {
                     let entry = self.entries.get(head);
                     entry.is_some_and(|entry| entry.way != Way::Sent)
                 };
-                if !is_in_its_space(&self.roster, header) || header.roster.iter().any(is_ahead) {
-                    // The relay would not take it of whoever has left the space, nor before what it names.
+                if !is_in_its_space(&self.roster, header)
+                    || header.roster.iter().any(is_ahead)
+                    || behind.contains(&(*log, *index))
+                {
+                    // The relay would not take it of whoever has left the space, nor before what it names; and what it builds
+                    // on must be there.
                     stuck = Some(*log);
                     continue;
                 }

@@ -3,7 +3,7 @@
 //! A tab says only what is in the store by then, and in the order in which it happened there. A note that is lost costs
 //! time, not work: what it spoke of comes from the relay, or with the next start.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::rand_core::CryptoRng;
 use protocol::roster::Entry;
@@ -302,8 +302,13 @@ impl<R: CryptoRng> Replica<R> {
         }
         behind.sort_unstable();
         behind.dedup();
+        let written_in: BTreeSet<ClassroomId> = behind.iter().map(|(id, _)| *id).collect();
         for (id, document) in behind {
             self.reload(&id, document);
+        }
+        for id in written_in {
+            // That tab may not have heard that what it wrote does not count any more.
+            self.look_for_cuts(&id);
         }
     }
 

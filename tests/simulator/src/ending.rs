@@ -418,7 +418,7 @@ impl World {
     fn shown_by_all(&self) -> Option<BTreeMap<PageKey, Shown>> {
         // Of a page whose author had no right to write in it any more, there is nothing but that it is listed.
         let mut shown: BTreeMap<PageKey, Option<Shown>> = BTreeMap::new();
-        let mut shared = BTreeMap::new();
+        let (mut shared, mut listed) = (BTreeMap::new(), BTreeMap::new());
         let mut names = BTreeMap::new();
         for tab in self.tabs.values() {
             for (id, classroom) in &tab.classrooms {
@@ -435,6 +435,12 @@ impl World {
                 }
                 if *shared.entry(*id).or_insert_with(|| seen.clone()) != seen {
                     return None;
+                }
+                for space in &classroom.spaces {
+                    let seen = list_of(classroom, space);
+                    if *listed.entry((*id, *space)).or_insert_with(|| seen.clone()) != seen {
+                        return None;
+                    }
                 }
             }
             for key in tab.listed() {
@@ -575,23 +581,33 @@ impl Shown {
     }
 }
 
-/// What members share of a classroom's view.
+/// What all members share of a classroom's view.
 fn shared_part(classroom: &view::Classroom) -> impl PartialEq + Clone + use<> {
     let members: Vec<_> = classroom
         .members
         .iter()
         .map(|member| (member.id, member.school, member.role))
         .collect();
-    let documents: Vec<_> = classroom
-        .documents
-        .iter()
-        .filter(|document| document.space == SpaceId::EVERYONE)
-        .map(|document| (document.id, document.title.clone(), document.created_at))
-        .collect();
+    let former: BTreeSet<MemberId> = classroom.former_members.iter().map(|former| former.id).collect();
     (
         classroom.name.clone(),
         classroom.schools.clone(),
         members,
-        documents,
+        former,
+        classroom.closed,
     )
+}
+
+/// What is said of the documents of a space, to all who are in it.
+fn list_of(classroom: &view::Classroom, space: &SpaceId) -> impl PartialEq + Clone + use<> {
+    let documents = classroom.documents.iter();
+    let documents = documents.filter(|document| document.space == *space);
+    let said = documents.map(|document| {
+        (
+            (document.id, document.title.clone(), document.known_kind),
+            (document.created_by, document.created_at),
+            (document.locked, document.begun_anew),
+        )
+    });
+    said.collect::<Vec<_>>()
 }
