@@ -606,6 +606,51 @@ async fn what_a_tab_stored_that_is_gone_goes_when_another_hears_that_it_is_erase
     assert!(world.rows_of(home, next).contains(&Table::Segments));
 }
 
+/// It left that in the store until the next start.
+#[tokio::test]
+async fn what_a_tab_stores_again_before_it_hears_that_it_is_erased_goes_when_it_is_gone() {
+    let Pair {
+        mut world,
+        amina,
+        ben,
+        page,
+        ..
+    } = Pair::new("stored again").await;
+    let home = world.tab(ben).profile;
+    let second = world.open_tab(home);
+    world.until_on_relay().await;
+    let gone = world.new_page(amina, page.0).await;
+    world
+        .until("both tabs have it", |world| {
+            [ben, second].iter().all(|tab| {
+                let mut documents = world.tab(*tab).classroom(&page.0).documents.iter();
+                documents.any(|document| document.id == gone.1 && document.arrived)
+            })
+        })
+        .await;
+    // From here on the second tab sleeps.
+    let (classroom, document) = gone;
+    world.give(amina, Command::StartAnew { classroom, document });
+    while world.tab(ben).classroom(&classroom).erased.is_empty() || !world.rows_of(home, gone).is_empty() {
+        for step in world.steps() {
+            if step.tab() != second && world.steps().contains(&step) {
+                world.step(step).await;
+            }
+        }
+        tokio::task::yield_now().await;
+        world.now += 20;
+        world.handle(amina, Event::Tick);
+        world.handle(ben, Event::Tick);
+    }
+    world.now += 6_000;
+    world.handle(second, Event::Tick);
+    world.write(second).await;
+    world.crash_tab(second);
+    assert_eq!(world.rows_of(home, gone), [Table::Documents]);
+    world.pass(65).await;
+    world.check_gone(amina, gone).await;
+}
+
 /// It put that into its outbox, for good: the relay does not take it, and the page was erased in that tab already.
 #[tokio::test]
 async fn what_a_tab_writes_in_a_page_that_another_tab_has_erased_is_carried_over_once() {

@@ -2,12 +2,12 @@
 
 use protocol::roster::Role;
 use replica::command::{Answer, Command, Problem};
-use replica::store::AsideReason;
-use replica::view::{KeptAside, Why};
+use replica::store::{AsideReason, Table};
+use replica::view::{KeptAside, Why, Work};
 
 use crate::members::{Schools, me, until_same};
 use crate::tab::{PageKey, word_at};
-use crate::world::World;
+use crate::world::{Step, World};
 
 /// Types a word that is not taken for this reason, and has it kept.
 async fn write_late(world: &mut World, tab: usize, page: PageKey, word: &str, problem: Problem) {
@@ -179,4 +179,44 @@ async fn what_somebody_typed_who_was_removed_is_kept_with_them() {
     until_kept(&mut world, dora, page, AsideReason::BeyondCutoff).await;
     assert_eq!(exported(&mut world, dora, page).await, 1);
     assert!(!world.tab(amina).text(&page).contains("[late]"));
+}
+
+/// Whoever took over what that one left kept it in the page, and unsent, for good.
+#[tokio::test]
+async fn what_a_tab_left_that_had_not_heard_that_its_author_is_a_guest_is_taken_out() {
+    let Schools {
+        mut world,
+        ben,
+        dora,
+        classroom,
+        page,
+        ..
+    } = Schools::new("left by a guest").await;
+    let profile = world.tab(dora).profile;
+    let second = world.open_tab(profile);
+    world.open_page(second, page).await;
+    world.write_word(dora, page, "[before]");
+    until_same(&mut world, &[ben, dora, second], page, "[before]").await;
+    world.write_word(second, page, "[late]");
+    while world.tab(second).writing.is_some() {
+        world.step(Step::Write(second)).await;
+    }
+    // The other tab hears of it only once it knows.
+    let notes = std::mem::take(&mut world.tab_mut(dora).notes);
+    world.crash_tab(second);
+    let change = Command::ChangeRole {
+        classroom,
+        member: me(&world, dora),
+        role: Role::Guest,
+    };
+    assert_eq!(world.ask(ben, change).await, Ok(Answer::Done));
+    until_stopped(&mut world, dora, page).await;
+    world.tab_mut(dora).notes.extend(notes);
+    until_kept(&mut world, dora, page, AsideReason::BeyondCutoff).await;
+    world
+        .until("it is nowhere else", |world| {
+            world.tab(dora).text(&page) == "[before]" && world.store(profile).table(Table::Outbox).is_empty()
+        })
+        .await;
+    assert_eq!(world.tab(dora).classroom(&classroom).work, Work::OnTheRelay);
 }

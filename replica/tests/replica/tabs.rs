@@ -1,11 +1,12 @@
 //! Two tabs of one profile: one store, two lanes, two connections.
 
-use protocol::SpaceId;
+use protocol::{Refusal, SpaceId};
 use replica::command::{Answer, Command};
 use replica::event::Event;
 use replica::store::Table;
 use replica::view::Work;
 
+use crate::script::Script;
 use crate::tab::words;
 use crate::world::{Pair, Step, World};
 
@@ -460,22 +461,46 @@ async fn what_builds_on_what_another_tab_has_not_sent_leaves_with_that() {
         world.step(Step::Hear(amina)).await;
     }
     world.write_word(amina, page, "[two]");
-    let has_come = |world: &World| {
-        let ben = world.tab(ben);
-        ben.classroom(&page.0).kept_aside > 0 || !words(&ben.text(&page)).is_empty()
-    };
-    while !has_come(&world) {
+    while words(&world.tab(ben).text(&page)).len() < 2 {
         only(&mut world, amina).await;
         only(&mut world, ben).await;
+        assert_eq!(world.tab(ben).classroom(&page.0).kept_aside, 0);
     }
-    world.crash_tab(amina);
-    world.crash_tab(second);
-    world
-        .until("both are there", |world| {
-            words(&world.tab(ben).text(&page)).len() == 2
-        })
-        .await;
-    assert_eq!(world.tab(ben).classroom(&page.0).kept_aside, 0);
+}
+
+/// The relay failed to store the one, and took what builds on it.
+#[tokio::test]
+async fn what_builds_on_what_another_tab_wrote_is_sent_once_the_relay_has_that() {
+    let mut script = Script::new("once it has that").await;
+    script.settle().await;
+    let second = script.world.open_tab(script.world.tab(script.tab).profile);
+    script.world.open_page(second, script.page).await;
+    let settled = script.submitted.len();
+    let sent = |script: &Script| {
+        script
+            .segments()
+            .into_iter()
+            .skip_while(|(number, ..)| (*number as usize) < settled)
+            .collect::<Vec<_>>()
+    };
+    script.world.write_word(second, script.page, "[one]");
+    script.go().await;
+    script.write_word("[two]");
+    script.go().await;
+    let (number, log, _) = sent(&script)[0];
+    assert_eq!(sent(&script).len(), 1);
+
+    script.refused(number, Refusal::Storage).await;
+    assert_eq!(sent(&script).len(), 1);
+    script.live(10).await;
+    let (again, same, _) = sent(&script)[1];
+    assert_eq!((sent(&script).len(), same), (2, log));
+    script.stored(again).await;
+    let (last, other, _) = sent(&script)[2];
+    assert_ne!(other, log);
+    script.stored(last).await;
+    assert_eq!(script.view().work, Work::OnTheRelay);
+    assert_eq!(sent(&script).len(), 3);
 }
 
 /// A tab stores all that it is to store.
