@@ -14,7 +14,7 @@ use simulator::{
 const SEEDS: Range<u64> = 300..600;
 
 /// Histories that went wrong once. The README says of what.
-const NAMED: [&str; 137] = [
+const NAMED: [&str; 139] = [
     "governed 6",
     "governed 13",
     "apart 5",
@@ -152,6 +152,8 @@ const NAMED: [&str; 137] = [
     "anew 61",
     "anew 112",
     "anew 303",
+    "mixed 31000553",
+    "governed 77100283",
 ];
 
 #[test]
