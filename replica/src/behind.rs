@@ -24,22 +24,24 @@ impl Classroom {
     pub(crate) fn behind_others(&self) -> BTreeSet<(Log, u64)> {
         let mut behind = BTreeSet::new();
         for unsent in self.coming().into_values() {
-            let is_of_one = unsent.windows(2).all(|pair| pair[0].0.0 == pair[1].0.0);
-            if is_of_one {
+            let log_of = |unsent: &Unsent| unsent.segment.header.log;
+            if unsent.windows(2).all(|pair| log_of(pair[0]) == log_of(pair[1])) {
                 continue;
             }
             let mut logs: BTreeMap<Hash, Log> = BTreeMap::new();
-            for ((log, _), unsent) in &unsent {
+            for unsent in &unsent {
                 let names = self.links(unsent).map(|links| links.names.iter());
-                logs.extend(names.into_iter().flatten().map(|name| (*name, *log)));
+                logs.extend(names.into_iter().flatten().map(|name| (*name, log_of(unsent))));
             }
-            let is_behind = |log: &Log, unsent: &Unsent| {
-                let is_of_another = |name: &Hash| logs.get(name).is_some_and(|other| other != log);
+            let is_behind = |unsent: &&&Unsent| {
+                let is_of_another = |name: &Hash| logs.get(name).is_some_and(|log| *log != log_of(unsent));
                 self.links(unsent)
                     .is_some_and(|links| links.builds_on.iter().any(is_of_another))
             };
-            let waiting = unsent.iter().filter(|((log, _), unsent)| is_behind(log, unsent));
-            let waiting: Vec<(Log, u64)> = waiting.map(|(at, _)| **at).collect();
+            let waiting = unsent.iter().filter(is_behind);
+            let waiting: Vec<(Log, u64)> = waiting
+                .map(|unsent| (log_of(unsent), unsent.segment.header.last))
+                .collect();
             if waiting.len() < unsent.len() {
                 behind.extend(waiting);
             }
@@ -47,18 +49,18 @@ impl Classroom {
         behind
     }
 
-    /// What is unsent and the relay takes by and by: what is refused for good, and what follows on that, nothing waits for.
-    fn coming(&self) -> BTreeMap<DocumentId, Vec<(&(Log, u64), &Unsent)>> {
-        let mut coming: BTreeMap<DocumentId, Vec<(&(Log, u64), &Unsent)>> = BTreeMap::new();
+    /// What is unsent and the relay takes by and by, by document: what is refused for good, and what follows on that, nothing
+    /// waits for.
+    fn coming(&self) -> BTreeMap<DocumentId, Vec<&Unsent>> {
+        let mut coming: BTreeMap<DocumentId, Vec<&Unsent>> = BTreeMap::new();
         let mut ended = None;
-        for (at, unsent) in self.outbox.iter().filter(|(_, unsent)| !unsent.settled) {
-            let (log, _) = at;
+        for ((log, _), unsent) in self.outbox.iter().filter(|(_, unsent)| !unsent.settled) {
             let is_refused = matches!(unsent.way, Way::Refused { again_at: None, .. });
             if is_refused || !is_in_its_space(&self.roster, &unsent.segment.header) {
                 ended = Some(log);
             }
             if ended != Some(log) {
-                coming.entry(log.document).or_default().push((at, unsent));
+                coming.entry(log.document).or_default().push(unsent);
             }
         }
         coming
