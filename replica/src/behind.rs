@@ -18,6 +18,18 @@ pub(crate) struct Links {
 }
 
 impl Classroom {
+    /// Whether several tabs have something unsent of one document.
+    pub(crate) fn is_unsent_by_several(&self) -> bool {
+        let unsent = self.outbox.iter().filter(|(_, unsent)| !unsent.settled);
+        let mut logs = unsent.map(|((log, _), _)| log);
+        // Those of a document stand together.
+        let first = logs.next();
+        let mut pairs = logs.scan(first, |before, log| Some((before.replace(log), log)));
+        pairs.any(|(before, log)| {
+            before.is_some_and(|before| before.document == log.document && before != log)
+        })
+    }
+
     /// What is unsent and waits until the relay has what another log holds. Folds may each build on a part of the other: if
     /// all that is unsent of a document waits, it goes together.
     #[inline(never)]

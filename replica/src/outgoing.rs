@@ -512,7 +512,11 @@ impl Classroom {
                 unmoved.insert(*document);
             }
         }
-        let behind = self.behind_others();
+        let behind = if self.is_unsent_by_several() {
+            self.behind_others()
+        } else {
+            BTreeSet::new()
+        };
         let Some(channel) = &mut self.channel else { return };
         // Until this person's own admission is with the relay nothing of theirs counts there.
         let own = if self.entries.is_empty() {
