@@ -213,6 +213,15 @@ impl Roster {
         entries.iter().all(|entry| self.graph.place(entry).is_some())
     }
 
+    /// Whether somebody who has `heads` and what these descend from lacks one of the first `count` entries that came here. Not if
+    /// it can't be told: one of the heads is not here, or there may be more of them than are named.
+    pub fn shows_lack(&self, heads: &[EntryHash], count: usize) -> bool {
+        let places: Option<Vec<At>> = heads.iter().map(|head| self.graph.place(head)).collect();
+        places
+            .filter(|places| (1..MAX_HEADS).contains(&places.len()))
+            .is_some_and(|places| !self.graph.past_of(places).has_first(count.min(self.len())))
+    }
+
     /// Whether an entry that is here counts: whether its author keeps the right to it, whatever happened apart from it.
     pub fn counts(&self, entry: &EntryHash) -> bool {
         self.present().place(entry).is_some()

@@ -507,12 +507,23 @@ impl Classroom {
         self.entries.get(&EntryHash(self.id.0))
     }
 
+    /// The heads of what the relay has of the roster, as far as is known here: by these it can tell whether something of that is
+    /// missing here.
     pub(crate) fn known_heads(&self) -> Vec<EntryHash> {
-        self.roster
-            .heads()
-            .copied()
-            .take(protocol::roster::MAX_HEADS)
-            .collect()
+        let mut next: Vec<EntryHash> = self.roster.heads().copied().collect();
+        let mut seen = BTreeSet::new();
+        let mut heads = Vec::new();
+        while let Some(hash) = next.pop() {
+            if !seen.insert(hash) {
+                continue;
+            }
+            match self.roster.entry(&hash) {
+                Some(entry) if self.entries.contains_key(&hash) => next.extend(entry.parents()),
+                _ => heads.push(hash),
+            }
+        }
+        heads.truncate(protocol::roster::MAX_HEADS);
+        heads
     }
 
     pub(crate) fn roster_grew(&mut self) {

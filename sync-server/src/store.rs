@@ -269,8 +269,8 @@ pub trait Store: Send + Sync + 'static {
     /// `None` if the classroom is unknown.
     fn totals(&self, classroom: &ClassroomId) -> Result<Option<Totals>, Error>;
 
-    /// The classroom's encoded roster entries, in the order of their positions.
-    fn entries(&self, classroom: &ClassroomId) -> Result<Vec<Vec<u8>>, Error>;
+    /// The positions of the classroom's roster entries, in order, and the entries, encoded.
+    fn entries(&self, classroom: &ClassroomId) -> Result<Vec<(u64, Vec<u8>)>, Error>;
 
     /// The classroom's snapshots, verdicts and receipts, in the order of their positions.
     fn extras(&self, classroom: &ClassroomId) -> Result<Vec<Placed>, Error>;

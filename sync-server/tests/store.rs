@@ -61,12 +61,15 @@ fn memory_fails_as_told_and_forgets_whole_batches() {
     commit(3, 3).unwrap();
     assert_eq!((memory.batches(), backup.batches()), (3, 1));
     memory.rewind(2);
-    assert_eq!(memory.entries(&classroom).unwrap(), [vec![1; 40], vec![2; 40]]);
+    assert_eq!(
+        memory.entries(&classroom).unwrap(),
+        [(1, vec![1; 40]), (2, vec![2; 40])]
+    );
     commit(3, 4).unwrap();
     assert_eq!(memory.page(&classroom, 2, 1000).unwrap(), [placed(&entry(3, 4))]);
     memory.rewind(0);
     assert_eq!(last(), None);
-    assert_eq!(backup.entries(&classroom).unwrap(), [vec![1; 40]]);
+    assert_eq!(backup.entries(&classroom).unwrap(), [(1, vec![1; 40])]);
 }
 
 #[test]
@@ -134,7 +137,7 @@ fn sqlite_takes_over_a_store_of_version_1() {
         covered: 0,
     };
     assert_eq!(store.totals(&classroom).unwrap(), Some(totals));
-    assert_eq!(store.entries(&classroom).unwrap(), [vec![1; 40]]);
+    assert_eq!(store.entries(&classroom).unwrap(), [(1, vec![1; 40])]);
     assert_eq!(
         store.documents(&classroom).unwrap(),
         [(log.document, SpaceId::EVERYONE)]
@@ -272,7 +275,7 @@ fn sqlite_takes_over_a_store_of_version_3() {
         Err(Error::OlderStore { found: 3, known: 4 })
     ));
     let store = Sqlite::open(&path).unwrap();
-    assert_eq!(store.entries(&classroom).unwrap(), [vec![1; 40]]);
+    assert_eq!(store.entries(&classroom).unwrap(), [(1, vec![1; 40])]);
     assert_eq!(store.attached(&classroom).unwrap(), []);
     let change = chunk_of(DocumentId([1; 16]), 7);
     store.commit(&[(classroom, change)], NOW).unwrap();
@@ -332,7 +335,7 @@ fn conforms(open: &mut dyn FnMut() -> Box<dyn Store>) {
     drop(store);
     let store = open();
     assert_eq!(store.incarnation(), incarnation);
-    assert_eq!(store.entries(&one).unwrap(), [vec![1; 40], vec![3; 40]]);
+    assert_eq!(store.entries(&one).unwrap(), [(1, vec![1; 40]), (4, vec![3; 40])]);
     let wanted: Vec<Placed> = first
         .iter()
         .filter(|(classroom, _)| *classroom == one)

@@ -50,6 +50,11 @@ impl Set {
         self.0.iter().zip(&other.0).any(|(word, more)| word & more != 0)
     }
 
+    /// Whether each of the first `count` is in it.
+    pub(super) fn has_first(&self, count: usize) -> bool {
+        (0..count).all(|at| self.contains(at))
+    }
+
     fn count(&self) -> usize {
         self.0.iter().map(|word| word.count_ones() as usize).sum()
     }

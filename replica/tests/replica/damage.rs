@@ -1,7 +1,8 @@
 //! A store that lost rows, or holds some that can't be read: what is whole is there, what the relay has comes again, and
 //! what is missing shows.
 
-use replica::command::Command;
+use protocol::SpaceId;
+use replica::command::{Answer, Command};
 use replica::store::Table;
 use replica::{Replica, lanes_left};
 
@@ -9,6 +10,8 @@ use crate::rng::SeededRng;
 use crate::store::Store;
 use crate::tab::words;
 use crate::world::{Pair, World};
+
+type Row = (Vec<u8>, Vec<u8>);
 
 /// How a row is damaged.
 #[derive(Debug, Clone, Copy)]
@@ -140,4 +143,40 @@ async fn what_can_not_be_opened_at_all_stays_in_the_store() {
         Damage::Cut,
     );
     assert!(!starts(&pair.world));
+}
+
+/// Nothing that is left here names it, and the position says that it came: only the relay can tell that it is missing.
+#[tokio::test]
+async fn the_newest_entry_of_the_roster_comes_again() {
+    let mut pair = written("newest").await;
+    let (classroom, document) = pair.page;
+    let ben = pair.world.open_tab(1);
+    pair.world.pass(1).await;
+    let entries = |world: &World| world.store(1).table(Table::Entries);
+    let before = entries(&pair.world);
+    let rotate = Command::RotateKeys {
+        classroom,
+        space: Some(SpaceId::EVERYONE),
+    };
+    assert_eq!(pair.world.ask(pair.amina, rotate).await, Ok(Answer::Done));
+    let has_come = |world: &World| world.store(1).table(Table::Entries).len() > before.len();
+    pair.world.until("Ben has the new key", has_come).await;
+    pair.world.pass(1).await;
+    pair.world.crash_tab(ben);
+    let after = entries(&pair.world);
+    let newest: Vec<&Row> = after.iter().filter(|row| !before.contains(row)).collect();
+    assert_eq!(newest.len(), 1);
+    pair.world.profiles[1].store.remove(Table::Entries, &newest[0].0);
+
+    pair.world.write_word(pair.amina, pair.page, "[6]");
+    pair.world.until_on_relay_of(pair.amina).await;
+    assert_eq!(shown(&mut pair).await, Some((11, 2, 0)));
+    assert_eq!(entries(&pair.world), after);
+
+    // From then on nobody compares any more.
+    let ben = pair.world.open_tab(1);
+    pair.world.pass(1).await;
+    pair.world.give(ben, Command::OpenPage { classroom, document });
+    pair.world.until_equal(pair.page).await;
+    pair.world.check_nothing_to_send().await;
 }

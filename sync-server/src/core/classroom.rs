@@ -56,6 +56,8 @@ struct State {
 #[derive(Debug, Clone)]
 pub(crate) struct AtHand {
     pub(crate) roster: Arc<Roster>,
+    /// The positions of its entries, in the order in which it got them.
+    pub(crate) entries: Arc<Vec<u64>>,
     pub(crate) catalog: Catalog,
     /// The position of the newest item; 0 as long as the founding entry is not committed.
     pub(crate) last: u64,
@@ -108,15 +110,18 @@ impl AtHand {
             Error::Damaged("roster")
         };
         let mut entries = store.entries(id)?.into_iter();
-        let founding = entries.next().ok_or(Error::Damaged("roster"))?;
+        let (first, founding) = entries.next().ok_or(Error::Damaged("roster"))?;
         let mut roster = Roster::found(Entry::decode(&founding).map_err(damaged)?).map_err(damaged)?;
-        for entry in entries {
+        let mut positions = vec![first];
+        for (position, entry) in entries {
             roster
                 .add(Entry::decode(&entry).map_err(damaged)?)
                 .map_err(damaged)?;
+            positions.push(position);
         }
         Ok(Some(Self {
             roster: Arc::new(roster),
+            entries: Arc::new(positions),
             catalog: Catalog::load(id, store)?,
             last: totals.last,
             leaps: Arc::new(store.leaps(id)?),
@@ -191,6 +196,19 @@ impl Classroom {
             .iter()
             .any(|(after, last)| *after < position && position <= *last);
         position <= state.at_hand.last && !was_passed_over
+    }
+
+    /// Whether somebody lacks roster entries though they were told all up to a position: these are the heads that they know.
+    pub(crate) fn is_short(&self, heads: &[EntryHash], position: u64) -> bool {
+        let (roster, entries) = {
+            let state = self.state.lock();
+            (
+                Arc::clone(&state.at_hand.roster),
+                Arc::clone(&state.at_hand.entries),
+            )
+        };
+        let told = entries.partition_point(|entry| *entry <= position);
+        roster.shows_lack(heads, told)
     }
 
     /// Whether a segment with this header counts, for sure, by `roster`.
@@ -413,6 +431,9 @@ impl State {
                 self.at_hand.bytes += placed.item.size() as u64;
                 self.recent_bytes += placed.item.size();
                 self.recent.push_back(Arc::clone(placed));
+                if let Item::Entry { .. } = placed.item {
+                    Arc::make_mut(&mut self.at_hand.entries).push(placed.position);
+                }
                 if let Some(header) = segment_of(placed) {
                     *self.grown.entry(header.log.document).or_default() += 1;
                 }
@@ -538,6 +559,7 @@ impl Classrooms {
             roster.classroom(),
             AtHand {
                 roster: Arc::new(roster.clone()),
+                entries: Arc::default(),
                 catalog: Catalog::default(),
                 last: 0,
                 leaps: Arc::default(),

@@ -83,6 +83,8 @@ pub(crate) enum Start {
     Unknown(u64),
     /// The names of what there is: the client knows that it has to compare.
     Compared(u64),
+    /// The same, and what is behind this position: the client lacks roster entries that it was told before, and does not know.
+    Short(u64),
 }
 
 /// What became of a submission.

@@ -108,9 +108,9 @@ impl Outbound {
                 errands.extend(documents.into_iter().map(Errand::Snapshot));
                 0
             }
-            Start::Compared(last) => {
+            Start::Compared(position) | Start::Short(position) => {
                 errands.push_back(Errand::Inventory { is_asked_for: false });
-                last
+                position
             }
         };
         Self {

@@ -53,13 +53,19 @@ pub(crate) enum Taken {
     Job(Job),
 }
 
+/// How far somebody says that they have come, and which heads of the roster they know.
+pub(crate) struct Come {
+    since: Option<Position>,
+    heads: Vec<EntryHash>,
+}
+
 /// Something that waits for a classroom to be in memory.
 pub(crate) enum Loading {
     Open {
         member: MemberId,
         channel: Channel,
         classroom: ClassroomId,
-        since: Option<Position>,
+        come: Come,
         invite: Option<InviteProof>,
     },
     Found {
@@ -230,7 +236,7 @@ impl Receiver {
                 channel,
                 classroom,
                 since,
-                roster: _,
+                roster: heads,
                 invite,
             } => {
                 self.close(channel, now);
@@ -243,7 +249,7 @@ impl Receiver {
                         member,
                         channel,
                         classroom,
-                        since,
+                        come: Come { since, heads },
                         invite,
                     },
                     now,
@@ -329,12 +335,12 @@ impl Receiver {
             Loading::Open {
                 member,
                 channel,
-                since,
+                come,
                 invite,
                 ..
             } => {
                 let opened =
-                    classroom.and_then(|classroom| self.open(member, channel, classroom, since, invite, now));
+                    classroom.and_then(|classroom| self.open(member, channel, classroom, &come, invite, now));
                 if let Err(reason) = opened {
                     self.say_closed(channel, reason);
                 }
@@ -424,7 +430,7 @@ impl Receiver {
         member: MemberId,
         channel: Channel,
         classroom: Arc<Classroom>,
-        since: Option<Position>,
+        come: &Come,
         invite: Option<InviteProof>,
         now: Moment,
     ) -> Result<(), Refusal> {
@@ -447,13 +453,14 @@ impl Receiver {
             now.elapsed.checked_add(Duration::from_secs(left))
         });
         let incarnation = self.shared.store.incarnation();
-        let start = match since {
+        let is_known = |since: Position| since.incarnation == incarnation && classroom.gave(since.index);
+        let is_short = |since: Position| classroom.is_short(&come.heads, since.index);
+        let start = match come.since {
             None => Start::Empty,
-            Some(since) if since.incarnation == incarnation && classroom.gave(since.index) => {
-                Start::Behind(since.index)
-            }
+            Some(since) if is_known(since) && !is_short(since) => Start::Behind(since.index),
             // Nothing that is named could be asked for.
             Some(_) if access == Access::Former => Start::Empty,
+            Some(since) if is_known(since) => Start::Short(since.index),
             Some(Position { incarnation: 0, .. }) => Start::Compared(last),
             Some(_) => Start::Unknown(last),
         };
@@ -536,7 +543,7 @@ impl Receiver {
             has_founding,
         } = opening;
         let is_ahead = matches!(start, Start::Unknown(_));
-        let compares = is_ahead || matches!(start, Start::Compared(_));
+        let compares = is_ahead || matches!(start, Start::Compared(_) | Start::Short(_));
         if self.earlier.is_some() {
             // The next exchange will want it, and may be the only thing that does.
             self.shared.classrooms.keep(&classroom);

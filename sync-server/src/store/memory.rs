@@ -147,10 +147,10 @@ impl Store for Memory {
         Ok(self.read(classroom, |found| Some(found.totals)))
     }
 
-    fn entries(&self, classroom: &ClassroomId) -> Result<Vec<Vec<u8>>, Error> {
+    fn entries(&self, classroom: &ClassroomId) -> Result<Vec<(u64, Vec<u8>)>, Error> {
         Ok(self.read(classroom, |found| {
             let entries = found.placed(0).filter_map(|placed| match &placed.item {
-                Item::Entry { bytes, .. } => Some(bytes.clone()),
+                Item::Entry { bytes, .. } => Some((placed.position, bytes.clone())),
                 _ => None,
             });
             entries.collect()

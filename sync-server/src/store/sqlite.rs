@@ -188,7 +188,7 @@ impl Store for Sqlite {
         reading::totals(&self.reader(), classroom)
     }
 
-    fn entries(&self, classroom: &ClassroomId) -> Result<Vec<Vec<u8>>, Error> {
+    fn entries(&self, classroom: &ClassroomId) -> Result<Vec<(u64, Vec<u8>)>, Error> {
         reading::entries(&self.reader(), classroom)
     }
 

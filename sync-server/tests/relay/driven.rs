@@ -104,6 +104,17 @@ impl Client {
         classroom: ClassroomId,
         since: Option<Position>,
     ) -> Self {
+        Self::open_knowing(relay, keys, classroom, since, Vec::new())
+    }
+
+    /// The same, by somebody who says which heads of the roster they know.
+    pub(crate) fn open_knowing(
+        relay: &mut Relay,
+        keys: &MemberKeys,
+        classroom: ClassroomId,
+        since: Option<Position>,
+        roster: Vec<EntryHash>,
+    ) -> Self {
         let mut client = Self::connect(relay, keys, classroom);
         client.send(
             relay,
@@ -111,7 +122,7 @@ impl Client {
                 channel: CHANNEL,
                 classroom,
                 since,
-                roster: Vec::new(),
+                roster,
                 invite: None,
             },
         );

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use protocol::Refusal;
 use protocol::frame::{Position, RelayFrame};
 use protocol::inventory::{LogRange, Wanted};
 use protocol::roster::Role;
 use protocol::segment::Segment;
+use protocol::{EntryHash, Refusal};
 use sync_server::Limits;
 use sync_server::core::{Relay, Rules};
 use sync_server::store::{Memory, Store as _};
@@ -300,6 +300,63 @@ fn who_does_not_know_that_something_is_lost_brings_no_segments_before_they_ask()
     assert_eq!(client.store(&mut world.relay, &words), refused);
     client.inventory(&mut world.relay);
     assert_eq!(client.store(&mut world.relay, &words), Outcome::Stored);
+}
+
+/// A device that lost a roster entry says that it has come as far as before, and does not know that it lacks something.
+#[test]
+fn who_lacks_an_entry_that_they_were_told_is_told_what_there_is() {
+    let mut world = World::new();
+    let founding = world.heads();
+    let student = world.join(Role::Student);
+    written(&mut world, 2);
+    let all = world.heads();
+    let id = world.classroom.id;
+    world.lead(world.removal(student.id(), Vec::new()));
+    let removed = world.heads();
+    let opened = |relay: &mut Relay, keys, index, heads: &[EntryHash]| {
+        let since = Position {
+            incarnation: 7,
+            index,
+        };
+        let mut client = Client::open_knowing(relay, keys, id, Some(since), heads.to_vec());
+        let told = client.hear(relay);
+        let from = told.iter().find_map(|frame| match frame {
+            RelayFrame::Opened { from, .. } => Some(from.index),
+            _ => None,
+        });
+        let named = told.into_iter().find_map(|frame| match frame {
+            RelayFrame::Inventory { part, .. } => Some(part.entries.len()),
+            _ => None,
+        });
+        (from.unwrap(), named)
+    };
+    let relay = &mut world.relay;
+    let founder = &world.classroom.founder;
+    // Founded, invited, admitted; then words, and the removal.
+    assert_eq!(opened(relay, founder, 6, &removed), (6, None));
+    assert_eq!(opened(relay, founder, 6, &all), (6, Some(4)));
+    assert_eq!(opened(relay, founder, 5, &all), (5, None), "it comes");
+    assert_eq!(opened(relay, founder, 5, &founding), (5, Some(4)));
+    assert_eq!(
+        opened(relay, founder, 1, &founding),
+        (1, None),
+        "all of them come"
+    );
+    // It can't be told: an own entry that was never sent stands behind all, or there are more than are named.
+    let unknown = EntryHash([3; 32]);
+    assert_eq!(opened(relay, founder, 6, &[founding[0], unknown]), (6, None));
+    assert_eq!(opened(relay, founder, 6, &[founding[0]; 32]), (6, None));
+    assert_eq!(opened(relay, founder, 6, &[]), (6, None));
+    // Who was removed and does not know it is told the roster from the beginning.
+    assert_eq!(opened(relay, &student, 6, &all), (0, None));
+    assert_eq!(opened(relay, &student, 6, &removed), (6, None));
+    // So it is after a start.
+    let mut relay = start(&world.store);
+    assert_eq!(
+        opened(&mut relay, &world.classroom.founder, 6, &all),
+        (6, Some(4))
+    );
+    assert_eq!(opened(&mut relay, &world.classroom.founder, 5, &all), (5, None));
 }
 
 #[test]

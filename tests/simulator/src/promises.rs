@@ -329,7 +329,7 @@ impl World {
                 let stored = Rule::IsItsLog.check(self.relays[HOME].store.entries(&classroom))?;
                 let on_relay: BTreeSet<Vec<u8>> = stored
                     .iter()
-                    .filter_map(|bytes| Some(Entry::decode(bytes).ok()?.hash().0.to_vec()))
+                    .filter_map(|(_, bytes)| Some(Entry::decode(bytes).ok()?.hash().0.to_vec()))
                     .collect();
                 Rule::Agrees.holds(entries == on_relay, || {
                     format!(

@@ -74,12 +74,19 @@ pub(super) fn totals(connection: &Connection, classroom: &ClassroomId) -> Result
         .transpose()
 }
 
-pub(super) fn entries(connection: &Connection, classroom: &ClassroomId) -> Result<Vec<Vec<u8>>, Error> {
+pub(super) fn entries(
+    connection: &Connection,
+    classroom: &ClassroomId,
+) -> Result<Vec<(u64, Vec<u8>)>, Error> {
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT bytes FROM items WHERE classroom = {CLASSROOM} AND kind = 0 ORDER BY position"
+        "SELECT position, bytes FROM items WHERE classroom = {CLASSROOM} AND kind = 0 ORDER BY position"
     ))?;
-    let entries = statement.query_map([classroom.0], |row| row.get(0))?;
-    Ok(entries.collect::<Result<_, _>>()?)
+    let mut rows = statement.query([classroom.0])?;
+    let mut entries = Vec::new();
+    while let Some(row) = rows.next()? {
+        entries.push((unsigned(row.get(0)?)?, row.get(1)?));
+    }
+    Ok(entries)
 }
 
 pub(super) fn extras(connection: &Connection, classroom: &ClassroomId) -> Result<Vec<Placed>, Error> {
