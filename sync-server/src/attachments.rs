@@ -24,20 +24,12 @@ use crate::core::classroom::Classroom;
 use crate::http::Context;
 use crate::places::Place;
 use crate::progress::{Hurry, Progress};
+use crate::settings::Limits;
+use crate::turns::Turns;
 
 /// Where the handlers here are.
 pub(crate) const PATH: &str = "/attachments/{*path}";
 const PREFIX: &str = "/attachments/";
-
-/// How many chunks are brought, and given, at once: each is in memory meanwhile.
-const BROUGHT: usize = 128;
-const GIVEN: usize = 256;
-
-/// How many of these one member brings, and one classroom, and how many one address gets: somebody slow leaves turns to
-/// others.
-const OF_MEMBER: usize = 8;
-const OF_CLASSROOM: usize = 32;
-const OF_ADDRESS: usize = 64;
 
 /// Who brings a chunk, and their signature, in hexadecimal.
 const MEMBER: &str = "meridian-member";
@@ -46,48 +38,54 @@ const SIGNATURE: &str = "meridian-signature";
 /// Which chunk was taken: of a program that knows nothing of chunks and answers in the relay's place nobody hears that.
 const CHUNK: HeaderName = HeaderName::from_static("meridian-chunk");
 
-/// Whose turn it is.
-pub(crate) struct Turns {
-    brought: Arc<Semaphore>,
+/// Whose turn it is: each chunk is in memory meanwhile.
+pub(crate) struct ChunkTurns {
+    /// To bring one: in all, of one classroom, and of one member.
+    brought: Arc<Turns<ClassroomId>>,
+    of_classrooms: Each<ClassroomId, Turns<MemberId>>,
+    of_members: Each<MemberId, Semaphore>,
+    /// To be given one: in all, and of one address.
     given: Arc<Semaphore>,
-    of_members: Shares<MemberId>,
-    of_classrooms: Shares<ClassroomId>,
-    of_addresses: Shares<IpAddr>,
+    of_addresses: Each<IpAddr, Semaphore>,
 }
 
-/// The turns of each who has some now.
-struct Shares<Of> {
-    each: usize,
-    known: Mutex<HashMap<Of, Weak<Semaphore>>>,
+/// What each has for themselves, as long as somebody uses it.
+struct Each<Of, T> {
+    make: Box<dyn Fn() -> Arc<T> + Send + Sync>,
+    known: Mutex<HashMap<Of, Weak<T>>>,
 }
 
-impl Default for Turns {
-    fn default() -> Self {
+impl ChunkTurns {
+    pub(crate) fn new(limits: &Limits) -> Self {
+        let patience = limits.exchange_turn;
+        let of_classroom = limits.chunks_brought_per_classroom;
+        let semaphore = |most: usize| Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS)));
+        let (of_member, of_address) = (limits.chunks_brought_per_member, limits.chunks_given_per_address);
         Self {
-            brought: Arc::new(Semaphore::new(BROUGHT)),
-            given: Arc::new(Semaphore::new(GIVEN)),
-            of_members: Shares::new(OF_MEMBER),
-            of_classrooms: Shares::new(OF_CLASSROOM),
-            of_addresses: Shares::new(OF_ADDRESS),
+            brought: Turns::new(limits.chunks_brought, patience),
+            of_classrooms: Each::new(move || Turns::new(of_classroom, patience)),
+            of_members: Each::new(move || semaphore(of_member)),
+            given: semaphore(limits.chunks_given),
+            of_addresses: Each::new(move || semaphore(of_address)),
         }
     }
 }
 
-impl<Of: Eq + Hash> Shares<Of> {
-    fn new(each: usize) -> Self {
+impl<Of: Eq + Hash, T> Each<Of, T> {
+    fn new(make: impl Fn() -> Arc<T> + Send + Sync + 'static) -> Self {
         Self {
-            each,
+            make: Box::new(make),
             known: Mutex::default(),
         }
     }
 
-    fn of(&self, whose: Of) -> Arc<Semaphore> {
+    fn of(&self, whose: Of) -> Arc<T> {
         let mut known = self.known.lock();
         if let Some(turns) = known.get(&whose).and_then(Weak::upgrade) {
             return turns;
         }
         known.retain(|_, turns| turns.strong_count() > 0);
-        let turns = Arc::new(Semaphore::new(self.each));
+        let turns = (self.make)();
         known.insert(whose, Arc::downgrade(&turns));
         turns
     }
@@ -155,7 +153,7 @@ pub(crate) async fn give(
 
 /// Turns for one who takes a chunk: of the address, if it is told apart from others, and of all.
 async fn turns_to_take(
-    turns: &Turns,
+    turns: &ChunkTurns,
     network: Option<IpAddr>,
     patience: Duration,
 ) -> Result<(Option<OwnedSemaphorePermit>, OwnedSemaphorePermit), Refusal> {
@@ -234,14 +232,17 @@ async fn take(
     claim.admit(&classroom, &server.shared)?;
     let turns = &context.turns;
     let _of_member = take_turn(&turns.of_members.of(claim.member), limits.exchange_turn).await?;
-    let _of_classroom = take_turn(&turns.of_classrooms.of(claim.classroom), limits.exchange_turn).await?;
-    let _turn = take_turn(&turns.brought, limits.exchange_turn).await?;
+    let of_classroom = turns.of_classrooms.of(claim.classroom).take(claim.member).await?;
+    let of_all = turns.brought.take(claim.classroom).await?;
     let mut content = Vec::new();
     if let Some(body) = body.take() {
         let reading = read(body, limits.stalled, |part| content.extend_from_slice(part));
-        timeout(limits.chunk, reading)
-            .await
-            .unwrap_or(Err(Refusal::TooSlow))?;
+        // It comes again later, and then waits for its turn.
+        tokio::select! {
+            read = timeout(limits.chunk, reading) => read.unwrap_or(Err(Refusal::TooSlow))?,
+            () = of_classroom.over() => return Err(Refusal::TooSlow),
+            () = of_all.over() => return Err(Refusal::TooSlow),
+        }
     }
     let bringing = Bringing::default();
     let job = claim.job(classroom, content, &bringing)?;

@@ -22,7 +22,7 @@ use tower::ServiceExt as _;
 use tower::util::BoxCloneSyncService;
 use tower_http::services::ServeDir;
 
-use crate::attachments::{self, Turns};
+use crate::attachments::{self, ChunkTurns};
 use crate::connection::{self, Phase, Server};
 use crate::exchange::Exchanges;
 use crate::origin::{Origins, host};
@@ -40,7 +40,7 @@ pub(crate) type Service = BoxCloneSyncService<hyper::Request<Incoming>, Response
 pub(crate) struct Context {
     pub(crate) server: Arc<Server>,
     pub(crate) exchanges: Arc<Exchanges>,
-    pub(crate) turns: Arc<Turns>,
+    pub(crate) turns: Arc<ChunkTurns>,
     pub(crate) origins: Origins,
     pub(crate) app: Option<PathBuf>,
     pub(crate) phase: watch::Receiver<Phase>,

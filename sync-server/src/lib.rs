@@ -21,6 +21,7 @@ pub mod relay;
 pub mod settings;
 pub mod store;
 mod turning_away;
+mod turns;
 mod writer;
 
 pub use error::Error;

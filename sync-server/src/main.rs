@@ -133,7 +133,7 @@ struct LimitOptions {
     /// How many `POST /sync` are answered at once.
     #[arg(long, value_name = "COUNT", default_value_t = Limits::default().exchanges)]
     exchanges: usize,
-    /// How long others wait for their turn.
+    /// How long others wait for their turn, or for one to bring or to get a chunk.
     #[arg(long, value_name = "SECONDS", default_value_t = Limits::default().exchange_turn.as_secs())]
     exchange_turn: u64,
     /// How long a connection may have no classroom open.
@@ -145,6 +145,21 @@ struct LimitOptions {
     /// How long a chunk of an attachment may take to come, or to go.
     #[arg(long, value_name = "SECONDS", default_value_t = Limits::default().chunk.as_secs())]
     chunk: u64,
+    /// How many chunks of attachments are brought at once: each is in memory meanwhile.
+    #[arg(long, value_name = "COUNT", default_value_t = Limits::default().chunks_brought)]
+    chunks_brought: usize,
+    /// How many of these are of one classroom.
+    #[arg(long, value_name = "COUNT", default_value_t = Limits::default().chunks_brought_per_classroom)]
+    chunks_brought_per_classroom: usize,
+    /// How many of these one member brings.
+    #[arg(long, value_name = "COUNT", default_value_t = Limits::default().chunks_brought_per_member)]
+    chunks_brought_per_member: usize,
+    /// How many chunks are given at once: each is in memory meanwhile.
+    #[arg(long, value_name = "COUNT", default_value_t = Limits::default().chunks_given)]
+    chunks_given: usize,
+    /// How many of these go to one address, or one /64 network of IPv6.
+    #[arg(long, value_name = "COUNT", default_value_t = Limits::default().chunks_given_per_address)]
+    chunks_given_per_address: usize,
     /// How long a client may take nothing of what waits for it, or bring nothing of a chunk that is to come.
     #[arg(long, value_name = "SECONDS", default_value_t = Limits::default().stalled.as_secs())]
     stalled: u64,
@@ -222,6 +237,11 @@ impl LimitOptions {
             unopened: Duration::from_secs(self.unopened),
             idle: Duration::from_secs(self.idle),
             chunk: Duration::from_secs(self.chunk),
+            chunks_brought: self.chunks_brought,
+            chunks_brought_per_classroom: self.chunks_brought_per_classroom,
+            chunks_brought_per_member: self.chunks_brought_per_member,
+            chunks_given: self.chunks_given,
+            chunks_given_per_address: self.chunks_given_per_address,
             stalled: Duration::from_secs(self.stalled),
             farewell: Duration::from_secs(self.farewell),
             unanswered: self.unanswered,

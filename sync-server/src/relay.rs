@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tower::ServiceExt as _;
 
+use crate::attachments::ChunkTurns;
 use crate::clock::Clock;
 use crate::connection::{Phase, Server};
 use crate::core::{ExchangeSecret, Rules, Shared, random_leap};
@@ -79,6 +80,7 @@ pub async fn start(listener: TcpListener, settings: Settings) -> Result<Relay, E
     let mut secret = [0; 32];
     getrandom::fill(&mut secret).map_err(Error::Random)?;
     let exchanges = Exchanges::new(ExchangeSecret::new(secret), &settings.limits);
+    let turns = Arc::new(ChunkTurns::new(&settings.limits));
     let rules = Rules {
         limits: settings.limits,
         found_token: settings.found_token,
@@ -97,7 +99,7 @@ pub async fn start(listener: TcpListener, settings: Settings) -> Result<Relay, E
     let service = http::service(http::Context {
         server,
         exchanges: Arc::new(exchanges),
-        turns: Arc::default(),
+        turns,
         origins,
         app: settings.app,
         phase: watching.clone(),

@@ -66,7 +66,7 @@ pub struct Limits {
     pub exchange: Duration,
     /// Of those, how many are answered at once: each holds its answer in memory.
     pub exchanges: usize,
-    /// How long others wait for their turn.
+    /// How long others wait for their turn, or for one to bring or to get a chunk.
     pub exchange_turn: Duration,
     /// Without an open classroom, however much the client says: anybody can answer the challenge.
     pub unopened: Duration,
@@ -75,6 +75,13 @@ pub struct Limits {
     pub idle: Duration,
     /// For a whole chunk of an attachment to come, or to go. Over a slow link that takes minutes.
     pub chunk: Duration,
+    /// Chunks that are brought at once: in all, of one classroom, and by one member. Each is in memory meanwhile.
+    pub chunks_brought: usize,
+    pub chunks_brought_per_classroom: usize,
+    pub chunks_brought_per_member: usize,
+    /// Chunks that are given at once: in all, and to one address.
+    pub chunks_given: usize,
+    pub chunks_given_per_address: usize,
     /// Without the socket taking a single byte although some wait, or without a byte of a chunk that is to come.
     pub stalled: Duration,
     /// For hearing why the connection ends.
@@ -124,6 +131,11 @@ impl Default for Limits {
             unopened: Duration::from_secs(60),
             idle: Duration::from_secs(65),
             chunk: Duration::from_secs(15 * 60),
+            chunks_brought: 128,
+            chunks_brought_per_classroom: 32,
+            chunks_brought_per_member: 8,
+            chunks_given: 256,
+            chunks_given_per_address: 64,
             stalled: Duration::from_secs(30),
             farewell: Duration::from_secs(5),
             unanswered: 4096,

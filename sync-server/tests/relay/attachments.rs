@@ -873,6 +873,85 @@ async fn a_chunk_that_comes_slowly_comes() {
     assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");
 }
 
+/// Asks for a turn to bring a chunk. Whoever has one is told to go on.
+async fn begin(address: SocketAddr, claim: &Claim, chunk: &Chunk) -> TcpStream {
+    let more = format!(
+        "expect: 100-continue\r\ncontent-length: {}\r\n",
+        chunk.as_bytes().len()
+    );
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let head = head(address, claim, &more);
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut go_on = [0; 25];
+    stream.read_exact(&mut go_on).await.unwrap();
+    assert_eq!(&go_on, b"HTTP/1.1 100 Continue\r\n\r\n");
+    stream
+}
+
+/// Whoever began is told why it is over, though they bring nothing.
+async fn outcome(mut stream: TcpStream) -> String {
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+/// All turns are taken by one classroom, and all of another by one member, who bring nothing: others wait for a part of the time
+/// that they have, and not for these.
+#[tokio::test]
+async fn nobody_waits_long_for_those_who_have_more_than_their_share() {
+    let data = tempfile::tempdir().unwrap();
+    let settings = Settings {
+        limits: Limits {
+            exchange_turn: Duration::from_secs(3),
+            chunks_brought: 4,
+            chunks_brought_per_classroom: 4,
+            chunks_brought_per_member: 4,
+            ..Limits::default()
+        },
+        ..Settings::new(data.path())
+    };
+    let relay = start(settings).await;
+    let address = relay.address();
+    let (greedy, other) = (Served::new(address).await, Served::new(address).await);
+    let [of_greedy, of_other] = [&greedy, &other].map(|served| chunk(&served.classroom.id));
+    let claim = greedy.claim(PAGE, &of_greedy);
+    let mut underway = Vec::new();
+    for _ in 0..4 {
+        underway.push(begin(address, &claim, &of_greedy).await);
+    }
+    let claim_of_other = other.claim(PAGE, &of_other);
+    assert_eq!(
+        put(address, &claim_of_other, of_other.as_bytes()).await.status,
+        201
+    );
+    // The first that began has to begin again; the others go on.
+    let told = outcome(underway.remove(0)).await;
+    assert!(
+        told.starts_with("HTTP/1.1 408 ") && told.ends_with("\r\n35"),
+        "{told}"
+    );
+    let mut going_on = underway.remove(0);
+    going_on.write_all(of_greedy.as_bytes()).await.unwrap();
+    assert!(outcome(going_on).await.starts_with("HTTP/1.1 201 "));
+
+    // Of one classroom: so do its members.
+    let student = member();
+    let mut client = Client::open(address, &greedy.classroom.founder, greedy.classroom.id).await;
+    client.catch_up().await;
+    let invite = greedy.classroom.invite(Role::Student, 1, FAR);
+    let admission = greedy.classroom.admit(&invite, &student);
+    for (entry, submission) in [invite.entry, admission].into_iter().zip(0..) {
+        client.submit_entry(&entry).await;
+        client.expect_stored(submission).await;
+    }
+    for _ in 0..2 {
+        underway.push(begin(address, &claim, &of_greedy).await);
+    }
+    let of_student = greedy.claim_of(&student, PAGE, &of_greedy);
+    assert_eq!(put(address, &of_student, of_greedy.as_bytes()).await.status, 200);
+    assert!(outcome(underway.remove(0)).await.starts_with("HTTP/1.1 408 "));
+}
+
 #[tokio::test]
 async fn so_many_chunks_are_brought_at_once() {
     let data = tempfile::tempdir().unwrap();
@@ -888,55 +967,24 @@ async fn so_many_chunks_are_brought_at_once() {
     let address = served.address;
     let chunk = chunk(&served.classroom.id);
     let claim = served.claim(PAGE, &chunk);
-    let students: Vec<MemberKeys> = (0..4).map(|_| member()).collect();
-    let founder = &served.classroom.founder;
-    let mut client = Client::open(address, founder, served.classroom.id).await;
-    client.catch_up().await;
-    let invite = served.classroom.invite(Role::Student, 8, FAR);
-    let admissions = students.iter().map(|keys| served.classroom.admit(&invite, keys));
-    for (entry, submission) in [invite.entry.clone()].into_iter().chain(admissions).zip(0..) {
-        client.submit_entry(&entry).await;
-        client.expect_stored(submission).await;
-    }
-    // Whoever has a turn is told to go on.
-    let begin = async |keys| {
-        let more = format!(
-            "expect: 100-continue\r\ncontent-length: {}\r\n",
-            chunk.as_bytes().len()
-        );
-        let head = head(address, &served.claim_of(keys, PAGE, &chunk), &more);
-        let mut stream = TcpStream::connect(address).await.unwrap();
-        stream.write_all(head.as_bytes()).await.unwrap();
-        let mut go_on = [0; 25];
-        stream.read_exact(&mut go_on).await.unwrap();
-        assert_eq!(&go_on, b"HTTP/1.1 100 Continue\r\n\r\n");
-        stream
-    };
-    let busy = (503, "18".to_owned());
     let mut underway = Vec::new();
     for _ in 0..8 {
-        underway.push(begin(founder).await);
+        underway.push(begin(address, &claim, &chunk).await);
     }
     // One has so many, and leaves turns to the others.
+    let busy = (503, "18".to_owned());
     assert_eq!(put(address, &claim, chunk.as_bytes()).await.reason(), busy);
-    for keys in &students[..3] {
-        for _ in 0..8 {
-            underway.push(begin(keys).await);
-        }
-    }
-    let last = served.claim_of(&students[3], PAGE, &chunk);
-    assert_eq!(put(address, &last, chunk.as_bytes()).await.reason(), busy);
-    // So does a classroom.
     let other = Served::new(address).await;
     let of_other = self::chunk(&other.classroom.id);
-    let claim = other.claim(PAGE, &of_other);
-    assert_eq!(put(address, &claim, of_other.as_bytes()).await.status, 201);
+    let claim_of_other = other.claim(PAGE, &of_other);
+    assert_eq!(
+        put(address, &claim_of_other, of_other.as_bytes()).await.status,
+        201
+    );
     let mut first = underway.remove(0);
     first.write_all(chunk.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    first.read_to_string(&mut answer).await.unwrap();
-    assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");
-    assert_eq!(put(address, &last, chunk.as_bytes()).await.status, 200);
+    assert!(outcome(first).await.starts_with("HTTP/1.1 201 "));
+    assert_eq!(put(address, &claim, chunk.as_bytes()).await.status, 200);
 }
 
 /// Asks for a chunk more often than its socket's buffers take, and takes nothing.
