@@ -49,7 +49,7 @@ async fn tidy(server: &Arc<Server>) -> Result<(), Error> {
         }
     }
     let shared = Arc::clone(&server.shared);
-    tokio::task::spawn_blocking(move || shared.store.shrink())
+    tokio::task::spawn_blocking(move || shared.store.shrink(shared.limits.rewritten_bytes))
         .await
         .map_err(ended)?
 }

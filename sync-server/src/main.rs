@@ -214,6 +214,11 @@ struct LimitOptions {
     /// of: somebody may find that it holds something else.
     #[arg(long, value_name = "DAYS", default_value_t = days(Limits::default().covered))]
     covered: u32,
+    /// Up to how many bytes the store is written anew within ten minutes after something was erased, so that no copy of that is
+    /// left between what is there. Nobody's work is stored meanwhile, for seconds, or with gigabytes for minutes; it takes three times
+    /// the room for as long.
+    #[arg(long, value_name = "BYTES", default_value_t = Limits::default().rewritten_bytes)]
+    rewritten_bytes: u64,
 }
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -263,6 +268,7 @@ impl LimitOptions {
             snapshot_after: self.snapshot_after,
             retention: self.retention.map(|days| DAY * days),
             covered: DAY * self.covered,
+            rewritten_bytes: self.rewritten_bytes,
         }
     }
 }

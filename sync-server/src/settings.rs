@@ -110,6 +110,9 @@ pub struct Limits {
     pub retention: Option<Duration>,
     /// How long segments are kept that a fold took the place of, in case that it holds something else.
     pub covered: Duration,
+    /// Up to how many bytes the store is written anew after something was erased, so that nothing of that is left between what is
+    /// there: nobody's work is stored meanwhile.
+    pub rewritten_bytes: u64,
     /// Whispers that wait for one connection; the oldest are dropped.
     pub whispers: usize,
     /// Whispers that one connection may send in a second; a burst may be twice that. More are dropped.
@@ -155,6 +158,7 @@ impl Default for Limits {
             snapshot_after: 4096,
             retention: None,
             covered: Duration::from_secs(30 * 24 * 60 * 60),
+            rewritten_bytes: 256 * 1024 * 1024,
             whispers: 64,
             whispers_per_second: 40,
         }

@@ -371,8 +371,9 @@ pub trait Store: Send + Sync + 'static {
     /// since 1970.
     fn commit(&self, changes: &Changes, now: u64) -> Result<(), Error>;
 
-    /// Gives the room that was freed back, a part at a time.
-    fn shrink(&self) -> Result<(), Error>;
+    /// Gives the room that was freed back, a part at a time, and does away with all that is left of what was erased, if the store
+    /// has no more than `rewritten` bytes: that takes long where it has more.
+    fn shrink(&self, rewritten: u64) -> Result<(), Error>;
 
     /// Whether the store answers.
     fn check(&self) -> Result<(), Error>;

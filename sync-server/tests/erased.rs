@@ -44,7 +44,12 @@ fn nothing_of_an_erased_document_is_left_between_the_pages_of_others() {
     store
         .commit(&[(CLASSROOM, Change::Erase { document })], NOW)
         .unwrap();
-    store.shrink().unwrap();
+    // A store that is too large for now is written anew when it may be, also by whoever opens it later.
+    store.shrink(1024).unwrap();
+    assert!(!left(folder.path(), &segments[&document]).is_empty());
+    drop(store);
+    let store = Sqlite::open(&path).unwrap();
+    store.shrink(u64::MAX).unwrap();
     assert_eq!(left(folder.path(), &segments[&document]), BTreeSet::new());
     // The other's are all there.
     let wanted = store.page(&CLASSROOM, 0, usize::MAX).unwrap();

@@ -82,7 +82,7 @@ fn sqlite_leaves_a_newer_store_alone() {
     drop(connection);
     assert!(matches!(
         Sqlite::open(&path),
-        Err(Error::NewerStore { found: 99, known: 4 })
+        Err(Error::NewerStore { found: 99, known: 5 })
     ));
 }
 
@@ -170,7 +170,7 @@ fn sqlite_takes_over_a_store_of_version_1() {
         (classroom, segment(5, &fold)),
     ];
     store.commit(&changes, NOW).unwrap();
-    store.shrink().unwrap();
+    store.shrink(u64::MAX).unwrap();
     assert_eq!(
         store.page(&classroom, 1, usize::MAX).unwrap(),
         [placed(&segment(5, &fold))]
@@ -182,7 +182,7 @@ fn sqlite_takes_over_a_store_of_version_1() {
             .pragma_query_value(None, name, |row| row.get::<_, i64>(0))
             .unwrap()
     };
-    assert_eq!((pragma("auto_vacuum"), pragma("user_version")), (2, 4));
+    assert_eq!((pragma("auto_vacuum"), pragma("user_version")), (2, 5));
 }
 
 /// What version 2 left behind: the same, with folds; nothing was kept of what they took the place of.
@@ -272,7 +272,7 @@ fn sqlite_takes_over_a_store_of_version_3() {
     drop(connection);
     assert!(matches!(
         Sqlite::open_read_only(&path),
-        Err(Error::OlderStore { found: 3, known: 4 })
+        Err(Error::OlderStore { found: 3, known: 5 })
     ));
     let store = Sqlite::open(&path).unwrap();
     assert_eq!(store.entries(&classroom).unwrap(), [(1, vec![1; 40])]);
@@ -287,6 +287,42 @@ fn sqlite_takes_over_a_store_of_version_3() {
         store.totals(&classroom).unwrap().unwrap().bytes,
         40 + 30 + CLAIM_BYTES
     );
+}
+
+/// What version 4 left behind: whether something was erased was forgotten when it ended.
+#[test]
+fn sqlite_takes_over_a_store_of_version_4() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store");
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    for version in [
+        include_str!("../src/store/sqlite/version_1.sql"),
+        include_str!("../src/store/sqlite/version_2.sql"),
+        include_str!("../src/store/sqlite/version_3.sql"),
+        include_str!("../src/store/sqlite/version_4.sql"),
+    ] {
+        connection.execute_batch(version).unwrap();
+    }
+    connection.pragma_update(None, "user_version", 4).unwrap();
+    connection
+        .execute("INSERT INTO relay (incarnation) VALUES (?1)", [[9u8; 8]])
+        .unwrap();
+    drop(connection);
+    assert!(matches!(
+        Sqlite::open_read_only(&path),
+        Err(Error::OlderStore { found: 4, known: 5 })
+    ));
+    let store = Sqlite::open(&path).unwrap();
+    assert_eq!(store.incarnation(), u64::from_be_bytes([9; 8]));
+    let has_erased = || -> bool {
+        let connection = rusqlite::Connection::open(&path).unwrap();
+        connection
+            .query_row("SELECT has_erased FROM relay", [], |row| row.get(0))
+            .unwrap()
+    };
+    assert!(has_erased(), "nobody knows");
+    store.shrink(u64::MAX).unwrap();
+    assert!(!has_erased());
 }
 
 /// `open` opens the same store again and again; it is empty at first.
@@ -374,7 +410,7 @@ fn conforms(open: &mut dyn FnMut() -> Box<dyn Store>) {
     // Erasing takes all of a document, and leaves the rest.
     let document = log.document;
     store.commit(&[(one, Change::Erase { document })], NOW).unwrap();
-    store.shrink().unwrap();
+    store.shrink(u64::MAX).unwrap();
     drop(store);
     let store = open();
     assert_eq!(store.documents(&one).unwrap(), []);

@@ -404,7 +404,7 @@ impl Store for Memory {
         }
     }
 
-    fn shrink(&self) -> Result<(), Error> {
+    fn shrink(&self, _: u64) -> Result<(), Error> {
         Ok(())
     }
 

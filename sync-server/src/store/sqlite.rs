@@ -28,17 +28,14 @@ const BUSY: Duration = Duration::from_secs(5);
 /// How many freed pages are given back at a time.
 const SHRUNK_PAGES: u32 = 1024;
 
-/// Up to how many bytes the file is written anew after an erasing: nobody's work is stored meanwhile.
-const REWRITTEN_BYTES: u64 = 256 * 1024 * 1024;
-
 /// See the [module](self).
 #[derive(Debug)]
 pub struct Sqlite {
     incarnation: u64,
     writer: Mutex<Connection>,
     readers: [Mutex<Connection>; READERS],
-    /// Something was erased since the file was last written anew.
-    has_erased: AtomicBool,
+    /// It was said that the file is too large to be written anew.
+    has_warned: AtomicBool,
 }
 
 impl Sqlite {
@@ -50,7 +47,7 @@ impl Sqlite {
             incarnation: incarnation(&writer)?,
             writer: Mutex::new(writer),
             readers: [Mutex::new(connect(path)?), Mutex::new(connect(path)?)],
-            has_erased: AtomicBool::new(false),
+            has_warned: AtomicBool::new(false),
         })
     }
 
@@ -68,7 +65,7 @@ impl Sqlite {
             incarnation: incarnation(&reader)?,
             writer: Mutex::new(reader),
             readers: [Mutex::new(connect()?), Mutex::new(connect()?)],
-            has_erased: AtomicBool::new(false),
+            has_warned: AtomicBool::new(false),
         })
     }
 
@@ -148,17 +145,25 @@ impl Sqlite {
         Ok(())
     }
 
-    /// Does away with what SQLite leaves behind in pages that it moved something out of, which no `secure_delete` reaches.
-    fn rewrite(&self, writer: &Connection) -> Result<(), Error> {
+    /// Does away with what SQLite leaves behind of what was erased, in pages that it moved something out of, which no
+    /// `secure_delete` reaches. Nobody's work is stored meanwhile: of a file of more than `rewritten` bytes it is left.
+    fn rewrite(&self, writer: &Connection, rewritten: u64) -> Result<(), Error> {
         let size = writer.query_row(
             "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size",
             [],
             |row| row.get(0),
         )?;
-        if unsigned(size)? <= REWRITTEN_BYTES {
+        let size = unsigned(size)?;
+        if size <= rewritten {
             writer.execute_batch("VACUUM")?;
+            writer.execute("UPDATE relay SET has_erased = 0", [])?;
+        } else if !self.has_warned.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                size,
+                rewritten,
+                "the store may hold copies of what was erased: it is too large to be written anew (--rewritten-bytes)"
+            );
         }
-        self.has_erased.store(false, Ordering::Relaxed);
         Ok(())
     }
 
@@ -317,10 +322,13 @@ impl Store for Sqlite {
         for (classroom, change) in changes {
             writing::change(&transaction, classroom, change, now)?;
         }
-        transaction.commit()?;
         let erases = |(_, change): &(ClassroomId, Change)| matches!(change, Change::Erase { .. });
-        if changes.iter().any(erases) {
-            self.has_erased.store(true, Ordering::Relaxed);
+        let erases = changes.iter().any(erases);
+        if erases {
+            transaction.execute("UPDATE relay SET has_erased = 1", [])?;
+        }
+        transaction.commit()?;
+        if erases {
             // It is committed, whatever comes of this; the next `shrink` tries again.
             if let Err(error) = self.empty_log(&writer) {
                 tracing::warn!(
@@ -332,11 +340,11 @@ impl Store for Sqlite {
         Ok(())
     }
 
-    fn shrink(&self) -> Result<(), Error> {
+    fn shrink(&self, rewritten: u64) -> Result<(), Error> {
         let writer = self.writer.lock();
         writer.execute_batch(&format!("PRAGMA incremental_vacuum({SHRUNK_PAGES})"))?;
-        if self.has_erased.load(Ordering::Relaxed) {
-            self.rewrite(&writer)?;
+        if writer.query_row("SELECT has_erased FROM relay", [], |row| row.get(0))? {
+            self.rewrite(&writer, rewritten)?;
         }
         // What was freed must not live on in the log.
         self.empty_log(&writer)

@@ -698,6 +698,7 @@ async fn limits_may_be_as_large_as_numbers_are() {
             snapshot_after: u64::MAX,
             retention: Some(ever),
             covered: ever,
+            rewritten_bytes: u64::MAX,
             whispers: any,
             whispers_per_second: u32::MAX,
         },

@@ -6,7 +6,7 @@ use rusqlite::Connection;
 use crate::Error;
 
 /// The version of the schema, kept in `user_version`.
-const VERSION: i64 = 4;
+const VERSION: i64 = 5;
 
 /// The first version, which every store begins with.
 const VERSION_1: &str = include_str!("version_1.sql");
@@ -19,6 +19,9 @@ const VERSION_3: &str = include_str!("version_3.sql");
 
 /// Chunks of attachments.
 const VERSION_4: &str = include_str!("version_4.sql");
+
+/// That something was erased is remembered.
+const VERSION_5: &str = include_str!("version_5.sql");
 
 /// Brings the file to the newest version.
 pub(super) fn prepare(connection: &mut Connection) -> Result<(), Error> {
@@ -57,6 +60,12 @@ pub(super) fn prepare(connection: &mut Connection) -> Result<(), Error> {
     }
     if found < 4 {
         transaction.execute_batch(VERSION_4)?;
+    }
+    if found < 5 {
+        transaction.execute_batch(VERSION_5)?;
+    }
+    if found == 0 {
+        transaction.execute("UPDATE relay SET has_erased = 0", [])?;
     }
     transaction.pragma_update(None, "user_version", VERSION)?;
     transaction.commit()?;
