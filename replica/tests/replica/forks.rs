@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use documents::page::Page;
 use protocol::{LaneId, SegmentHash};
+use replica::command::{Command, Problem};
 use replica::store::Table;
 
 use crate::script::Script;
@@ -266,10 +267,9 @@ async fn doubled(seed: &str) -> (Script, crate::script::Author, usize) {
     let second = script.world.open_tab(0);
     script.go().await;
     let (classroom, document) = script.page;
-    script.world.give(
-        second,
-        replica::command::Command::OpenPage { classroom, document },
-    );
+    script
+        .world
+        .give(second, Command::OpenPage { classroom, document });
     script.go().await;
     (script, double, second)
 }
@@ -322,10 +322,9 @@ async fn what_the_relay_has_in_the_place_of_ours_stands() {
     let (classroom, document) = script.page;
     script.connect().await;
     script.open(30).await;
-    script.world.give(
-        script.tab,
-        replica::command::Command::OpenPage { classroom, document },
-    );
+    script
+        .world
+        .give(script.tab, Command::OpenPage { classroom, document });
     script.go().await;
     assert_eq!((words(&script).len(), script.view().kept_aside), (3, 2));
     // Only what is alive is sent again.
@@ -418,4 +417,26 @@ async fn what_follows_after_all_is_sent_once_it_is_stored() {
     assert_eq!((script.text().contains("[two]"), sent(&script)), (true, 0));
     script.go().await;
     assert_eq!((script.view().kept_aside, sent(&script)), (0, 1));
+}
+
+/// A tab that was not handed the page again yet, to go on with on another lane, is told so; there it makes the change again.
+#[tokio::test]
+async fn a_change_of_another_lane_than_the_tabs_is_not_taken() {
+    let (mut script, mut double, _) = doubled("ended").await;
+    double.log.lane = LaneId([8; 16]);
+    let saved = double.page.save().unwrap();
+    double.page = Page::load(&saved, double.log.actor()).unwrap();
+    let (classroom, document) = script.page;
+    let segments = script.segments().len();
+    let command = Command::Change {
+        classroom,
+        document,
+        change: double.word("[elsewhere]"),
+    };
+    let request = script.world.give(script.tab, command);
+    script.go().await;
+    let answer = script.world.tab_mut(script.tab).answers.remove(&request);
+    assert_eq!(answer, Some(Err(Problem::LaneEnded)));
+    assert_eq!(script.segments().len(), segments);
+    assert_eq!(script.view().kept_aside, 0);
 }

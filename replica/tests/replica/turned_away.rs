@@ -4,11 +4,14 @@
 use protocol::Refusal;
 use protocol::frame::{self, RelayFrame};
 use protocol::invite::InviteLink;
+use protocol::roster::Role;
 use replica::Event;
 use replica::command::{Answer, Command, Problem};
+use replica::store::Table;
 use replica::view::Link;
 
 use crate::script::Script;
+use crate::world::person;
 
 /// The reasons for which a relay ends connections.
 const ENDING: [Refusal; 12] = [
@@ -149,4 +152,29 @@ async fn who_looks_again_and_again_is_answered_in_time() {
     }
     let told = script.answered(first).await;
     assert_eq!(told, Some(Err(Problem::NeedsConnection)));
+}
+
+/// A relay that gives the roster, and withholds all that the invite's key opens.
+#[tokio::test]
+async fn who_looks_behind_an_invite_that_opens_nothing_is_told() {
+    let mut founder = Script::new("opens nothing").await;
+    founder.open(0).await;
+    let command = Command::Invite {
+        classroom: founder.classroom,
+        role: Role::Student,
+        ask_first: false,
+    };
+    let invited = founder.world.give(founder.tab, command);
+    let Some(Ok(Answer::Invite(link))) = founder.answered(invited).await else {
+        panic!("no invite")
+    };
+    founder.store_all_from(0).await;
+    let (mut script, looked) = Script::knocking("knocks", &founder, &link).await;
+    script.open_with(&founder.entries()).await;
+    let told = Some(Err(Problem::InviteBroken));
+    assert_eq!(script.answered(looked).await, told);
+    let profile = person("Eve", "Far School", "CN");
+    let joined = script.world.give(script.tab, Command::Join { link, profile });
+    assert_eq!(script.answered(joined).await, told);
+    assert!(script.world.store(0).table(Table::Entries).is_empty());
 }
