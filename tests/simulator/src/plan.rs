@@ -59,8 +59,11 @@ const RENEWING: [(Fault, usize); 1] = [(Fault::Anew, 5)];
 /// What a mixed history has besides.
 const MIXING: [(Fault, usize); 2] = [(Fault::Versions, 8), (Fault::Tidying, 3)];
 
+/// What a history of several schools has besides.
+const UNITING: [(Fault, usize); 1] = [(Fault::Moves, 4)];
+
 /// The kinds that take turns.
-const KINDS: [Kind; 8] = [
+const KINDS: [Kind; 9] = [
     Kind::Plain,
     Kind::Governed,
     Kind::Healed,
@@ -69,6 +72,7 @@ const KINDS: [Kind; 8] = [
     Kind::Condensed,
     Kind::Mixed,
     Kind::Anew,
+    Kind::Schools,
 ];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,6 +121,8 @@ pub enum Kind {
     Anew,
     /// Some devices, and the relay, are of the next version, which seals what the others can't open.
     Mixed,
+    /// Leads of three schools and more agree, or don't, on who goes; some know one relay only.
+    Schools,
 }
 
 impl Kind {
@@ -131,6 +137,7 @@ impl Kind {
             Self::Condensed => format!("condensed {number}"),
             Self::Anew => format!("anew {number}"),
             Self::Mixed => format!("mixed {number}"),
+            Self::Schools => format!("schools {number}"),
         }
     }
 
@@ -144,6 +151,7 @@ impl Kind {
             Some(("condensed", _)) => Self::Condensed,
             Some(("anew", _)) => Self::Anew,
             Some(("mixed", _)) => Self::Mixed,
+            Some(("schools", _)) => Self::Schools,
             _ => Self::Plain,
         }
     }
@@ -158,9 +166,10 @@ pub fn seed_of(number: u64) -> String {
 /// The plan that follows from a seed.
 pub fn plan(seed: &str) -> Plan {
     let mut rng = SeededRng::new(&format!("{seed} plan"));
-    let people = 2 + rng.below(3);
-    // What a history of a kind may have, and what it always has.
     let kind = Kind::of(seed);
+    let fewest = if kind == Kind::Schools { 4 } else { 2 };
+    let people = fewest + rng.below(3);
+    // What a history of a kind may have, and what it always has.
     let (possible, certain) = match kind {
         Kind::Plain => (&[][..], &[][..]),
         Kind::Governed => (&GOVERNING[..], &[][..]),
@@ -170,6 +179,7 @@ pub fn plan(seed: &str) -> Plan {
         Kind::Condensed => (&[][..], &CONDENSING[..]),
         Kind::Anew => (&[][..], &RENEWING[..]),
         Kind::Mixed => (&GOVERNING[..], &MIXING[..]),
+        Kind::Schools => (&GOVERNING[..], &UNITING[..]),
     };
     let kinds = FAULTS.iter().chain(possible).copied();
     let mut kinds: Vec<(Fault, usize)> = kinds.filter(|_| rng.percent(40)).collect();
@@ -177,17 +187,18 @@ pub fn plan(seed: &str) -> Plan {
     let mut acts = Vec::new();
     // Some begin in good order; in others everything goes wrong from the start.
     let is_orderly = rng.percent(70);
-    let roles: &[Role] = if kind == Kind::Condensed {
+    let roles: &[Role] = match kind {
         // Those who may confirm snapshots.
-        &[Role::Lead, Role::Teacher, Role::Student]
-    } else {
-        &[
+        Kind::Condensed => &[Role::Lead, Role::Teacher, Role::Student],
+        // Each lead comes with a school.
+        Kind::Schools => &[Role::Lead, Role::Lead, Role::Lead, Role::Lead, Role::Teacher],
+        _ => &[
             Role::Lead,
             Role::Teacher,
             Role::Student,
             Role::Student,
             Role::Guest,
-        ]
+        ],
     };
     begin(&mut rng, &mut acts, (people, roles), is_orderly, &kinds);
     let length = 10 + rng.below(40);
@@ -215,8 +226,18 @@ pub fn plan(seed: &str) -> Plan {
             acts.insert(at, file(&mut files));
         }
     }
+    if kind == Kind::Schools {
+        let mut agreeing = SeededRng::new(&format!("{seed} agreeing"));
+        for _ in 0..1 + agreeing.below(3) {
+            agree(&mut agreeing, &mut acts, people);
+        }
+    }
     let setting = Setting {
-        relays: if kind == Kind::Apart { 2 } else { 1 },
+        relays: match kind {
+            Kind::Apart => 2,
+            Kind::Schools => 1 + usize::from(rng.percent(50)),
+            _ => 1,
+        },
         throttled: kind == Kind::Narrow,
         condensed: kind == Kind::Condensed || kind == Kind::Mixed && rng.percent(30),
         ..Setting::from(people)
@@ -421,6 +442,30 @@ fn fault(rng: &mut SeededRng, kinds: &[(Fault, usize)]) -> Act {
             invite: tab,
         },
         kind => govern(rng, kind, is_first, device, tab),
+    }
+}
+
+/// All want somebody to go, or to be a student, one after the other and in the midst of what else they do.
+fn agree(rng: &mut SeededRng, acts: &mut Vec<Act>, people: usize) {
+    let what = if rng.percent(25) {
+        Govern::ChangeRole(Role::Student)
+    } else {
+        Govern::Remove
+    };
+    let whom = number(rng);
+    let mut at = acts.len() / 4 + rng.below(acts.len() / 2);
+    for _ in 0..people {
+        let (device, tab) = (number(rng), number(rng));
+        acts.insert(
+            at,
+            Act::Govern {
+                device,
+                tab,
+                what,
+                whom,
+            },
+        );
+        at = acts.len().min(at + 1 + rng.below(8));
     }
 }
 
