@@ -294,10 +294,16 @@ impl Page {
 
     /// Where a cursor given by [`Page::cursor_at`] on any replica stands now; none if it is not of this page.
     pub fn position_of(&self, cursor: &str) -> Option<(usize, usize)> {
+        let position = self.index_of(cursor)?;
+        Some(self.locate(position).unwrap_or((0, 0)))
+    }
+
+    /// The position of a cursor in the Text object.
+    fn index_of(&self, cursor: &str) -> Option<usize> {
         let text = self.text.as_ref()?;
-        let position = match cursor {
-            "s" => 0,
-            "e" => self.expected_length(),
+        match cursor {
+            "s" => Some(0),
+            "e" => Some(self.expected_length()),
             _ => {
                 // Automerge panics on text of another form, and on elements of another object.
                 let (number, actor) = cursor.split_once('@')?;
@@ -310,10 +316,9 @@ impl Page {
                 self.document
                     .automerge
                     .get_cursor_position(text, &cursor, None)
-                    .ok()?
+                    .ok()
             }
-        };
-        Some(self.locate(position).unwrap_or((0, 0)))
+        }
     }
 
     /// Reads everything from the document.

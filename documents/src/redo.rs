@@ -7,7 +7,7 @@
 //! made and with what was carried over since. So whoever has more of the old one knows what is missing, whatever else of it
 //! they have. That they know the last change of each they show by its hash, for nobody else knows what was never sent.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use automerge::transaction::Transactable;
 use automerge::{ObjId, ObjType, Patch, PatchAction, Prop, ReadDoc, Value};
@@ -18,7 +18,7 @@ use crate::classroom::{hex, unhex};
 use crate::document::{Actor, Document};
 use crate::marks;
 use crate::page::edit::{Block, Edit};
-use crate::page::{Page, replace};
+use crate::page::{Page, comments, history, replace};
 
 /// Builds the document without the `dead` changes and all that depend on them, and makes what they did again, as one change
 /// of `actor` that is not yet committed: [`Document::commit`] gives it. Works for every kind of document.
@@ -32,7 +32,8 @@ pub fn carry_over(old: &mut Document, dead: &BTreeSet<Hash>, actor: Actor) -> Re
     Ok(new)
 }
 
-/// A new document with the present content of another and none of its history: one change, not yet committed. Where members
+/// A new document with the present content of another and none of its history: one change, not yet committed. What versions were
+/// called goes with them. Where members
 /// had written different values at the same place at the same time, the one that showed is kept. Works for every kind
 /// of document.
 ///
@@ -41,8 +42,37 @@ pub fn carry_over(old: &mut Document, dead: &BTreeSet<Hash>, actor: Actor) -> Re
 pub fn anew(old: &mut Document, actor: Actor) -> Result<Document, Error> {
     old.committed()?;
     let mut new = Document::empty(actor);
-    replay_since(old, &mut new)?;
+    let heads = old.automerge.get_heads();
+    let mut patches = old.automerge.diff(&[], &heads);
+    leave_history(&mut patches);
+    replay_all(&patches, old, &mut new)?;
     Ok(new)
+}
+
+/// Names of versions, and what was undone, say something of changes that are left behind.
+fn leave_history(patches: &mut Vec<Patch>) {
+    let mut left: HashSet<ObjId> = HashSet::new();
+    patches.retain(|patch| {
+        let is_left = match &patch.action {
+            PatchAction::PutMap { key, .. } if patch.obj == ObjId::Root => history::is_of_changes(key),
+            _ => left.contains(&patch.obj),
+        };
+        if is_left {
+            left.extend(values_of(&patch.action).map(|(_, id)| id.clone()));
+        }
+        !is_left
+    });
+}
+
+/// What a patch puts somewhere.
+fn values_of(action: &PatchAction) -> impl Iterator<Item = (&Value<'static>, &ObjId)> {
+    let (one, several) = match action {
+        PatchAction::PutMap { value, .. } | PatchAction::PutSeq { value, .. } => (Some(value), None),
+        PatchAction::Insert { values, .. } => (None, Some(values)),
+        _ => (None, None),
+    };
+    let several = several.into_iter().flatten().map(|(value, id, _)| (value, id));
+    one.into_iter().map(|(value, id)| (value, id)).chain(several)
 }
 
 /// How far there is something of each actor.
@@ -152,7 +182,7 @@ pub fn carry_into(
         }
         page.apply(&edits)?;
         if did.threads_changed {
-            page.carry_comments(&comments, &after.comments())?;
+            page.carry_comments(&comments, &after)?;
         }
         if after.title() != was_titled {
             title = Some(after.title());
@@ -227,9 +257,12 @@ fn replay_since(old: &mut Document, new: &mut Document) -> Result<(), Error> {
     let before = new.automerge.get_heads();
     let after = old.automerge.get_heads();
     let patches = old.automerge.diff(&before, &after);
+    replay_all(&patches, old, new)
+}
 
+fn replay_all(patches: &[Patch], old: &Document, new: &mut Document) -> Result<(), Error> {
     let mut objects = HashMap::new();
-    for patch in &patches {
+    for patch in patches {
         replay(new, patch, &mut objects)?;
     }
     let mut texts: Vec<&ObjId> = patches.iter().map(|patch| &patch.obj).collect();
@@ -245,7 +278,7 @@ fn replay_since(old: &mut Document, new: &mut Document) -> Result<(), Error> {
             }
         }
     }
-    Ok(())
+    comments::move_places(old, new)
 }
 
 /// Does what one patch says. `objects` maps those that the dead changes made to the ones made in their place.

@@ -238,12 +238,12 @@ fn a_message_that_stands_twice_is_changed_and_deleted_in_both_places() {
         .unwrap();
     source.reply(&[7; 16], &message(2, BEN, "second")).unwrap();
     source.reply(&[7; 16], &message(3, ANA, "third")).unwrap();
-    let (before, after) = (page.comments(), source.comments());
+    let before = page.comments();
     let saved = page.clone().save().unwrap();
     let mut one = Page::load(&saved, [3; 16]).unwrap();
     let mut other = Page::load(&saved, [4; 16]).unwrap();
-    one.carry_comments(&before, &after).unwrap();
-    other.carry_comments(&before, &after).unwrap();
+    one.carry_comments(&before, &source).unwrap();
+    other.carry_comments(&before, &source).unwrap();
     exchange(&mut one, &mut other);
     assert_eq!(said(&one.threads()[0]), ["first", "second", "third"]);
 
@@ -408,8 +408,12 @@ fn on_another_lane_and_in_a_page_started_anew_all_that_was_said_stands() {
     let same = |one: &Page, other: &Page| {
         let without_writers = |page: &Page| {
             let mut threads = page.threads();
-            for message in threads.iter_mut().flat_map(|thread| &mut thread.messages) {
-                message.writer.clear();
+            for thread in &mut threads {
+                thread.resolved_writers.clear();
+                thread
+                    .messages
+                    .iter_mut()
+                    .for_each(|message| message.writer.clear());
             }
             threads
         };

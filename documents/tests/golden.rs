@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use documents::classroom::{Classroom, Kind, Listing, Profile, School};
 use documents::fold::{Limits, fold, unfold};
 use documents::page::Page;
-use documents::page::comments::{NewMessage, NewProposal, mention};
+use documents::page::comments::{NewMessage, NewProposal, Stretch, mention};
 use documents::page::edit::{Block, Edit, Marks, Point, Run, Shape, Value};
 
 fn golden(name: &str, bytes: &[u8]) -> Vec<u8> {
@@ -192,6 +192,55 @@ fn a_page_with_suggestions() {
     assert_eq!(read.blocks()[0].text(), "Our brook 🌊");
     assert_eq!((accepted(0), accepted(1)), (Some(true), Some(false)));
     assert!(threads.iter().all(|thread| thread.resolved_by == Some([6; 32])));
+}
+
+#[test]
+fn a_page_with_insertions() {
+    let mut page = Page::new([1; 16]).unwrap();
+    let empty = Block {
+        shape: shape("paragraph", &[], &[]),
+        runs: Vec::new(),
+    };
+    let blocks = vec![blocks().remove(0), empty];
+    page.apply(&[Edit::Blocks {
+        from: 0,
+        count: 1,
+        blocks,
+    }])
+    .unwrap();
+    page.commit(1_800_000_000);
+    let mut suggest = |id, (block, offset), proposes| {
+        let message = NewMessage {
+            id: [id; 16],
+            author: [5; 32],
+            at: 1_800_000_060_000 + i64::from(id),
+            text: "",
+        };
+        let proposal = NewProposal {
+            replaces: "",
+            proposes,
+        };
+        let place = Point { block, offset };
+        page.suggest([id; 16], (place, place), &message, &proposal)
+            .unwrap();
+    };
+    suggest(7, (0, 10), " wide");
+    suggest(8, (1, 0), "It flows.");
+    page.commit(1_800_000_060);
+    let edits = page.edits_to_accept(&[8; 16]).unwrap();
+    page.apply(&edits).unwrap();
+    page.accept(&[8; 16], [6; 32]).unwrap();
+    page.note_once(&[8; 16]).unwrap();
+    page.commit(1_800_000_070);
+    let saved = page.save().unwrap();
+    let kept = golden("page-insertions.automerge", &saved);
+    assert!(kept == saved, "insertions are saved as other bytes than before");
+    let read = Page::load(&kept, [2; 16]).unwrap();
+    assert_eq!(read.threads(), page.threads());
+    assert_eq!(read.blocks()[1].text(), "It flows.");
+    let threads = read.threads();
+    let Stretch { block, from, to } = threads[0].anchors[0];
+    assert_eq!((block, from, to), (0, 10, 10));
 }
 
 #[test]

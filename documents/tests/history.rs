@@ -512,6 +512,33 @@ fn names_come_along_where_a_page_is_made_again() {
     assert!(made_again.knows(&carried[0].version));
 }
 
+/// They would tell of what was to go, and nobody could look at what they name.
+#[test]
+fn names_and_what_was_undone_stay_behind_where_a_page_is_started_anew() {
+    let mut here = page("river");
+    let version = heads(&here);
+    edit(&mut here, &[typed(0, 5, " bank")], MORNING + 60);
+    let after = heads(&here);
+    let named = NamedVersion {
+        id: [1; 16],
+        name: "Before the quarrel".to_owned(),
+        version: version.clone(),
+        by: None,
+        at: MORNING,
+    };
+    here.name_version(&named).unwrap();
+    here.commit(MORNING + 61).unwrap();
+    undo(&mut here, &[AMINA], &version, &after);
+    here.commit(MORNING + 62).unwrap();
+    let mut new = documents::redo::anew(&mut here.into_document(), [8; 16]).unwrap();
+    new.commit(MORNING + 62).unwrap();
+    let saved = new.save().unwrap();
+    let new = automerge::AutoCommit::load(&saved).unwrap();
+    let keys: Vec<String> = automerge::ReadDoc::keys(&new, automerge::ROOT).collect();
+    assert_eq!(keys, ["text", "title"]);
+    assert!(Page::load(&saved, [9; 16]).unwrap().named_versions().is_empty());
+}
+
 /// A random edit before it is fitted to a page: numbers are taken modulo what is there.
 #[derive(Clone, Debug)]
 enum Wish {

@@ -397,6 +397,33 @@ fn suggestions_are_read() {
     assert!(!is_true(&rejected, "accepted"));
 }
 
+#[test]
+fn insertions_are_read() {
+    let document = load(&golden("page-insertions.automerge"));
+    let thread = |id: &str| object(&document, &ROOT, &format!("comment:{}", id.repeat(16)));
+    let list = object(&document, &thread("07"), "messages");
+    let message = document.get(&list, 0).unwrap().unwrap().1;
+    assert_eq!(string(&document, &message, "replaces"), "");
+    assert_eq!(string(&document, &message, "proposes"), " wide");
+    let place = string(&document, &message, "place");
+    let (_, text) = document.get(ROOT, "text").unwrap().unwrap();
+    let named: Vec<usize> = place
+        .split(' ')
+        .map(|cursor| {
+            let cursor = automerge::Cursor::try_from(cursor).unwrap();
+            document.get_cursor_position(&text, &cursor, None).unwrap()
+        })
+        .collect();
+    // What stands before it, and the marker of its block.
+    assert_eq!(named, [10, 0]);
+    assert_eq!(string(&document, &thread("07"), "quote"), "");
+    let accepted = object(&document, &thread("08"), "resolved");
+    for key in ["accepted", "once"] {
+        let (value, _) = document.get(&accepted, key).unwrap().unwrap();
+        assert_eq!(value.as_bool(), Some(true), "{key}");
+    }
+}
+
 /// Each change comes out whole: Automerge checks its sum, and that it names those before it by their hashes.
 #[test]
 fn folded_changes_are_read() {

@@ -84,13 +84,14 @@ export function setBlocks(tr: Transaction, { from, to }: Selection, type: NodeTy
   });
 }
 
-/** Gives the selected items boxes, or takes them away. */
+/** Gives the selected items boxes, or takes them away. A paragraph that begins no item, as in a table, has none. */
 function check(boxes: boolean): Command {
   return (state, dispatch) => {
     const tr = state.tr;
     const { from, to } = state.selection;
-    tr.doc.nodesBetween(from, to, (node, position) => {
-      if (node.type === paragraph) checkAt(tr, position, node, boxes ? (checkedOf(node) ?? false) : null);
+    tr.doc.nodesBetween(from, to, (node, position, parent, index) => {
+      const begins = parent?.type === list_item && index === 0;
+      if (node.type === paragraph) checkAt(tr, position, node, boxes && begins ? (checkedOf(node) ?? false) : null);
     });
     dispatch?.(tr);
     return true;

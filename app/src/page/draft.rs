@@ -232,7 +232,7 @@ impl Draft {
             if before.title() != title {
                 page.set_title(&title)?;
             }
-            page.carry_comments(&before.comments(), &self.page.comments())?;
+            page.carry_comments(&before.comments(), &self.page)?;
             page.carry_names(&before, &self.page)?;
             self.unanswered.clear();
         }

@@ -4,6 +4,7 @@
 //! never meet in one key. Its messages are a list, so that replies stand in the order in which they were written. A thread that begins by
 //! proposing another text is a suggestion.
 
+mod insertions;
 mod suggestions;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,6 +18,7 @@ use crate::classroom::{MemberKey, hex, unhex};
 use crate::document::Document;
 use crate::{Error, entry};
 
+pub(crate) use insertions::move_places;
 pub use suggestions::{LONGEST_PROPOSAL, NewProposal, Present, Proposal, Suggestion};
 
 /// The longest message that can be written, in characters; of a longer one this much is read. Each mention counts as [`MENTION`] of them.
@@ -52,7 +54,7 @@ const ONCE: &str = "once";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Thread {
     pub id: ThreadId,
-    /// Where the text is that it is about, in order; nowhere if that was deleted.
+    /// Where the text is that it is about, in order; nowhere if that was deleted. Of what is proposed where no text is, that place.
     pub anchors: Vec<Stretch>,
     /// How that text begins; of text that was deleted, how it began when the thread did.
     pub quote: String,
@@ -60,8 +62,20 @@ pub struct Thread {
     pub messages: Vec<Message>,
     /// Who said that it is done with. A message that they had not seen opens it again.
     pub resolved_by: Option<MemberKey>,
+    /// The actors that wrote that.
+    pub resolved_writers: Vec<Vec<u8>>,
     /// What it proposes, if anything.
     pub suggestion: Option<Suggestion>,
+}
+
+impl Thread {
+    /// Where something is proposed that replaces no text.
+    pub fn insertion(&self) -> Option<Point> {
+        match *self.anchors.as_slice() {
+            [Stretch { block, from, to }] if from == to => Some(Point { block, offset: from }),
+            _ => None,
+        }
+    }
 }
 
 /// A range of one block's text.
@@ -142,7 +156,7 @@ pub fn changes_to(document: &Document) -> u64 {
 pub fn mentions_of(document: &Document, member: &MemberKey) -> Vec<MessageId> {
     let wanted = mention(member);
     let threads = read_all(document).into_values();
-    let open = threads.filter(|thread| thread.resolved_by().is_none());
+    let open = threads.filter(|thread| thread.done().is_none());
     let messages = open.flat_map(|thread| thread.messages);
     messages
         .filter(|message| message.author != *member && message.text.contains(&wanted))
@@ -185,6 +199,8 @@ struct Resolved {
     /// The messages that there were.
     seen: BTreeSet<MessageId>,
     outcome: Outcome,
+    /// The actors that wrote by whom, and how: none yet, of what is to be written.
+    writers: Vec<Vec<u8>>,
 }
 
 /// How a thread came to be done with.
@@ -198,6 +214,16 @@ enum Outcome {
 }
 
 impl Resolved {
+    fn new(by: MemberKey, seen: BTreeSet<MessageId>, outcome: Outcome) -> Self {
+        let writers = Vec::new();
+        Self {
+            by,
+            seen,
+            outcome,
+            writers,
+        }
+    }
+
     fn is_accepted(&self) -> bool {
         matches!(self.outcome, Outcome::Accepted | Outcome::Once)
     }
@@ -218,12 +244,13 @@ impl Written {
         accepted.next().or(self.notes.last())
     }
 
-    fn resolved_by(&self) -> Option<MemberKey> {
+    /// The same, unless somebody said something since that they had not seen.
+    fn done(&self) -> Option<&Resolved> {
         let resolved = self.resolved()?;
         let mut messages = self.messages.iter();
         messages
             .all(|message| resolved.seen.contains(&message.id))
-            .then_some(resolved.by)
+            .then_some(resolved)
     }
 }
 
@@ -270,11 +297,14 @@ impl Page {
             if thread.messages.is_empty() {
                 continue;
             }
-            let (anchors, quote) = anchors
-                .remove(id)
-                .map_or((Vec::new(), thread.quote.clone()), |(anchors, quote)| {
-                    (anchors, shortened(&quote))
-                });
+            let marked = anchors.remove(id).or_else(|| {
+                let Point { block, offset } = self.insertion_of(thread)?;
+                let (from, to) = (offset, offset);
+                Some((vec![Stretch { block, from, to }], String::new()))
+            });
+            let (anchors, quote) = marked.map_or((Vec::new(), thread.quote.clone()), |(anchors, quote)| {
+                (anchors, shortened(&quote))
+            });
             let begun = match &thread.object {
                 ObjId::Root => None,
                 ObjId::Id(counter, actor, _) => Some((*counter, actor.clone())),
@@ -286,7 +316,8 @@ impl Page {
                 anchors,
                 quote,
                 messages: thread.messages.clone(),
-                resolved_by: thread.resolved_by(),
+                resolved_by: thread.done().map(|done| done.by),
+                resolved_writers: thread.done().map(|done| done.writers.clone()).unwrap_or_default(),
             };
             threads.push((place, thread));
         }
@@ -321,6 +352,23 @@ impl Page {
         if listed.count() >= MOST_THREADS || written.len() >= MOST_KEYS {
             return Err(Error::TooMuch);
         }
+        let (edits, quotes) = self.marking(&id, from, to)?;
+        let place = match proposal {
+            Some(proposal) if edits.is_empty() && proposal.replaces.is_empty() => Some(self.place_at(from)?),
+            _ if edits.is_empty() => return Err(place("a comment on no text")),
+            _ => None,
+        };
+        self.apply(&edits)?;
+        let thread = self.begin_thread(&id, &quotes.join(" "))?;
+        let message = self.write_message(&thread, message)?;
+        if let Some(proposal) = proposal {
+            self.write_proposal(&message, proposal, place.as_deref())?;
+        }
+        Ok(edits)
+    }
+
+    /// The edits that put a thread's mark to the text between two places, and that text.
+    fn marking(&self, id: &ThreadId, from: Point, to: Point) -> Result<(Vec<Edit>, Vec<String>), Error> {
         let mut edits = Vec::new();
         let mut quotes = Vec::new();
         for block in from.block..=to.block.min(self.blocks.len().saturating_sub(1)) {
@@ -338,21 +386,12 @@ impl Page {
                     block,
                     from: start,
                     to: end,
-                    name: name_of(&id),
+                    name: name_of(id),
                     value: Value::Boolean(true),
                 });
             }
         }
-        if edits.is_empty() {
-            return Err(place("a comment on no text"));
-        }
-        self.apply(&edits)?;
-        let thread = self.begin_thread(&id, &quotes.join(" "))?;
-        let message = self.write_message(&thread, message)?;
-        if let Some(proposal) = proposal {
-            self.write_proposal(&message, proposal)?;
-        }
-        Ok(edits)
+        Ok((edits, quotes))
     }
 
     /// Adds a message to a thread, and opens it if it was resolved. The caller commits.
@@ -377,7 +416,8 @@ impl Page {
         let found = self.thread(thread)?;
         let seen = found.seen();
         let outcome = Outcome::Resolved;
-        self.write_resolved(&found, Some(&Resolved { by, seen, outcome }))
+        let done = Resolved::new(by, seen, outcome);
+        self.write_resolved(&found, Some(&done))
     }
 
     /// Opens a thread again. The caller commits.
@@ -428,13 +468,13 @@ impl Page {
         Comments(read_all(&self.document))
     }
 
-    /// Does to the comments what was done to those of another page, or of a copy of this one, from `before` to `after`. The
+    /// Does to the comments what was done to those of another page, or of a copy of this one, from `before` to what `other` is now. The
     /// text's marks are not touched. The caller commits.
     ///
     /// # Errors
     /// [`Error::Automerge`]
-    pub fn carry_comments(&mut self, before: &Comments, after: &Comments) -> Result<(), Error> {
-        for (id, after) in &after.0 {
+    pub fn carry_comments(&mut self, before: &Comments, other: &Page) -> Result<(), Error> {
+        for (id, after) in &other.comments().0 {
             let was = before.0.get(id);
             let here = read(&self.document, id);
             let is_new = |message: &Message| was.is_none_or(|was| was.find(&message.id).is_none());
@@ -455,11 +495,7 @@ impl Page {
                     };
                     let made = self.write_message(&object, &new)?;
                     if let Some(proposal) = &message.proposal {
-                        let proposal = NewProposal {
-                            replaces: &proposal.replaces,
-                            proposes: &proposal.proposes,
-                        };
-                        self.write_proposal(&made, &proposal)?;
+                        self.carry_proposal(&made, proposal, other)?;
                     }
                     if message.edited.is_some() {
                         self.write_text(&made, (&message.text, message.edited))?;
@@ -551,7 +587,9 @@ impl Page {
     fn write_resolved(&mut self, thread: &Written, resolved: Option<&Resolved>) -> Result<(), Error> {
         let document = &mut self.document.automerge;
         match resolved {
-            Some(Resolved { by, seen, outcome }) => {
+            Some(Resolved {
+                by, seen, outcome, ..
+            }) => {
                 let map = document.put_object(&thread.object, RESOLVED, ObjType::Map)?;
                 let seen: Vec<String> = seen.iter().map(|id| hex(id)).collect();
                 document.put(&map, "by", hex(by))?;
@@ -617,7 +655,12 @@ fn read(document: &Document, id: &ThreadId) -> Option<Written> {
 
 fn read_note(document: &Document, note: &ObjId) -> Option<Resolved> {
     let automerge = &document.automerge;
+    // Not who put `once` there: whoever settles what several accepted does.
+    let written = ["by", ACCEPTED].into_iter();
+    let written = written.filter_map(|key| automerge.get(note, key).ok()?);
+    let writers: BTreeSet<Vec<u8>> = written.map(|(_, operation)| actor_of(&operation)).collect();
     Some(Resolved {
+        writers: writers.into_iter().collect(),
         by: entry::id(automerge, note, "by")?,
         seen: entry::string(automerge, note, SEEN)?
             .split(' ')

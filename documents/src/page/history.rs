@@ -20,6 +20,11 @@ use super::{Page, TEXT, TITLE};
 use crate::Error;
 use crate::change::Hash;
 
+/// Whether what a key at the root holds says something of changes, and nothing without them.
+pub(crate) fn is_of_changes(key: &str) -> bool {
+    key.starts_with(names::VERSION) || key.starts_with(back::UNDONE)
+}
+
 impl Page {
     /// Who changed the page since a version, who did most first: actors of Automerge.
     ///

@@ -336,6 +336,212 @@ fn several_that_two_accept_apart_in_one_block_are_put_right_each_for_itself() {
     assert!(!repair(&mut page));
 }
 
+/// Suggests some text at a place where none is selected.
+fn insert(page: &mut Page, thread: u8, place: Point, proposes: &str) {
+    let proposal = NewProposal {
+        replaces: "",
+        proposes,
+    };
+    let edits = page
+        .suggest([thread; 16], (place, place), &message(thread, ANA, ""), &proposal)
+        .unwrap();
+    assert_eq!(edits, []);
+}
+
+fn split(block: usize, offset: usize) -> Edit {
+    Edit::Split {
+        block,
+        offset,
+        shape: Shape::paragraph(),
+    }
+}
+
+/// Where something is to be inserted.
+fn place_of(page: &Page) -> Option<(usize, usize)> {
+    let stretch = page.threads()[0].anchors.first().copied()?;
+    assert_eq!(stretch.from, stretch.to);
+    Some((stretch.block, stretch.from))
+}
+
+#[test]
+fn what_is_suggested_where_no_text_is_comes_there_once() {
+    let strong: Marks = [("strong".to_owned(), Value::Boolean(true))].into();
+    let (mut page, mut other) = two("The 🌊 river.");
+    page.apply(&[
+        Edit::Mark {
+            block: 0,
+            from: 4,
+            to: 6,
+            name: "strong".to_owned(),
+            value: Value::Boolean(true),
+        },
+        split(0, 13),
+        split(1, 0),
+    ])
+    .unwrap();
+    exchange(&mut page, &mut other);
+    insert(&mut page, 7, at(0, 6), " cold");
+    insert(&mut page, 8, at(1, 0), "It flows.");
+    exchange(&mut page, &mut other);
+    assert_eq!(text(&other), "The 🌊 river.||");
+    assert_eq!(place_of(&other), Some((0, 6)));
+    assert_eq!(suggestion(&other).present, Present::Same);
+    assert_eq!(other.threads()[0].quote, "");
+
+    // Both accept both, apart.
+    for (page, by) in [(&mut page, ANA), (&mut other, BEN)] {
+        accept(page, 7, by);
+        accept(page, 8, by);
+    }
+    exchange(&mut page, &mut other);
+    assert_eq!(text(&page), "The 🌊 cold cold river.|It flows.It flows.|");
+    assert!(repair(&mut page) && repair(&mut other));
+    exchange(&mut page, &mut other);
+    assert_eq!(text(&other), "The 🌊 cold river.|It flows.|");
+    assert!(!repair(&mut page));
+    assert_eq!(suggestion(&page).present, Present::Done);
+    assert_eq!(about(&page, &page.threads()[0]), " cold");
+    // As if it had been typed there.
+    let runs = &page.blocks()[0].runs;
+    let cold = runs.iter().find(|run| run.text.contains("cold")).unwrap();
+    assert!(strong.iter().all(|mark| cold.marks.get(mark.0) == Some(mark.1)));
+
+    // Taken back: it is where it was.
+    page.apply(&[typed(0, 6, 5, "")]).unwrap();
+    assert_eq!(place_of(&page), Some((0, 6)));
+    assert_eq!(suggestion(&page).present, Present::Same);
+}
+
+#[test]
+fn the_place_of_what_is_suggested_stays_with_the_text_around_it() {
+    let begun = || {
+        let (mut page, mut other) = two("one two");
+        page.apply(&[split(0, 7), split(1, 0)]).unwrap();
+        insert(&mut page, 7, at(0, 4), "and ");
+        exchange(&mut page, &mut other);
+        (page, other)
+    };
+    let block_gone = Edit::Blocks {
+        from: 0,
+        count: 1,
+        blocks: Vec::new(),
+    };
+    for (edits, expected) in [
+        (vec![typed(0, 0, 0, "Now ")], Some((0, 8))),
+        (vec![typed(0, 4, 0, "there ")], Some((0, 4))),
+        (vec![typed(0, 3, 1, "")], Some((0, 3))),
+        (vec![typed(0, 2, 5, "")], Some((0, 2))),
+        (vec![split(0, 2)], Some((1, 2))),
+        (vec![split(0, 4)], Some((0, 4))),
+        (vec![block_gone], None),
+        (vec![typed(0, 3, 1, ""), split(0, 2)], None),
+    ] {
+        let (mut page, mut other) = begun();
+        other.apply(&edits).unwrap();
+        exchange(&mut page, &mut other);
+        assert_eq!(place_of(&page), expected, "{edits:?}");
+        let present = if expected.is_some() {
+            Present::Same
+        } else {
+            Present::Gone
+        };
+        assert_eq!(suggestion(&page).present, present);
+    }
+    // An empty block that is joined to the one before is gone with its marker.
+    let (mut page, mut other) = two("one");
+    page.apply(&[split(0, 3)]).unwrap();
+    insert(&mut page, 7, at(1, 0), "two");
+    exchange(&mut page, &mut other);
+    assert_eq!(place_of(&page), Some((1, 0)));
+    other.apply(&[Edit::Join { block: 1 }]).unwrap();
+    exchange(&mut page, &mut other);
+    assert_eq!(place_of(&page), None);
+    assert!(matches!(page.edits_to_accept(&[7; 16]), Err(Error::Absent)));
+}
+
+#[test]
+fn the_place_of_what_is_suggested_comes_along() {
+    let (mut page, _) = two("one two");
+    page.apply(&[split(0, 7)]).unwrap();
+    page.commit(2);
+    insert(&mut page, 7, at(0, 4), "and ");
+    let dead = inspect(&page.commit(3).unwrap()).unwrap().hash;
+    let mut old = page.clone().into_document();
+    let mut carried = Page::open(carry_over(&mut old, &[dead].into(), [9; 16]).unwrap()).unwrap();
+    carried.commit(4);
+    assert_eq!(place_of(&carried), Some((0, 4)));
+
+    let mut fresh = Page::open(anew(&mut old, [8; 16]).unwrap()).unwrap();
+    fresh.commit_with_note(4, redo::note(&redo::Ends::new()));
+    assert_eq!(place_of(&fresh), Some((0, 4)));
+    accept(&mut fresh, 7, BEN);
+    assert_eq!(text(&fresh), "one and two|");
+
+    // What was suggested meanwhile, behind what others have written there since.
+    let mut fresh = Page::open(anew(&mut old, [8; 16]).unwrap()).unwrap();
+    fresh.commit_with_note(4, redo::note(&redo::Ends::new()));
+    let noted = fresh.document().newest();
+    let mut late = Page::load(&page.save().unwrap(), [5; 16]).unwrap();
+    insert(&mut late, 10, at(1, 0), "three");
+    let missed = inspect(&late.commit(5).unwrap()).unwrap().hash;
+    let mut late = late.into_document();
+    let change = carry_into(
+        fresh.document(),
+        &noted,
+        &mut late,
+        &[missed].into(),
+        ([6; 16], 6),
+        redo::note(&redo::Ends::new()),
+    );
+    fresh.apply(&[typed(0, 0, 0, "Now ")]).unwrap();
+    fresh.commit(7);
+    fresh.apply_changes(&[change.unwrap()]).unwrap();
+    accept(&mut fresh, 10, BEN);
+    accept(&mut fresh, 7, BEN);
+    assert_eq!(text(&fresh), "Now one and two|three");
+}
+
+#[test]
+fn who_wrote_that_somebody_accepted_is_told() {
+    use automerge::transaction::Transactable;
+    use automerge::{ActorId, AutoCommit, ROOT, ReadDoc};
+    let (mut page, mut other) = two("The cold river flows.");
+    suggest(&mut page, 7, "cold", "chilly");
+    exchange(&mut page, &mut other);
+    assert_eq!(page.threads()[0].resolved_writers, Vec::<Vec<u8>>::new());
+    accept(&mut page, 7, ANA);
+    accept(&mut other, 7, BEN);
+    exchange(&mut page, &mut other);
+    // Whoever settles it says nothing of who accepted it.
+    let mut third = Page::load(&page.save().unwrap(), [3; 16]).unwrap();
+    assert!(repair(&mut third));
+    exchange(&mut page, &mut third);
+    let thread = page.threads().remove(0);
+    let hand = if thread.resolved_by == Some(ANA) { 1 } else { 2 };
+    assert_eq!(thread.resolved_writers, [vec![hand; 16]]);
+
+    // Who says so of another, or makes an acceptance of another's rejection.
+    for makes_another in [true, false] {
+        let (mut page, _) = two("The cold river flows.");
+        suggest(&mut page, 7, "cold", "chilly");
+        page.resolve(&[7; 16], ANA).unwrap();
+        page.commit(2);
+        let mut foreign = AutoCommit::load(&page.save().unwrap()).unwrap();
+        foreign.set_actor(ActorId::from([9; 16]));
+        let name = format!("comment:{}", "07".repeat(16));
+        let (_, thread) = foreign.get(ROOT, name).unwrap().unwrap();
+        let (_, note) = foreign.get(&thread, "resolved").unwrap().unwrap();
+        if makes_another {
+            foreign.put(&note, "by", "02".repeat(32)).unwrap();
+        } else {
+            foreign.put(&note, "accepted", true).unwrap();
+        }
+        foreign.commit();
+        let page = Page::load(&foreign.save(), [3; 16]).unwrap();
+        assert!(page.threads()[0].resolved_writers.contains(&vec![9; 16]));
+    }
+}
+
 #[test]
 fn suggestions_are_checked() {
     let (mut page, _) = two("one two three");
@@ -353,7 +559,9 @@ fn suggestions_are_checked() {
             .unwrap_err()
     };
     assert!(matches!(refused(at(0, 0), at(1, 2), "one", "1"), Error::Place(_)));
-    assert!(matches!(refused(at(0, 3), at(0, 3), "", "1"), Error::Place(_)));
+    assert!(matches!(refused(at(0, 3), at(0, 3), "one", "1"), Error::Place(_)));
+    assert!(matches!(refused(at(0, 99), at(0, 99), "", "1"), Error::Place(_)));
+    assert!(matches!(refused(at(0, 3), at(0, 3), "", ""), Error::Form(_)));
     assert!(matches!(
         refused(at(0, 0), at(0, 3), "one", "one"),
         Error::Form(_)

@@ -1,19 +1,24 @@
 //! Suggestions: threads whose beginning proposes another text for the text that they are about. What nobody accepted is in no text.
 
+use automerge::marks::ExpandMark;
 use automerge::transaction::Transactable;
 use automerge::{ObjId, ReadDoc};
 
-use super::{Comments, Message, NewMessage, Outcome, Page, Resolved, Stretch, Thread, ThreadId, Written};
+use super::{
+    Comments, Message, NewMessage, ONCE, Outcome, Page, RESOLVED, Resolved, Stretch, Thread, ThreadId,
+    Written, name_of, read_note,
+};
 use crate::classroom::MemberKey;
 use crate::document::Document;
-use crate::page::edit::{Edit, Point, Run, cut, place, width};
-use crate::{Error, entry};
+use crate::page::edit::{Edit, Point, Run, Value, cut, place, width};
+use crate::{Error, entry, marks};
 
 /// The longest text that can be proposed, or replaced by another, in characters. What is longer is no proposal.
 pub const LONGEST_PROPOSAL: usize = 4_000;
 
 const REPLACES: &str = "replaces";
 const PROPOSES: &str = "proposes";
+pub(super) const PLACE: &str = "place";
 
 /// What a message proposes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +27,8 @@ pub struct Proposal {
     pub replaces: String,
     /// What is to stand there; nothing, if the text is to go.
     pub proposes: String,
+    /// Where text is proposed that replaces none; see [`Page::place_at`].
+    place: Option<String>,
     /// The actor that wrote what is proposed.
     pub writer: Vec<u8>,
 }
@@ -59,11 +66,11 @@ pub struct NewProposal<'a> {
 }
 
 impl Page {
-    /// Begins a thread that proposes another text for that between two places of one block. Its message may be empty. The edits
-    /// show the thread; they are made already. The caller commits.
+    /// Begins a thread that proposes another text for that between two places of one block, or some text where none is between them.
+    /// Its message may be empty. The edits show the thread; they are made already. The caller commits.
     ///
     /// # Errors
-    /// [`Error::Place`] if there is no text, or in several blocks; [`Error::Length`]; [`Error::TooMuch`], as for a comment;
+    /// [`Error::Place`] if the text that is to be replaced is gone, or in several blocks; [`Error::Length`]; [`Error::TooMuch`], as for a comment;
     /// [`Error::Form`] if both texts are the same
     pub fn suggest(
         &mut self,
@@ -99,7 +106,7 @@ impl Page {
         match suggestion.present {
             Present::Gone => Err(Error::Absent),
             Present::Done => Ok(Vec::new()),
-            Present::Same | Present::Changed(_) => self.replacing(&thread.anchors, &suggestion.proposes),
+            Present::Same | Present::Changed(_) => self.replacing(&thread, &suggestion.proposes),
         }
     }
 
@@ -111,8 +118,8 @@ impl Page {
         let found = self.thread(id)?;
         found.proposal().ok_or(Error::Absent)?;
         let seen = found.seen();
-        let outcome = Outcome::Accepted;
-        self.write_resolved(&found, Some(&Resolved { by, seen, outcome }))
+        let accepted = Resolved::new(by, seen, Outcome::Accepted);
+        self.write_resolved(&found, Some(&accepted))
     }
 
     /// Where several accepted the same suggestion apart, what each of them put there stands there. The edits leave it there once;
@@ -134,12 +141,18 @@ impl Page {
     /// [`Error::Absent`] if there is no such thread, or it was not accepted
     pub fn note_once(&mut self, id: &ThreadId) -> Result<(), Error> {
         let found = self.thread(id)?;
-        let accepted = found.resolved().cloned().ok_or(Error::Absent)?;
-        let once = Resolved {
-            outcome: Outcome::Once,
-            ..accepted
-        };
-        self.write_resolved(&found, Some(&once))
+        if !found.resolved().is_some_and(Resolved::is_accepted) {
+            return Err(Error::Absent);
+        }
+        // Into what each of them wrote: that stays theirs.
+        let notes = self.document.automerge.get_all(&found.object, RESOLVED)?;
+        let notes: Vec<ObjId> = notes.into_iter().map(|(_, note)| note).collect();
+        for note in notes {
+            if read_note(&self.document, &note).is_some_and(|note| note.is_accepted()) {
+                self.document.automerge.put(&note, ONCE, true)?;
+            }
+        }
+        Ok(())
     }
 
     fn once(&self, thread: &Thread, times: usize) -> Option<Vec<Edit>> {
@@ -167,14 +180,33 @@ impl Page {
     }
 
     /// What a suggestion is about may have been torn into several pieces: the first takes all of the new text.
-    fn replacing(&self, anchors: &[Stretch], text: &str) -> Result<Vec<Edit>, Error> {
+    fn replacing(&self, thread: &Thread, text: &str) -> Result<Vec<Edit>, Error> {
+        if let Some(point) = thread.insertion() {
+            return Ok(vec![self.insertion(point, &thread.id, text)?]);
+        }
         let mut edits = Vec::new();
         // From the last one on, so that the places of the others stay.
-        for (index, stretch) in anchors.iter().enumerate().rev() {
+        for (index, stretch) in thread.anchors.iter().enumerate().rev() {
             let text = if index == 0 { text } else { "" };
             edits.extend(self.replacement(stretch, text)?);
         }
         Ok(edits)
+    }
+
+    /// Puts text where none was, with the marks that it would have if it were typed there, and the thread's.
+    fn insertion(&self, Point { block, offset }: Point, id: &ThreadId, text: &str) -> Result<Edit, Error> {
+        let (before, after) = cut(&self.blocks[block].runs, offset)?;
+        let beside = before.last().or(after.first());
+        let mut marks = beside.map(|run| run.marks.clone()).unwrap_or_default();
+        marks.retain(|name, _| marks::expansion(name) == ExpandMark::Both);
+        marks.insert(name_of(id), Value::Boolean(true));
+        let text = text.to_owned();
+        Ok(Edit::Text {
+            block,
+            offset,
+            delete: 0,
+            insert: vec![Run { text, marks }],
+        })
     }
 
     fn replacement(&self, stretch: &Stretch, text: &str) -> Result<Option<Edit>, Error> {
@@ -241,11 +273,46 @@ impl Page {
         })
     }
 
-    pub(super) fn write_proposal(&mut self, message: &ObjId, proposal: &NewProposal) -> Result<(), Error> {
+    /// Where what a thread proposes is to stand, if that replaces nothing.
+    pub(super) fn insertion_of(&self, thread: &Written) -> Option<Point> {
+        let (_, proposal) = thread.proposal()?;
+        let place = proposal.place.as_ref()?;
+        self.point_of(place).filter(|_| proposal.replaces.is_empty())
+    }
+
+    pub(super) fn write_proposal(
+        &mut self,
+        message: &ObjId,
+        proposal: &NewProposal,
+        place: Option<&str>,
+    ) -> Result<(), Error> {
         let document = &mut self.document.automerge;
         document.put(message, REPLACES, proposal.replaces)?;
         document.put(message, PROPOSES, proposal.proposes)?;
+        if let Some(place) = place {
+            document.put(message, PLACE, place)?;
+        }
         Ok(())
+    }
+
+    /// Writes what a message of another page proposes.
+    pub(super) fn carry_proposal(
+        &mut self,
+        message: &ObjId,
+        proposal: &Proposal,
+        other: &Page,
+    ) -> Result<(), Error> {
+        let point = proposal.place.as_ref().and_then(|place| other.point_of(place));
+        let here = point.and_then(|point| self.point_like(other, point));
+        let place = match here {
+            Some(here) => Some(self.place_at(here)?),
+            None => proposal.place.clone(),
+        };
+        let proposal = NewProposal {
+            replaces: &proposal.replaces,
+            proposes: &proposal.proposes,
+        };
+        self.write_proposal(message, &proposal, place.as_deref())
     }
 }
 
@@ -276,6 +343,7 @@ pub(super) fn read_proposal(document: &Document, message: &ObjId) -> Option<Prop
     (fits(&replaces) && fits(&proposes)).then(|| Proposal {
         replaces,
         proposes,
+        place: entry::string(automerge, message, PLACE),
         writer: super::actor_of(&written),
     })
 }

@@ -18,7 +18,7 @@ use crate::change::Hash;
 use crate::classroom::{hex, unhex};
 
 /// What was undone already, at the root: actor, first and last sequence number. What these deleted would come back a second time.
-const UNDONE: &str = "undone:";
+pub(super) const UNDONE: &str = "undone:";
 
 /// What is to become of the text, in its order.
 enum Step {

@@ -12,7 +12,7 @@ use crate::{Error, entry};
 pub(super) const LONGEST_NAME: usize = 200;
 
 /// Each stands at the root by itself: two maps that were made apart would hide one another.
-const VERSION: &str = "version:";
+pub(super) const VERSION: &str = "version:";
 const NAME: &str = "name";
 const HEADS: &str = "heads";
 const BY: &str = "by";
