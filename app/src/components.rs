@@ -13,6 +13,7 @@ pub(crate) mod menu;
 pub(crate) mod notices;
 pub(crate) mod profile_fields;
 pub(crate) mod qr_code;
+pub(crate) mod select;
 pub(crate) mod status;
 pub(crate) mod tab_title;
 pub(crate) mod time_zone_select;

@@ -13,7 +13,7 @@ import { toggleMath } from "./math.ts";
 import { pictureAt } from "./picture_commands.ts";
 import { beginOf, countBlocks } from "./points.ts";
 import { headingLevel, linkTarget, schema } from "./schema.ts";
-import { mayBeChanged } from "./suggestions.ts";
+import { insertionsAt, mayBeChanged } from "./suggestions.ts";
 import { inTable, insertTable, tableCommands } from "./tables.ts";
 import type { Formatting, Shape } from "./types.ts";
 
@@ -85,7 +85,7 @@ export function formattingOf(state: EditorState): Formatting {
     link: linkAround(state)?.address ?? null,
     selected: selectedText(state) !== null,
     changeable: mayBeChanged(state),
-    threads: threadsAt(state),
+    threads: [...threadsAt(state), ...insertionsAt(state)],
     canUndo: undoDepth(state) > 0,
     canRedo: redoDepth(state) > 0,
   };

@@ -65,10 +65,16 @@ export function comments(): Comments {
   };
 }
 
-/** The transaction that shows, or shows no more, the text that a comment is being written about. */
+/** The transaction that shows, or shows no more, the text that a comment is being written about, or the place. */
 export function withBegun({ doc, tr }: EditorState, range: { from: number; to: number } | null): Transaction {
-  const begun = range === null ? [] : [Decoration.inline(range.from, range.to, { class: "comment active" })];
+  const begun = range === null ? [] : [range.from < range.to ? Decoration.inline(range.from, range.to, { class: "comment active" }) : Decoration.widget(range.from, begunPlace)];
   return tr.setMeta(begunKey, DecorationSet.create(doc, begun));
+}
+
+function begunPlace(): HTMLElement {
+  const element = document.createElement("span");
+  element.className = "begun-place";
+  return element;
 }
 
 /** The text that is selected; null if there is none. Of a picture that is the line under it. */

@@ -1,6 +1,6 @@
 // From what the person did (ProseMirror steps) to edits. Typing, marks and the places of splits and joins are taken
 // from the steps themselves: a difference of texts can't tell which of two equal letters was deleted.
-import { Fragment, type Node } from "prosemirror-model";
+import { Fragment, type Mark, type Node } from "prosemirror-model";
 import { AddMarkStep, RemoveMarkStep, ReplaceStep, type Step } from "prosemirror-transform";
 import { afterEdit, cut, flatten, join, lengthOf, markEntry, runsOf, sameRuns, sameShape } from "./blocks.ts";
 import { PiecesStep } from "./pieces.ts";
@@ -86,10 +86,28 @@ function markEdits(step: MarkStep, before: Node): Edit[] {
     block = block === null ? pointBefore(before, position + 1).block : block + 1;
     const from = Math.max(step.from - position - 1, 0);
     const to = Math.min(step.to - position - 1, node.content.size);
-    if (from < to) edits.push({ op: "mark", block, from, to, name, value: step instanceof AddMarkStep ? value : null });
+    if (step instanceof AddMarkStep) {
+      if (from < to) edits.push({ op: "mark", block, from, to, name, value });
+    } else {
+      for (const range of markedRanges(node, step.mark, from, to)) edits.push({ op: "mark", block, ...range, name, value: null });
+    }
     return false;
   });
   return edits;
+}
+
+/** Where a text has this mark and no other of its kind: others may have made it lead elsewhere since. */
+function markedRanges(node: Node, mark: Mark, from: number, to: number): { from: number; to: number }[] {
+  const ranges: { from: number; to: number }[] = [];
+  node.nodesBetween(from, to, (child, offset) => {
+    if (!mark.isInSet(child.marks)) return false;
+    const range = { from: Math.max(offset, from), to: Math.min(offset + child.nodeSize, to) };
+    const last = ranges.at(-1);
+    if (last?.to === range.from) last.to = range.to;
+    else if (range.from < range.to) ranges.push(range);
+    return false;
+  });
+  return ranges;
 }
 
 // Everything else moves, adds or removes markers. The step's map tells which ranges it replaced; each is a row of

@@ -25,7 +25,7 @@ import { picturePaste } from "./picture_paste.ts";
 import { pointOf, positionOf } from "./points.ts";
 import { readAloud, reader } from "./reading.ts";
 import { remoteMeta, remoteTransaction } from "./remote.ts";
-import { rangeToChange, suggestedIn, suggestions, withSuggested } from "./suggestions.ts";
+import { rangeToChange, suggestedIn, suggestions, toInsertion, withSuggested } from "./suggestions.ts";
 import type { Block, Cursor, Handle, Options, Suggested } from "./types.ts";
 import { tableHeadings, wholeTables } from "./tables.ts";
 import { typing } from "./typing.ts";
@@ -202,7 +202,7 @@ function mount(host: HTMLElement, options: Options): Handle {
     beginSuggestion: () => begin(rangeToChange(view.state)),
     endComment: () => view.dispatch(withBegun(view.state, null)),
     goToThread(thread) {
-      const tr = toThread(view.state, thread);
+      const tr = toThread(view.state, thread) ?? toInsertion(view.state, thread);
       if (tr === null) return false;
       view.dispatch(tr);
       view.focus();

@@ -1,13 +1,15 @@
 // What is proposed for the text of threads. The text itself is struck where threads are shown (comments.ts); what is to stand there
-// is drawn behind it, and is in no document.
+// is drawn behind it, or where it is to stand if it replaces none, and is in no document.
 import type { Node } from "prosemirror-model";
-import { type EditorState, Plugin, PluginKey, type Transaction } from "prosemirror-state";
+import { type EditorState, Plugin, PluginKey, TextSelection, type Transaction } from "prosemirror-state";
 import { Decoration, DecorationSet } from "prosemirror-view";
 import { segmentsOf } from "./graphemes.ts";
+import { pointOf, positionOf } from "./points.ts";
 import { schema } from "./schema.ts";
 import type { Suggested } from "./types.ts";
 
-type Shown = { suggested: Suggested[]; decorations: DecorationSet };
+/** `places` are those of what replaces no text, by thread. */
+type Shown = { suggested: Suggested[]; places: Map<string, number>; decorations: DecorationSet };
 
 const key = new PluginKey<Shown>("suggestions");
 
@@ -15,11 +17,12 @@ export function suggestions(): Plugin<Shown> {
   return new Plugin<Shown>({
     key,
     state: {
-      init: () => ({ suggested: [], decorations: DecorationSet.empty }),
+      init: () => ({ suggested: [], places: new Map<string, number>(), decorations: DecorationSet.empty }),
       apply(tr, value) {
         const suggested = tr.getMeta(key) as Suggested[] | undefined;
         if (suggested === undefined && (!tr.docChanged || value.suggested.length === 0)) return value;
-        return decorated(tr.doc, suggested ?? value.suggested);
+        const places = suggested === undefined ? moved(value.places, tr) : placesOf(tr.doc, suggested);
+        return decorated(tr.doc, suggested ?? value.suggested, places);
       },
     },
     props: {
@@ -33,12 +36,29 @@ export function withSuggested(tr: Transaction, suggested: Suggested[]): Transact
   return tr.setMeta(key, suggested).setMeta("addToHistory", false);
 }
 
-/** The proposals that are shown. */
+/** The proposals that are shown, where they stand by now. */
 export function suggestedIn(state: EditorState): Suggested[] {
-  return key.getState(state)?.suggested ?? [];
+  const { suggested, places } = key.getState(state) ?? { suggested: [], places: new Map<string, number>() };
+  return suggested.map((suggestion) => {
+    const place = places.get(suggestion.thread);
+    return place === undefined ? suggestion : { ...suggestion, at: pointOf(state.doc, place) };
+  });
 }
 
-/** The text that another one can be proposed for: what is selected in one block, or the word that the caret is in. */
+/** The threads that propose something where the caret is, and replace nothing. */
+export function insertionsAt(state: EditorState): string[] {
+  const places = key.getState(state)?.places ?? new Map<string, number>();
+  return [...places].filter(([, place]) => place === state.selection.head).map(([thread]) => thread);
+}
+
+/** The transaction that puts the caret to where a thread proposes something; null if it replaces text, or is not there. */
+export function toInsertion(state: EditorState, thread: string): Transaction | null {
+  const place = key.getState(state)?.places.get(thread);
+  return place === undefined ? null : state.tr.setSelection(TextSelection.create(state.doc, place)).scrollIntoView();
+}
+
+/** The text that another one can be proposed for: what is selected in one block, or the word that the caret is in. Where there is none,
+ * the place of the caret. */
 export function rangeToChange({ selection }: EditorState): { from: number; to: number } | null {
   const { $from, $to, empty, from, to } = selection;
   const { parent, parentOffset } = $from;
@@ -48,22 +68,29 @@ export function rangeToChange({ selection }: EditorState): { from: number; to: n
     const end = index + segment.length;
     if (isWordLike && index <= parentOffset && parentOffset <= end) return { from: $from.start() + index, to: $from.start() + end };
   }
-  return null;
+  return { from, to };
 }
 
-/** Whether there may be such text; asked after each key. */
+/** Whether there is such text, or such a place; asked after each key. */
 export function mayBeChanged({ selection }: EditorState): boolean {
-  const { $from, $to, empty } = selection;
-  if (!$from.parent.isTextblock || !$from.sameParent($to)) return false;
-  const around = ($from.nodeBefore?.text?.slice(-2) ?? "") + ($from.nodeAfter?.text?.slice(0, 2) ?? "");
-  return !empty || /[\p{L}\p{M}\p{N}]/u.test(around);
+  return selection.$from.parent.isTextblock && selection.$from.sameParent(selection.$to);
 }
 
-function decorated(doc: Node, suggested: Suggested[]): Shown {
+function placesOf(doc: Node, suggested: Suggested[]): Map<string, number> {
+  return new Map(suggested.flatMap(({ thread, at }) => (at === null ? [] : [[thread, positionOf(doc, at)]])));
+}
+
+/** They stay with what stands before them. */
+function moved(places: Map<string, number>, { mapping, doc }: Transaction): Map<string, number> {
+  const moved = [...places].map(([thread, place]): [string, number] => [thread, mapping.map(place, -1)]);
+  return new Map(moved.filter(([, place]) => doc.resolve(place).parent.isTextblock));
+}
+
+function decorated(doc: Node, suggested: Suggested[], places: Map<string, number>): Shown {
   const ends = suggested.length === 0 ? new Map<string, number>() : endsOf(doc);
   const decorations = suggested.flatMap((suggestion) => {
     const { thread, proposes, color, by } = suggestion;
-    const end = ends.get(thread);
+    const end = ends.get(thread) ?? places.get(thread);
     if (end === undefined || proposes === "") return [];
     return [
       Decoration.widget(end, () => proposalElement(suggestion), {
@@ -75,7 +102,7 @@ function decorated(doc: Node, suggested: Suggested[]): Shown {
       }),
     ];
   });
-  return { suggested, decorations: DecorationSet.create(doc, decorations) };
+  return { suggested, places, decorations: DecorationSet.create(doc, decorations) };
 }
 
 /** Where the text of each thread ends. */
@@ -87,11 +114,16 @@ function endsOf(doc: Node): Map<string, number> {
   return ends;
 }
 
-function proposalElement({ proposes, color, by }: Suggested): HTMLElement {
+function proposalElement({ thread, proposes, at, color, by }: Suggested): HTMLElement {
   const element = document.createElement("ins");
   element.className = `suggested cursor-${color}`;
   element.title = by;
   element.dir = "auto";
   element.textContent = proposes;
+  // Else the text that it replaces says whose it is, and leads there.
+  if (at !== null) {
+    element.dataset.thread = thread;
+    element.setAttribute("aria-details", `thread-${thread}`);
+  }
   return element;
 }

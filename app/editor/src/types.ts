@@ -105,8 +105,9 @@ export type Formatting = {
   canRedo: boolean;
 };
 
-/** What a thread proposes for its text; nothing, if that is to go. `color` is an index into the palette, `by` says whose it is. */
-export type Suggested = { thread: string; proposes: string; color: number; by: string };
+/** What a thread proposes for its text; nothing, if that is to go. `at` is where it is to stand if it has none. `color` is an index into
+ * the palette, `by` says whose it is. */
+export type Suggested = { thread: string; proposes: string; at: Point | null; color: number; by: string };
 
 /** The threads of comments whose text is shown, the one that is being read, and what those of them propose that are suggestions. */
 export type Threads = { open: string[]; active: string | null; suggested: Suggested[] };
@@ -172,7 +173,8 @@ export type Handle = {
   setThreads(threads: Threads): void;
   /** Shows what is selected as the text that a comment is being written about, and tells where that is; null if nothing is. */
   beginComment(): { anchor: Point; head: Point } | null;
-  /** The same with the text that another one can be proposed for: what is selected in one block, or the word that the caret is in. */
+  /** The same with the text that another one can be proposed for: what is selected in one block, or the word that the caret is in, or
+   * the place of the caret. Null where no text can stand. */
   beginSuggestion(): { anchor: Point; head: Point } | null;
   /** The comment or the suggestion is written, or is not. */
   endComment(): void;

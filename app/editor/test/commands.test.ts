@@ -344,6 +344,13 @@ test("no command replaces blocks whole", () => {
   assert.equal(replacements, before);
 });
 
+test("a list that is made across a table leaves its cells as they are", () => {
+  const cell = (text: string, first: boolean) => (first ? block(text, "table-row") : block(text, "table-cell", ["table-row"]));
+  const desk = new Desk([block("a"), cell("b", true), cell("c", false), block("d")]).select([0, 0], [3, 1]).run(commandNamed("check"));
+  const cells = ["unordered-list-item/table-row: b", "unordered-list-item/table-row/table-cell: c"];
+  assert.deepEqual(desk.shown, ["unordered-list-item[checked=false]: a", ...cells, "unordered-list-item[checked=false]: d"]);
+});
+
 test("with everything selected, a rule or a table comes under the first block", () => {
   const everything: Command = (state, dispatch) => {
     dispatch?.(state.tr.setSelection(new AllSelection(state.doc)));

@@ -9,11 +9,11 @@ import { editsOf } from "../src/edits.ts";
 import { ownTransaction } from "../src/own.ts";
 import { positionOf } from "../src/points.ts";
 import { remoteTransaction } from "../src/remote.ts";
-import { rangeToChange, suggestedIn, suggestions, withSuggested } from "../src/suggestions.ts";
+import { rangeToChange, suggestedIn, suggestions, toInsertion, withSuggested } from "../src/suggestions.ts";
 import type { Block, Marks, Run, Suggested } from "../src/types.ts";
 
 const on: Marks = { "comment:a": true };
-const suggested: Suggested[] = [{ thread: "a", proposes: "2", color: 3, by: "Amina suggests" }];
+const suggested: Suggested[] = [{ thread: "a", proposes: "2", at: null, color: 3, by: "Amina suggests" }];
 
 function paragraph(...runs: Run[]): Block {
   return { shape: { type: "paragraph", parents: [], attrs: {}, isEmbed: false }, runs };
@@ -54,7 +54,7 @@ test("what is proposed stands behind its text, and in no document", () => {
   assert.deepEqual(suggestedIn(state), suggested);
   const none = state.apply(withSuggested(state.tr, []));
   assert.deepEqual(drawn(none), []);
-  const deletion = state.apply(withSuggested(state.tr, [{ thread: "a", proposes: "", color: 3, by: "" }]));
+  const deletion = state.apply(withSuggested(state.tr, [{ thread: "a", proposes: "", at: null, color: 3, by: "" }]));
   assert.deepEqual(drawn(deletion), []);
 });
 
@@ -81,11 +81,46 @@ test("a change can be suggested for what is selected in one block, or for a word
   assert.equal(changed(select(state, [0, 9])), "twoish");
   assert.equal(changed(select(state, [0, 5])), "twoish");
   assert.equal(changed(select(state, [0, 3])), "one");
-  assert.equal(changed(select(state, [0, 12])), null);
   assert.equal(changed(select(state, [0, 2], [1, 2])), null);
   assert.equal(changed(select(state, [1, 3])), "l’été");
   assert.equal(formattingOf(select(state, [0, 2], [1, 2])).changeable, false);
-  assert.equal(formattingOf(select(state, [1, 7])).changeable, false);
+});
+
+test("where there is no word, something can be suggested at the caret", () => {
+  const state = stateOf(paragraph(run("one, "), run("ish  three")), paragraph(), paragraph(run("   ")));
+  for (const [place, from] of [[[0, 9], 10], [[1, 0], 18], [[2, 1], 21]] as [[number, number], number][]) {
+    const at = select(state, place);
+    assert.deepEqual(rangeToChange(at), { from, to: from });
+    assert.equal(formattingOf(at).changeable, true);
+  }
+  assert.equal(changed(select(state, [2, 0], [2, 2])), "  ");
+});
+
+test("what replaces no text stands behind what was before it, whoever writes around it, and leads to its thread", () => {
+  const inserted: Suggested[] = [{ thread: "a", proposes: "and ", at: { block: 0, offset: 4 }, color: 3, by: "Amina suggests" }];
+  let state = stateOf(paragraph(run("one two")), paragraph());
+  const step = (tr: Transaction) => void (state = state.apply(tr));
+  step(withSuggested(state.tr, inserted));
+  assert.deepEqual(drawn(state), [4]);
+  step(state.tr.insertText("Now: ", 1));
+  assert.deepEqual(drawn(state), [9]);
+  assert.deepEqual(suggestedIn(state)[0]?.at, { block: 0, offset: 9 });
+  // At the place itself, by this person and by others.
+  step(state.tr.insertText("X", 1 + 9));
+  step(remoteTransaction(state, [{ op: "text", block: 0, offset: 9, delete: 0, insert: [run("Y")] }]));
+  assert.deepEqual(drawn(state), [9]);
+  assert.deepEqual(formattingOf(select(state, [0, 9])).threads, ["a"]);
+  assert.deepEqual(formattingOf(select(state, [0, 10])).threads, []);
+  const there = toInsertion(state, "a");
+  assert.equal(there?.selection.head, 10);
+  assert.equal(toInsertion(state, "b"), null);
+  // In a block that is empty, and in one that is gone.
+  step(withSuggested(state.tr, [{ ...inserted[0] as Suggested, at: { block: 1, offset: 0 } }]));
+  assert.deepEqual(suggestedIn(state)[0]?.at, { block: 1, offset: 0 });
+  step(remoteTransaction(state, [{ op: "blocks", from: 0, count: 2, blocks: [paragraph(run("x"))] }]));
+  assert(suggestedIn(state).every(({ at }) => at !== null));
+  step(withSuggested(state.tr, []));
+  assert.deepEqual(drawn(state), []);
 });
 
 test("what is accepted is one step to undo, and the text comes back with its thread", () => {

@@ -81,7 +81,7 @@ class Desk {
 
   constructor(lines: string[]) {
     this.blocks = flatten(documentOf(page(...lines)).content);
-    this.state = EditorState.create({ doc: documentOf(this.blocks), plugins: [undoing(), history(), canonicalForm()] });
+    this.state = EditorState.create({ doc: documentOf(this.blocks), plugins: [undoing(), history({ newGroupDelay: Number.MAX_SAFE_INTEGER }), canonicalForm()] });
   }
 
   private dispatch = (tr: Transaction): void => {
@@ -217,6 +217,10 @@ const rows: Row[] = [
   { what: "others make the same text italic", start: ["one two three"], own: (desk) => desk.command("strong", undefined, "0:one ", "0:two"), others: [mark(0, 0, 7, "em")], both: ["_one *two*_ three"], undone: ["_one two_ three"] },
   { what: "others make more of it bold", start: ["one two three"], own: (desk) => desk.command("strong", undefined, "0:one ", "0:two"), others: [mark(0, 7, 13, "strong")], both: ["one *two three*"], undone: ["one two* three*"] },
   { what: "others take the bold away", start: ["one two three"], own: (desk) => desk.command("strong", undefined, "0:one ", "0:two"), others: [mark(0, 4, 7, "strong", null)], both: ["one two three"], undone: ["one two three"] },
+  // What two make alike is one thing: there is no telling whose of the two it is, so it goes with either.
+  { what: "others make the same text bold, and more", start: ["one two three"], own: (desk) => desk.command("strong", undefined, "0:one ", "0:two"), others: [mark(0, 0, 13, "strong")], both: ["*one two three*"], undone: ["*one *two* three*"] },
+  { what: "others make the same text a link to somewhere else", start: ["one two three"], own: (desk) => desk.command("link", "https://other.example", "0:one ", "0:two"), others: [mark(0, 4, 7, "link", address)], both: ["one <two> three"], undone: ["one <two> three"] },
+  { what: "others make bold again what was made plain", start: ["one *two* three"], own: (desk) => desk.command("strong", undefined, "0:one ", "0:two"), others: [mark(0, 0, 7, "strong")], both: ["*one two* three"], undone: ["*one two* three"] },
   { what: "others delete part of what was made bold", start: ["one two three"], own: (desk) => desk.command("strong", undefined, "0:one ", "0:two"), others: [remove(0, 2, 3)], both: ["on*wo* three"], undone: ["onwo three"] },
   { what: "others type beside a link", start: ["one two"], own: (desk) => desk.command("link", "https://example.org", "0:one ", "0:two"), others: [insert(0, 7, " A"), insert(0, 0, "B ")], both: ["B one <two> A"], undone: ["B one two A"] },
   { what: "others comment on part of what was made bold", start: ["one two three"], own: (desk) => desk.command("strong", undefined, "0:one ", "0:two"), others: [mark(0, 5, 9, "comment:a")], both: ["one *t[wo* t]hree"], undone: ["one t[wo t]hree"] },

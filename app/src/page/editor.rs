@@ -183,6 +183,8 @@ pub(crate) struct ShownSuggestion {
     pub(crate) thread: String,
     /// Nothing, if the text is to go.
     pub(crate) proposes: String,
+    /// Where it is to stand, if there is no such text.
+    pub(crate) at: Option<Point>,
     /// An index into the palette, 0 to 11.
     pub(crate) color: u8,
     /// Whose it is, in words.

@@ -112,7 +112,10 @@ impl Session {
                 kind,
             })
         });
-        let begun = begun.flatten().filter(|begun| !begun.quote.trim().is_empty());
+        // There is nothing to say of spaces, but something else to propose.
+        let begun = begun
+            .flatten()
+            .filter(|begun| kind == Kind::Suggestion || !begun.quote.trim().is_empty());
         if begun.is_none() {
             self.cancel_comment();
             return false;
@@ -266,9 +269,10 @@ impl Session {
             let messages = threads.iter().flat_map(|thread| &thread.messages);
             let writers = messages.flat_map(|message| {
                 let proposal = message.proposal.as_ref().map(|proposal| &proposal.writer);
-                proposal.into_iter().chain([&message.writer]).cloned()
+                proposal.into_iter().chain([&message.writer])
             });
-            writers.collect::<Vec<_>>()
+            let resolved = threads.iter().flat_map(|thread| &thread.resolved_writers);
+            writers.chain(resolved).cloned().collect::<Vec<_>>()
         });
         self.ask_authors(writers.iter());
     }

@@ -15,7 +15,8 @@ use crate::messages::say;
 use crate::page::editor::ShownSuggestion;
 
 impl Session {
-    /// Begins to write a suggestion for what is selected in one block, or for the word that the caret is in. False if there is neither.
+    /// Begins to write a suggestion for what is selected in one block, or for the word that the caret is in; where there is neither, for
+    /// the place of the caret. False if no text can stand there.
     pub(crate) fn begin_suggestion(self: &Rc<Self>) -> bool {
         let before = self.comments.begun.get_untracked();
         let has_begun = self.begin(Kind::Suggestion);
@@ -102,6 +103,7 @@ impl Session {
                 stands.then(|| ShownSuggestion {
                     thread: hex(&thread.id),
                     proposes: suggestion.proposes.clone(),
+                    at: thread.insertion(),
                     color: suggestion.author[0] % 12,
                     by: say().suggested_by(&self.name_of(MemberId(suggestion.author))),
                 })

@@ -1,4 +1,5 @@
-//! Tells who hears the page, and does not see it, what others do in it: who writes and where, who comments, now and then.
+//! Tells who hears the page, and does not see it, what others do in it: who writes and where, who comments, now and
+//! then; and what becomes of suggestions, whoever says so.
 
 use std::time::Duration;
 
@@ -51,10 +52,11 @@ impl Telling {
         let edits = news.then(|| edits(self.open, comments));
         let commenters = comments.take_commenters();
         let commented = (!commenters.is_empty()).then(|| say().somebody_commented(&commenters.join(", ")));
-        let is_comment = commented.is_some();
-        let told: Vec<String> = edits.into_iter().chain(commented).collect();
+        let decisions = comments.take_decisions();
+        let is_news = commented.is_some() || !decisions.is_empty();
+        let told: Vec<String> = edits.into_iter().chain(commented).chain(decisions).collect();
         if !told.is_empty() {
-            self.put(told.join(". "), is_comment);
+            self.put(told.join(". "), is_news);
             self.tell_in(EVERY);
         } else {
             // The same sentence is news again after a pause.
@@ -63,9 +65,9 @@ impl Telling {
         }
     }
 
-    /// Each comment is news, though the sentence be the same. That somebody still writes is none.
-    fn put(self, told: String, is_comment: bool) {
-        if is_comment && self.text.with_untracked(|shown| *shown == told) {
+    /// Each comment and each decision is news, though the sentence be the same. That somebody still writes is none.
+    fn put(self, told: String, is_news: bool) {
+        if is_news && self.text.with_untracked(|shown| *shown == told) {
             self.text.set(String::new());
             set_timeout(move || drop(self.text.try_set(told)), AGAIN);
         } else {
@@ -92,7 +94,7 @@ pub(super) fn Announcer(open: Open, comments: Comments) -> impl IntoView {
         }
     });
     Effect::new(move || {
-        if comments.has_commenters() {
+        if comments.has_news_to_tell() {
             telling.tell_soon();
         }
     });

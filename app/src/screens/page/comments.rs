@@ -8,18 +8,19 @@ mod thread;
 use std::collections::{BTreeMap, BTreeSet};
 
 use documents::Error;
+use documents::classroom::MemberKey;
 use documents::page::comments::{Message, MessageId, Part, Thread, ThreadId, parts};
 use leptos::prelude::*;
 use protocol::{MemberId, SpaceId};
 use wasm_bindgen::JsCast;
-use web_sys::{HtmlElement, KeyboardEvent, MouseEvent, ScrollIntoViewOptions, ScrollLogicalPosition};
+use web_sys::{HtmlElement, KeyboardEvent, ScrollIntoViewOptions, ScrollLogicalPosition};
 
 use self::message_field::MessageField;
 use self::suggestion::NewSuggestion;
 use self::thread::ThreadCard;
 use super::Open;
 use crate::components::avatar::name_in;
-use crate::components::icon::{CommentIcon, SuggestIcon};
+use crate::components::icon::CommentIcon;
 use crate::link::{Link, Place, use_link};
 use crate::messages::say;
 use crate::page::mentions::Named;
@@ -29,6 +30,9 @@ use crate::page::session::comments::{Begun, Field, Kind, Unsent, hex};
 
 /// From this width on the panel stands beside the page, in CSS pixels; as in the style sheet.
 const WIDE: f64 = 1_120.0;
+
+/// Of more decisions at once only the number is told.
+const MOST_TOLD: usize = 3;
 
 /// What the parts of this screen that concern comments share.
 #[derive(Clone, Copy)]
@@ -55,6 +59,18 @@ pub(super) struct Comments {
     with_resolved: RwSignal<bool>,
     /// Who said something that nobody was told yet who hears the page.
     commenters: RwSignal<BTreeSet<MemberId>>,
+    /// The suggestions that were accepted or rejected, of which the same is true.
+    decided: RwSignal<Vec<Decision>>,
+}
+
+/// What became of a suggestion.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Decision {
+    thread: ThreadId,
+    by: MemberKey,
+    accepted: bool,
+    replaces: String,
+    proposes: String,
 }
 
 impl Comments {
@@ -96,6 +112,7 @@ impl Comments {
             seen: RwSignal::new(seen::messages_on(&place)),
             with_resolved: RwSignal::new(false),
             commenters: RwSignal::new(BTreeSet::new()),
+            decided: RwSignal::new(Vec::new()),
         });
         // Where there is room, a page on which something is being said begins with the panel.
         Effect::new(move || {
@@ -137,8 +154,46 @@ impl Comments {
         })
     }
 
-    pub(super) fn has_commenters(self) -> bool {
+    /// Whether there is something to tell of comments to who hears the page.
+    pub(super) fn has_news_to_tell(self) -> bool {
         self.commenters.with(|commenters| !commenters.is_empty())
+            || self.decided.with(|decided| !decided.is_empty())
+    }
+
+    /// What was accepted and rejected since this was asked last, in words.
+    pub(super) fn take_decisions(self) -> Vec<String> {
+        let decided = self.decided.try_update(std::mem::take).unwrap_or_default();
+        if decided.len() > MOST_TOLD {
+            return vec![say().suggestions_decided(&decided.len().to_string())];
+        }
+        let told = decided.into_iter();
+        told.map(|decision| untrack(|| self.told(&decision))).collect()
+    }
+
+    fn told(self, decision: &Decision) -> String {
+        let by = self.name_of(MemberId(decision.by));
+        match (decision.proposes.as_str(), decision.accepted) {
+            ("", true) => say().deletion_accepted_aloud(&by, &decision.replaces),
+            ("", false) => say().deletion_rejected_aloud(&by, &decision.replaces),
+            (text, true) => say().accepted_aloud(&by, text),
+            (text, false) => say().rejected_aloud(&by, text),
+        }
+    }
+
+    /// The suggestions that are accepted or rejected.
+    fn decisions(self) -> Vec<Decision> {
+        let decision = |thread: &Thread| {
+            let suggestion = thread.suggestion.as_ref()?;
+            Some(Decision {
+                thread: thread.id,
+                by: thread.resolved_by?,
+                accepted: suggestion.accepted,
+                replaces: suggestion.replaces.clone(),
+                proposes: suggestion.proposes.clone(),
+            })
+        };
+        self.threads
+            .with(|threads| threads.iter().filter_map(decision).collect())
     }
 
     /// The names of those who said something since this was asked last.
@@ -161,6 +216,19 @@ impl Comments {
             .classrooms
             .with(|classrooms| name_in(classrooms.get(&self.place.0)?, member));
         name.unwrap_or_else(|| say().not_a_member().to_owned())
+    }
+
+    /// The name of another member than who is said to have written something, if one of these actors is theirs.
+    fn other_hand<'a>(
+        self,
+        mut actors: impl Iterator<Item = &'a Vec<u8>>,
+        said: MemberKey,
+    ) -> Option<String> {
+        let other = self.authors.with(|authors| {
+            let mut writers = actors.by_ref().filter_map(|actor| authors.get(actor).copied());
+            writers.find(|writer| writer.0 != said)
+        });
+        other.map(|other| self.name_of(other))
     }
 
     /// Whether a message mentions this person, and is not theirs.
@@ -216,57 +284,7 @@ impl Comments {
     }
 }
 
-/// Begins a comment on what is selected, or goes to the one that the caret is in.
-#[component]
-pub(super) fn CommentButton(open: Open) -> impl IntoView {
-    let formatting = open.with_value(|session| RwSignal::from(session.formatting.clone()));
-    let idle = Memo::new(move |_| formatting.with(|now| !now.selected && now.threads.is_empty()));
-    let keep_focus = |event: MouseEvent| event.prevent_default();
-    view! {
-        <button
-            type="button"
-            class="tool"
-            tabindex="-1"
-            aria-label=say().comment()
-            title=say().comment_hint()
-            aria-keyshortcuts="Control+Alt+M"
-            aria-disabled=move || idle.get().to_string()
-            on:mousedown=keep_focus
-            on:click=move |_| {
-                open.get_value().begin_comment();
-            }
-        >
-            <CommentIcon />
-        </button>
-    }
-}
-
-/// Begins a suggestion for what is selected, or the word that the caret is in.
-#[component]
-pub(super) fn SuggestButton(open: Open) -> impl IntoView {
-    let formatting = open.with_value(|session| RwSignal::from(session.formatting.clone()));
-    let idle = Memo::new(move |_| formatting.with(|now| !now.changeable));
-    let keep_focus = |event: MouseEvent| event.prevent_default();
-    view! {
-        <button
-            type="button"
-            class="tool"
-            tabindex="-1"
-            aria-label=say().suggest_change()
-            title=say().suggest_hint()
-            aria-keyshortcuts="Control+Alt+S"
-            aria-disabled=move || idle.get().to_string()
-            on:mousedown=keep_focus
-            on:click=move |_| {
-                open.get_value().begin_suggestion();
-            }
-        >
-            <SuggestIcon />
-        </button>
-    }
-}
-
-/// Does what the buttons do, for who may write; others go to the comment that the caret is in.
+/// Does what the buttons of the toolbar do, for who may write; others go to the comment that the caret is in.
 pub(super) fn on_key(open: Open, editable: Memo<bool>, event: &KeyboardEvent) {
     let pressed = (event.ctrl_key() || event.meta_key()) && event.alt_key();
     // With AltGr it is a letter in some languages.
@@ -326,6 +344,24 @@ pub(super) fn CommentsButton(comments: Comments) -> impl IntoView {
             }
         }
         Some(all.into_keys().collect())
+    });
+    Effect::new(move |before: Option<Option<Vec<Decision>>>| {
+        if comments.phase.get() != Phase::Ready {
+            return None;
+        }
+        let all = comments.decisions();
+        if let Some(before) = before.flatten() {
+            // Of two who decided the same apart, one is enough.
+            let is_known = |decision: &Decision| {
+                let of = |known: &Decision| (known.thread, known.accepted);
+                before.iter().any(|known| of(known) == of(decision))
+            };
+            let new: Vec<Decision> = all.iter().filter(|of| !is_known(of)).cloned().collect();
+            if !new.is_empty() {
+                comments.decided.update(|decided| decided.extend(new));
+            }
+        }
+        Some(all)
     });
     view! {
         <button

@@ -6,6 +6,7 @@ use web_sys::SubmitEvent;
 
 use super::Open;
 use crate::components::dialog::{Dialog, cancels, close_around};
+use crate::components::select::open_by_key;
 use crate::languages::{self, Language};
 use crate::messages::say;
 use crate::page::editor::EditorCommand;
@@ -56,6 +57,7 @@ pub(super) fn LanguageSelect(open: Open, choosing: RwSignal<bool>) -> impl IntoV
             tabindex="-1"
             node_ref=select
             on:focus=move |_| listed.set(likely())
+            on:keydown=move |event| open_by_key(&event)
             on:change=choose
         >
             <option value="" prop:selected=move || current.with(Option::is_none)>

@@ -6,14 +6,14 @@ use wasm_bindgen::JsCast;
 use web_sys::{HtmlElement, KeyboardEvent, MouseEvent};
 
 use super::Open;
-use super::comments::{CommentButton, SuggestButton};
 use super::language::{LanguageDialog, LanguageSelect};
 use super::link_dialog::LinkDialog;
 use super::picture_dialog::PictureDialogs;
 use crate::components::icon::{
-    BulletedListIcon, CheckListIcon, CodeIcon, DividerIcon, HighlightIcon, ImageIcon, LinkIcon,
-    NumberedListIcon, QuoteIcon, RedoIcon, SubscriptIcon, SuperscriptIcon, TableIcon, UndoIcon,
+    BulletedListIcon, CheckListIcon, CodeIcon, CommentIcon, DividerIcon, HighlightIcon, ImageIcon, LinkIcon,
+    NumberedListIcon, QuoteIcon, RedoIcon, SubscriptIcon, SuggestIcon, SuperscriptIcon, TableIcon, UndoIcon,
 };
+use crate::components::select::open_by_key;
 use crate::messages::say;
 use crate::page::editor::{EditorCommand, Formatting, List, Style, TableCommand, TextMark};
 
@@ -28,6 +28,10 @@ pub(super) fn Toolbar(open: Open) -> impl IntoView {
     let no_table = is(|now| now.table || now.list.is_some());
     let linking = RwSignal::new(None::<String>);
     let choosing = RwSignal::new(false);
+    let ask_for_link = move || {
+        let address = formatting.with_untracked(|now| now.link.clone());
+        linking.set(Some(address.unwrap_or_default()));
+    };
     let letters = [
         (say().bold(), TextMark::Strong, "B", "letter letter-bold"),
         (say().italic(), TextMark::Em, "I", "letter letter-italic"),
@@ -92,7 +96,14 @@ pub(super) fn Toolbar(open: Open) -> impl IntoView {
                 >
                     <SuperscriptIcon />
                 </Toggle>
-                <LinkButton open linking />
+                <Tool
+                    name=say().link()
+                    asks=true
+                    pressed=is(|now| now.link.is_some())
+                    on_press=ask_for_link
+                >
+                    <LinkIcon />
+                </Tool>
                 <Gap />
                 <Toggle
                     open
@@ -136,7 +147,14 @@ pub(super) fn Toolbar(open: Open) -> impl IntoView {
                 <Action open name=say().table() command=EditorCommand::Table disabled=no_table>
                     <TableIcon />
                 </Action>
-                <ImageButton open />
+                <Tool
+                    name=say().image()
+                    asks=true
+                    pressed=is(|now| now.picture.is_some())
+                    on_press=move || open.get_value().ask_for_picture()
+                >
+                    <ImageIcon />
+                </Tool>
                 <Toggle
                     open
                     name=say().math()
@@ -147,8 +165,28 @@ pub(super) fn Toolbar(open: Open) -> impl IntoView {
                         "∑"
                     </span>
                 </Toggle>
-                <CommentButton open />
-                <SuggestButton open />
+                <Tool
+                    name=say().comment()
+                    hint=say().comment_hint()
+                    shortcut="Control+Alt+M"
+                    disabled=is(|now| !now.selected && now.threads.is_empty())
+                    on_press=move || {
+                        open.get_value().begin_comment();
+                    }
+                >
+                    <CommentIcon />
+                </Tool>
+                <Tool
+                    name=say().suggest_change()
+                    hint=say().suggest_hint()
+                    shortcut="Control+Alt+S"
+                    disabled=is(|now| !now.changeable)
+                    on_press=move || {
+                        open.get_value().begin_suggestion();
+                    }
+                >
+                    <SuggestIcon />
+                </Tool>
                 <Gap />
                 <Action open name=say().undo() command=EditorCommand::Undo disabled=is(|now| !now.can_undo)>
                     <UndoIcon />
@@ -260,6 +298,7 @@ fn StyleSelect(open: Open) -> impl IntoView {
             aria-disabled=move || (is_picture.get() || formatting.with(|now| now.table)).then_some("true")
             node_ref=select
             prop:value=move || value.get().to_string()
+            on:keydown=move |event| open_by_key(&event)
             on:change=choose
         >
             {options}
@@ -280,54 +319,6 @@ fn style_of(block: &str, level: Option<u8>) -> Option<Style> {
     }
 }
 
-/// Opens the dialog for the link that is selected, or is to be.
-#[component]
-fn LinkButton(open: Open, linking: RwSignal<Option<String>>) -> impl IntoView {
-    let formatting = RwSignal::from(open.with_value(|session| session.formatting.clone()));
-    let pressed = move || formatting.with(|now| now.link.is_some().to_string());
-    let ask = move |_| {
-        let address = formatting.with_untracked(|now| now.link.clone());
-        linking.set(Some(address.unwrap_or_default()));
-    };
-    view! {
-        <button
-            type="button"
-            class="tool"
-            tabindex="-1"
-            aria-label=say().link()
-            title=say().link()
-            aria-haspopup="dialog"
-            aria-pressed=pressed
-            on:mousedown=keep_focus
-            on:click=ask
-        >
-            <LinkIcon />
-        </button>
-    }
-}
-
-/// Opens the dialog for the picture that the caret is in, or for a new one.
-#[component]
-fn ImageButton(open: Open) -> impl IntoView {
-    let formatting = RwSignal::from(open.with_value(|session| session.formatting.clone()));
-    let pressed = move || formatting.with(|now| now.picture.is_some().to_string());
-    view! {
-        <button
-            type="button"
-            class="tool"
-            tabindex="-1"
-            aria-label=say().image()
-            title=say().image()
-            aria-haspopup="dialog"
-            aria-pressed=pressed
-            on:mousedown=keep_focus
-            on:click=move |_| open.get_value().ask_for_picture()
-        >
-            <ImageIcon />
-        </button>
-    }
-}
-
 /// A button that is pressed or not.
 #[component]
 fn Toggle(
@@ -340,20 +331,11 @@ fn Toggle(
     disabled: Signal<bool>,
     children: Children,
 ) -> impl IntoView {
+    let on_press = move || open.get_value().command(command.clone());
     view! {
-        <button
-            type="button"
-            class="tool"
-            tabindex="-1"
-            aria-label=name
-            title=name
-            aria-pressed=move || pressed.get().to_string()
-            aria-disabled=move || disabled.get().then_some("true")
-            on:mousedown=keep_focus
-            on:click=move |_| open.get_value().command(command.clone())
-        >
+        <Tool name pressed disabled on_press>
             {children()}
-        </button>
+        </Tool>
     }
 }
 
@@ -363,7 +345,31 @@ fn Action(
     open: Open,
     name: &'static str,
     command: EditorCommand,
-    disabled: Memo<bool>,
+    #[prop(into)] disabled: Signal<bool>,
+    children: Children,
+) -> impl IntoView {
+    let on_press = move || open.get_value().command(command.clone());
+    view! {
+        <Tool name disabled on_press>
+            {children()}
+        </Tool>
+    }
+}
+
+/// A button of the toolbar.
+#[component]
+fn Tool(
+    name: &'static str,
+    /// What it says under the pointer: its name, if nothing.
+    #[prop(default = name)]
+    hint: &'static str,
+    #[prop(optional)] shortcut: Option<&'static str>,
+    /// Whether it opens a dialog.
+    #[prop(optional)]
+    asks: bool,
+    #[prop(optional)] pressed: Option<Memo<bool>>,
+    #[prop(optional, into)] disabled: Signal<bool>,
+    #[prop(into)] on_press: Callback<()>,
     children: Children,
 ) -> impl IntoView {
     view! {
@@ -372,10 +378,13 @@ fn Action(
             class="tool"
             tabindex="-1"
             aria-label=name
-            title=name
-            aria-disabled=move || disabled.get().to_string()
+            title=hint
+            aria-keyshortcuts=shortcut
+            aria-haspopup=asks.then_some("dialog")
+            aria-pressed=move || pressed.map(|pressed| pressed.get().to_string())
+            aria-disabled=move || disabled.get().then_some("true")
             on:mousedown=keep_focus
-            on:click=move |_| open.get_value().command(command.clone())
+            on:click=move |_| on_press.run(())
         >
             {children()}
         </button>

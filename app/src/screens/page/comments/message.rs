@@ -42,12 +42,10 @@ pub(super) fn MessageItem(
     });
     let written_by = part(message, move |message| {
         let proposed_by = message.proposal.as_ref().map(|proposal| &proposal.writer);
-        let mut actors = std::iter::once(&message.writer).chain(proposed_by);
-        let other = comments.authors.with(|authors| {
-            let writers = actors.by_ref().filter_map(|actor| authors.get(actor).copied());
-            writers.into_iter().find(|writer| writer.0 != message.author)
-        });
-        other.map(|other| comments.name_of(other))
+        comments.other_hand(
+            std::iter::once(&message.writer).chain(proposed_by),
+            message.author,
+        )
     });
     let field = Field::Edit(id.0, id.1);
     let editing = RwSignal::new(

@@ -20,6 +20,19 @@ pub(super) fn NewSuggestion(comments: Comments) -> impl IntoView {
     let field = NodeRef::<Textarea>::new();
     let quote = move || comments.begun_quote();
     let present = move || untrack(quote);
+    let inserts = Memo::new(move |_| quote().is_empty());
+    let about = move || {
+        if inserts.get() {
+            view! { <p class="hint">{say().new_text()}</p> }.into_any()
+        } else {
+            view! {
+                <p class="quote quote-struck">
+                    <q dir="auto">{quote}</q>
+                </p>
+            }
+            .into_any()
+        }
+    };
     let unsent = comments
         .unsent
         .with_untracked(|unsent| unsent.get(&Field::Proposal).map(|unsent| unsent.text.clone()));
@@ -96,9 +109,7 @@ pub(super) fn NewSuggestion(comments: Comments) -> impl IntoView {
     };
     view! {
         <div class="thread thread-new active">
-            <p class="quote quote-struck">
-                <q dir="auto">{quote}</q>
-            </p>
+            {about}
             <MessageField
                 comments
                 of=Field::New
@@ -126,7 +137,7 @@ pub(super) fn NewSuggestion(comments: Comments) -> impl IntoView {
                     {shown}
                 </textarea>
                 <p class="hint" id="proposed-hint">
-                    {say().proposed_text_hint()}
+                    {move || if inserts.get() { say().inserted_text_hint() } else { say().proposed_text_hint() }}
                 </p>
             </MessageField>
         </div>
@@ -145,11 +156,16 @@ pub(super) fn Proposed(suggestion: Memo<Option<Suggestion>>, is_resolved: Memo<b
             accepted,
             ..
         } = suggestion.get()?;
+        let becoming = if replaces.is_empty() {
+            say().suggestion_adds()
+        } else {
+            say().suggestion_becomes()
+        };
         let becomes = if proposes.is_empty() {
             view! { <span class="proposed-label">{say().suggestion_deletes()}</span> }.into_any()
         } else {
             view! {
-                <span class="proposed-label">{say().suggestion_becomes()}</span>
+                <span class="proposed-label">{becoming}</span>
                 " "
                 <ins class=format!("suggested cursor-{}", author[0] % 12) dir="auto">
                     {proposes}
@@ -165,7 +181,8 @@ pub(super) fn Proposed(suggestion: Memo<Option<Suggestion>>, is_resolved: Memo<b
             Present::Done => Some(say().suggestion_done()),
             Present::Gone => Some(say().suggestion_gone()),
         };
-        let was = matches!(present, Present::Changed(_) | Present::Done).then(|| {
+        let has_changed = matches!(present, Present::Changed(_) | Present::Done);
+        let was = (has_changed && !replaces.is_empty()).then(|| {
             view! {
                 <p class="proposed">
                     <span class="proposed-label">{say().suggestion_was()}</span>

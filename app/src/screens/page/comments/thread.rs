@@ -27,8 +27,15 @@ pub(super) fn ThreadCard(comments: Comments, id: ThreadId) -> impl IntoView {
     }
     let quote = part(thread, |thread| thread.quote.clone());
     let is_gone = part(thread, |thread| thread.anchors.is_empty());
+    let inserts = Memo::new(move |_| thread.with(|thread| thread.as_ref().is_some_and(inserts)));
     let suggestion = Memo::new(move |_| thread.with(|thread| thread.as_ref()?.suggestion.clone()));
     let resolved_by = part(thread, |thread| thread.resolved_by);
+    let resolved_by_other = Memo::new(move |_| {
+        thread.with(|thread| {
+            let thread = thread.as_ref()?;
+            comments.other_hand(thread.resolved_writers.iter(), thread.resolved_by?)
+        })
+    });
     let messages = part(thread, |thread| {
         thread
             .messages
@@ -78,25 +85,28 @@ pub(super) fn ThreadCard(comments: Comments, id: ThreadId) -> impl IntoView {
         }
     };
     let shown_quote = move || quote.get().unwrap_or_default();
-    let about = move || {
-        if is_gone.get() == Some(true) {
+    let about = move || match (is_gone.get() == Some(true), inserts.get()) {
+        (true, false) => view! {
+            <p class="quote quote-gone">
+                <span class="hint">{say().text_is_gone()}</span>
+                " "
+                <q dir="auto">{shown_quote}</q>
+            </p>
+        }
+        .into_any(),
+        (true, true) => view! { <p class="hint">{say().place_is_gone()}</p> }.into_any(),
+        (false, inserts) => {
+            let name = move || match inserts {
+                true => say().go_to_place().to_owned(),
+                false => say().go_to_text(&shown_quote()),
+            };
+            let shown = match inserts {
+                true => view! { <span class="hint">{say().new_text()}</span> }.into_any(),
+                false => view! { <q dir="auto">{shown_quote}</q> }.into_any(),
+            };
             view! {
-                <p class="quote quote-gone">
-                    <span class="hint">{say().text_is_gone()}</span>
-                    " "
-                    <q dir="auto">{shown_quote}</q>
-                </p>
-            }
-            .into_any()
-        } else {
-            view! {
-                <button
-                    type="button"
-                    class="quote"
-                    aria-label=move || say().go_to_text(&shown_quote())
-                    on:click=move |_| comments.leave(Some(id))
-                >
-                    <q dir="auto">{shown_quote}</q>
+                <button type="button" class="quote" aria-label=name on:click=move |_| comments.leave(Some(id))>
+                    {shown}
                 </button>
             }
             .into_any()
@@ -142,10 +152,11 @@ pub(super) fn ThreadCard(comments: Comments, id: ThreadId) -> impl IntoView {
         (false, false) => say().resolve(),
     };
     let name = move || {
-        if suggestion.with(Option::is_some) {
-            say().suggestion_for(&shown_quote())
-        } else {
-            say().comment_on(&shown_quote())
+        let proposes = suggestion.with(|of| of.as_ref().map(|of| of.proposes.clone()));
+        match proposes {
+            Some(proposes) if inserts.get() => say().suggestion_to_add(&proposes),
+            Some(_) => say().suggestion_for(&shown_quote()),
+            None => say().comment_on(&shown_quote()),
         }
     };
     let outcome = move |by| {
@@ -182,6 +193,11 @@ pub(super) fn ThreadCard(comments: Comments, id: ThreadId) -> impl IntoView {
                         .flatten()
                         .map(|by| view! { <p class="hint">{outcome(by)}</p> })
                 }}
+                {move || {
+                    resolved_by_other
+                        .get()
+                        .map(|writer| view! { <p class="hint message-by-other">{say().written_by(&writer)}</p> })
+                }}
                 <p class="problem" role="alert">
                     {move || failed.get()}
                 </p>
@@ -211,4 +227,13 @@ pub(super) fn ThreadCard(comments: Comments, id: ThreadId) -> impl IntoView {
             </article>
         </li>
     }
+}
+
+/// Whether what it proposes replaces nothing, and is not there yet.
+fn inserts(thread: &Thread) -> bool {
+    let replaces_nothing = thread
+        .suggestion
+        .as_ref()
+        .is_some_and(|of| of.replaces.is_empty());
+    replaces_nothing && (thread.anchors.is_empty() || thread.insertion().is_some())
 }
