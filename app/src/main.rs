@@ -17,6 +17,7 @@ mod files;
 mod intl;
 mod languages;
 mod link;
+mod local_storage;
 mod messages;
 mod page;
 mod paths;

@@ -5,10 +5,10 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::JsFuture;
-use web_sys::Storage;
 
 use crate::components::carry::Carried;
 use crate::intl;
+use crate::local_storage;
 use crate::messages::say;
 use crate::service_worker::has;
 
@@ -33,21 +33,19 @@ pub(crate) fn DeviceLine(carried: RwSignal<Carried>) -> impl IntoView {
             });
         }
     });
-    let language = intl::variety_of(say().tag());
+    let language = StoredValue::new(intl::variety_of(say().tag()));
     let told = move || {
         room.get()
-            .map(|room| say().room_left(&intl::size(&language, room)))
+            .map(|room| say().room_left(&language.with_value(|language| intl::size(language, room))))
+    };
+    let backed_up_told = move || match backed_up.get() {
+        Some(at) => say().backed_up(&language.with_value(|language| intl::moment(language, whole(at)))),
+        None => say().never_backed_up().to_owned(),
     };
     view! {
         <section class="hint" aria-label=say().this_device()>
             <p>
-                {told} " "
-                {move || {
-                    match backed_up.get() {
-                        Some(at) => say().backed_up(&intl::moment(&intl::variety_of(say().tag()), whole(at))),
-                        None => say().never_backed_up().to_owned(),
-                    }
-                }}
+                {told} " " {backed_up_told}
             </p>
             <Show when=move || room.get().is_some_and(|room| room < LITTLE)>
                 <p class="problem">{say().little_room()}</p>
@@ -59,15 +57,14 @@ pub(crate) fn DeviceLine(carried: RwSignal<Carried>) -> impl IntoView {
 /// Notes that all that is on this device was written to a file now.
 pub(crate) fn note_backup() {
     let now = js_sys::Date::now().to_string();
-    let noted = storage().map(|storage| storage.set_item(BACKED_UP, &now));
-    if let Some(Err(error)) = noted {
+    if let Err(error) = local_storage::write(BACKED_UP, &now) {
         // It is advised again: no harm is done.
         leptos::logging::warn!("when all was written to a file is not noted: {error:?}");
     }
 }
 
 fn last_backed_up() -> Option<f64> {
-    let noted = storage()?.get_item(BACKED_UP).ok()??;
+    let noted = local_storage::read(BACKED_UP)?;
     noted.parse().ok().filter(|at: &f64| at.is_finite())
 }
 
@@ -86,8 +83,4 @@ async fn room_left() -> Option<f64> {
 #[allow(clippy::cast_possible_truncation)]
 fn whole(milliseconds: f64) -> i64 {
     milliseconds as i64
-}
-
-fn storage() -> Option<Storage> {
-    window().local_storage().ok().flatten()
 }

@@ -5,12 +5,11 @@ use std::collections::BTreeSet;
 
 use documents::change::Hash;
 use documents::page::comments::MessageId;
-use leptos::prelude::window;
 use protocol::DocumentId;
 use replica::view::Classroom;
-use web_sys::Storage;
 
 use crate::link::Place;
+use crate::local_storage;
 
 /// More heads than that no page has that was merged once.
 const MOST_HEADS: usize = 64;
@@ -78,19 +77,11 @@ fn store_ids(what: &str, place: &Place, ids: &BTreeSet<MessageId>) {
 }
 
 fn stored(what: &str, place: &Place) -> Option<String> {
-    storage()?.get_item(&key(what, place)).ok()?
+    local_storage::read(&key(what, place))
 }
 
-/// Nothing takes no room.
 fn store(what: &str, place: &Place, words: &[String]) {
-    let Some(storage) = storage() else { return };
-    let key = key(what, place);
-    let stored = if words.is_empty() {
-        storage.remove_item(&key)
-    } else {
-        storage.set_item(&key, &words.join(" "))
-    };
-    if let Err(error) = stored {
+    if let Err(error) = local_storage::write(&key(what, place), &words.join(" ")) {
         // What is not noted is shown as new again: no reason to stop anybody.
         leptos::logging::warn!("what was seen is not noted: {error:?}");
     }
@@ -98,8 +89,4 @@ fn store(what: &str, place: &Place, words: &[String]) {
 
 fn key(what: &str, (classroom, document): &Place) -> String {
     format!("meridian-{what} {} {}", classroom.to_hex(), document.to_hex())
-}
-
-fn storage() -> Option<Storage> {
-    window().local_storage().ok().flatten()
 }
