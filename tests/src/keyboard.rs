@@ -17,6 +17,22 @@ impl Browser {
         Ok(self.driver().action_chain().send_keys(keys).perform().await?)
     }
 
+    /// Opens the list that has the focus with an arrow key, goes down so many choices in it, and takes that one.
+    ///
+    /// # Errors
+    /// If it does not open.
+    pub async fn choose_by_keys(&self, down: usize) -> Result<()> {
+        self.keys(Key::Down + "").await?;
+        wait_until("the list is open", async || {
+            Ok(self.run("return document.querySelector('select:open') !== null").await? == true)
+        })
+        .await?;
+        for _ in 0..down {
+            self.keys(Key::Down + "").await?;
+        }
+        self.keys(Key::Enter + "").await
+    }
+
     /// Presses a key together with Control.
     ///
     /// # Errors

@@ -250,6 +250,105 @@ async fn by_keys_alone() -> Result<()> {
     pair.part().await
 }
 
+/// Begins a suggestion where the caret is.
+async fn insert(browser: &Browser, text: &str) -> Result<()> {
+    browser.control_alt('s').await?;
+    browser.wait_for_focus("Proposed text").await?;
+    browser.keys(text).await?;
+    browser.control(Key::Enter.value()).await?;
+    browser.wait_for_focus("Page").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn text_is_suggested_where_none_is() -> Result<()> {
+    let pair = Pair::meet().await?;
+    let (amina, jonas) = (&pair.amina, &pair.jonas);
+    amina.write("The river  flows.\n").await?;
+    jonas.wait_for_page("flows.").await?;
+    // Between two spaces, in a line of its own, and in place of spaces.
+    amina.go_behind("The river ").await?;
+    insert(amina, "slowly").await?;
+    for browser in [amina, jonas] {
+        wait_for_cards(browser, &["Add: slowly"]).await?;
+        wait_for_struck(browser, "", "slowly").await?;
+    }
+    amina.go_behind("flows.").await?;
+    amina.keys(Key::Down + "").await?;
+    insert(amina, "It is long.").await?;
+    wait_for_struck(jonas, "", "slowlyIt is long.").await?;
+    jonas.find("article", "Suggestion to add “It is long.”").await?;
+    // It stays where it is while others write there, and the caret leads to it.
+    jonas.go_behind("The river").await?;
+    jonas.keys(" Tana").await?;
+    wait_for_struck(amina, "", "slowlyIt is long.").await?;
+    jonas.press("Go to the place of the new text").await?;
+    jonas.wait_for_focus("Page").await?;
+    jonas.press("Accept").await?;
+    amina
+        .wait_for_page("<p>The river Tana slowly flows.</p>")
+        .await?;
+    jonas.press("Accept").await?;
+    let accepted = "<p>The river Tana slowly flows.</p><p>It is long.</p>";
+    amina.wait_for_page(accepted).await?;
+    assert_eq!(same_page(&[amina, jonas]).await?, accepted);
+    // One step back: it is suggested no more, and nothing is there.
+    jonas.wait_for_focus("Page").await?;
+    jonas.control('z').await?;
+    amina.wait_for_page("<p>The river Tana slowly flows.</p>").await?;
+    jonas.control('y').await?;
+    amina.wait_for_page(accepted).await?;
+
+    amina.write(" x   y").await?;
+    amina.select("   ").await?;
+    amina.press("Suggest a change").await?;
+    amina.wait_for_focus("Proposed text").await?;
+    amina.keys(" and ").await?;
+    amina.control(Key::Enter.value()).await?;
+    wait_for_struck(jonas, "   ", " and ").await?;
+    jonas.press("Accept").await?;
+    amina.wait_for_page("x and y").await?;
+    pair.part().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_becomes_of_a_suggestion_is_told_to_who_hears_the_page() -> Result<()> {
+    let pair = Pair::meet().await?;
+    let (amina, jonas) = (&pair.amina, &pair.jonas);
+    amina.write("The cold river flows.").await?;
+    jonas.wait_for_page("flows.").await?;
+    for browser in [amina, jonas] {
+        browser
+            .run(
+                "const region = document.querySelector('[role=status][aria-label=\"What others do\"]');
+                 globalThis.meridianTold = '';
+                 new MutationObserver(() => globalThis.meridianTold += region.textContent + '|')
+                   .observe(region, { childList: true, characterData: true, subtree: true });",
+            )
+            .await?;
+    }
+    let wait_for_told = async |sentence: &str| {
+        for browser in [amina, jonas] {
+            let mut told = String::new();
+            let waited = wait_until(&format!("{sentence:?} is told"), async || {
+                told = browser.run("return globalThis.meridianTold").await?.to_string();
+                Ok(told.contains(sentence))
+            })
+            .await;
+            waited.map_err(|error| error.instead(&told))?;
+        }
+        Ok::<(), tests::Error>(())
+    };
+    suggest(jonas, "cold", "chilly", "").await?;
+    wait_for_struck(amina, "cold", "chilly").await?;
+    amina.press("Accept").await?;
+    wait_for_told(&format!("{} accepted the suggestion “chilly”", AMINA.name)).await?;
+    suggest(amina, "river", "", "").await?;
+    wait_for_struck(jonas, "river", "").await?;
+    jonas.press("Reject").await?;
+    wait_for_told(&format!("{} rejected that “river” goes", JONAS.name)).await?;
+    pair.part().await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn guests_read_what_is_suggested_on_any_screen() -> Result<()> {
     let pair = Pair::meet().await?;

@@ -419,6 +419,36 @@ async fn what_is_cut_out_of_cells_leaves_the_table_and_comes_back_with_its_headi
     pair.part().await
 }
 
+/// Who looks through a list by keys changes nothing on the way, and what is chosen is one step.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_in_the_toolbar_is_opened_by_keys_and_what_is_chosen_is_one_step_to_undo() -> Result<()> {
+    let pair = Pair::meet().await?;
+    let (amina, jonas) = (&pair.amina, &pair.jonas);
+    amina.write("Rivers").await?;
+    jonas.wait_for_page("<p>Rivers</p>").await?;
+    amina
+        .run("globalThis.meridianStyles = []; new MutationObserver(() => meridianStyles.push(document.querySelector('.editor :is(p, h1, h2, h3)').tagName)).observe(document.querySelector('.editor'), { childList: true, subtree: true })")
+        .await?;
+    amina.tab_back_to("Style").await?;
+    amina.choose_by_keys(3).await?;
+    jonas.wait_for_page("<h3>Rivers</h3>").await?;
+    amina.wait_for_focus("Page").await?;
+    let passed = "return [...new Set(globalThis.meridianStyles)]";
+    assert_eq!(amina.run(passed).await?, serde_json::json!(["H3"]));
+    amina.control('z').await?;
+    jonas.wait_for_page("<p>Rivers</p>").await?;
+
+    // A letter looks for a choice, and takes none yet.
+    amina.tab_back_to("Style").await?;
+    amina.keys("c").await?;
+    wait_until("the list is open", async || {
+        Ok(amina.run("return document.querySelector('select:open') !== null").await? == true)
+    })
+    .await?;
+    assert_eq!(same_page(&[amina, jonas]).await?, "<p>Rivers</p>");
+    pair.part().await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_toolbar_says_what_does_nothing_in_a_table_and_stays_in_view() -> Result<()> {
     let pair = Pair::meet().await?;
