@@ -24,7 +24,10 @@ impl Browser {
     pub async fn choose_by_keys(&self, down: usize) -> Result<()> {
         self.keys(Key::Down + "").await?;
         wait_until("the list is open", async || {
-            Ok(self.run("return document.querySelector('select:open') !== null").await? == true)
+            Ok(self
+                .run("return document.querySelector('select:open') !== null")
+                .await?
+                == true)
         })
         .await?;
         for _ in 0..down {

@@ -284,9 +284,7 @@ async fn text_is_suggested_where_none_is() -> Result<()> {
     jonas.press("Go to the place of the new text").await?;
     jonas.wait_for_focus("Page").await?;
     jonas.press("Accept").await?;
-    amina
-        .wait_for_page("<p>The river Tana slowly flows.</p>")
-        .await?;
+    amina.wait_for_page("<p>The river Tana slowly flows.</p>").await?;
     jonas.press("Accept").await?;
     let accepted = "<p>The river Tana slowly flows.</p><p>It is long.</p>";
     amina.wait_for_page(accepted).await?;

@@ -442,7 +442,10 @@ async fn a_list_in_the_toolbar_is_opened_by_keys_and_what_is_chosen_is_one_step_
     amina.tab_back_to("Style").await?;
     amina.keys("c").await?;
     wait_until("the list is open", async || {
-        Ok(amina.run("return document.querySelector('select:open') !== null").await? == true)
+        Ok(amina
+            .run("return document.querySelector('select:open') !== null")
+            .await?
+            == true)
     })
     .await?;
     assert_eq!(same_page(&[amina, jonas]).await?, "<p>Rivers</p>");

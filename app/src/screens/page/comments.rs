@@ -34,6 +34,9 @@ const WIDE: f64 = 1_120.0;
 /// Of more decisions at once only the number is told.
 const MOST_TOLD: usize = 3;
 
+/// How much of a suggestion is told, in characters: who hears it can't skip ahead.
+const LONGEST_TOLD: usize = 80;
+
 /// What the parts of this screen that concern comments share.
 #[derive(Clone, Copy)]
 pub(super) struct Comments {
@@ -69,8 +72,9 @@ struct Decision {
     thread: ThreadId,
     by: MemberKey,
     accepted: bool,
-    replaces: String,
-    proposes: String,
+    deletes: bool,
+    /// How what is proposed begins, or what is to go.
+    text: String,
 }
 
 impl Comments {
@@ -172,11 +176,11 @@ impl Comments {
 
     fn told(self, decision: &Decision) -> String {
         let by = self.name_of(MemberId(decision.by));
-        match (decision.proposes.as_str(), decision.accepted) {
-            ("", true) => say().deletion_accepted_aloud(&by, &decision.replaces),
-            ("", false) => say().deletion_rejected_aloud(&by, &decision.replaces),
-            (text, true) => say().accepted_aloud(&by, text),
-            (text, false) => say().rejected_aloud(&by, text),
+        match (decision.deletes, decision.accepted) {
+            (true, true) => say().deletion_accepted_aloud(&by, &decision.text),
+            (true, false) => say().deletion_rejected_aloud(&by, &decision.text),
+            (false, true) => say().accepted_aloud(&by, &decision.text),
+            (false, false) => say().rejected_aloud(&by, &decision.text),
         }
     }
 
@@ -184,12 +188,18 @@ impl Comments {
     fn decisions(self) -> Vec<Decision> {
         let decision = |thread: &Thread| {
             let suggestion = thread.suggestion.as_ref()?;
+            let deletes = suggestion.proposes.is_empty();
+            let text = if deletes {
+                &suggestion.replaces
+            } else {
+                &suggestion.proposes
+            };
             Some(Decision {
                 thread: thread.id,
                 by: thread.resolved_by?,
                 accepted: suggestion.accepted,
-                replaces: suggestion.replaces.clone(),
-                proposes: suggestion.proposes.clone(),
+                deletes,
+                text: text.chars().take(LONGEST_TOLD).collect(),
             })
         };
         self.threads
