@@ -303,3 +303,73 @@ fn what_word_writes_is_on_the_page() {
     let left_out = read.left_out;
     assert_eq!((left_out.images, left_out.notes, left_out.formulas), (1, 1, 1));
 }
+
+#[test]
+fn the_language_of_most_of_a_paragraph_is_said() {
+    let styles = r#"<w:styles>
+      <w:docDefaults><w:rPrDefault><w:rPr><w:lang w:val="de-DE" w:eastAsia="en-US" w:bidi="ar-SA"/></w:rPr></w:rPrDefault></w:docDefaults>
+      <w:style w:styleId="Fr"><w:name w:val="Français"/><w:rPr><w:lang w:val="fr-FR"/></w:rPr></w:style>
+      <w:style w:styleId="FrToo"><w:name w:val="Aussi"/><w:basedOn w:val="Fr"/></w:style>
+      <w:style w:styleId="Code"><w:name w:val="HTML Preformatted"/></w:style>
+    </w:styles>"#;
+    let run = |lang: &str, text: &str| {
+        format!("<w:r><w:rPr>{lang}</w:rPr><w:t xml:space=\"preserve\">{text}</w:t></w:r>")
+    };
+    let styled = |style: &str, text: &str| {
+        format!(
+            "<w:p><w:pPr><w:pStyle w:val=\"{style}\"/><w:rPr><w:lang w:val=\"nl-NL\"/></w:rPr></w:pPr>{}</w:p>",
+            run("", text)
+        )
+    };
+    let body = [
+        format!("<w:p>{}</w:p>", run("", "Der Fluss")),
+        format!(
+            "<w:p>{}{}</w:p>",
+            run("", "Ein "),
+            run("<w:lang w:val=\"sw-KE\"/>", "mto ni mrefu")
+        ),
+        styled("FrToo", "Le fleuve"),
+        format!(
+            "<w:p>{}</w:p>",
+            run("<w:lang w:val=\"en-US\" w:bidi=\"hi-IN\"/>", "गंगा is नदी लम्बी")
+        ),
+        // Of these the document says only what Word was set to.
+        format!("<w:p>{}</w:p><w:p>{}</w:p>", run("", "长江"), run("", "שלום")),
+        format!("<w:p>{}</w:p>", run("<w:lang w:eastAsia=\"ja-JP\"/>", "川は長い")),
+        format!("<w:p>{}</w:p>", run("<w:lang w:val=\"x-none\"/>", "Xyz")),
+        styled("Code", "let depth"),
+        format!(
+            "<w:tbl><w:tr><w:tc><w:p>{}</w:p></w:tc><w:tc><w:p>{}</w:p></w:tc></w:tr></w:tbl>",
+            run("", "Tiefe"),
+            run("<w:lang w:val=\"en-GB\"/>", "Depth 4")
+        ),
+        format!("<w:p>{}</w:p>", run("", "12 + 4")),
+    ]
+    .concat();
+    let document = format!("<w:document><w:body>{body}</w:body></w:document>");
+    let read = docx(&archive(&[
+        ("word/document.xml", &document),
+        ("word/styles.xml", styles),
+    ]))
+    .unwrap();
+    let said: Vec<String> = read
+        .blocks
+        .iter()
+        .map(|block| format!("{} {}", block.shape.language().unwrap_or("-"), block.text()))
+        .collect();
+    let expected = [
+        "de-DE Der Fluss",
+        "sw-KE Ein mto ni mrefu",
+        "fr-FR Le fleuve",
+        "hi-IN गंगा is नदी लम्बी",
+        "- 长江",
+        "- שלום",
+        "ja-JP 川は長い",
+        "- Xyz",
+        "- let depth",
+        "de-DE Tiefe",
+        "en-GB Depth 4",
+        "- 12 + 4",
+    ];
+    assert_eq!(said, expected);
+}

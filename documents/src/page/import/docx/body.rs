@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::super::super::edit::Value;
+use super::super::super::language::{self, is_tag};
 use super::super::Imported;
 use super::super::builder::{Builder, Container};
 use super::super::pictures::MOST_PICTURES;
-use super::parts::{Lists, Meaning, Styles, Targets, heading_level};
+use super::parts::{Language, Lists, Meaning, Styles, Targets, heading_level};
 use super::xml::{Part, Tag, each};
 use crate::Error;
 
@@ -69,12 +70,15 @@ struct Paragraph {
     depth: Option<String>,
     begun: bool,
     is_title: bool,
+    /// How many of its letters are in each language that is said of them; of none, if what is said is no language.
+    languages: BTreeMap<String, usize>,
 }
 
 #[derive(Debug, Default)]
 struct Run {
     marks: Vec<&'static str>,
     is_hidden: bool,
+    language: Language,
 }
 
 /// What is drawn: pictures in the file, and what they show.
@@ -276,6 +280,10 @@ impl Body<'_> {
             "vertAlign" if val.as_deref() == Some("subscript") => Some("subscript"),
             "vertAlign" if val.as_deref() == Some("superscript") => Some("superscript"),
             "rStyle" => val.and_then(|style| self.styles.mark(&style)),
+            "lang" => {
+                run.language = Language::of(tag);
+                None
+            }
             "rFonts" if tag.attribute("ascii").is_some_and(|font| is_of_code(&font)) => Some("code"),
             "vanish" if tag.is_on() => {
                 run.is_hidden = true;
@@ -346,6 +354,28 @@ impl Body<'_> {
         self.builder.text(text);
         for _ in &marks {
             self.builder.unset_mark();
+        }
+        self.say_language(text);
+    }
+
+    /// Says that the block is in the language that most of its paragraph is in by now. Code is in none.
+    fn say_language(&mut self, text: &str) {
+        let (Some(run), Some(paragraph)) = (&self.run, &mut self.paragraph) else {
+            return;
+        };
+        if self.open.last().is_some_and(|open| open.code) {
+            return;
+        }
+        let style = paragraph.style.as_deref().unwrap_or_default();
+        for letter in text.chars().filter(|letter| letter.is_alphabetic()) {
+            if let Some(tag) = self.styles.language(&run.language, style, letter) {
+                *paragraph.languages.entry(tag.to_owned()).or_default() += 1;
+            }
+        }
+        let most = paragraph.languages.iter().max_by_key(|(_, letters)| **letters);
+        if let Some((tag, _)) = most.filter(|(tag, _)| is_tag(tag)) {
+            let tag = Value::Text(tag.clone());
+            self.builder.say_of_block(language::NAME, tag);
         }
     }
 

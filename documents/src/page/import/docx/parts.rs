@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::xml::{Part, each};
+use super::xml::{Part, Tag, each};
 use crate::Error;
 
 /// What the text names by ids.
@@ -38,6 +38,55 @@ pub(super) fn targets(xml: &str) -> Result<Targets, Error> {
     Ok(targets)
 }
 
+/// The languages that letters of each kind are said to be in.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Language {
+    most: Option<String>,
+    east_asian: Option<String>,
+    complex: Option<String>,
+}
+
+impl Language {
+    pub(super) fn of(tag: &Tag<'_>) -> Language {
+        Language {
+            most: tag.val(),
+            east_asian: tag.attribute("eastAsia"),
+            complex: tag.attribute("bidi"),
+        }
+    }
+
+    fn of_kind(&self, kind: Kind) -> Option<&str> {
+        let said = match kind {
+            Kind::Most => &self.most,
+            Kind::EastAsian => &self.east_asian,
+            Kind::Complex => &self.complex,
+        };
+        said.as_deref()
+    }
+}
+
+/// The kinds of letters of which Word says languages apart.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Most,
+    EastAsian,
+    /// Those that change beside others, or run from the right.
+    Complex,
+}
+
+impl Kind {
+    fn of(letter: char) -> Kind {
+        match u32::from(letter) {
+            0x0590..=0x109F | 0x1780..=0x17FF | 0xFB1D..=0xFDFF | 0xFE70..=0xFEFC => Kind::Complex,
+            0x1100..=0x11FF | 0x2E80..=0xA4CF | 0xAC00..=0xD7FF | 0xF900..=0xFAFF | 0xFF66..=0xFFDC => {
+                Kind::EastAsian
+            }
+            0x20000..=0x3FFFF => Kind::EastAsian,
+            _ => Kind::Most,
+        }
+    }
+}
+
 /// What a style means for a page.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Style {
@@ -45,6 +94,7 @@ pub(super) struct Style {
     based_on: Option<String>,
     level: Option<i64>,
     pub(super) list: Option<String>,
+    language: Language,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,9 +108,12 @@ pub(super) enum Meaning {
     Caption,
 }
 
-/// The styles by their ids.
+/// The styles by their ids, and what is so where none says otherwise.
 #[derive(Debug, Default)]
-pub(super) struct Styles(HashMap<String, Style>);
+pub(super) struct Styles {
+    styles: HashMap<String, Style>,
+    language: Option<String>,
+}
 
 /// How many styles may be based on one another.
 const LONGEST_LINE: usize = 16;
@@ -68,8 +121,8 @@ const LONGEST_LINE: usize = 16;
 impl Styles {
     /// A style, and those that it is based on.
     fn line(&self, id: &str) -> impl Iterator<Item = &Style> {
-        let first = self.0.get(id);
-        let next = |style: &&Style| self.0.get(style.based_on.as_ref()?);
+        let first = self.styles.get(id);
+        let next = |style: &&Style| self.styles.get(style.based_on.as_ref()?);
         std::iter::successors(first, next).take(LONGEST_LINE)
     }
 
@@ -82,6 +135,15 @@ impl Styles {
     /// The list that paragraphs of a style are in.
     pub(super) fn list(&self, id: &str) -> Option<&str> {
         self.line(id).find_map(|style| style.list.as_deref())
+    }
+
+    /// The language of a letter: what it says itself, what the style of its paragraph says, or the whole document. That says something
+    /// of all kinds of letters, but for most of them only what Word was set to.
+    pub(super) fn language<'a>(&'a self, said: &'a Language, style: &str, letter: char) -> Option<&'a str> {
+        let kind = Kind::of(letter);
+        let of_style = || self.line(style).find_map(|style| style.language.of_kind(kind));
+        let of_all = || self.language.as_deref().filter(|_| kind == Kind::Most);
+        said.of_kind(kind).or_else(of_style).or_else(of_all)
     }
 
     /// The mark that a style of letters stands for.
@@ -117,7 +179,7 @@ impl Style {
 }
 
 pub(super) fn styles(xml: &str) -> Result<Styles, Error> {
-    let mut styles = HashMap::new();
+    let mut styles = Styles::default();
     let mut open: Option<(String, Style)> = None;
     each(xml, |part| {
         match part {
@@ -126,6 +188,10 @@ pub(super) fn styles(xml: &str) -> Result<Styles, Error> {
             }
             Part::Start(tag) => {
                 let Some((_, style)) = &mut open else {
+                    // What is so of the whole document stands beside the styles.
+                    if tag.name == "lang" {
+                        styles.language = tag.val();
+                    }
                     return Ok(());
                 };
                 match tag.name {
@@ -133,15 +199,16 @@ pub(super) fn styles(xml: &str) -> Result<Styles, Error> {
                     "basedOn" => style.based_on = tag.val(),
                     "outlineLvl" => style.level = tag.val().and_then(|level| heading_level(&level)),
                     "numId" => style.list = tag.val(),
+                    "lang" => style.language = Language::of(&tag),
                     _ => {}
                 }
             }
-            Part::End("style") => styles.extend(open.take()),
+            Part::End("style") => styles.styles.extend(open.take()),
             Part::End(_) | Part::Text(_) => {}
         }
         Ok(())
     })?;
-    Ok(Styles(styles))
+    Ok(styles)
 }
 
 /// Word counts from 0, and 9 is text.
