@@ -21,7 +21,7 @@ pub type Pictures = BTreeMap<String, Vec<u8>>;
 
 impl Page {
     /// The page as Markdown: CommonMark, with GitHub's tables, task lists, strikethrough and alerts, and `$…$` for formulas.
-    /// What Markdown has no sign for is written as HTML (underline, highlight, sub- and superscript) or left out (languages, marks in
+    /// What Markdown has no sign for is written as HTML (underline, highlight, sub- and superscript, pictures that are decoration) or left out (languages, marks in
     /// code, all but the text of what is unknown, lines without text). Pictures stand in it, the line under one in emphasis. The title
     /// stands in front, as YAML.
     pub fn to_markdown(&self, pictures: &Pictures) -> String {

@@ -18,7 +18,7 @@ fn a_page_of_everything_reads_well() {
     assert_eq!(back.title.as_deref(), Some("Rivers & <water>"));
 }
 
-/// All of a line under a picture is in emphasis, and what has no description is not said to be decoration.
+/// All of a line under a picture is in emphasis.
 fn as_markdown_has_pictures(mut blocks: Vec<Block>) -> Vec<Block> {
     for block in &mut blocks {
         if block.shape.picture().is_some() {
@@ -31,10 +31,6 @@ fn as_markdown_has_pictures(mut blocks: Vec<Block>) -> Vec<Block> {
                 }
             }
             block.runs = runs;
-            block
-                .shape
-                .attrs
-                .retain(|name, value| name != "alt" || *value != Value::Text(String::new()));
         }
     }
     blocks
@@ -52,6 +48,8 @@ fn pictures_are_in_the_file_and_their_addresses_are_not() {
             ],
         ),
         picture(PLACE, None, vec![]),
+        picture(PLACE, Some(""), vec![run("a line", &[])]),
+        picture("attachment:AQlost", Some(""), vec![]),
         picture("attachment:AQlost", Some("Lost"), vec![run("the line", &[])]),
         picture("https://example.org/x.png", None, vec![run("only a line", &[])]),
         picture("attachment:AQlost", None, vec![]),
@@ -67,7 +65,7 @@ fn pictures_are_in_the_file_and_their_addresses_are_not() {
     let text = page("", blocks).to_markdown(&pictures());
     let dot = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg==";
     let expected = format!(
-        "![A leaf in \\[June\\]]({dot})\n\n*Found **here***\n\n![]({dot})\n\n![Lost]()\n\n*the line*\n\n*only a line*\n\n\
+        "![A leaf in \\[June\\]]({dot})\n\n*Found **here***\n\n![]({dot})\n\n<img src=\"{dot}\" alt=\"\">\n\n*a line*\n\n![Lost]()\n\n*the line*\n\n*only a line*\n\n\
          |  |\n| --- |\n| a<br>![x\\|y]({dot})<br>*b* |\n"
     );
     assert_eq!(text, expected);
@@ -82,6 +80,7 @@ fn pictures_are_in_the_file_and_their_addresses_are_not() {
     let expected = [
         "image Found here",
         "image ",
+        "image a line",
         "paragraph Lost",
         "paragraph the line",
         "paragraph only a line",
@@ -94,6 +93,8 @@ fn pictures_are_in_the_file_and_their_addresses_are_not() {
     assert_eq!(described(0), Some(Value::Text("A leaf in [June]".to_owned())));
     // Nobody has said that it shows nothing.
     assert_eq!(described(1), None);
+    // Somebody has said of this one that it does.
+    assert_eq!(described(2), Some(Value::Text(String::new())));
 }
 
 #[test]

@@ -114,6 +114,10 @@ fn picture_text(picture: &Picture<'_>, place: Place) -> String {
     if alt.is_empty() && picture.src.is_empty() {
         return String::new();
     }
+    // Markdown can't tell one that shows nothing that matters from one that nobody has described; HTML can.
+    if picture.alt == Some("") {
+        return format!("<img src=\"{}\" alt=\"\">", picture.src);
+    }
     let place = if place == Place::Cell {
         place
     } else {

@@ -117,7 +117,7 @@ impl Reader {
                 match picture {
                     Some(picture) => {
                         self.html.builder.trim();
-                        // Markdown has no sign for a picture that shows nothing that matters: nobody has described it.
+                        // Markdown has no sign for a picture that shows nothing that matters, but HTML: nobody has described it.
                         let alt = Some(alt).filter(|alt| !alt.trim().is_empty());
                         self.html.builder.picture(picture, alt);
                     }
