@@ -87,10 +87,9 @@ pub fn media_type(bytes: &[u8]) -> Option<&'static str> {
 
 /// Whether an address holds the picture itself, in a form that is harmless to pass on.
 pub(super) fn is_data(address: &str) -> bool {
-    let kinds = ["png", "jpeg", "gif", "webp"];
-    let written = address
-        .strip_prefix("data:image/")
-        .and_then(|rest| rest.split_once(";base64,"));
+    let heads = ["png", "jpeg", "gif", "webp"].map(|kind| format!("data:image/{kind};base64"));
     let is_sign = |byte: u8| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte);
-    written.is_some_and(|(kind, data)| kinds.contains(&kind) && data.bytes().all(is_sign))
+    address.split_once(',').is_some_and(|(head, data)| {
+        heads.iter().any(|other| other.eq_ignore_ascii_case(head)) && data.bytes().all(is_sign)
+    })
 }

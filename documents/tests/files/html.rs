@@ -230,7 +230,8 @@ fn pictures_are_in_the_file_and_their_addresses_are_not() {
             run("June", &[("em", documents::page::edit::Value::Boolean(true))]),
         ],
     );
-    let data = format!("data:image/gif;base64,{}", "R0lGODlhAQABAAAAACw=");
+    // In whatever letters it is written.
+    let data = format!("DATA:image/GIF;Base64,{}", "R0lGODlhAQABAAAAACw=");
     let blocks = vec![
         with(with(leaf, "width", number(4)), "height", number(3)),
         picture(PLACE, None, vec![]),
