@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use automerge::{ROOT, ReadDoc as _};
 
-use super::edit::{Block, Shape, Value};
-use super::{Page, TEXT, read};
+use super::edit::{Block, Shape, Value, joined};
+use super::{Page, TEXT, language, read};
 use crate::document::Document;
 
 /// The type of the block's marker.
@@ -49,6 +49,41 @@ impl Shape {
             width: pixels("width"),
             height: pixels("height"),
         })
+    }
+}
+
+/// What is left of a picture that is not taken, wherever that is.
+impl Shape {
+    /// The paragraph in its place.
+    pub fn without_picture(&self) -> Shape {
+        let said = self.attrs.get_key_value(language::NAME);
+        Shape {
+            parents: self.parents.clone(),
+            attrs: said
+                .map(|(name, tag)| (name.clone(), tag.clone()))
+                .into_iter()
+                .collect(),
+            ..Shape::paragraph()
+        }
+    }
+}
+
+impl Block {
+    /// What it shows, and the line under it, as text.
+    pub fn without_picture(self) -> Block {
+        let shape = self.shape.without_picture();
+        let alt = self.shape.picture().and_then(|picture| picture.alt);
+        let alt = alt.unwrap_or_default().trim();
+        let between = if alt.is_empty() || self.length() == 0 {
+            ""
+        } else {
+            "\n"
+        };
+        let described = Block::of_text(&format!("{alt}{between}")).runs;
+        Block {
+            shape,
+            runs: joined([described, self.runs]),
+        }
     }
 }
 

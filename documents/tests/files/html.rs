@@ -334,7 +334,7 @@ fn a_picture_that_could_not_be_stored_leaves_its_words() {
     assert_eq!(imported.left_out.images, 2);
     assert!(imported.pictures.is_empty());
     let expected = format!(
-        "blockquote[]{{}} \"a\"[]\nparagraph[\"blockquote\"]{{}} \"A leaf\"[]\nparagraph[\"blockquote\"]{{}} \"In \"[] \"June\"[\"strong\"]\n\
+        "blockquote[]{{}} \"a\"[]\nparagraph[\"blockquote\"]{{}} \"A leaf\\nIn \"[] \"June\"[\"strong\"]\n\
          image[]{{\"alt\": Text(\"kept\"), \"src\": Text(\"{PLACE}\"), \"width\": Integer(40)}}\n"
     );
     assert_eq!(shown(&imported.blocks), expected);

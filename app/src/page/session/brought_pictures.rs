@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use documents::page::edit::{Block, Edit, Run, Shape};
+use documents::page::edit::{Block, Edit, Shape};
 use documents::page::import::{Imported, Stored};
 use documents::page::picture::{ATTACHMENT, media_type};
 
@@ -114,46 +114,34 @@ fn address_of(shape: &Shape) -> Option<&str> {
 
 /// Puts a picture where it is now. False if it is left out: what it shows, and the line under it, stay as text.
 fn place_block(block: &mut Block, kept: &Kept) -> bool {
-    let alt = block.shape.picture().and_then(|picture| picture.alt);
-    let alt = alt.unwrap_or_default().trim().to_owned();
-    let is_placed = place(&mut block.shape, kept);
-    if !is_placed && !alt.is_empty() {
-        let described = if block.runs.is_empty() { alt } else { alt + " " };
-        match block.runs.first_mut().filter(|run| run.marks.is_empty()) {
-            Some(run) => run.text.insert_str(0, &described),
-            None => block.runs.insert(
-                0,
-                Run {
-                    text: described,
-                    marks: BTreeMap::new(),
-                },
-            ),
-        }
+    if matches!(place_of(&block.shape, kept), Some(None)) {
+        let picture = std::mem::replace(block, Block::empty(Shape::paragraph()));
+        *block = picture.without_picture();
+        return false;
     }
-    is_placed
+    place(&mut block.shape, kept)
 }
 
+/// The same of a marker whose text stays as it is.
 fn place(shape: &mut Shape, kept: &Kept) -> bool {
-    let Some(stored) = address_of(shape).and_then(|address| kept.get(address)) else {
+    let Some(stored) = place_of(shape, kept) else {
         return true;
     };
-    if let Some(stored) = stored {
-        stored.place(shape);
-        return true;
+    match stored {
+        Some(stored) => stored.place(shape),
+        None => *shape = shape.without_picture(),
     }
-    let mut attrs = std::mem::take(&mut shape.attrs);
-    attrs.retain(|name, _| name == "lang");
-    *shape = Shape {
-        parents: std::mem::take(&mut shape.parents),
-        attrs,
-        ..Shape::paragraph()
-    };
-    false
+    stored.is_some()
+}
+
+/// Where a picture is now; none within, if it could not be had or kept. None if nobody was to keep it.
+fn place_of<'a>(shape: &Shape, kept: &'a Kept) -> Option<Option<&'a Stored>> {
+    kept.get(address_of(shape)?).map(Option::as_ref)
 }
 
 #[cfg(test)]
 mod tests {
-    use documents::page::edit::Value;
+    use documents::page::edit::{Run, Value};
     use wasm_bindgen_test::wasm_bindgen_test;
 
     use super::*;
@@ -225,7 +213,7 @@ mod tests {
         };
         assert_eq!(
             (with_line.text(), without.text()),
-            ("A bridge Garissa".to_owned(), "A bridge".to_owned())
+            ("A bridge\nGarissa".to_owned(), "A bridge".to_owned())
         );
         let shape = Shape {
             parents: vec!["blockquote".to_owned()],

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
-use super::super::edit::{Block, Shape, Value};
+use super::super::edit::{Shape, Value};
 use super::super::picture::SRC;
 use super::Imported;
 
@@ -86,7 +86,7 @@ impl Imported {
                 blocks.push(block);
             } else {
                 self.left_out.images += 1;
-                blocks.extend(as_text(block));
+                blocks.extend(Some(block.without_picture()).filter(|block| block.length() > 0));
             }
         }
         self.blocks = blocks;
@@ -98,28 +98,6 @@ impl Imported {
 /// Which picture of the file a block shows.
 fn placeholder(shape: &Shape) -> Option<usize> {
     shape.picture()?.src.strip_prefix(PLACEHOLDER)?.parse().ok()
-}
-
-fn as_text(block: Block) -> impl Iterator<Item = Block> {
-    let mut shape = Shape {
-        parents: block.shape.parents.clone(),
-        ..Shape::paragraph()
-    };
-    let language = super::super::language::NAME;
-    if let Some(tag) = block.shape.attrs.get(language) {
-        shape.attrs.insert(language.to_owned(), tag.clone());
-    }
-    let alt = block
-        .shape
-        .picture()
-        .and_then(|picture| picture.alt)
-        .unwrap_or_default();
-    let described = Block {
-        shape: shape.clone(),
-        ..Block::of_text(alt.trim())
-    };
-    let line = Block { shape, ..block };
-    [described, line].into_iter().filter(|block| block.length() > 0)
 }
 
 /// The picture that stands in an address itself.
