@@ -2,11 +2,12 @@
 import type { TagParseRule } from "prosemirror-model";
 import { isAttachment, isData } from "./pictures.ts";
 import type { Picture } from "./types.ts";
+import { inPlainMarkup } from "./word_processors.ts";
 
 /** Makes markup from elsewhere readable for the schema; what was copied from an editor like this one already is. */
 export function readable(html: string): string {
   const taken = withoutDistantPictures(html);
-  return isOwn(taken) ? taken : withoutSourceLines(withoutStyles(taken));
+  return isOwn(taken) ? taken : withoutSourceLines(withoutStyles(inPlainMarkup(taken)));
 }
 
 /** The addresses of the pictures that stand in markup themselves. */
@@ -88,6 +89,14 @@ function withoutStyles(html: string): string {
 }
 
 /** A rule that finds a mark by a style, as `readable` leaves it. */
-export function byStyle(pattern: RegExp): TagParseRule {
-  return { tag: "[data-style]", consuming: false, priority: 60, getAttrs: (element) => pattern.test(element.dataset.style ?? "") && null };
+export function byStyle(property: RegExp, value: RegExp): TagParseRule {
+  return { tag: "[data-style]", consuming: false, priority: 60, getAttrs: ({ dataset }) => hasStyle(dataset.style ?? "", property, value) && null };
+}
+
+/** Whether a style says this. Word's own properties end as others do: `mso-bidi-font-weight` says nothing of `font-weight`. */
+export function hasStyle(style: string, property: RegExp, value: RegExp): boolean {
+  return style.split(";").some((said) => {
+    const [name = "", what = ""] = said.split(":");
+    return property.test(name.trim()) && value.test(what.trim());
+  });
 }

@@ -11,6 +11,7 @@ import type { PictureCopies } from "./picture_copies.ts";
 import { isPicture } from "./pictures.ts";
 import { schema } from "./schema.ts";
 import type { Options, Picture } from "./types.ts";
+import { inPlainMarkup } from "./word_processors.ts";
 
 type Place = { anchor: number; head: number };
 type Meta = { hold: object; place: Place } | { release: object };
@@ -32,7 +33,7 @@ export function picturePaste({ onFiles, attach }: Pick<Options, "onFiles" | "att
     while (!isWritable()) await new Promise<void>((resolve) => waiting.add(resolve));
   };
   const take = (view: EditorView, data: DataTransfer, $place: ResolvedPos, settle: () => void): boolean => {
-    const html = copies.known(data.getData("text/html"));
+    const html = inPlainMarkup(copies.known(data.getData("text/html")));
     const files = [...data.files].filter(({ type }) => type.startsWith("image/"));
     // Some programs give a picture of text along with the text.
     if (files.length > 0 && (html === "" || isOnePicture(html))) {

@@ -2,7 +2,7 @@
 // this version does not know survive; what has no node of its own is shown as a plain `foreign` textblock.
 import { type Attrs, type DOMOutputSpec, type Mark, type MarkSpec, type Node, type NodeSpec, Schema, type TagParseRule } from "prosemirror-model";
 import { languageAttribute, writtenLanguage } from "./language.ts";
-import { byStyle } from "./paste.ts";
+import { byStyle, hasStyle } from "./paste.ts";
 import { pictureMarkup, writtenPicture } from "./pictures.ts";
 import type { AttributeValue, MarkValue, Shape } from "./types.ts";
 
@@ -165,20 +165,20 @@ const marks = {
     parseDOM: [{ tag: "a[href]", getAttrs: linkAttributes }],
     toDOM: (mark) => linkElement(mark),
   },
-  em: onOrOff("em", [{ tag: "i" }, { tag: "em" }, byStyle(/font-style:\s*italic/i)]),
+  em: onOrOff("em", [{ tag: "i" }, { tag: "em" }, byStyle(/^font-style$/i, /^italic$/i)]),
   strong: onOrOff("strong", [
     { tag: "strong" },
     // Google Docs wraps everything it copies in a `b` of normal weight.
-    { tag: "b", getAttrs: (element) => !/font-weight:\s*normal/i.test(element.dataset.style ?? "") && null },
-    byStyle(/font-weight:\s*(bold|[6-9]\d\d)/i),
+    { tag: "b", getAttrs: ({ dataset }) => !hasStyle(dataset.style ?? "", /^font-weight$/i, /^normal$/i) && null },
+    byStyle(/^font-weight$/i, /^(bold|[6-9]\d\d)/i),
   ]),
-  underline: onOrOff("u", [{ tag: "u" }, { tag: "ins" }, byStyle(/text-decoration(-line)?:[^;]*underline/i)]),
-  strikethrough: onOrOff("s", [{ tag: "s" }, { tag: "del" }, { tag: "strike" }, byStyle(/text-decoration(-line)?:[^;]*line-through/i)]),
+  underline: onOrOff("u", [{ tag: "u" }, { tag: "ins" }, byStyle(/^text-decoration(-line)?$/i, /underline/i)]),
+  strikethrough: onOrOff("s", [{ tag: "s" }, { tag: "del" }, { tag: "strike" }, byStyle(/^text-decoration(-line)?$/i, /line-through/i)]),
   code: { ...onOrOff("code", [{ tag: "code" }]), code: true },
   highlight: onOrOff("mark", [{ tag: "mark" }]),
   // Text can be both, if two people made it so at once: which one it was meant to be is theirs to say.
-  subscript: onOrOff("sub", [{ tag: "sub" }, byStyle(/vertical-align:\s*sub/i)]),
-  superscript: onOrOff("sup", [{ tag: "sup" }, byStyle(/vertical-align:\s*super/i)]),
+  subscript: onOrOff("sub", [{ tag: "sub" }, byStyle(/^vertical-align$/i, /^sub/i)]),
+  superscript: onOrOff("sup", [{ tag: "sup" }, byStyle(/^vertical-align$/i, /^super/i)]),
   // LaTeX, shown as a formula in the text.
   math: { ...onOrOff("code", [{ tag: "code.math-source", priority: 60 }], { class: "math-source", dir: "ltr" }), code: true },
   // A mark this version does not know. Several of them may cover the same text.
