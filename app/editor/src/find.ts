@@ -2,15 +2,17 @@
 // text whatever others do.
 import { closeHistory } from "prosemirror-history";
 import type { Node } from "prosemirror-model";
-import { type EditorState, Plugin, PluginKey, TextSelection, type Transaction } from "prosemirror-state";
+import { type EditorState, NodeSelection, Plugin, PluginKey, TextSelection, type Transaction } from "prosemirror-state";
 import { Mapping, StepMap } from "prosemirror-transform";
 import { Decoration, DecorationSet, type EditorView } from "prosemirror-view";
 import { changedChildren, childStart } from "./edits.ts";
 import { type Matcher, matcher } from "./folding.ts";
+import { isPicture, pictureOf } from "./pictures.ts";
 import { schema } from "./schema.ts";
 import type { Found, Handle, Query } from "./types.ts";
 
-type Match = { from: number; to: number };
+/** Text, or a picture whose description has it. */
+type Match = { from: number; to: number; picture?: true };
 
 type Finding = {
   query: Query;
@@ -44,9 +46,7 @@ export function finding(composing: () => boolean): Plugin<Finding | null> {
         const found = key.getState(state);
         const current = currentOf(state);
         if (found === null || found === undefined) return null;
-        return current === null
-          ? found.decorations
-          : found.decorations.add(state.doc, [Decoration.inline(current.from, current.to, { class: "found-current" })]);
+        return current === null ? found.decorations : found.decorations.add(state.doc, [decoration(current, "found-current")]);
       },
       handleDOMEvents: {
         compositionend: (view) => void setTimeout(() => {
@@ -83,14 +83,14 @@ function begun(finding: Pick<Finding, "query" | "finds" | "known">, doc: Node): 
 }
 
 function tinted(doc: Node, matches: Match[]): DecorationSet {
-  return matches.length > mostTinted ? DecorationSet.empty : DecorationSet.create(doc, matches.map(decoration));
+  return matches.length > mostTinted ? DecorationSet.empty : DecorationSet.create(doc, matches.map((match) => decoration(match)));
 }
 
 function goneOn(before: Finding, tr: Transaction, composing: boolean): Finding {
   const { doc } = tr;
   if (composing) {
     const matches = before.matches
-      .map(({ from, to }) => ({ from: tr.mapping.map(from, 1), to: tr.mapping.map(to, -1) }))
+      .map((match) => ({ ...match, from: tr.mapping.map(match.from, 1), to: tr.mapping.map(match.to, -1) }))
       .filter(({ from, to }) => from < to);
     return { ...before, matches, decorations: before.decorations.map(tr.mapping, doc) };
   }
@@ -104,11 +104,11 @@ function goneOn(before: Finding, tr: Transaction, composing: boolean): Finding {
   const matches = [
     ...before.matches.filter(({ from }) => from < start),
     ...fresh,
-    ...before.matches.filter(({ from }) => from >= endBefore).map(({ from, to }) => ({ from: from + shift, to: to + shift })),
+    ...before.matches.filter(({ from }) => from >= endBefore).map((match) => ({ ...match, from: match.from + shift, to: match.to + shift })),
   ];
   if (Math.max(matches.length, before.matches.length) > mostTinted) return { ...before, matches, decorations: tinted(doc, matches) };
   const inside = before.decorations.find(start, endBefore);
-  return { ...before, matches, decorations: before.decorations.remove(inside).map(moved, doc).add(doc, fresh.map(decoration)) };
+  return { ...before, matches, decorations: before.decorations.remove(inside).map(moved, doc).add(doc, fresh.map((match) => decoration(match))) };
 }
 
 /** What is found in whole children of the document. */
@@ -116,6 +116,8 @@ function matchesIn({ finds, known }: Pick<Finding, "finds" | "known">, doc: Node
   const matches: Match[] = [];
   doc.nodesBetween(from, to, (node, position) => {
     if (!node.isTextblock) return true;
+    // Before the line under it.
+    if (isPicture(node) && finds(pictureOf(node).alt ?? "").length > 0) matches.push({ from: position, to: position + node.nodeSize, picture: true });
     let found = known.get(node);
     if (found === undefined) known.set(node, (found = finds(node.textContent)));
     for (const [start, end] of found) matches.push({ from: position + 1 + start, to: position + 1 + end });
@@ -124,8 +126,8 @@ function matchesIn({ finds, known }: Pick<Finding, "finds" | "known">, doc: Node
   return matches;
 }
 
-function decoration({ from, to }: Match): Decoration {
-  return Decoration.inline(from, to, { class: "found" });
+function decoration({ from, to, picture }: Match, name = "found"): Decoration {
+  return picture ? Decoration.node(from, to, { class: name }) : Decoration.inline(from, to, { class: name });
 }
 
 /** The one that is selected. */
@@ -172,7 +174,8 @@ function selectFrom(view: EditorView, position: number): void {
 function select(view: EditorView, match: Match | undefined): void {
   if (match === undefined) return;
   const { tr, doc } = view.state;
-  view.dispatch(tr.setSelection(TextSelection.create(doc, match.from, match.to)));
+  const { from, to } = match;
+  view.dispatch(tr.setSelection(match.picture ? NodeSelection.create(doc, from) : TextSelection.create(doc, from, to)));
   show(view);
 }
 
@@ -210,13 +213,18 @@ function splitsPair(text: string, offset: number): boolean {
   return offset > 0 && (text.codePointAt(offset - 1) ?? 0) > 0xffff;
 }
 
-/** One transaction for all, which one undo takes back. Null if nothing is found. */
+/** One transaction for all, which one undo takes back. Null if nothing is found. What pictures show stays as somebody described it. */
 export function replaceAll(state: EditorState, text: string): { tr: Transaction; count: number } | null {
-  const matches = matchesOf(state);
+  const matches = matchesOf(state).filter(({ picture }) => !picture);
   if (matches.length === 0) return null;
   const tr = closeHistory(state.tr);
   for (const { from, to } of matches.toReversed()) replaceText(tr, from, to, text);
   return { tr, count: matches.length };
+}
+
+/** Where the next one may begin: behind a picture's description stands the line under it. */
+function behind({ from, picture }: Match, to: number): number {
+  return picture ? from + 1 : to;
 }
 
 /** What the bridge can do with it. */
@@ -231,17 +239,19 @@ export function finder(view: EditorView): Pick<Handle, "find" | "findNext" | "re
       const { from, to } = view.state.selection;
       const matches = matchesOf(view.state);
       const first = firstFrom(matches, from);
+      const current = currentOf(view.state);
       if (step < 0) select(view, matches.at(first - 1));
-      else selectFrom(view, indexOfCurrent(view.state) < 0 ? from : to);
+      else selectFrom(view, current === null ? from : behind(current, to));
     },
     replace(text) {
       const current = currentOf(view.state);
       if (current === null || !view.editable) return void selectFrom(view, view.state.selection.from);
+      if (current.picture) return void selectFrom(view, behind(current, current.to));
       const tr = closeHistory(view.state.tr);
       replaceText(tr, current.from, current.to, text);
-      const behind = current.from + text.length;
-      view.dispatch(tr.setSelection(TextSelection.create(tr.doc, behind)));
-      selectFrom(view, behind);
+      const end = current.from + text.length;
+      view.dispatch(tr.setSelection(TextSelection.create(tr.doc, end)));
+      selectFrom(view, end);
     },
     replaceAll(text) {
       const replaced = view.editable ? replaceAll(view.state, text) : null;

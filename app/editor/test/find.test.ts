@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { history, undo } from "prosemirror-history";
-import { EditorState, TextSelection, type Transaction } from "prosemirror-state";
-import type { DecorationSet } from "prosemirror-view";
+import { EditorState, NodeSelection, TextSelection, type Transaction } from "prosemirror-state";
+import type { DecorationSet, EditorView } from "prosemirror-view";
 import { documentOf, flatten } from "../src/blocks.ts";
 import { editsOf } from "../src/edits.ts";
-import { finding, foundIn, replaceAll, withQuery } from "../src/find.ts";
+import { finder, finding, foundIn, replaceAll, withQuery } from "../src/find.ts";
 import { hasWordFrom, matcher } from "../src/folding.ts";
+import { pictureOf } from "../src/pictures.ts";
 import { positionOf } from "../src/points.ts";
 import { remoteTransaction } from "../src/remote.ts";
 import type { Block, Edit, Run } from "../src/types.ts";
@@ -110,6 +111,66 @@ test("nothing is found across blocks, and the one that is selected is the curren
   desk.dispatch(desk.state.tr.setSelection(TextSelection.create(desk.state.doc, from, from + 4)));
   assert.deepEqual(foundIn(desk.state), { count: 1, current: 1 });
   assert.deepEqual(desk.shown, ["Tana", "Tana"]);
+});
+
+/** As much of a view as finding takes. */
+class Window {
+  editable = true;
+  state: EditorState;
+  dom = { querySelector: () => null };
+
+  constructor(blocks: Block[]) {
+    this.state = EditorState.create({ doc: documentOf(blocks), plugins: [finding(() => false)] });
+  }
+
+  dispatch = (tr: Transaction) => void (this.state = this.state.apply(tr));
+
+  /** What is selected: text, or a picture by its description. */
+  get selected(): string {
+    const { selection, doc } = this.state;
+    const node = selection instanceof NodeSelection ? selection.node : null;
+    return node === null ? doc.textBetween(selection.from, selection.to) : `picture: ${pictureOf(node).alt}`;
+  }
+}
+
+test("pictures are found by what they show, and replacing leaves that as it is", () => {
+  const picture = (alt: string | null, text: string): Block => {
+    const { runs } = plain(text);
+    const attrs = { src: "attachment:AQ", ...(alt === null ? {} : { alt }) };
+    return { shape: { type: "image", parents: [], attrs, isEmbed: true }, runs: text === "" ? [] : runs };
+  };
+  const view = new Window([plain("a river"), picture("River Tana, the river", "The river at Garissa"), picture(null, ""), picture("", ""), picture("a River", ""), plain("rivers")]);
+  const { find, findNext, replace, replaceAll } = finder(view as unknown as EditorView);
+  find({ text: "river", matchCase: false });
+  const all = ["river", "picture: River Tana, the river", "river", "picture: a River", "river"];
+  assert.deepEqual(foundIn(view.state), { count: all.length, current: 1 });
+  const forward = all.map(() => (findNext(1), view.selected));
+  assert.deepEqual(forward, [...all.slice(1), all[0]]);
+  const back = all.map(() => (findNext(-1), view.selected));
+  assert.deepEqual(back, all.toReversed());
+  findNext(1);
+  assert.deepEqual(foundIn(view.state), { count: all.length, current: 2 });
+  // It goes on to the line under it.
+  const before = flatten(view.state.doc.content);
+  replace("lake");
+  assert.deepEqual([view.selected, flatten(view.state.doc.content)], ["river", before]);
+  assert.equal(replaceAll("lake"), 3);
+  assert.deepEqual(flatten(view.state.doc.content).map(({ runs, shape }) => [runs.map(({ text }) => text).join(""), shape.attrs.alt ?? null]), [
+    ["a lake", null],
+    ["The lake at Garissa", "River Tana, the river"],
+    ["", null],
+    ["", ""],
+    ["", "a River"],
+    ["lakes", null],
+  ]);
+  assert.deepEqual(foundIn(view.state)?.count, 2);
+  // Somebody describes another, and one goes.
+  const edits: Edit[] = [
+    { op: "shape", block: 2, shape: picture("A RIVER", "").shape },
+    { op: "join", block: 1 },
+  ];
+  view.dispatch(remoteTransaction(view.state, edits));
+  assert.deepEqual(foundIn(view.state)?.count, 2);
 });
 
 test("replacing all is one step to undo, and goes out as the smallest edits", () => {
