@@ -1,4 +1,4 @@
-// Where the others are: a named caret and a tinted selection for each. Colours come from the style sheet by class.
+// Where the others are: a named caret and a tinted selection for each, and a line beside the block that they are in. Colours come from the style sheet by class.
 import { type EditorState, Plugin, PluginKey } from "prosemirror-state";
 import { Decoration, DecorationSet } from "prosemirror-view";
 import { positionOf } from "./points.ts";
@@ -56,8 +56,12 @@ function decorated({ doc }: EditorState, shown: Shown[]): CursorState {
       side: 10,
       ignoreSelection: true,
     });
-    if (anchor === head) return [caret];
-    return [caret, Decoration.inline(Math.min(anchor, head), Math.max(anchor, head), { class: `cursor-selection ${color}` })];
+    const $head = doc.resolve(head);
+    const block = $head.parent.isTextblock
+      ? [Decoration.node($head.before(), $head.after(), { class: `somebody-here ${color}` })]
+      : [];
+    if (anchor === head) return [caret, ...block];
+    return [caret, ...block, Decoration.inline(Math.min(anchor, head), Math.max(anchor, head), { class: `cursor-selection ${color}` })];
   });
   return { shown, decorations: DecorationSet.create(doc, decorations) };
 }
