@@ -66,6 +66,10 @@ pub(super) enum Deed {
         with: &'static str,
         all: bool,
     },
+    /// One that is kept on the device.
+    InsertPicture(&'static str),
+    /// Says what a picture shows, wherever that is.
+    DescribePicture(usize, Option<&'static str>),
     /// A file of this name.
     Import(&'static str, &'static str),
     Title(&'static str),
@@ -80,8 +84,21 @@ pub(super) enum Deed {
 impl Deed {
     /// The names of those that change a page.
     pub(super) const CHANGING: &[&str] = &[
-        "Type", "Insert", "Press", "Cut", "Paste", "Compose", "Command", "Replace", "Import", "Title",
-        "Comment", "Resolve", "Restore",
+        "Type",
+        "Insert",
+        "Press",
+        "Cut",
+        "Paste",
+        "Compose",
+        "Command",
+        "Replace",
+        "InsertPicture",
+        "DescribePicture",
+        "Import",
+        "Title",
+        "Comment",
+        "Resolve",
+        "Restore",
     ];
 
     pub(super) fn name(&self) -> String {
@@ -223,6 +240,11 @@ fn deed(random: &mut Random) -> Deed {
         ]),
         91 => Deed::Title(random.pick(&["Rivers", "Lakes and rivers", ""])),
         92..94 => Deed::Restore(random.below(5)),
+        94 => Deed::InsertPicture(random.pick(&["attachment:AQ", "attachment:Ag"])),
+        95..97 => {
+            let alt = random.pick(&[None, Some(""), Some("A bridge"), Some("جسر")]);
+            Deed::DescribePicture(random.below(5), alt)
+        }
         _ => Deed::Resolve(random.below(5)),
     }
 }
@@ -257,7 +279,7 @@ fn command(random: &mut Random) -> EditorCommand {
         Style::Formula,
         Style::Callout,
     ];
-    match random.below(20) {
+    match random.below(23) {
         0..4 => EditorCommand::Mark(random.pick(MARKS)),
         4..7 => EditorCommand::List(random.pick(&[List::Bulleted, List::Numbered, List::Check])),
         7..10 => EditorCommand::Style(random.pick(&style)),
@@ -267,6 +289,9 @@ fn command(random: &mut Random) -> EditorCommand {
         13..16 => EditorCommand::InTable(random.pick(IN_TABLES)),
         16 => EditorCommand::Link(random.pick(&["https://example.org/".to_owned(), String::new()])),
         17..19 => EditorCommand::Undo,
+        19 => EditorCommand::Language(random.pick(&["sw".to_owned(), "ar-EG".to_owned(), String::new()])),
+        20 => EditorCommand::Indent,
+        21 => EditorCommand::Outdent,
         _ => EditorCommand::Redo,
     }
 }

@@ -21,7 +21,7 @@ use super::super::{Session, Sessions};
 use super::acts::{Deed, Lane};
 use crate::envelope::{self, FromWorker, ToWorker};
 use crate::link::{Link, Place};
-use crate::page::editor::Query;
+use crate::page::editor::{Picture, PlacedPicture, Query};
 
 pub(super) struct Desk {
     number: usize,
@@ -141,6 +141,27 @@ impl Desk {
                     editor.replace(with).unwrap();
                 }
                 editor.find(None).unwrap();
+            }
+            Deed::InsertPicture(src) => session.insert_picture(&Picture {
+                src: (*src).to_owned(),
+                alt: None,
+                width: Some(4),
+                height: Some(3),
+            }),
+            Deed::DescribePicture(number, alt) => {
+                let placed = session.with_draft(|draft| {
+                    let blocks = draft.blocks().iter().enumerate();
+                    let pictures: Vec<PlacedPicture> = blocks
+                        .filter_map(|(block, content)| {
+                            let picture = Picture::of(content.shape.picture()?);
+                            Some(PlacedPicture { block, picture })
+                        })
+                        .collect();
+                    pictures.get(number % pictures.len().max(1)).cloned()
+                });
+                if let Some(placed) = placed.flatten() {
+                    session.change_picture(&placed, |picture| picture.alt = alt.map(str::to_owned));
+                }
             }
             // What can't be read is refused; what is thrown is noticed. Without pictures nothing is waited for.
             Deed::Import(name, text) => {
