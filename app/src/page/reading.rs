@@ -23,6 +23,8 @@ pub(crate) struct Heading {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Passage {
     pub(crate) block: usize,
+    /// Whether it begins with what a picture shows.
+    pub(crate) is_picture: bool,
     pub(crate) text: String,
     /// The language that the block says it is in, as a BCP 47 tag.
     pub(crate) language: Option<String>,
@@ -225,17 +227,25 @@ fn outline_of(blocks: &[Block]) -> Vec<Heading> {
 }
 
 fn passage_from(blocks: &[Block], from: Point) -> Option<Passage> {
+    let has_letters = |text: &str| text.chars().any(char::is_alphanumeric);
     let passage = |(block, content): (usize, &Block)| {
         let text = content.text();
-        let text = if block == from.block {
-            from_word(&text, from.offset)
-        } else {
-            text.as_str()
+        let offset = if block == from.block { from.offset } else { 0 };
+        let text = from_word(&text, offset).trim();
+        let shown = content.shape.picture().and_then(|picture| picture.alt);
+        let shown = shown
+            .filter(|shown| offset == 0 && has_letters(shown))
+            .map(str::trim);
+        let text = match shown {
+            Some(shown) if text.is_empty() => shown.to_owned(),
+            Some(shown) => format!("{shown}\n{text}"),
+            None => text.to_owned(),
         };
         let language = content.shape.language().map(str::to_owned);
-        text.chars().any(char::is_alphanumeric).then(|| Passage {
+        has_letters(&text).then_some(Passage {
             block,
-            text: text.trim().to_owned(),
+            is_picture: shown.is_some(),
+            text,
             language,
         })
     };
@@ -376,6 +386,35 @@ mod tests {
             passage.and_then(|passage| passage.language).as_deref(),
             Some("sw")
         );
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn what_a_picture_shows_is_read_before_the_line_under_it() {
+        let picture = |alt: Option<&str>, line: &str| {
+            let alt = alt.map(|alt| ("alt", Value::Text(alt.to_owned())));
+            let mut picture = block("image", &alt.into_iter().collect::<Vec<_>>(), line);
+            picture.shape.is_embed = true;
+            picture
+        };
+        let blocks = [
+            picture(Some(" A bridge "), "Garissa in June"),
+            picture(Some("A hippo"), ""),
+            // Decoration, and what nobody has described.
+            picture(Some(""), ""),
+            picture(None, ""),
+            picture(None, "Hola"),
+        ];
+        let read = |block, offset| {
+            let passage = passage_from(&blocks, Point { block, offset });
+            passage.map(|passage| (passage.block, passage.is_picture, passage.text))
+        };
+        assert_eq!(
+            read(0, 0),
+            Some((0, true, "A bridge\nGarissa in June".to_owned()))
+        );
+        assert_eq!(read(0, 8), Some((0, false, "in June".to_owned())));
+        assert_eq!(read(0, 15), Some((1, true, "A hippo".to_owned())));
+        assert_eq!(read(2, 0), Some((4, false, "Hola".to_owned())));
     }
 
     #[wasm_bindgen_test(unsupported = test)]

@@ -89,7 +89,12 @@ impl Aloud {
                 Ended::Silenced => self.stop(open),
             }
         };
-        match Speech::begin(&passage.text, language, voice, ended) {
+        let text = if passage.is_picture {
+            say().read_picture(&passage.text)
+        } else {
+            passage.text
+        };
+        match Speech::begin(&text, language, voice, ended) {
             Ok(speech) => self.speech.set_value(Some(speech)),
             Err(error) => {
                 leptos::logging::warn!("nothing is read aloud: {error:?}");
