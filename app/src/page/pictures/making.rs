@@ -120,6 +120,7 @@ fn shines_through(canvas: &HtmlCanvasElement, context: &CanvasRenderingContext2d
 
 #[cfg(test)]
 mod tests {
+    use leptos::prelude::window;
     use wasm_bindgen_test::wasm_bindgen_test;
 
     use super::*;
@@ -131,5 +132,44 @@ mod tests {
         assert_eq!(fitted(3_000, 4_000), Some((1_536, 2_048)));
         assert_eq!(fitted(u32::MAX, 1), Some((2_048, 1)));
         assert_eq!(fitted(0, 10), None);
+    }
+
+    /// A picture of another width for each, so that none is taken for another.
+    async fn drawn(width: u32, color: &str) -> Blob {
+        let canvas: HtmlCanvasElement = document().create_element("canvas").unwrap().unchecked_into();
+        canvas.set_width(width);
+        canvas.set_height(2);
+        let context = context_of(&canvas).unwrap();
+        context.set_fill_style_str(color);
+        context.fill_rect(0.0, 0.0, f64::from(width), 2.0);
+        encoded(&canvas, PNG).await.unwrap()
+    }
+
+    #[wasm_bindgen_test]
+    async fn a_browser_that_writes_no_webp_keeps_what_shines_through() {
+        let kept = async |width: u32, color: &str| {
+            let made = make(&drawn(width, color).await).await.unwrap();
+            let kind = documents::page::picture::media_type(&made.content().await.unwrap());
+            (kind.unwrap(), made.blob.type_(), made.width)
+        };
+        assert_eq!(kept(3, "red").await, (WEBP, WEBP.to_owned(), 3));
+        // As browsers do that can't: they write PNG whatever they are asked for but JPEG.
+        let global = window();
+        let prototype = js_sys::Function::new_no_args("return HTMLCanvasElement.prototype")
+            .call0(&global)
+            .unwrap();
+        let name = "toBlob".into();
+        let own = Reflect::get(&prototype, &name).unwrap();
+        let other = js_sys::Function::new_with_args(
+            "own",
+            "return function(then, kind, quality) { own.call(this, then, kind === 'image/webp' ? 'image/png' : kind, quality); }",
+        );
+        let other = other.call1(&JsValue::NULL, &own).unwrap();
+        Reflect::set(&prototype, &name, &other).unwrap();
+        let opaque = kept(4, "red").await;
+        let clear = kept(5, "rgb(255 0 0 / 50%)").await;
+        Reflect::set(&prototype, &name, &own).unwrap();
+        assert_eq!(opaque, (JPEG, JPEG.to_owned(), 4));
+        assert_eq!(clear, (PNG, PNG.to_owned(), 5));
     }
 }
