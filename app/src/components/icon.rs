@@ -171,6 +171,25 @@ pub(crate) fn BulletedListIcon() -> impl IntoView {
     }
 }
 
+/// Drawn as it is read from the left.
+#[component]
+pub(crate) fn IndentIcon() -> impl IntoView {
+    view! {
+        <svg class="icon icon-directed" viewBox="0 0 24 24" aria-hidden="true">
+            <path d="M4 5.5h16 M11 12h9 M4 18.5h16 M4 9.5l3 2.5-3 2.5" />
+        </svg>
+    }
+}
+
+#[component]
+pub(crate) fn OutdentIcon() -> impl IntoView {
+    view! {
+        <svg class="icon icon-directed" viewBox="0 0 24 24" aria-hidden="true">
+            <path d="M4 5.5h16 M11 12h9 M4 18.5h16 M7 9.5 4 12l3 2.5" />
+        </svg>
+    }
+}
+
 #[component]
 pub(crate) fn NumberedListIcon() -> impl IntoView {
     view! {

@@ -232,6 +232,9 @@ pub(crate) enum EditorCommand {
     Mark(TextMark),
     List(List),
     Style(Style),
+    /// Items go into the one before them, or out of the one that they are in.
+    Indent,
+    Outdent,
     Quote,
     Divider,
     /// A new one.
@@ -357,6 +360,8 @@ impl Editor {
             EditorCommand::Style(Style::CodeBlock) => ("code-block".into(), JsValue::UNDEFINED),
             EditorCommand::Style(Style::Formula) => ("math-block".into(), JsValue::UNDEFINED),
             EditorCommand::Style(Style::Callout) => ("callout".into(), JsValue::UNDEFINED),
+            EditorCommand::Indent => ("indent".into(), JsValue::UNDEFINED),
+            EditorCommand::Outdent => ("outdent".into(), JsValue::UNDEFINED),
             EditorCommand::Quote => ("quote".into(), JsValue::UNDEFINED),
             EditorCommand::Divider => ("divider".into(), JsValue::UNDEFINED),
             EditorCommand::Table => ("table".into(), JsValue::UNDEFINED),

@@ -10,8 +10,9 @@ use super::language::{LanguageDialog, LanguageSelect};
 use super::link_dialog::LinkDialog;
 use super::picture_dialog::PictureDialogs;
 use crate::components::icon::{
-    BulletedListIcon, CheckListIcon, CodeIcon, CommentIcon, DividerIcon, HighlightIcon, ImageIcon, LinkIcon,
-    NumberedListIcon, QuoteIcon, RedoIcon, SubscriptIcon, SuggestIcon, SuperscriptIcon, TableIcon, UndoIcon,
+    BulletedListIcon, CheckListIcon, CodeIcon, CommentIcon, DividerIcon, HighlightIcon, ImageIcon,
+    IndentIcon, LinkIcon, NumberedListIcon, OutdentIcon, QuoteIcon, RedoIcon, SubscriptIcon, SuggestIcon,
+    SuperscriptIcon, TableIcon, UndoIcon,
 };
 use crate::components::select::open_by_key;
 use crate::messages::say;
@@ -26,12 +27,20 @@ pub(super) fn Toolbar(open: Open) -> impl IntoView {
     let in_table = is(|now| now.table);
     // A new table goes below the block that the caret is in, but into no item.
     let no_table = is(|now| now.table || now.list.is_some());
+    let no_list = is(|now| now.list.is_none());
     let linking = RwSignal::new(None::<String>);
     let choosing = RwSignal::new(false);
     let ask_for_link = move || {
         let address = formatting.with_untracked(|now| now.link.clone());
         linking.set(Some(address.unwrap_or_default()));
     };
+    let heard = window_event_listener(leptos::ev::keydown, move |event| {
+        if asks_for_link(&event) {
+            event.prevent_default();
+            ask_for_link();
+        }
+    });
+    on_cleanup(move || heard.remove());
     let letters = [
         (say().bold(), TextMark::Strong, "B", "letter letter-bold"),
         (say().italic(), TextMark::Em, "I", "letter letter-italic"),
@@ -98,6 +107,7 @@ pub(super) fn Toolbar(open: Open) -> impl IntoView {
                 </Toggle>
                 <Tool
                     name=say().link()
+                    shortcut="Control+K"
                     asks=true
                     pressed=is(|now| now.link.is_some())
                     on_press=ask_for_link
@@ -132,6 +142,12 @@ pub(super) fn Toolbar(open: Open) -> impl IntoView {
                 >
                     <CheckListIcon />
                 </Toggle>
+                <Action open name=say().indent() command=EditorCommand::Indent disabled=no_list>
+                    <IndentIcon />
+                </Action>
+                <Action open name=say().outdent() command=EditorCommand::Outdent disabled=no_list>
+                    <OutdentIcon />
+                </Action>
                 <Toggle
                     open
                     name=say().quote()
@@ -317,6 +333,19 @@ fn style_of(block: &str, level: Option<u8>) -> Option<Style> {
         ("callout", _) => Some(Style::Callout),
         _ => None,
     }
+}
+
+/// Control-K, or Command-K, in the text: as everywhere where text is written.
+fn asks_for_link(event: &KeyboardEvent) -> bool {
+    let held = (event.ctrl_key() != event.meta_key()) && !event.shift_key() && !event.alt_key();
+    let letter = event.key();
+    // Its key, where keys have the letters of another script.
+    let is_k = letter.eq_ignore_ascii_case("k") || (!letter.is_ascii() && event.code() == "KeyK");
+    let target = event
+        .target()
+        .and_then(|target| target.dyn_into::<HtmlElement>().ok());
+    let in_text = target.is_some_and(|element| matches!(element.closest(".editor"), Ok(Some(_))));
+    held && is_k && in_text && !event.is_composing()
 }
 
 /// A button that is pressed or not.
