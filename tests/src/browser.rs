@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use thirtyfour::common::capabilities::chromium::ChromiumLikeCapabilities;
+use thirtyfour::common::print::{PrintPage, PrintParameters};
 use thirtyfour::{DesiredCapabilities, LoggingPrefsLogLevel, WebDriver, WebElement};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -373,6 +374,27 @@ impl Browser {
         let path = folder.join(format!("{name}.png"));
         self.driver.screenshot(&path).await?;
         Ok(path)
+    }
+
+    /// Prints what is there on A4, backgrounds included, and saves that beside the screenshots.
+    ///
+    /// # Errors
+    /// If it can't be printed or written.
+    pub async fn print_to_pdf(&self, name: &str) -> Result<Vec<u8>> {
+        let page = PrintPage {
+            width: 21.0,
+            height: 29.7,
+        };
+        let parameters = PrintParameters {
+            background: true,
+            page,
+            ..PrintParameters::default()
+        };
+        let pdf = self.driver.print_page(parameters).await?;
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/screenshots");
+        fs::create_dir_all(&folder).doing("make the folder for screenshots")?;
+        fs::write(folder.join(format!("{name}.pdf")), &pdf).doing("write what was printed")?;
+        Ok(pdf)
     }
 
     async fn accessible_nodes(&self, mut query: Value) -> Result<Vec<Value>> {
