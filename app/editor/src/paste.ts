@@ -7,7 +7,7 @@ import { inPlainMarkup } from "./word_processors.ts";
 /** Makes markup from elsewhere readable for the schema; what was copied from an editor like this one already is. */
 export function readable(html: string): string {
   const taken = withoutDistantPictures(html);
-  return isOwn(taken) ? taken : withoutSourceLines(withoutStyles(inPlainMarkup(taken)));
+  return isOwn(taken) ? taken : withoutSourceLines(withoutStyles(inPlainMarkup(withoutStyleSheets(taken))));
 }
 
 /** The addresses of the pictures that stand in markup themselves. */
@@ -80,6 +80,11 @@ function withoutSourceLines(html: string): string {
     .split(/(<pre[\s>][\s\S]*?<\/pre>)/i)
     .map((part, i) => (i % 2 === 1 ? part : part.replace(/[ \t\r\n\f]+/g, " ").replace(/(<(?:p|h[1-6])\b[^>]*>) /gi, "$1")))
     .join("");
+}
+
+// The browser complains of each that the page's Content-Security-Policy does not let it apply.
+function withoutStyleSheets(html: string): string {
+  return html.replace(/<style\b[^>]*>[\s\S]*?<\/style\s*>/gi, "");
 }
 
 // The page's Content-Security-Policy empties style attributes, and with them bold and italic from word processors, so

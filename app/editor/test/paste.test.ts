@@ -10,6 +10,10 @@ test("styles are read under a name that the security policy leaves alone", () =>
   assert.equal(readable('<b\tstyle="font-weight:700">a style=b</b>'), '<b data-style="font-weight:700">a style=b</b>');
 });
 
+test("style sheets are left out", () => {
+  assert.equal(readable("<head><STYLE type=x><!-- p > b { color: red } --></STYLE ></head><p>a</p>"), "<head></head><p>a</p>");
+});
+
 test("what was copied from an editor stays as it is", () => {
   const html = '<p data-pm-slice="1 1 []">a\n b</p>';
   assert.equal(readable(html), html);
