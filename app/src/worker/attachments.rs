@@ -154,3 +154,187 @@ async fn fetch(
         .await?
         .dyn_into()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use js_sys::Reflect;
+    use protocol::Refusal;
+    use wasm_bindgen_futures::spawn_local;
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    use super::*;
+
+    const CHUNK: ChunkHash = ChunkHash([3; 32]);
+
+    /// A worker whose requests are answered like this, and whose clocks ring when that is told.
+    fn worker(answer: &str) -> DedicatedWorkerGlobalScope {
+        let worker = format!(
+            "({{
+               asked: [], clocks: [],
+               async fetch(path, init) {{ this.asked.push({{ path, ...init }}); return {answer}; }},
+               setTimeout(ring, within) {{ return this.clocks.push({{ ring, within }}); }},
+               clearTimeout(number) {{ this.clocks[number - 1].ring = undefined; }},
+             }})"
+        );
+        js_sys::eval(&worker).unwrap().unchecked_into()
+    }
+
+    /// What never ends by itself, as where a network has gone without a word.
+    const NOTHING: &str =
+        "new Promise((_, fail) => init.signal.addEventListener('abort', () => fail(init.signal.reason)))";
+
+    /// What this says of the worker.
+    fn told(worker: &DedicatedWorkerGlobalScope, said: &str) -> Vec<String> {
+        let tell = js_sys::Function::new_with_args("worker", &format!("return {said}.map(String)"));
+        let told = tell.call1(&JsValue::NULL, worker).unwrap();
+        let told: js_sys::Array = told.unchecked_into();
+        told.iter().filter_map(|said| said.as_string()).collect()
+    }
+
+    fn upload(bytes: Option<Vec<u8>>) -> Upload {
+        Upload {
+            classroom: ClassroomId([1; 32]),
+            document: DocumentId([2; 16]),
+            chunk: CHUNK,
+            member: MemberId([4; 32]),
+            signature: Signature::from_bytes([5; 64]),
+            bytes,
+        }
+    }
+
+    #[wasm_bindgen_test]
+    async fn a_chunk_is_brought_as_the_relay_wants_it() {
+        for (bytes, body) in [(Some(vec![7, 8]), "7,8"), (None, "")] {
+            let worker = worker("new Response('30', { status: 507 })");
+            let attachments = Attachments::default();
+            let brought = attachments.bring(&worker, &upload(bytes)).await;
+            assert_eq!(brought, Uploaded::Refused(Refusal::QuotaFull));
+            let asked =
+                "worker.asked.flatMap(({ path, method, body, headers }) => [path, method, body, ...headers])";
+            let [one, two, three] = ["01", "02", "03"];
+            let path = format!(
+                "/attachments/{}/{}/{}",
+                one.repeat(32),
+                two.repeat(16),
+                three.repeat(32)
+            );
+            let member = format!("meridian-member,{}", "04".repeat(32));
+            let signature = format!("meridian-signature,{}", "05".repeat(64));
+            assert_eq!(told(&worker, asked), [&path, "PUT", body, &member, &signature]);
+            assert_eq!(
+                told(&worker, "worker.clocks.map(({ within }) => within)"),
+                ["1200000"]
+            );
+        }
+    }
+
+    /// What stands in the relay's place may say anything: then nobody knows what became of the chunk.
+    #[wasm_bindgen_test]
+    async fn only_the_relays_own_word_says_what_became_of_a_chunk() {
+        let held = format!("headers: {{ 'meridian-chunk': '{}' }}", CHUNK.to_hex());
+        let other = format!("headers: {{ 'meridian-chunk': '{}' }}", "04".repeat(32));
+        let redirected =
+            format!("Object.defineProperty(new Response('', {{ {held} }}), 'redirected', {{ value: true }})");
+        for (answer, wanted) in [
+            (
+                format!("new Response('', {{ status: 201, {held} }})"),
+                Uploaded::Done,
+            ),
+            (format!("new Response('', {{ {held} }})"), Uploaded::Done),
+            (format!("new Response('', {{ {other} }})"), Uploaded::Unanswered),
+            ("new Response('Please sign in')".to_owned(), Uploaded::Unanswered),
+            (
+                format!("new Response('', {{ status: 203, {held} }})"),
+                Uploaded::Unanswered,
+            ),
+            (redirected, Uploaded::Unanswered),
+            (
+                "new Response('24', { status: 403 })".to_owned(),
+                Uploaded::Refused(Refusal::Locked),
+            ),
+            (
+                "new Response('60000', { status: 503 })".to_owned(),
+                Uploaded::Refused(Refusal::from(60_000)),
+            ),
+            (
+                "new Response('<h1>503</h1>', { status: 503 })".to_owned(),
+                Uploaded::Unanswered,
+            ),
+            (
+                "Promise.reject(new TypeError('no network'))".to_owned(),
+                Uploaded::Unanswered,
+            ),
+            ("'no response'".to_owned(), Uploaded::Unanswered),
+        ] {
+            let brought = Attachments::default()
+                .bring(&worker(&answer), &upload(None))
+                .await;
+            assert_eq!(brought, wanted, "{answer}");
+        }
+    }
+
+    #[wasm_bindgen_test]
+    async fn a_chunk_that_comes_whole_from_the_relay_is_taken() {
+        let broken = "new Response(new ReadableStream({
+                        start(body) { body.enqueue(new Uint8Array([1])); },
+                        pull(body) { body.error(new TypeError('cut')); },
+                      }))";
+        let large = |length: usize| format!("new Response(new Uint8Array({length}))");
+        let redirected = "Object.defineProperty(new Response('x'), 'redirected', { value: true })";
+        for (answer, wanted) in [
+            ("new Response(new Uint8Array([7, 8]))", Some(2)),
+            (&large(MAX_CHUNK), Some(MAX_CHUNK)),
+            (&large(MAX_CHUNK + 1), None),
+            ("new Response('', { status: 404 })", None),
+            ("new Response('x', { status: 206 })", None),
+            ("Promise.reject(new TypeError('no network'))", None),
+            (redirected, None),
+            (broken, None),
+        ] {
+            let worker = worker(answer);
+            let got = Attachments::default()
+                .get(&worker, &ClassroomId([1; 32]), &CHUNK)
+                .await;
+            assert_eq!(got.map(|got| got.len()), wanted, "{answer}");
+            let path = format!("/attachments/{}/{}", "01".repeat(32), "03".repeat(32));
+            assert_eq!(told(&worker, "worker.asked.map(({ path }) => path)"), [path]);
+            let clocks = "worker.clocks.flatMap(({ ring, within }) => [ring, within])";
+            assert_eq!(told(&worker, clocks), ["undefined", "360000"]);
+        }
+    }
+
+    /// One that hangs ends when its clock rings, or all with the connection; and then none is under way.
+    #[wasm_bindgen_test]
+    async fn what_hangs_is_ended() {
+        let attachments = Rc::new(Attachments::default());
+        let (first, second) = (worker(NOTHING), worker(NOTHING));
+        let clock = first.clone();
+        spawn_local(async move {
+            let ring = js_sys::Function::new_with_args("worker", "worker.clocks[0].ring()");
+            ring.call1(&JsValue::NULL, &clock).unwrap();
+        });
+        assert_eq!(
+            attachments.bring(&first, &upload(None)).await,
+            Uploaded::Unanswered
+        );
+        let (ending, under_way) = (attachments.clone(), second.clone());
+        spawn_local(async move {
+            let asked = Reflect::get(&under_way, &"asked".into()).unwrap();
+            assert_eq!(js_sys::Array::from(&asked).length(), 1);
+            ending.end();
+        });
+        assert_eq!(
+            attachments.get(&second, &ClassroomId([1; 32]), &CHUNK).await,
+            None
+        );
+        assert!(attachments.0.borrow().is_empty());
+        for worker in [first, second] {
+            assert_eq!(
+                told(&worker, "worker.clocks.map(({ ring }) => ring)"),
+                ["undefined"]
+            );
+        }
+    }
+}
