@@ -78,7 +78,7 @@ function escaped(text: string): string {
 function withoutSourceLines(html: string): string {
   return html
     .split(/(<pre[\s>][\s\S]*?<\/pre>)/i)
-    .map((part, i) => (i % 2 === 1 ? part : part.replace(/[ \t\r\n\f]+/g, " ").replace(/(<(?:p|h[1-6])\b[^>]*>) /gi, "$1")))
+    .map((part, i) => (i % 2 === 1 ? part : part.replace(/[ \t\r\n\f]+/g, " ").replace(/(<(?:p|h[1-6])\b[^>]*>|<\/(?:p|h[1-6]|[uo]l|li|table|blockquote)>) (?=[^ ])/gi, "$1")))
     .join("");
 }
 

@@ -10,6 +10,10 @@ test("styles are read under a name that the security policy leaves alone", () =>
   assert.equal(readable('<b\tstyle="font-weight:700">a style=b</b>'), '<b data-style="font-weight:700">a style=b</b>');
 });
 
+test("source lines between blocks are nothing", () => {
+  assert.equal(readable("<b><p>one</p>\n<ul>\n<li>two</li>\n<li>three</li>\n</ul>\n<h2>four</h2>\n</b> five"), "<b><p>one</p><ul> <li>two</li><li>three</li></ul><h2>four</h2></b> five");
+});
+
 test("style sheets are left out", () => {
   assert.equal(readable("<head><STYLE type=x><!-- p > b { color: red } --></STYLE ></head><p>a</p>"), "<head></head><p>a</p>");
 });
