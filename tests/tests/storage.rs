@@ -13,9 +13,12 @@ use tests::{
 const SENT: &str = "Springs at Mount Kenya. ";
 const UNSENT: &str = "And from here.";
 
+/// What her picture shows.
+const PICTURED: &str = "A bridge";
+
 /// What an earlier version of the app left in IndexedDB, a file for each version of the tables: `{ "version": 1, "tables": {
 /// "profile": [[key, value], …], … } }`, keys and values in hexadecimal digits. They hold Amina's classroom with a page: one
-/// sentence on the relay, one made offline. `MERIDIAN_GOLDEN=write` writes the one of the app under test.
+/// sentence on the relay, one made offline; from version 5 on with a picture under them, made offline, too. `MERIDIAN_GOLDEN=write` writes the one of the app under test.
 fn stores() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("stores")
 }
@@ -74,7 +77,43 @@ async fn write_both_halves(journey: &Journey, amina: &Browser) -> Result<()> {
     journey.link(0).cut();
     amina.wait_for_status("Offline · On the relay").await?;
     amina.write(UNSENT).await?;
+    put_picture(amina).await?;
     amina.wait_for_status("Offline · On this device").await
+}
+
+/// Puts a picture under what is written.
+async fn put_picture(browser: &Browser) -> Result<()> {
+    let drawn = browser
+        .run(
+            "const canvas = new OffscreenCanvas(30, 20);
+             canvas.getContext('2d').fillRect(0, 0, 30, 20);
+             return [...new Uint8Array(await (await canvas.convertToBlob()).arrayBuffer())];",
+        )
+        .await?;
+    let bytes: Vec<u8> = serde_json::from_value(drawn).unwrap_or_default();
+    let folder = Profile::new()?;
+    let file = folder.path().join("bridge.png");
+    fs::write(&file, bytes).map_err(|source| failed(&file, source))?;
+    browser.press("Image").await?;
+    browser.find("dialog", "Image").await?;
+    browser.choose_file(&file).await?;
+    wait_until("the dialog shows the picture", async || {
+        let shown = "return document.querySelector('dialog img')?.naturalWidth";
+        Ok(browser.run(shown).await? == 30)
+    })
+    .await?;
+    browser.fill("What does the picture show?", PICTURED).await?;
+    browser.confirm("Insert image").await?;
+    wait_for_picture(browser).await
+}
+
+async fn wait_for_picture(browser: &Browser) -> Result<()> {
+    wait_until("the picture is shown", async || {
+        let shown = "const figure = document.querySelector('[aria-label=Page] figure[data-state=shown]');
+                     return figure?.querySelector('img').alt ?? null";
+        Ok(browser.run(shown).await? == PICTURED)
+    })
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -128,6 +167,10 @@ async fn opens(store: &Value, version_now: &Value) -> Result<()> {
     amina.press(CLASSROOM).await?;
     amina.open_page(TITLE).await?;
     amina.wait_for_page(&format!("<p>{SENT}{UNSENT}</p>")).await?;
+    let has_picture = store["version"].as_u64() >= Some(5);
+    if has_picture {
+        wait_for_picture(&amina).await?;
+    }
     amina.wait_for_status("On the relay").await?;
     assert_eq!(dump(&amina).await?["version"], *version_now);
 
@@ -136,11 +179,12 @@ async fn opens(store: &Value, version_now: &Value) -> Result<()> {
     jonas.join(&invite, JONAS).await?;
     jonas.open_page(TITLE).await?;
     jonas.wait_for_page(&format!("<p>{SENT}{UNSENT}</p>")).await?;
+    if has_picture {
+        wait_for_picture(&jonas).await?;
+    }
     amina.open_page(TITLE).await?;
     amina.write(" Here too.").await?;
-    jonas
-        .wait_for_page(&format!("<p>{SENT}{UNSENT} Here too.</p>"))
-        .await?;
+    jonas.wait_for_page(" Here too.</p>").await?;
     amina.close().await?;
     jonas.close().await
 }
