@@ -26,6 +26,14 @@ type Toggle = (typeof toggles)[number];
 
 /** The command of a name, or null if there is none. */
 export function commandNamed(name: string, value?: string | number): Command | null {
+  if (name === "undo") return undo;
+  if (name === "redo") return redo;
+  const command = changeNamed(name, value);
+  // A step of its own to undo, however soon it comes after words that were typed.
+  return command && ((state, dispatch, view) => command(state, dispatch && ((tr) => dispatch(closeHistory(tr))), view));
+}
+
+function changeNamed(name: string, value?: string | number): Command | null {
   if (isToggle(name)) return toggle(name);
   if (isOfTable(name)) return tableCommands[name];
   switch (name) {
@@ -55,10 +63,6 @@ export function commandNamed(name: string, value?: string | number): Command | n
       return setLanguage(String(value ?? ""));
     case "link":
       return linkTo(String(value ?? ""));
-    case "undo":
-      return undo;
-    case "redo":
-      return redo;
     case "indent":
       return indent;
     case "outdent":
@@ -198,8 +202,7 @@ function setLanguage(tag: string): Command {
       return false;
     });
     if (!tr.docChanged) return false;
-    // A step of its own to undo, however soon it comes after others.
-    dispatch?.(closeHistory(tr));
+    dispatch?.(tr);
     return true;
   };
 }
