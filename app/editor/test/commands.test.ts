@@ -360,3 +360,15 @@ test("with everything selected, a rule or a table comes under the first block", 
   assert.deepEqual(after("divider"), ["paragraph: a", "divider: "]);
   assert.deepEqual(after("table"), ["paragraph: a", "table-row[header=true]: "]);
 });
+
+test("what is chosen right behind typing is a step of its own to undo", () => {
+  const chosen: [string, string | number | undefined][] = [["heading", 3], ["bulleted", undefined], ["quote", undefined], ["strong", undefined]];
+  for (const [name, value] of chosen) {
+    const desk = new Desk([block("")]).type("Rivers").select([0, 0], [0, 6]);
+    const before = desk.shown;
+    desk.run(commandNamed(name, value));
+    assert.notDeepEqual(desk.shown, before, name);
+    assert.deepEqual(desk.run(commandNamed("undo")).shown, before, name);
+    assert.deepEqual(desk.run(commandNamed("redo")).run(commandNamed("undo")).run(commandNamed("undo")).shown, ["paragraph: "], name);
+  }
+});
