@@ -8,6 +8,9 @@ import type { AttributeValue, MarkValue, Shape } from "./types.ts";
 
 const noData: Record<string, AttributeValue> = {};
 
+/** Code and formulas are no words of a language. */
+const notSpelled = { spellcheck: "false" };
+
 const textblock = {
   content: "text*",
   group: "block",
@@ -70,7 +73,7 @@ const nodes = {
     code: true,
     defining: true,
     parseDOM: [{ tag: "pre", preserveWhitespace: "full", getAttrs: (element) => ({ data: writtenLanguage(element) }) }],
-    toDOM: (node) => ["pre", textAttributes(node), ["code", 0]],
+    toDOM: (node) => ["pre", { ...textAttributes(node), ...notSpelled }, ["code", 0]],
   },
 
   // LaTeX, shown as a formula on a line of its own.
@@ -80,7 +83,7 @@ const nodes = {
     code: true,
     defining: true,
     parseDOM: [{ tag: "pre.math-source", preserveWhitespace: "full", priority: 60 }],
-    toDOM: () => ["pre", { class: "math-source", dir: "ltr" }, ["code", 0]],
+    toDOM: () => ["pre", { class: "math-source", dir: "ltr", ...notSpelled }, ["code", 0]],
   },
 
   // A rule, and the line of text under it: a place for whatever a merge leaves there.
@@ -174,13 +177,13 @@ const marks = {
   ]),
   underline: onOrOff("u", [{ tag: "u" }, { tag: "ins" }, byStyle(/^text-decoration(-line)?$/i, /underline/i)]),
   strikethrough: onOrOff("s", [{ tag: "s" }, { tag: "del" }, { tag: "strike" }, byStyle(/^text-decoration(-line)?$/i, /line-through/i)]),
-  code: { ...onOrOff("code", [{ tag: "code" }]), code: true },
+  code: { ...onOrOff("code", [{ tag: "code" }], notSpelled), code: true },
   highlight: onOrOff("mark", [{ tag: "mark" }]),
   // Text can be both, if two people made it so at once: which one it was meant to be is theirs to say.
   subscript: onOrOff("sub", [{ tag: "sub" }, byStyle(/^vertical-align$/i, /^sub/i)]),
   superscript: onOrOff("sup", [{ tag: "sup" }, byStyle(/^vertical-align$/i, /^super/i)]),
   // LaTeX, shown as a formula in the text.
-  math: { ...onOrOff("code", [{ tag: "code.math-source", priority: 60 }], { class: "math-source", dir: "ltr" }), code: true },
+  math: { ...onOrOff("code", [{ tag: "code.math-source", priority: 60 }], { class: "math-source", dir: "ltr", ...notSpelled }), code: true },
   // A mark this version does not know. Several of them may cover the same text.
   foreign_mark: {
     attrs: { name: {}, value: {} },

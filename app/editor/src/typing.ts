@@ -3,7 +3,8 @@ import { InputRule, inputRules } from "prosemirror-inputrules";
 import type { MarkType, ResolvedPos } from "prosemirror-model";
 import type { Command, Plugin } from "prosemirror-state";
 import { commandNamed, formattingOf } from "./commands.ts";
-import { append } from "./in_turn.ts";
+import { append, inTurn } from "./in_turn.ts";
+import { checkedOf, toggleChecked } from "./lists.ts";
 import { schema } from "./schema.ts";
 import type { ListKind } from "./types.ts";
 
@@ -16,6 +17,7 @@ export function typing(): Plugin {
       atStart(/^[-*+] $/, () => become("bulleted")),
       atStart(/^1[.)] $/, () => become("numbered")),
       atStart(/^\[ ?\] $/, () => become("check")),
+      atStart(/^\[[xX]\] $/, () => inTurn([become("check"), tick])),
       atStart(/^> $/, () => become("quote")),
       atStart(/^```$/, () => commandNamed("code-block")),
       atStart(/^\$\$ $/, () => commandNamed("math-block")),
@@ -56,6 +58,9 @@ function become(name: ListKind | "quote"): Command {
     return true;
   };
 }
+
+/** Says that an item is done. */
+const tick: Command = (state, dispatch) => checkedOf(state.selection.$from.parent) === false && toggleChecked(state, dispatch);
 
 /** Characters around text that stand for a mark. */
 function around(pattern: RegExp, type: MarkType): InputRule {

@@ -372,3 +372,11 @@ test("what is chosen right behind typing is a step of its own to undo", () => {
     assert.deepEqual(desk.run(commandNamed("redo")).run(commandNamed("undo")).run(commandNamed("undo")).shown, ["paragraph: "], name);
   }
 });
+
+test("an item that is done can be typed as such", () => {
+  assert.deepEqual(new Desk([block("")]).type("[x] milk").shown, ["unordered-list-item[checked=true]: milk"]);
+  assert.deepEqual(new Desk([block("")]).type("[] milk").run(enter).type("[X] bread").shown, [
+    "unordered-list-item[checked=false]: milk",
+    "unordered-list-item[checked=true]: bread",
+  ]);
+});
