@@ -40,6 +40,8 @@ pub(crate) async fn measure() -> Result<Vec<Measurement>> {
     browser.create_classroom("Rivers", ADA).await?;
     write_page(&browser).await?;
     let typed = Typed::time(&browser).await?;
+    browser.wait_for_status("On the relay").await?;
+    let bare = type_into_nothing(&browser).await?;
     browser.close().await?;
 
     let presented_late = typed
@@ -48,6 +50,7 @@ pub(crate) async fn measure() -> Result<Vec<Measurement>> {
         .filter(|duration| **duration > BUDGET)
         .count();
     let (whole, wait, work) = (typed.whole()?, typed.wait()?, typed.work()?);
+    let floor = bare.whole()?;
     Ok(vec![
         Measurement {
             what: "keystroke to paint, 100 KB page",
@@ -73,6 +76,18 @@ pub(crate) async fn measure() -> Result<Vec<Measurement>> {
                   including making changes and sending cursors"
                 .to_owned(),
         },
+        Measurement {
+            what: "the same keys into an empty page without any program: what the browser alone takes",
+            budget: None,
+            measured: format!("{}; work {:.1} ms p95", told(&floor), bare.work()?.percentile(95)),
+            within: None,
+            how: format!(
+                "in the same browser afterwards, in an editable element that nothing listens to but what measures; the wait for the \
+                 screen's next frame is in it (p50 {:.1} ms, p95 {:.1} ms)",
+                bare.wait()?.median(),
+                bare.wait()?.percentile(95),
+            ),
+        },
     ])
 }
 
@@ -93,6 +108,7 @@ pub(crate) async fn measure_among() -> Result<Vec<Measurement>> {
     browser.run(COUNT_OTHERS).await?;
     let begun = Instant::now();
     let typed = Typed::time(&browser).await?;
+    browser.wait_for_status("On the relay").await?;
     let seconds = begun.elapsed().as_secs_f64();
     if typing.is_finished() {
         return typing.await?.and(Err("the others stopped".into()));
@@ -136,6 +152,14 @@ async fn write_page(browser: &Browser) -> Result<()> {
     Ok(())
 }
 
+/// Types into a page that has nothing in it.
+async fn type_into_nothing(browser: &Browser) -> Result<Typed> {
+    browser.driver().goto("about:blank").await?;
+    browser.run(EMPTY_PAGE).await?;
+    sleep(Duration::from_secs(2)).await;
+    Typed::time(browser).await
+}
+
 fn told(samples: &Samples) -> String {
     format!(
         "{:.1} ms p95 (p50 {:.1}, max {:.1})",
@@ -155,7 +179,7 @@ struct Typed {
 }
 
 impl Typed {
-    /// Types, and waits until all of it is on the relay.
+    /// Types into the page that has the focus.
     async fn time(browser: &Browser) -> Result<Self> {
         browser.run(OBSERVE).await?;
         let script_before = script_time(browser).await?;
@@ -168,7 +192,6 @@ impl Typed {
         let script = (script_time(browser).await? - script_before) / KEYSTROKES as f64;
         let strokes: Vec<Stroke> = serde_json::from_value(browser.run("return meridianStrokes").await?)?;
         let presented = serde_json::from_value(browser.run("return meridianPresented").await?)?;
-        browser.wait_for_status("On the relay").await?;
         if strokes.len() != KEYSTROKES || strokes.iter().any(|stroke| stroke.painted.is_none()) {
             return Err(format!("{} of {KEYSTROKES} keys were seen and painted", strokes.len()).into());
         }
@@ -211,6 +234,11 @@ async fn script_time(browser: &Browser) -> Result<f64> {
         .and_then(|metric| Value::as_f64(&metric["value"]));
     Ok(script.ok_or("the browser does not say how long scripts ran")? * 1000.0)
 }
+
+const EMPTY_PAGE: &str = "
+    document.body.innerHTML = '<div role=textbox aria-multiline=true contenteditable><br></div>';
+    document.body.firstChild.focus();
+";
 
 /// The observer is told of a letter after the editor has dealt with it, in the same task. A message sent in an animation frame
 /// comes when that frame is painted.
