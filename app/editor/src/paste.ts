@@ -1,5 +1,6 @@
 // Pasted markup keeps what the schema knows; the parser drops the rest.
 import type { TagParseRule } from "prosemirror-model";
+import { changed, elementsOf, textOf, tokensOf, withoutElements, withTags } from "./markup.ts";
 import { isAttachment, isData } from "./pictures.ts";
 import type { Picture } from "./types.ts";
 import { inPlainMarkup } from "./word_processors.ts";
@@ -12,14 +13,14 @@ export function readable(html: string): string {
 
 /** The addresses of the pictures that stand in markup themselves. */
 export function dataPictures(html: string): string[] {
-  return [...html.matchAll(imageTag)].map(([tag]) => attribute(tag, "src")).filter(isData);
+  return picturesIn(html).map((tag) => attribute(tag, "src")).filter(isData);
 }
 
 /** The markup with these in the place of the pictures that stood in it; without a picture, its description stays. */
 export function withPictures(html: string, pictures: (Picture | null)[]): string {
   const left = pictures.values();
   const ownMarkup = isOwn(html);
-  return html.replace(imageTag, (tag) => {
+  return withTags(html, "img", (tag) => {
     if (!isData(attribute(tag, "src"))) return tag;
     const picture = left.next().value ?? null;
     if (picture === null) return description(tag);
@@ -33,8 +34,8 @@ export function withPictures(html: string, pictures: (Picture | null)[]): string
 
 /** Whether markup is one picture, and no text. */
 export function isOnePicture(html: string): boolean {
-  const content = html.replace(/<!--[\s\S]*?-->/g, "").replace(/<(style|head|xml)\b[^>]*>[\s\S]*?<\/\1\s*>/gi, "");
-  return (content.match(imageTag) ?? []).length === 1 && content.replace(imageTag, "").replace(/<[^>]*>/g, "").trim() === "";
+  const content = ["style", "head", "xml"].reduce(withoutElements, html);
+  return picturesIn(content).length === 1 && textOf(content).trim() === "";
 }
 
 /** Whether markup was copied from an editor like this one. */
@@ -42,12 +43,16 @@ function isOwn(html: string): boolean {
   return html.includes("data-pm-slice");
 }
 
-/** Tags of images. */
-export const imageTag = /<img\b(?:[^>"']|"[^"]*"|'[^']*')*>/gi;
+/** The tags of images. */
+function picturesIn(html: string): string[] {
+  return tokensOf(html)
+    .filter(({ name, closes }) => name === "img" && !closes)
+    .map(({ begin, end }) => html.slice(begin, end));
+}
 
 // Nothing is asked for at an address elsewhere.
 function withoutDistantPictures(html: string): string {
-  return html.replace(imageTag, (tag) => {
+  return withTags(html, "img", (tag) => {
     const src = attribute(tag, "src");
     return isAttachment(src) || isData(src) ? tag : description(tag);
   });
@@ -76,21 +81,30 @@ function escaped(text: string): string {
 // Source lines break anywhere, which the textblocks would keep as line breaks. Runs of white space become one space,
 // except in preformatted text; `<br>` stays a line break.
 function withoutSourceLines(html: string): string {
-  return html
-    .split(/(<pre[\s>][\s\S]*?<\/pre>)/i)
-    .map((part, i) => (i % 2 === 1 ? part : part.replace(/[ \t\r\n\f]+/g, " ").replace(/(<(?:p|h[1-6])\b[^>]*>|<\/(?:p|h[1-6]|[uo]l|li|table|blockquote)>) (?=[^ ])/gi, "$1")))
-    .join("");
+  const kept = elementsOf(html, "pre");
+  const ends = [0, ...kept.map(({ end }) => end)];
+  const parts = ends.map((end, i) => withoutLines(html.slice(end, kept[i]?.begin)) + html.slice(kept[i]?.begin ?? html.length, kept[i]?.end));
+  return parts.join("");
+}
+
+function withoutLines(part: string): string {
+  const html = part.replace(/[ \t\r\n\f]+/g, " ");
+  const beside = tokensOf(html).filter(({ name, closes, end }) => {
+    const isBlock = closes ? /^(?:p|h[1-6]|[uo]l|li|table|blockquote)$/.test(name) : /^(?:p|h[1-6])$/.test(name);
+    return isBlock && html[end] === " " && end + 1 < html.length;
+  });
+  return changed(html, beside.map(({ end }) => ({ begin: end, end: end + 1, text: "" })));
 }
 
 // The browser complains of each that the page's Content-Security-Policy does not let it apply.
 function withoutStyleSheets(html: string): string {
-  return html.replace(/<style\b[^>]*>[\s\S]*?<\/style\s*>/gi, "");
+  return withoutElements(html, "style");
 }
 
 // The page's Content-Security-Policy empties style attributes, and with them bold and italic from word processors, so
 // they are read under another name.
 function withoutStyles(html: string): string {
-  return html.replace(/<[a-z][^>]*>/gi, (tag) => tag.replace(/\sstyle=/gi, " data-style="));
+  return withTags(html, null, (tag) => tag.replace(/\sstyle=/gi, " data-style="));
 }
 
 /** A rule that finds a mark by a style, as `readable` leaves it. */

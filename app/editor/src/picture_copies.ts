@@ -1,7 +1,7 @@
 // Pictures that are copied. What leaves the page is the picture itself: its address holds the key, and nobody else could fetch it.
 // Within the page a picture has a name that only this page knows, so that one that was cut is the same when it is pasted.
 import { type DOMOutputSpec, DOMSerializer, type Node } from "prosemirror-model";
-import { imageTag } from "./paste.ts";
+import { withTags } from "./markup.ts";
 import { isAttachment, pictureMarkup, pictureOf } from "./pictures.ts";
 import { schema } from "./schema.ts";
 
@@ -30,7 +30,7 @@ export class PictureCopies {
   /** Markup in which pictures that were copied from this page have their addresses. */
   known(html: string): string {
     const name = new RegExp(`\\s${nameAttribute}="${this.#page}-(\\d+)"`, "i");
-    return html.replace(imageTag, (tag) => {
+    return withTags(html, "img", (tag) => {
       const address = this.#addresses[Number(name.exec(tag)?.[1])];
       return address === undefined ? tag : tag.replace(/\ssrc="[^"]*"/i, "").replace(name, ` src="${address}"`);
     });

@@ -61,3 +61,25 @@ test("one picture without text is told from text with pictures", () => {
   assert(!isOnePicture("<img src=x><img src=y>"));
   assert(!isOnePicture("<p></p>"));
 });
+
+test("quotes hold a value only behind the sign that says so", () => {
+  assert.equal(readable('<p title=">">a<img alt="x > y" src="https://x.org">b<br "><img src=//x.org alt=z></p>'), '<p title=">">a<output>x > y</output>b<br "><output>z</output></p>');
+});
+
+test("whatever is left open in markup, reading it takes as long as it is", () => {
+  const hostile = [
+    '<li aria-checked="true"', "<tr><td>x", "<tr><th>x", "<thead>", "<thead><tr>", "<p ", '<img "', "<img src='", '<img =">', "<style>", "<pre>", "<!--", "<!-- -->", "<![if !supportLists]>",
+    "<p style='mso-list:l0 level1'>", "<p style='mso-list:l0 level1'><!-- --></p>", "<a", "<", "<xml>", "<table><tr><th>", "<o:p> ", "<p> ", "= ", "<a = ", "<p style='mso-list:l0 level9'>x</p><p style='mso-list:l0 level1'>y</p>",
+  ];
+  for (const part of hostile) {
+    for (const html of [part.repeat(200_000 / part.length), `${part.repeat(200_000 / part.length)}>`]) {
+      const begin = performance.now();
+      readable(html);
+      dataPictures(html);
+      isOnePicture(html);
+      withPictures(html, []);
+      // Each takes some milliseconds; what grows with the square takes minutes.
+      assert(performance.now() - begin < 3_000, `${part}: ${performance.now() - begin} ms`);
+    }
+  }
+});

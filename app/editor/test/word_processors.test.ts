@@ -70,3 +70,41 @@ test("what Word says of letters that change beside others it does not say of all
 test("styles of items are read like others", () => {
   assert.match(readable(item(1, "·", "x")), /<ul><li><p [^>]*data-style='[^']*text-indent:-18.0pt;'><b data-style='mso-bidi-font-weight:normal'>x<\/b><\/p><\/li><\/ul>/);
 });
+
+/** The levels of the items of lists, as they stand in each other: `a(b c) d`. */
+function nested(...levels: number[]): string {
+  const letters = levels.map((level, i) => item(level, "·", String.fromCharCode(97 + i))).join("");
+  return shown(inPlainMarkup(letters)).trim().replace(/<\/?(?:p|b)>|<\/li>|<ul>(?=<li>)/g, (tag) => (tag === "<ul>" ? "(" : "")).replaceAll("</ul>", ")").replace(/<li>/g, " ").replaceAll("( ", "(").trim();
+}
+
+test("items of Word stand beside those of their level", () => {
+  assert.equal(nested(2, 2, 2), "(a b c)");
+  assert.equal(nested(1, 3, 3, 2, 1), "(a(b c d) e)");
+  assert.equal(nested(3, 3, 1), "(a b c)");
+  assert.equal(nested(3, 3, 2), "(a b c)");
+  assert.equal(nested(1, 3, 3), "(a(b c))");
+  assert.equal(nested(1, 2, 3, 2, 3, 1), "(a(b(c) d(e)) f)");
+});
+
+test("numbers of several levels are numbers, and a bullet that is a letter is none", () => {
+  const list = (sign: string) => /<([uo]l)>/.exec(shown(inPlainMarkup(item(1, sign, "x"))))?.[1];
+  for (const sign of ["1", "1.", "1.1", "1.1.1", "1.1.", "１．", "１", "(2)", "iv.", "A)", "१.२"]) assert.equal(list(sign), "ol", sign);
+  for (const sign of ["o", "·", "§", "-", "Ø", ""]) assert.equal(list(sign), "ul", sign);
+});
+
+test("numbers of headings are no text", () => {
+  const heading = "<h1 style='mso-list:l0 level1 lfo1'><![if !supportLists]><span>1<span>&nbsp;&nbsp; </span></span><![endif]>Introduction</h1>";
+  assert.equal(shown(inPlainMarkup(heading)), "<h1>Introduction</h1>");
+});
+
+test("a picture in a row of headings may be large", () => {
+  const picture = `<img src="data:image/png;base64,${"A".repeat(8_000_000)}">`;
+  const table = (row: string) => `<table><thead><tr><td><p>${row}</p></td></tr></thead></table>`;
+  assert.equal(inPlainMarkup(table(picture)).length, table(picture).length + ' data-header="true"'.length);
+});
+
+test("a table in a cell leaves the row around it what it is", () => {
+  const inner = "<table><tr><td>a</td></tr></table>";
+  const html = `<table><tr><th>${inner}</th></tr></table>`;
+  assert.equal(inPlainMarkup(html), html);
+});
