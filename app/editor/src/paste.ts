@@ -11,6 +11,11 @@ export function readable(html: string): string {
   return isOwn(taken) ? taken : withoutSourceLines(withoutStyles(inPlainMarkup(withoutStyleSheets(taken))));
 }
 
+/** The text of markup, as markup. */
+export function asText(html: string): string {
+  return textOf(html).replaceAll("<", "&lt;");
+}
+
 /** The addresses of the pictures that stand in markup themselves. */
 export function dataPictures(html: string): string[] {
   return picturesIn(html).map((tag) => attribute(tag, "src")).filter(isData);

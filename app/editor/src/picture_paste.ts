@@ -5,13 +5,13 @@ import { type Fragment, type ResolvedPos, Slice } from "prosemirror-model";
 import { Plugin, PluginKey, TextSelection } from "prosemirror-state";
 import type { Mappable } from "prosemirror-transform";
 import type { EditorView } from "prosemirror-view";
-import { dataPictures, isOnePicture, readable, withPictures } from "./paste.ts";
+import { asText, dataPictures, isOnePicture, readable, withPictures } from "./paste.ts";
 import { insertPicture } from "./picture_commands.ts";
 import type { PictureCopies } from "./picture_copies.ts";
 import { isPicture } from "./pictures.ts";
 import { schema } from "./schema.ts";
 import type { Options, Picture } from "./types.ts";
-import { inPlainMarkup } from "./word_processors.ts";
+import { withoutBoxes } from "./word_processors.ts";
 
 type Place = { anchor: number; head: number };
 type Meta = { hold: object; place: Place } | { release: object };
@@ -33,7 +33,7 @@ export function picturePaste({ onFiles, attach }: Pick<Options, "onFiles" | "att
     while (!isWritable()) await new Promise<void>((resolve) => waiting.add(resolve));
   };
   const take = (view: EditorView, data: DataTransfer, $place: ResolvedPos, settle: () => void): boolean => {
-    const html = inPlainMarkup(copies.known(data.getData("text/html")));
+    const html = withoutBoxes(copies.known(data.getData("text/html")));
     const files = [...data.files].filter(({ type }) => type.startsWith("image/"));
     // Some programs give a picture of text along with the text.
     if (files.length > 0 && (html === "" || isOnePicture(html))) {
@@ -45,6 +45,15 @@ export function picturePaste({ onFiles, attach }: Pick<Options, "onFiles" | "att
     settle();
     void pasteWhenAttached(view, html, attach, writable);
     return true;
+  };
+  // What throws here the browser would paste as it came.
+  const taken: typeof take = (...paste) => {
+    try {
+      return take(...paste);
+    } catch (error) {
+      console.error(error);
+      return false;
+    }
   };
   const plugin = new Plugin<Map<object, Place>>({
     key,
@@ -61,13 +70,20 @@ export function picturePaste({ onFiles, attach }: Pick<Options, "onFiles" | "att
     },
     props: {
       transformCopied: withoutOpenPictures,
-      transformPastedHTML: (html) => readable(copies.known(html)),
-      handlePaste: (view, { clipboardData }) => clipboardData !== null && take(view, clipboardData, view.state.selection.$from, () => {}),
+      transformPastedHTML(html) {
+        try {
+          return readable(copies.known(html));
+        } catch (error) {
+          console.error(error);
+          return asText(html);
+        }
+      },
+      handlePaste: (view, { clipboardData }) => clipboardData !== null && taken(view, clipboardData, view.state.selection.$from, () => {}),
       handleDrop(view, event, _, moved) {
         const found = view.posAtCoords({ left: event.clientX, top: event.clientY });
         if (moved || event.dataTransfer === null || found === null) return false;
         const $place = view.state.doc.resolve(found.pos);
-        return take(view, event.dataTransfer, $place, () => {
+        return taken(view, event.dataTransfer, $place, () => {
           const { tr } = view.state;
           view.dispatch(tr.setSelection(TextSelection.between($place, $place)));
           view.focus();

@@ -66,6 +66,21 @@ test("a picture in markup is stored wherever it falls but into code, whatever is
   assert(!new Window(page, 1).drop(`<img src="${data}">`, 0));
 });
 
+test("what can't be read is pasted as its text, never by the browser", (context) => {
+  const told = context.mock.method(console, "error", () => {});
+  const copies = new PictureCopies();
+  context.mock.method(copies, "known", () => {
+    throw new RangeError("too large");
+  });
+  const { plugin } = picturePaste({ attach: async () => picture(""), onFiles: () => {} }, copies, () => true);
+  const html = plugin.props.transformPastedHTML?.call(plugin, '<p onclick="x()">a &amp; b</p><img src="https://x.org">', {} as EditorView);
+  assert.equal(html, "a &amp; b");
+  const state = EditorState.create({ doc: documentOf([block("paragraph", "one")]), plugins: [plugin] });
+  const event = { clipboardData: { files: [], getData: () => "<p>a" } } as unknown as ClipboardEvent;
+  assert.equal(plugin.props.handlePaste?.call(plugin, { state } as unknown as EditorView, event, Slice.empty), false);
+  assert.equal(told.mock.callCount(), 2);
+});
+
 test("text waits until the page can be written on again", async () => {
   const window = new Window([block("paragraph", "one")], 0);
   assert(window.paste(`a<img src="${data}">`));
