@@ -168,7 +168,7 @@ const marks = {
     parseDOM: [{ tag: "a[href]", getAttrs: linkAttributes }],
     toDOM: (mark) => linkElement(mark),
   },
-  em: onOrOff("em", [{ tag: "i" }, { tag: "em" }, byStyle(/^font-style$/i, /^italic$/i)]),
+  em: onOrOff("em", [{ tag: "i" }, { tag: "em" }, byStyle(/^font-style$/i, /^(italic|oblique)/i)]),
   strong: onOrOff("strong", [
     { tag: "strong" },
     // Google Docs wraps everything it copies in a `b` of normal weight.
