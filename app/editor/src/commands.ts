@@ -29,8 +29,12 @@ export function commandNamed(name: string, value?: string | number): Command | n
   if (name === "undo") return undo;
   if (name === "redo") return redo;
   const command = changeNamed(name, value);
-  // A step of its own to undo, however soon it comes after words that were typed.
-  return command && ((state, dispatch, view) => command(state, dispatch && ((tr) => dispatch(closeHistory(tr))), view));
+  // A step of its own to undo, however soon it comes after words that were typed, and, in a view, before those that are typed next.
+  return command && ((state, dispatch, view) =>
+    command(state, dispatch && ((tr) => {
+      dispatch(closeHistory(tr));
+      if (tr.docChanged && view !== undefined) view.dispatch(closeHistory(view.state.tr));
+    }), view));
 }
 
 function changeNamed(name: string, value?: string | number): Command | null {

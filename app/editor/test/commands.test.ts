@@ -88,6 +88,18 @@ test("Markdown that comes all at once is what it would be as it is typed", () =>
   assert.equal(at("`cold", 2, 5, "`"), "paragraph: <code>c</>");
 });
 
+test("a command and what is typed right behind it are two steps to undo", () => {
+  let state = EditorState.create({ doc: documentOf([block("Hello")]), plugins: [history()] });
+  state = state.apply(state.tr.setSelection(TextSelection.create(state.doc, 6)));
+  const view = { get state() { return state; }, dispatch: (tr: EditorState["tr"]) => void (state = state.apply(tr)) } as unknown as EditorView;
+  assert(commandNamed("heading", 2)?.(state, view.dispatch, view));
+  view.dispatch(state.tr.insertText("!"));
+  assert(commandNamed("undo")?.(state, view.dispatch, view));
+  assert.equal(state.doc.toString(), 'doc(heading("Hello"))');
+  assert(commandNamed("undo")?.(state, view.dispatch, view));
+  assert.equal(state.doc.toString(), 'doc(paragraph("Hello"))');
+});
+
 test("Markdown typed at the beginning becomes a block", () => {
   const after = (text: string) => new Desk([block("")]).type(text).shown;
   assert.deepEqual(after("# One"), ["heading[level=1]: One"]);
