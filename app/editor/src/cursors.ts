@@ -48,6 +48,8 @@ function placed({ doc }: EditorState, cursor: Cursor): Shown {
 }
 
 function decorated({ doc }: EditorState, shown: Shown[]): CursorState {
+  // Where several people are the line is in no one's colour.
+  const colors = new Map<number, string>();
   const decorations = shown.flatMap(({ cursor, anchor, head }) => {
     const color = `cursor-${Math.abs(Math.trunc(cursor.color)) % palette}`;
     const caret = Decoration.widget(head, () => caretElement(cursor.name, color), {
@@ -57,13 +59,12 @@ function decorated({ doc }: EditorState, shown: Shown[]): CursorState {
       ignoreSelection: true,
     });
     const $head = doc.resolve(head);
-    const block = $head.parent.isTextblock
-      ? [Decoration.node($head.before(), $head.after(), { class: `somebody-here ${color}` })]
-      : [];
-    if (anchor === head) return [caret, ...block];
-    return [caret, ...block, Decoration.inline(Math.min(anchor, head), Math.max(anchor, head), { class: `cursor-selection ${color}` })];
+    if ($head.parent.isTextblock) colors.set($head.before(), colors.has($head.before()) ? "several" : color);
+    if (anchor === head) return [caret];
+    return [caret, Decoration.inline(Math.min(anchor, head), Math.max(anchor, head), { class: `cursor-selection ${color}` })];
   });
-  return { shown, decorations: DecorationSet.create(doc, decorations) };
+  const blocks = [...colors].map(([begin, color]) => Decoration.node(begin, begin + (doc.nodeAt(begin)?.nodeSize ?? 0), { class: `somebody-here ${color}` }));
+  return { shown, decorations: DecorationSet.create(doc, [...decorations, ...blocks]) };
 }
 
 // Hidden from screen readers: who is here is told in the list of members, not in the middle of a sentence.

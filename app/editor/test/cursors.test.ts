@@ -22,7 +22,7 @@ test("the block that somebody else is in is seen, wherever it goes", () => {
       const near = node.isTextblock ? shown.find(position, position + node.nodeSize) : [];
       for (const { from, to, type } of near as unknown as { from: number; to: number; type: { attrs?: { class?: string } } }[]) {
         const name = type.attrs?.class ?? "";
-        const [, color] = /^somebody-here cursor-(\d+)$/.exec(name) ?? [];
+        const [, color] = /^somebody-here (?:cursor-)?(\d+|several)$/.exec(name) ?? [];
         if (color !== undefined && from === position && to === position + node.nodeSize) here.push(`${node.textContent}: ${color}`);
       }
     });
@@ -37,6 +37,9 @@ test("the block that somebody else is in is seen, wherever it goes", () => {
   // Where they stand there is none any more: they are in what it joined.
   state = state.apply(remoteTransaction(state, [{ op: "join", block: 2 }]));
   assert.deepEqual(seen(), ["onetwo: 1", "three!: 4"]);
+  state = state.apply(withCursors(state, [cursor("Amina", 4, at(0, 1), at(0, 2)), cursor("Jonas", 13, at(0, 0), at(0, 0)), cursor("Chen", 2, at(1, 0), at(1, 0))]));
+  assert.equal(seen().filter((here) => here.endsWith(": several")).length, 1);
+  assert.equal(seen().length, 2);
   state = state.apply(withCursors(state, []));
   assert.deepEqual(seen(), []);
 });
