@@ -373,3 +373,21 @@ fn the_language_of_most_of_a_paragraph_is_said() {
     ];
     assert_eq!(said, expected);
 }
+
+/// A file may say anything, as often as it likes.
+#[test]
+fn a_paragraph_of_runs_in_ever_other_languages_is_read() {
+    let runs: String = (0..100_000)
+        .map(|number| {
+            format!(
+                "<w:r><w:rPr><w:lang w:val=\"de-{number:06}\"/></w:rPr><w:t>a</w:t></w:r>\
+                <w:r><w:rPr><w:lang w:val=\"no tag {number}\"/></w:rPr><w:t>1</w:t></w:r>"
+            )
+        })
+        .collect();
+    let last = "<w:r><w:rPr><w:lang w:val=\"de-000007\"/></w:rPr><w:t>b</w:t></w:r>";
+    let document = format!("<w:document><w:body><w:p>{runs}{last}</w:p></w:body></w:document>");
+    let read = docx(&archive(&[("word/document.xml", &document)])).unwrap();
+    assert_eq!(read.blocks[0].text(), format!("{}b", "a1".repeat(100_000)));
+    assert_eq!(read.blocks[0].shape.language(), Some("de-000007"));
+}

@@ -11,6 +11,9 @@ use super::parts::{Language, Lists, Meaning, Styles, Targets, heading_level};
 use super::xml::{Part, Tag, each};
 use crate::Error;
 
+/// More languages than any paragraph is written in. Letters in others are not counted.
+const MOST_LANGUAGES: usize = 100;
+
 /// The part of a name, if it is no larger than that.
 pub(super) type Pictures<'a> = &'a dyn Fn(&str, usize) -> Option<Vec<u8>>;
 
@@ -70,8 +73,36 @@ struct Paragraph {
     depth: Option<String>,
     begun: bool,
     is_title: bool,
-    /// How many of its letters are in each language that is said of them; of none, if what is said is no language.
-    languages: BTreeMap<String, usize>,
+    languages: Languages,
+}
+
+/// How many letters of a paragraph are in each language that is said of them.
+#[derive(Debug, Default)]
+struct Languages {
+    letters: HashMap<String, usize>,
+    /// That of most of them by now.
+    most: Option<(String, usize)>,
+}
+
+impl Languages {
+    /// What is said may be no language: that counts as one without a name.
+    fn count(&mut self, said: &str, letters: usize) {
+        let tag = if is_tag(said) { said } else { "" };
+        if self.letters.len() >= MOST_LANGUAGES && !self.letters.contains_key(tag) {
+            return;
+        }
+        let counted = self.letters.entry(tag.to_owned()).or_default();
+        *counted += letters;
+        // Only what has just been raised can have come to the front.
+        if self.most.as_ref().is_none_or(|(_, most)| most < counted) {
+            self.most = Some((tag.to_owned(), *counted));
+        }
+    }
+
+    fn of_most(&self) -> Option<&str> {
+        let (tag, _) = self.most.as_ref()?;
+        (!tag.is_empty()).then_some(tag)
+    }
 }
 
 #[derive(Debug, Default)]
@@ -367,14 +398,11 @@ impl Body<'_> {
             return;
         }
         let style = paragraph.style.as_deref().unwrap_or_default();
-        for letter in text.chars().filter(|letter| letter.is_alphabetic()) {
-            if let Some(tag) = self.styles.language(&run.language, style, letter) {
-                *paragraph.languages.entry(tag.to_owned()).or_default() += 1;
-            }
+        for (said, letters) in self.styles.languages(&run.language, style, text) {
+            paragraph.languages.count(said, letters);
         }
-        let most = paragraph.languages.iter().max_by_key(|(_, letters)| **letters);
-        if let Some((tag, _)) = most.filter(|(tag, _)| is_tag(tag)) {
-            let tag = Value::Text(tag.clone());
+        if let Some(tag) = paragraph.languages.of_most() {
+            let tag = Value::Text(tag.to_owned());
             self.builder.say_of_block(language::NAME, tag);
         }
     }

@@ -137,10 +137,26 @@ impl Styles {
         self.line(id).find_map(|style| style.list.as_deref())
     }
 
-    /// The language of a letter: what it says itself, what the style of its paragraph says, or the whole document. That says something
-    /// of all kinds of letters, but for most of them only what Word was set to.
-    pub(super) fn language<'a>(&'a self, said: &'a Language, style: &str, letter: char) -> Option<&'a str> {
-        let kind = Kind::of(letter);
+    /// The languages of a text, and how many of its letters are in each.
+    pub(super) fn languages<'a>(
+        &'a self,
+        said: &'a Language,
+        style: &str,
+        text: &str,
+    ) -> impl Iterator<Item = (&'a str, usize)> {
+        let mut letters = [(Kind::Most, 0), (Kind::EastAsian, 0), (Kind::Complex, 0)];
+        for letter in text.chars().filter(|letter| letter.is_alphabetic()) {
+            let kind = Kind::of(letter);
+            let of_kind = letters.iter_mut().filter(|(other, _)| *other == kind);
+            of_kind.for_each(|(_, count)| *count += 1);
+        }
+        let there = letters.into_iter().filter(|(_, count)| *count > 0);
+        there.filter_map(move |(kind, count)| Some((self.language(said, style, kind)?, count)))
+    }
+
+    /// The language of a kind of letters: what is said of them, what the style of their paragraph says, or the whole document. That says
+    /// something of all kinds, but for most of them only what Word was set to.
+    fn language<'a>(&'a self, said: &'a Language, style: &str, kind: Kind) -> Option<&'a str> {
         let of_style = || self.line(style).find_map(|style| style.language.of_kind(kind));
         let of_all = || self.language.as_deref().filter(|_| kind == Kind::Most);
         said.of_kind(kind).or_else(of_style).or_else(of_all)
