@@ -305,20 +305,23 @@ impl Page {
             "s" => Some(0),
             "e" => Some(self.expected_length()),
             _ => {
-                // Automerge panics on text of another form, and on elements of another object.
-                let (number, actor) = cursor.split_once('@')?;
-                let number = number.parse::<u32>().ok()?;
-                let actor = ActorId::try_from(actor).ok()?;
-                if !self.document.history.has_element(text, u64::from(number), &actor) {
-                    return None;
-                }
-                let cursor = Cursor::try_from(format!("{number}@{actor}")).ok()?;
-                self.document
-                    .automerge
-                    .get_cursor_position(text, &cursor, None)
-                    .ok()
+                let cursor = self.element_cursor(cursor)?;
+                let automerge = &self.document.automerge;
+                automerge.get_cursor_position(text, &cursor, None).ok()
             }
         }
+    }
+
+    /// The cursor of an element of the text.
+    fn element_cursor(&self, cursor: &str) -> Option<Cursor> {
+        // Automerge panics on text of another form, and on elements of another object.
+        let (number, actor) = cursor.split_once('@')?;
+        let number = number.parse::<u32>().ok()?;
+        let actor = ActorId::try_from(actor).ok()?;
+        let text = self.text.as_ref()?;
+        let is_there = self.document.history.has_element(text, u64::from(number), &actor);
+        let cursor = is_there.then(|| Cursor::try_from(format!("{number}@{actor}")));
+        cursor?.ok()
     }
 
     /// Reads everything from the document.

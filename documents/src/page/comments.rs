@@ -54,7 +54,8 @@ const ONCE: &str = "once";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Thread {
     pub id: ThreadId,
-    /// Where the text is that it is about, in order; nowhere if that was deleted. Of what is proposed where no text is, that place.
+    /// Where the text is that it is about, in order; nowhere if that was deleted. Of what is proposed where no text is, that place,
+    /// unless it was rejected.
     pub anchors: Vec<Stretch>,
     /// How that text begins; of text that was deleted, how it began when the thread did.
     pub quote: String,

@@ -460,6 +460,17 @@ fn the_place_of_what_is_suggested_stays_with_the_text_around_it() {
 }
 
 #[test]
+fn what_is_rejected_has_a_place_again_when_it_is_opened_again() {
+    let (mut page, _) = two("one two");
+    insert(&mut page, 7, at(0, 4), "and ");
+    page.resolve(&[7; 16], BEN).unwrap();
+    assert_eq!(place_of(&page), None);
+    page.reopen(&[7; 16]).unwrap();
+    assert_eq!(place_of(&page), Some((0, 4)));
+    assert_eq!(suggestion(&page).present, Present::Same);
+}
+
+#[test]
 fn the_place_of_what_is_suggested_comes_along() {
     let (mut page, _) = two("one two");
     page.apply(&[split(0, 7)]).unwrap();

@@ -64,11 +64,13 @@ impl Page {
     /// Where an element begins, or would if it were not deleted, and where it ends, if it is not.
     fn element(&self, cursor: &str) -> Option<(usize, Option<usize>)> {
         let text = self.text.as_ref()?;
-        let start = self.index_of(cursor)?;
+        let cursor = self.element_cursor(cursor)?;
+        let automerge = &self.document.automerge;
+        let start = automerge.get_cursor_position(text, &cursor, None).ok()?;
         let length = self.expected_length();
         let is_it = |index: &usize| {
-            let there = self.document.automerge.get_cursor(text, *index, None);
-            there.is_ok_and(|there| there.to_string() == cursor)
+            let there = automerge.get_cursor(text, *index, None);
+            there.is_ok_and(|there| there == cursor)
         };
         // A character may be two units wide.
         let behind = (start..length).find(|index| !is_it(index)).unwrap_or(length);

@@ -273,11 +273,15 @@ impl Page {
         })
     }
 
-    /// Where what a thread proposes is to stand, if that replaces nothing.
+    /// Where what a thread proposes is to stand, if that replaces nothing. What was rejected has no place: finding it takes long, and
+    /// nobody looks there.
     pub(super) fn insertion_of(&self, thread: &Written) -> Option<Point> {
         let (_, proposal) = thread.proposal()?;
-        let place = proposal.place.as_ref()?;
-        self.point_of(place).filter(|_| proposal.replaces.is_empty())
+        let is_rejected = thread.done().is_some_and(|done| !done.is_accepted());
+        if !proposal.replaces.is_empty() || is_rejected {
+            return None;
+        }
+        self.point_of(proposal.place.as_ref()?)
     }
 
     pub(super) fn write_proposal(
