@@ -470,6 +470,31 @@ fn what_is_rejected_has_a_place_again_when_it_is_opened_again() {
     assert_eq!(suggestion(&page).present, Present::Same);
 }
 
+/// What hostile programs put there.
+#[test]
+fn a_place_in_text_that_no_block_begins_keeps_nobody_from_starting_anew() {
+    use automerge::transaction::Transactable;
+    use automerge::{ActorId, AutoCommit, ROOT, ReadDoc};
+    let (mut page, _) = two("one two");
+    insert(&mut page, 7, at(0, 4), "and ");
+    page.commit(2);
+    let mut foreign = AutoCommit::load(&page.save().unwrap())
+        .unwrap()
+        .with_actor(ActorId::from([9; 16]));
+    let (_, body) = foreign.get(ROOT, "text").unwrap().unwrap();
+    foreign.splice_text(&body, 0, 1, "").unwrap();
+    foreign.commit();
+    let page = Page::load(&foreign.save(), [3; 16]).unwrap();
+    assert_eq!(text(&page), "one two");
+    assert_eq!(place_of(&page), Some((0, 4)));
+
+    let mut old = page.into_document();
+    let mut fresh = Page::open(anew(&mut old, [8; 16]).unwrap()).unwrap();
+    fresh.commit_with_note(4, redo::note(&redo::Ends::new()));
+    assert_eq!(suggestion(&fresh).proposes, "and ");
+    assert_eq!(text(&fresh), "one two");
+}
+
 #[test]
 fn the_place_of_what_is_suggested_comes_along() {
     let (mut page, _) = two("one two");

@@ -94,11 +94,11 @@ pub(crate) fn move_places(old: &Document, new: &mut Document) -> Result<(), Erro
     };
     let old = Page::open(old.clone())?;
     for (message, place) in named {
-        if let Some(point) = old.point_of(&place) {
-            let moved = old.place_in(new, &text, point)?;
-            if moved != place {
-                new.automerge.put(&message, PLACE, moved)?;
-            }
+        // Anybody may have written anything there: where no name can be given, what is written stays.
+        let point = old.point_of(&place);
+        let moved = point.and_then(|point| old.place_in(new, &text, point).ok());
+        if let Some(moved) = moved.filter(|moved| *moved != place) {
+            new.automerge.put(&message, PLACE, moved)?;
         }
     }
     Ok(())

@@ -308,10 +308,8 @@ impl Page {
     ) -> Result<(), Error> {
         let point = proposal.place.as_ref().and_then(|place| other.point_of(place));
         let here = point.and_then(|point| self.point_like(other, point));
-        let place = match here {
-            Some(here) => Some(self.place_at(here)?),
-            None => proposal.place.clone(),
-        };
+        let named = here.and_then(|here| self.place_at(here).ok());
+        let place = named.or_else(|| proposal.place.clone());
         let proposal = NewProposal {
             replaces: &proposal.replaces,
             proposes: &proposal.proposes,
