@@ -8,6 +8,7 @@ pub(crate) mod device;
 pub(crate) mod dialog;
 pub(crate) mod header;
 pub(crate) mod icon;
+pub(crate) mod keys;
 pub(crate) mod local_time;
 pub(crate) mod menu;
 pub(crate) mod notices;

@@ -499,6 +499,52 @@ async fn the_toolbar_says_what_does_nothing_in_a_table_and_stays_in_view() -> Re
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn control_and_k_ask_for_a_link_where_text_is_written() -> Result<()> {
+    let pair = Pair::meet().await?;
+    let (amina, jonas) = (&pair.amina, &pair.jonas);
+    amina.write("see here").await?;
+    amina.select("here").await?;
+    amina.control('k').await?;
+    amina.find("dialog", "Link").await?;
+    amina.fill("Address", "https://example.org").await?;
+    amina.press("Set link").await?;
+    jonas.wait_for_page("<p>see <a>here</a></p>").await?;
+    amina.press("Link").await?;
+    amina.press("Cancel").await?;
+    wait_until("the dialog is gone", async || {
+        Ok(amina.look_for("dialog", "Link").await?.is_none())
+    })
+    .await?;
+    // The text of a version is nobody's to write.
+    amina.press("History").await?;
+    let press = "const shown = document.querySelector('dialog .editor'); \
+                 const init = { key: 'k', code: 'KeyK', ctrlKey: true, bubbles: true, cancelable: true }; \
+                 shown?.dispatchEvent(new KeyboardEvent('keydown', init)); return shown !== null";
+    wait_until("a version is shown, and the keys are pressed in it", async || {
+        Ok(amina.run(press).await? == true)
+    })
+    .await?;
+    assert!(amina.look_for("dialog", "Link").await?.is_none());
+    pair.part().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn buttons_nest_an_item_and_take_it_back() -> Result<()> {
+    let pair = Pair::meet().await?;
+    let (amina, jonas) = (&pair.amina, &pair.jonas);
+    amina.write("- one\ntwo").await?;
+    let flat = "<ul><li><p>one</p></li><li><p>two</p></li></ul>";
+    jonas.wait_for_page(flat).await?;
+    amina.press("Indent").await?;
+    jonas
+        .wait_for_page("<ul><li><p>one</p><ul><li><p>two</p></li></ul></li></ul>")
+        .await?;
+    amina.press("Outdent").await?;
+    jonas.wait_for_page(flat).await?;
+    pair.part().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_focus_comes_back_from_the_dialog_of_a_link() -> Result<()> {
     let pair = Pair::meet().await?;
     let (amina, jonas) = (&pair.amina, &pair.jonas);

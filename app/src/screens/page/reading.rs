@@ -14,6 +14,7 @@ use self::outline::Outline;
 use self::word_count::WordCount;
 use super::Open;
 use crate::components::icon::{FindIcon, OutlineIcon};
+use crate::components::keys::is_command;
 use crate::messages::say;
 
 /// What is open beside the page. Copies are the same.
@@ -37,12 +38,7 @@ impl Reading {
 
     /// The browser's key for finding finds in the page: it knows of all of it, and can replace.
     pub(super) fn on_key(self, open: Open, event: &KeyboardEvent) {
-        let held = if is_mac() {
-            event.meta_key()
-        } else {
-            event.ctrl_key()
-        };
-        let finds = held && !event.shift_key() && !event.alt_key() && is_f(event);
+        let finds = is_command(event, 'f');
         let asked = document().query_selector("dialog[open]").ok().flatten();
         let ready = open.with_value(|session| session.is_shown());
         if finds && asked.is_none() && ready {
@@ -58,20 +54,6 @@ impl Reading {
             begin_in(&field);
         }
     }
-}
-
-/// The letter F, or its key where keys have the letters of another script.
-fn is_f(event: &KeyboardEvent) -> bool {
-    let letter = event.key();
-    letter.eq_ignore_ascii_case("f") || (!letter.is_ascii() && event.code() == "KeyF")
-}
-
-/// Where the key of commands is not Control.
-fn is_mac() -> bool {
-    let platform = window().navigator().platform().unwrap_or_default();
-    ["Mac", "iPhone", "iPad"]
-        .iter()
-        .any(|name| platform.starts_with(name))
 }
 
 /// Focuses a field with all of it selected, to be written over.

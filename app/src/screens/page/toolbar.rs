@@ -14,6 +14,7 @@ use crate::components::icon::{
     IndentIcon, LinkIcon, NumberedListIcon, OutdentIcon, QuoteIcon, RedoIcon, SubscriptIcon, SuggestIcon,
     SuperscriptIcon, TableIcon, UndoIcon,
 };
+use crate::components::keys::{is_command, is_mac};
 use crate::components::select::open_by_key;
 use crate::messages::say;
 use crate::page::editor::{EditorCommand, Formatting, List, Style, TableCommand, TextMark};
@@ -41,6 +42,11 @@ pub(super) fn Toolbar(open: Open) -> impl IntoView {
         }
     });
     on_cleanup(move || heard.remove());
+    let (link_hint, link_key) = if is_mac() {
+        (say().link_tool_on_mac(), "Meta+K")
+    } else {
+        (say().link_tool(), "Control+K")
+    };
     let letters = [
         (say().bold(), TextMark::Strong, "B", "letter letter-bold"),
         (say().italic(), TextMark::Em, "I", "letter letter-italic"),
@@ -107,7 +113,8 @@ pub(super) fn Toolbar(open: Open) -> impl IntoView {
                 </Toggle>
                 <Tool
                     name=say().link()
-                    shortcut="Control+K"
+                    hint=link_hint
+                    shortcut=link_key
                     asks=true
                     pressed=is(|now| now.link.is_some())
                     on_press=ask_for_link
@@ -335,17 +342,18 @@ fn style_of(block: &str, level: Option<u8>) -> Option<Style> {
     }
 }
 
-/// Control-K, or Command-K, in the text: as everywhere where text is written.
+/// Control-K, or Command-K, in the text: as everywhere where text is written. A version that History shows is text, too, but nobody
+/// writes there.
 fn asks_for_link(event: &KeyboardEvent) -> bool {
-    let held = (event.ctrl_key() != event.meta_key()) && !event.shift_key() && !event.alt_key();
-    let letter = event.key();
-    // Its key, where keys have the letters of another script.
-    let is_k = letter.eq_ignore_ascii_case("k") || (!letter.is_ascii() && event.code() == "KeyK");
     let target = event
         .target()
         .and_then(|target| target.dyn_into::<HtmlElement>().ok());
-    let in_text = target.is_some_and(|element| matches!(element.closest(".editor"), Ok(Some(_))));
-    held && is_k && in_text && !event.is_composing()
+    let is_written = target.is_some_and(|element| {
+        element.is_content_editable()
+            && matches!(element.closest(".editor"), Ok(Some(_)))
+            && matches!(element.closest("dialog"), Ok(None))
+    });
+    is_command(event, 'k') && is_written && !event.is_composing()
 }
 
 /// A button that is pressed or not.
