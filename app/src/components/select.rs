@@ -1,7 +1,8 @@
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{HtmlSelectElement, KeyboardEvent};
 
-/// Keys that would choose in a list that is closed open it instead: who looks through it chooses nothing on the way. Browsers that do not
+/// Keys that would choose in a list that is closed open it instead: who looks through it chooses nothing on the way. A letter
+/// only opens it, too: in a closed one it would choose at once. Browsers that do not
 /// say whether it is open, or open none, do as they are used to.
 pub(crate) fn open_by_key(event: &KeyboardEvent) {
     let key = event.key();
