@@ -53,6 +53,17 @@ extern "C" {
     fn supported_values_of(key: &str) -> Result<Array, JsValue>;
 
     #[wasm_bindgen(js_namespace = Intl)]
+    type Segmenter;
+    #[wasm_bindgen(constructor, js_namespace = Intl, catch)]
+    fn new(locales: &JsValue, options: &JsValue) -> Result<Segmenter, JsValue>;
+    #[wasm_bindgen(method)]
+    fn segment(this: &Segmenter, text: &str) -> Segments;
+
+    type Segments;
+    #[wasm_bindgen(method)]
+    fn containing(this: &Segments, unit: u32) -> JsValue;
+
+    #[wasm_bindgen(js_namespace = Intl)]
     type Collator;
     #[wasm_bindgen(constructor, js_namespace = Intl, catch)]
     fn new(locales: &JsValue) -> Result<Collator, JsValue>;
@@ -224,6 +235,35 @@ fn precise(milliseconds: i64) -> f64 {
     precise
 }
 
+/// How a text begins, in about so many characters at most: what a reader calls a letter is not torn.
+pub(crate) fn shortened(text: &str, most: usize) -> String {
+    let Some((cut, _)) = text.char_indices().nth(most) else {
+        return text.to_owned();
+    };
+    let begins = &text[..cut];
+    let kept = start_of_letter(text, begins.encode_utf16().count());
+    let mut units = 0;
+    let kept: String = begins
+        .chars()
+        .take_while(|letter| {
+            units += letter.len_utf16();
+            kept.is_none_or(|kept| units <= kept)
+        })
+        .collect();
+    format!("{}…", kept.trim_end())
+}
+
+/// Where the letter begins that a UTF-16 unit belongs to; none, if the browser can't tell, or it is the first.
+fn start_of_letter(text: &str, unit: usize) -> Option<usize> {
+    let letters = Segmenter::new(&JsValue::UNDEFINED, &options(&[("granularity", "grapheme")])).ok()?;
+    let letter = letters.segment(text).containing(u32::try_from(unit).ok()?);
+    let start = Reflect::get(&letter, &"index".into()).ok()?.as_f64()?;
+    // An offset in a text that is there.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    let start = start as usize;
+    (start > 0).then_some(start)
+}
+
 fn options(pairs: &[(&str, &str)]) -> JsValue {
     let entries: Array = pairs
         .iter()
@@ -242,6 +282,16 @@ mod tests {
     fn countries_have_names_in_the_language() {
         assert_eq!(country_names("en", &["KE", "DE"]), ["Kenya", "Germany"]);
         assert_eq!(country_names("de", &["DE"]), ["Deutschland"]);
+    }
+
+    #[wasm_bindgen_test]
+    fn a_text_is_cut_between_letters() {
+        assert_eq!(shortened("river", 5), "river");
+        assert_eq!(shortened("river", 3), "riv…");
+        assert_eq!(shortened("the river", 4), "the…");
+        assert_eq!(shortened("ab👩‍👩‍👧c", 4), "ab…");
+        assert_eq!(shortened("🌊🌊e\u{301}x", 3), "🌊🌊…");
+        assert_eq!(shortened("👩‍👩‍👧", 1), "👩…");
     }
 
     #[wasm_bindgen_test]

@@ -21,6 +21,7 @@ use self::thread::ThreadCard;
 use super::Open;
 use crate::components::avatar::name_in;
 use crate::components::icon::CommentIcon;
+use crate::intl::shortened;
 use crate::link::{Link, Place, use_link};
 use crate::messages::say;
 use crate::page::mentions::Named;
@@ -67,14 +68,37 @@ pub(super) struct Comments {
 }
 
 /// What became of a suggestion.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 struct Decision {
-    thread: ThreadId,
     by: MemberKey,
     accepted: bool,
     deletes: bool,
     /// How what is proposed begins, or what is to go.
     text: String,
+}
+
+/// That a suggestion is accepted, or rejected. Of two who decided the same apart, one is enough.
+type Decided = (ThreadId, bool);
+
+fn decided(thread: &Thread) -> Option<Decided> {
+    let suggestion = thread.suggestion.as_ref()?;
+    thread.resolved_by.map(|_| (thread.id, suggestion.accepted))
+}
+
+fn decision(thread: &Thread) -> Option<Decision> {
+    let suggestion = thread.suggestion.as_ref()?;
+    let deletes = suggestion.proposes.is_empty();
+    let text = if deletes {
+        &suggestion.replaces
+    } else {
+        &suggestion.proposes
+    };
+    Some(Decision {
+        by: thread.resolved_by?,
+        accepted: suggestion.accepted,
+        deletes,
+        text: shortened(text, LONGEST_TOLD),
+    })
 }
 
 impl Comments {
@@ -182,28 +206,6 @@ impl Comments {
             (false, true) => say().accepted_aloud(&by, &decision.text),
             (false, false) => say().rejected_aloud(&by, &decision.text),
         }
-    }
-
-    /// The suggestions that are accepted or rejected.
-    fn decisions(self) -> Vec<Decision> {
-        let decision = |thread: &Thread| {
-            let suggestion = thread.suggestion.as_ref()?;
-            let deletes = suggestion.proposes.is_empty();
-            let text = if deletes {
-                &suggestion.replaces
-            } else {
-                &suggestion.proposes
-            };
-            Some(Decision {
-                thread: thread.id,
-                by: thread.resolved_by?,
-                accepted: suggestion.accepted,
-                deletes,
-                text: text.chars().take(LONGEST_TOLD).collect(),
-            })
-        };
-        self.threads
-            .with(|threads| threads.iter().filter_map(decision).collect())
     }
 
     /// The names of those who said something since this was asked last.
@@ -355,18 +357,19 @@ pub(super) fn CommentsButton(comments: Comments) -> impl IntoView {
         }
         Some(all.into_keys().collect())
     });
-    Effect::new(move |before: Option<Option<Vec<Decision>>>| {
+    // The same is told of what was decided. This is done at each key: only of what is new the text is read.
+    Effect::new(move |before: Option<Option<BTreeSet<Decided>>>| {
         if comments.phase.get() != Phase::Ready {
             return None;
         }
-        let all = comments.decisions();
+        let all: BTreeSet<Decided> = comments
+            .threads
+            .with(|threads| threads.iter().filter_map(decided).collect());
         if let Some(before) = before.flatten() {
-            // Of two who decided the same apart, one is enough.
-            let is_known = |decision: &Decision| {
-                let of = |known: &Decision| (known.thread, known.accepted);
-                before.iter().any(|known| of(known) == of(decision))
-            };
-            let new: Vec<Decision> = all.iter().filter(|of| !is_known(of)).cloned().collect();
+            let new: Vec<Decision> = comments.threads.with_untracked(|threads| {
+                let is_new = |thread: &&Thread| decided(thread).is_some_and(|of| !before.contains(&of));
+                threads.iter().filter(is_new).filter_map(decision).collect()
+            });
             if !new.is_empty() {
                 comments.decided.update(|decided| decided.extend(new));
             }

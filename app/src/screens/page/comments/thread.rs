@@ -1,4 +1,4 @@
-use documents::page::comments::{Present, Thread, ThreadId};
+use documents::page::comments::{LONGEST_QUOTE, Present, Thread, ThreadId};
 use leptos::prelude::*;
 use protocol::MemberId;
 use wasm_bindgen::JsCast;
@@ -8,6 +8,7 @@ use super::message::MessageItem;
 use super::message_field::MessageField;
 use super::suggestion::{Proposed, problem as suggestion_problem};
 use super::{Comments, id_of, problem, reveal};
+use crate::intl::shortened;
 use crate::messages::say;
 use crate::page::session::comments::{Field, hex};
 
@@ -94,6 +95,8 @@ pub(super) fn ThreadCard(comments: Comments, id: ThreadId) -> impl IntoView {
             </p>
         }
         .into_any(),
+        // Of what was rejected nobody looked for the place.
+        (true, true) if is_resolved.get() => view! { <p class="hint">{say().new_text()}</p> }.into_any(),
         (true, true) => view! { <p class="hint">{say().place_is_gone()}</p> }.into_any(),
         (false, inserts) => {
             let name = move || match inserts {
@@ -154,7 +157,7 @@ pub(super) fn ThreadCard(comments: Comments, id: ThreadId) -> impl IntoView {
     let name = move || {
         let proposes = suggestion.with(|of| of.as_ref().map(|of| of.proposes.clone()));
         match proposes {
-            Some(proposes) if inserts.get() => say().suggestion_to_add(&proposes),
+            Some(proposes) if inserts.get() => say().suggestion_to_add(&shortened(&proposes, LONGEST_QUOTE)),
             Some(_) => say().suggestion_for(&shown_quote()),
             None => say().comment_on(&shown_quote()),
         }
