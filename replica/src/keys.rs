@@ -1,7 +1,7 @@
 //! The keys of a classroom's spaces: learnt from the roster, handed on, and made anew.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use documents::fold::Limits;
 use protocol::identity::MemberKeys;
@@ -66,7 +66,8 @@ impl<R: CryptoRng> Replica<R> {
         previous.retain(|(epoch, _)| Some(*epoch) == newest);
         let next = current.epoch.checked_add(1).ok_or(Problem::Internal)?;
         let left = classroom.left_behind(&space).into_iter();
-        previous.extend(left.filter(|(epoch, _)| *epoch < next));
+        let named: BTreeSet<[u8; 32]> = previous.iter().map(|(_, key)| key.id()).collect();
+        previous.extend(left.filter(|(epoch, key)| *epoch < next && !named.contains(&key.id())));
         let mut recipients = roster.recipients_after(&me, action, &space);
         if does(Mischief::RemovedKeptIn) {
             recipients.extend(roster.members().map(|member| member.exchange));
@@ -245,9 +246,12 @@ impl Classroom {
         heads
     }
 
-    /// The keys of `space` that are here, were stated by what is void now and are not carried on, each with its epoch.
+    /// The keys of `space` that are here and that the next one has to carry besides the newest, each with its epoch: those that
+    /// were stated by what is void now and are not carried on, and those that a member has no way to.
     pub(crate) fn left_behind(&self, space: &SpaceId) -> Vec<(u32, &EpochKey)> {
-        let names = self.roster.keys_left_behind(space).into_iter();
+        let mut names: BTreeSet<KeyName> = self.roster.keys_left_behind(space).into_iter().collect();
+        names.extend(self.roster.keys_lacked(space));
+        let names = names.into_iter();
         names
             .filter_map(|name| Some((name.epoch, self.keys.get(&name)?)))
             .collect()

@@ -252,6 +252,50 @@ impl Roster {
         stated.difference(&carried).copied().collect()
     }
 
+    /// The keys that were stated for a space, that its key does not carry, and that one of its members has no way to: neither
+    /// that key nor one that carries it was ever sealed to them. Of several rotations apart somebody may go on from one before
+    /// they hear of the others, and whoever came meanwhile knew of none.
+    pub fn keys_lacked(&self, space: &SpaceId) -> Vec<KeyName> {
+        let mut lacked = self.keys_stated(space);
+        let Some(current) = self.current_key(space).filter(|_| lacked.len() > 1) else {
+            return Vec::new();
+        };
+        let mut wrapped: Vec<(KeyName, KeyName)> = self
+            .wrapped()
+            .into_iter()
+            .filter(|(by, _)| by.space == *space)
+            .map(|(by, WrappedKey { epoch, id, .. })| {
+                let (epoch, id) = (*epoch, *id);
+                (by, KeyName { epoch, id, ..by })
+            })
+            .collect();
+        let mut carried = BTreeSet::from([current]);
+        for (by, older) in &wrapped {
+            if carried.contains(by) {
+                carried.insert(*older);
+            }
+        }
+        lacked.retain(|name| !carried.contains(name));
+        if lacked.is_empty() {
+            return Vec::new();
+        }
+        // What carries something, and what carries that, comes after it.
+        wrapped.reverse();
+        let members = self.space_members(space);
+        let is_lacked = |name: &KeyName| {
+            let mut carrying = BTreeSet::from([*name]);
+            for (by, older) in &wrapped {
+                if carrying.contains(older) {
+                    carrying.insert(*by);
+                }
+            }
+            let handed = || carrying.iter().filter_map(|name| self.graph.handed.get(name));
+            let has = |member: &Member| handed().any(|handed| handed.contains(&member.exchange));
+            !members.iter().all(has)
+        };
+        lacked.into_iter().filter(is_lacked).collect()
+    }
+
     /// The keys that a space had for somebody who knew `heads`: those that they may hand on.
     pub fn keys_at(&self, space: &SpaceId, heads: &[EntryHash]) -> Vec<KeyName> {
         self.at(heads, |view| view.keys(space).collect())

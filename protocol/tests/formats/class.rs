@@ -1,6 +1,6 @@
 //! A classroom whose roster grows act by act, with people known by number: 1 founded it, in the north.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::identity::InviteKeys;
 use protocol::key::{EpochKey, SealedKey};
@@ -229,7 +229,10 @@ impl Class {
             .into_iter()
             .filter(|name| name.epoch == current.epoch)
             .chain(self.roster.keys_left_behind(&space))
+            .chain(self.roster.keys_lacked(&space))
             .filter(|name| name.epoch <= current.epoch)
+            .collect::<BTreeSet<_>>()
+            .into_iter()
             .map(|name| (name.epoch, self.keys[&name.id].clone()))
             .collect();
         let old = old.iter().map(|(epoch, key)| (*epoch, key));

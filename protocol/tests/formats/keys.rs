@@ -229,6 +229,36 @@ fn of_two_rotations_apart_one_is_current_and_both_are_carried_on() {
     assert!(opened.iter().all(|(name, key)| key.id() == name.id));
 }
 
+/// Of rotations apart somebody goes on from one before they hear of the others, and whoever comes meanwhile knows of none.
+#[test]
+fn a_key_that_was_passed_by_is_carried_on_for_those_who_came_apart_from_it() {
+    let mut class = Class::new();
+    class.join(2, Role::Lead, NORTH);
+    let (mut one, mut other, mut newcomers) = (class.clone(), class.clone(), class);
+    for _ in 0..2 {
+        let action = new_key(&mut one, FOUNDER, EVERYONE);
+        one.act(FOUNDER, action);
+    }
+    other.act(2, lock(false));
+    let action = new_key(&mut other, 2, EVERYONE);
+    other.act(2, action);
+    let passed_by = other.roster.current_key(&EVERYONE).unwrap();
+    one.meet(&[&other]);
+    // All who are here were handed it.
+    assert_eq!(one.roster.keys_lacked(&EVERYONE), []);
+
+    newcomers.join(3, Role::Student, SOUTH);
+    one.meet(&[&newcomers]);
+    assert!(!opened(&one, 3).contains_key(&passed_by));
+    assert!(one.roster.needs_rotation(&EVERYONE));
+    assert_eq!(one.roster.keys_lacked(&EVERYONE), [passed_by]);
+    let action = new_key(&mut one, FOUNDER, EVERYONE);
+    one.act(FOUNDER, action);
+    assert!(opened(&one, 3).contains_key(&passed_by));
+    assert!(!one.roster.needs_rotation(&EVERYONE));
+    assert_eq!(one.roster.keys_lacked(&EVERYONE), []);
+}
+
 /// Others may have sealed something with it before they knew that it is void.
 #[test]
 fn a_void_key_is_carried_on_for_those_who_come_later() {

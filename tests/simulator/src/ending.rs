@@ -355,8 +355,11 @@ impl World {
                 })
             };
             let needs = |space: &SpaceId| {
-                let left = roster.map(|roster| roster.keys_left_behind(space));
-                roster.is_some_and(|roster| roster.needs_rotation(space)) || left.iter().flatten().any(has)
+                roster.is_some_and(|roster| {
+                    let mut left = roster.keys_left_behind(space);
+                    left.extend(roster.keys_lacked(space));
+                    roster.needs_rotation(space) || left.iter().any(has)
+                })
             };
             room.role.is_staff() && !self.is_shut_out(room) && room.spaces.iter().any(needs)
         })
