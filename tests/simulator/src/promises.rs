@@ -562,8 +562,14 @@ impl World {
                         .iter()
                         .filter(|f| matches!(f, RelayFrame::Entry { .. }))
                         .count();
-                    Rule::ShutsOut.holds(entries == entries_here, || {
-                        format!("{:?} gets {entries} of {entries_here} entries", reader.id())
+                    // Nor does it hear of who joined at another relay: they are strangers to it, and get nothing at all.
+                    let due = if relay.is_left(&id) && !relay.knows_as_former(&id, &reader.id()) {
+                        0
+                    } else {
+                        entries_here
+                    };
+                    Rule::ShutsOut.holds(entries == due, || {
+                        format!("{:?} gets {entries} of {due} entries", reader.id())
                     })?;
                 }
             }

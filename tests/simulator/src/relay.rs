@@ -204,6 +204,12 @@ impl Relay {
         roster.is_some_and(|roster| roster.members().next().is_none())
     }
 
+    /// Whether it knows that somebody was removed from a classroom, or left.
+    pub(crate) fn knows_as_former(&self, classroom: &ClassroomId, member: &MemberId) -> bool {
+        let roster = self.held.get(classroom).and_then(|held| held.roster.as_ref());
+        roster.is_some_and(|roster| roster.former_members().contains(member))
+    }
+
     /// Whether a change is stored here.
     pub(crate) fn holds(
         &mut self,

@@ -14,7 +14,7 @@ use simulator::{
 const SEEDS: Range<u64> = 300..600;
 
 /// Histories that went wrong once. The README says of what.
-const NAMED: [&str; 139] = [
+const NAMED: [&str; 142] = [
     "governed 6",
     "governed 13",
     "apart 5",
@@ -154,6 +154,9 @@ const NAMED: [&str; 139] = [
     "anew 303",
     "mixed 31000553",
     "governed 77100283",
+    "schools 2997",
+    "schools 3544",
+    "schools 4367",
 ];
 
 #[test]
