@@ -30,32 +30,32 @@ impl Classroom {
         })
     }
 
-    /// What is unsent and waits until the relay has what another log holds. Folds may each build on a part of the other: if
-    /// all that is unsent of a document waits, it goes together.
+    /// What is unsent and waits until the relay has what another log holds. Folds may each build on a part of the other: nothing
+    /// waits for what would have to wait for ever.
     #[inline(never)]
     pub(crate) fn behind_others(&self) -> BTreeSet<(Log, u64)> {
         let mut behind = BTreeSet::new();
-        for unsent in self.coming().into_values() {
-            let log_of = |unsent: &Unsent| unsent.segment.header.log;
-            if unsent.windows(2).all(|pair| log_of(pair[0]) == log_of(pair[1])) {
+        for coming in self.coming().into_values() {
+            let logs: Vec<Log> = coming.iter().map(|unsent| unsent.segment.header.log).collect();
+            if logs.windows(2).all(|pair| pair[0] == pair[1]) {
                 continue;
             }
-            let mut logs: BTreeMap<Hash, Log> = BTreeMap::new();
-            for unsent in &unsent {
+            let mut places: BTreeMap<Hash, usize> = BTreeMap::new();
+            for (place, unsent) in coming.iter().enumerate() {
                 let names = self.links(unsent).map(|links| links.names.iter());
-                logs.extend(names.into_iter().flatten().map(|name| (*name, log_of(unsent))));
+                places.extend(names.into_iter().flatten().map(|name| (*name, place)));
             }
-            let is_behind = |unsent: &&&Unsent| {
-                let is_of_another = |name: &Hash| logs.get(name).is_some_and(|log| *log != log_of(unsent));
-                self.links(unsent)
-                    .is_some_and(|links| links.builds_on.iter().any(is_of_another))
+            let others = |(place, unsent): (usize, &&Unsent)| -> Vec<usize> {
+                let links = self.links(unsent).map(|links| links.builds_on.iter());
+                let on = links.into_iter().flatten().filter_map(|name| places.get(name));
+                on.copied().filter(|other| logs[*other] != logs[place]).collect()
             };
-            let waiting = unsent.iter().filter(is_behind);
-            let waiting: Vec<(Log, u64)> = waiting
-                .map(|unsent| (log_of(unsent), unsent.segment.header.last))
-                .collect();
-            if waiting.len() < unsent.len() {
-                behind.extend(waiting);
+            let builds_on: Vec<Vec<usize>> = coming.iter().enumerate().map(others).collect();
+            let goes = in_their_turn(&logs, &builds_on);
+            for ((unsent, log), on) in coming.iter().zip(&logs).zip(&builds_on) {
+                if on.iter().any(|other| goes[*other]) {
+                    behind.insert((*log, unsent.segment.header.last));
+                }
             }
         }
         behind
@@ -86,6 +86,31 @@ impl Classroom {
         let changes = self.changes_of(&unsent.segment).ok()?;
         Some(unsent.links.get_or_init(|| links_of(&changes)))
     }
+}
+
+/// Which of these can go if each goes only behind what stands before it in its log, and what it builds on of other logs.
+fn in_their_turn(logs: &[Log], builds_on: &[Vec<usize>]) -> Vec<bool> {
+    let mut goes = vec![false; logs.len()];
+    // Where each log stands.
+    let mut next: Vec<usize> = (0..logs.len())
+        .filter(|place| *place == 0 || logs[place - 1] != logs[*place])
+        .collect();
+    let ends: Vec<usize> = next[1.min(next.len())..]
+        .iter()
+        .copied()
+        .chain([logs.len()])
+        .collect();
+    let mut has_gone = true;
+    while std::mem::take(&mut has_gone) {
+        for (place, end) in next.iter_mut().zip(&ends) {
+            while *place < *end && builds_on[*place].iter().all(|other| goes[*other]) {
+                goes[*place] = true;
+                *place += 1;
+                has_gone = true;
+            }
+        }
+    }
+    goes
 }
 
 fn links_of(changes: &[Vec<u8>]) -> Links {

@@ -503,6 +503,44 @@ async fn what_builds_on_what_another_tab_wrote_is_sent_once_the_relay_has_that()
     assert_eq!(sent(&script).len(), 3);
 }
 
+/// Of what two tabs wrote in turns each folded its own, so that each fold waited for the other, and what came behind them, too.
+#[tokio::test]
+async fn folds_that_build_on_each_other_are_sent_and_what_follows_on_them() {
+    for restarts in [false, true] {
+        let mut script = Script::new("build on each other").await;
+        script.settle().await;
+        let second = script.world.open_tab(script.world.tab(script.tab).profile);
+        script.world.open_page(second, script.page).await;
+        script.disconnect();
+        for tab in [script.tab, second, script.tab] {
+            script.world.write_word(tab, script.page, "[in turns]");
+            script.go().await;
+        }
+        // Now what was never sent is folded.
+        while !script.world.tab(script.tab).connecting {
+            script.world.tick(1_000);
+        }
+        script.go().await;
+        assert_eq!(script.world.store(0).table(Table::Outbox).len(), 2);
+        script.write_word("[behind]");
+        script.go().await;
+        if restarts {
+            script.world.crash_tab(second);
+            script.tab = script.world.restart_tab(script.tab);
+            script.go().await;
+        }
+        script.connect().await;
+        script.open(1).await;
+        let mut stored = script.store_rest(0).await;
+        for _ in 0..4 {
+            script.live(5).await;
+            stored = script.store_rest(stored).await;
+        }
+        assert_eq!(script.segments().len(), 3);
+        assert_eq!(script.view().work, Work::OnTheRelay);
+    }
+}
+
 /// A tab stores all that it is to store.
 async fn write_all(world: &mut World, tab: usize) {
     while world.tab(tab).writing.is_some() {
