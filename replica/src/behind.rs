@@ -68,7 +68,8 @@ impl Classroom {
         let mut ended = None;
         for ((log, _), unsent) in self.outbox.iter().filter(|(_, unsent)| !unsent.settled) {
             let is_refused = matches!(unsent.way, Way::Refused { again_at: None, .. });
-            if is_refused || !is_in_its_space(&self.roster, &unsent.segment.header) {
+            let header = &unsent.segment.header;
+            if is_refused || !is_in_its_space(&self.roster, header) || self.names_refused(header).is_some() {
                 ended = Some(log);
             }
             if ended != Some(log) {

@@ -2,12 +2,10 @@
 //! not take for another reason. It stays in its log and in the outbox, for the relay may take it later, and is listed with
 //! what is kept aside.
 
-use std::collections::BTreeMap;
-
 use protocol::rand_core::CryptoRng;
 use protocol::roster::{Entry, Roster};
 use protocol::segment::{Header, Log};
-use protocol::{ClassroomId, DocumentId, EntryHash, MemberId, Refusal};
+use protocol::{ClassroomId, DocumentId, MemberId, Refusal};
 
 use crate::classroom::{Classroom, Unsent, Way};
 use crate::command::{Answer, Problem};
@@ -94,22 +92,31 @@ impl Classroom {
     /// What came too late or is not taken, with the reason, and what waits behind that: in its log, or for an entry that it
     /// names.
     pub(crate) fn late(&self) -> impl Iterator<Item = (Why, &Unsent)> {
-        let refused: BTreeMap<EntryHash, Refusal> = self
-            .refused_entries()
-            .map(|(reason, entry)| (entry.hash(), reason))
-            .collect();
         let mut before: Option<(Log, Why)> = None;
         self.outbox.iter().filter_map(move |((log, _), unsent)| {
             let waits_behind = || {
                 let behind = before.filter(|(of, _)| of == log).map(|(_, reason)| reason);
-                let mut heads = unsent.segment.header.roster.iter();
-                let named = || heads.find_map(|head| refused.get(head).copied().map(Why::Refused));
+                let named = || self.names_refused(&unsent.segment.header).map(Why::Refused);
                 behind.or_else(named).filter(|_| !unsent.settled)
             };
             let reason = self.late_reason(&log.member, unsent).or_else(waits_behind)?;
             before = Some((*log, reason));
             Some((reason, unsent))
         })
+    }
+
+    /// Why the relay does not take an own roster entry that this names, if that is so: it waits for that entry.
+    pub(crate) fn names_refused(&self, header: &Header) -> Option<Refusal> {
+        header
+            .roster
+            .iter()
+            .find_map(|head| match self.entries.get(head)?.way {
+                Way::Refused {
+                    reason,
+                    again_at: None,
+                } => Some(reason),
+                _ => None,
+            })
     }
 
     /// Own roster entries that the relay does not take.

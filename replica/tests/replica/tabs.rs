@@ -541,6 +541,42 @@ async fn folds_that_build_on_each_other_are_sent_and_what_follows_on_them() {
     }
 }
 
+/// The relay takes an entry never, and what names it waits for that: nothing else does.
+#[tokio::test]
+async fn what_builds_on_what_names_a_refused_entry_is_sent() {
+    let mut script = Script::new("names a refused entry").await;
+    script.settle().await;
+    let second = script.world.open_tab(script.world.tab(script.tab).profile);
+    script.world.open_page(second, script.page).await;
+    let settled = script.submitted.len();
+    let (classroom, document) = script.page;
+    let lock = Command::Lock {
+        classroom,
+        document,
+        locked: true,
+    };
+    script.world.give(script.tab, lock);
+    while script.world.tab(script.tab).writing.is_some() {
+        script.world.step(Step::Write(script.tab)).await;
+    }
+    // The other tab does not hear of the entry, and so its own work does not name it.
+    script.world.tab_mut(second).notes.clear();
+    script.write_word("[names it]");
+    script.go().await;
+    script
+        .refused(u32::try_from(settled).unwrap(), Refusal::NotAllowed)
+        .await;
+    let first = script.segments().into_iter().rev().next().unwrap();
+    script.refused(first.0, Refusal::UnknownParent).await;
+    let before = script.segments().len();
+    script.world.write_word(second, script.page, "[builds on it]");
+    script.go().await;
+    script.live(20).await;
+    let segments = script.segments();
+    assert_eq!(segments.len(), before + 1);
+    assert_ne!(segments[before].1, first.1);
+}
+
 /// A tab stores all that it is to store.
 async fn write_all(world: &mut World, tab: usize) {
     while world.tab(tab).writing.is_some() {
