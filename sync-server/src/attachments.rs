@@ -233,7 +233,10 @@ async fn take(
     let turns = &context.turns;
     let _of_member = take_turn(&turns.of_members.of(claim.member), limits.exchange_turn).await?;
     let of_classroom = turns.of_classrooms.of(claim.classroom).take(claim.member).await?;
-    let of_all = turns.brought.take(claim.classroom).await?;
+    let of_all = tokio::select! {
+        taken = turns.brought.take(claim.classroom) => taken?,
+        () = of_classroom.over() => return Err(Refusal::Busy),
+    };
     let mut content = Vec::new();
     if let Some(body) = body.take() {
         let reading = read(body, limits.stalled, |part| content.extend_from_slice(part));
