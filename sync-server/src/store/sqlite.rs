@@ -343,11 +343,15 @@ impl Store for Sqlite {
     fn shrink(&self, rewritten: u64) -> Result<(), Error> {
         let writer = self.writer.lock();
         writer.execute_batch(&format!("PRAGMA incremental_vacuum({SHRUNK_PAGES})"))?;
-        if writer.query_row("SELECT has_erased FROM relay", [], |row| row.get(0))? {
-            self.rewrite(&writer, rewritten)?;
-        }
-        // What was freed must not live on in the log.
-        self.empty_log(&writer)
+        let has_erased = writer.query_row("SELECT has_erased FROM relay", [], |row| row.get(0))?;
+        let rewritten = if has_erased {
+            self.rewrite(&writer, rewritten)
+        } else {
+            Ok(())
+        };
+        // What was freed must not live on in the log, whatever came of that.
+        self.empty_log(&writer)?;
+        rewritten
     }
 
     fn check(&self) -> Result<(), Error> {
