@@ -279,21 +279,21 @@ async fn text_is_suggested_where_none_is() -> Result<()> {
     wait_for_struck(jonas, "", "slowlyIt is long.").await?;
     jonas.find("article", "Suggestion to add “It is long.”").await?;
     // It stays where it is while others write there, and the caret leads to it.
-    jonas.select("river").await?;
-    jonas.keys(Key::Right + " Tana").await?;
+    jonas.select("The").await?;
+    jonas.keys(Key::Right + " wide").await?;
     wait_for_struck(amina, "", "slowlyIt is long.").await?;
     jonas.press("Go to the place of the new text").await?;
     jonas.wait_for_focus("Page").await?;
     jonas.press("Accept").await?;
-    amina.wait_for_page("<p>The river Tana slowly flows.</p>").await?;
+    amina.wait_for_page("<p>The wide river slowly flows.</p>").await?;
     jonas.press("Accept").await?;
-    let accepted = "<p>The river Tana slowly flows.</p><p>It is long.</p>";
+    let accepted = "<p>The wide river slowly flows.</p><p>It is long.</p>";
     amina.wait_for_page(accepted).await?;
     assert_eq!(same_page(&[amina, jonas]).await?, accepted);
     // One step back: it is suggested no more, and nothing is there.
     jonas.wait_for_focus("Page").await?;
     jonas.control('z').await?;
-    amina.wait_for_page("<p>The river Tana slowly flows.</p>").await?;
+    amina.wait_for_page("<p>The wide river slowly flows.</p>").await?;
     jonas.control('y').await?;
     amina.wait_for_page(accepted).await?;
 

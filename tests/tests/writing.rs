@@ -470,6 +470,8 @@ async fn the_toolbar_says_what_does_nothing_in_a_table_and_stays_in_view() -> Re
             "Bulleted list",
             "Numbered list",
             "Check list",
+            "Indent",
+            "Outdent",
             "Quote",
             "Divider",
             "Table"
