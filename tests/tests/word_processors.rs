@@ -217,7 +217,7 @@ async fn a_document_of_word_comes_in_whole_and_goes_out_as_html() -> Result<()> 
         "<h1 dir=\"auto\" lang=\"en-GB\">The Tana</h1>",
         "<strong>Long</strong>",
         "href=\"https://example.org/tana\"",
-        "<th scope=\"col\"><p dir=\"auto\" lang=\"en-GB\">Depth</p></th>",
+        "<th scope=\"col\"><p dir=\"auto\" lang=\"en-GB\">Depth</p>",
         "alt=\"A bridge\"",
         "data:image/",
         "<figcaption dir=\"auto\">In June</figcaption>",
