@@ -96,8 +96,8 @@ impl<Of: Copy + Eq + Hash> Turns<Of> {
         Waiting { turns: self, whose }
     }
 
-    /// Ends a turn of those who have most, if that is more than their share and more than who waits would have: of those that
-    /// have taken long the newest, for the others are nearer to their end.
+    /// Ends the oldest turn of those who have most, if that is more than their share and more than who waits would have, and
+    /// has taken long.
     fn end_one_for(&self, whose: &Of, long: Duration) {
         let mut users = self.users.lock();
         let share = (self.most / users.len().max(1)).max(1);
@@ -108,9 +108,10 @@ impl<Of: Copy + Eq + Hash> Turns<Of> {
         if user.held.len() <= share.max(own + 1) {
             return;
         }
-        let took_long = user.held.iter().enumerate();
-        let took_long = took_long.filter(|(_, held)| held.since.elapsed() >= long);
-        if let Some((at, _)) = took_long.max_by_key(|(_, held)| held.since) {
+        let oldest = user.held.iter().enumerate().min_by_key(|(_, held)| held.since);
+        if let Some((at, held)) = oldest
+            && held.since.elapsed() >= long
+        {
             user.held.swap_remove(at).over.notify_one();
         }
     }
@@ -169,17 +170,17 @@ mod tests {
         let greedy: Vec<_> = join_all((0..4).map(|_| turns.take(1))).await;
         let mut greedy: Vec<_> = greedy.into_iter().map(Result::unwrap).collect();
         let (second, ended) = tokio::join!(turns.take(2), async {
-            // The newest: the others are nearer to their end.
-            greedy[3].over().await;
-            assert!(!greedy[..3].iter().any(is_over));
-            drop(greedy.pop());
+            greedy[0].over().await;
+            // Others of theirs are left alone.
+            assert!(!greedy[1..].iter().any(is_over));
+            drop(greedy.remove(0));
             greedy
         });
         let (second, mut greedy) = (second.unwrap(), ended);
         // Three and one: a second one of these gets another, and then each has their share.
         let (third, _) = tokio::join!(turns.take(2), async {
-            greedy[2].over().await;
-            drop(greedy.pop());
+            greedy[0].over().await;
+            drop(greedy.remove(0));
         });
         third.as_ref().unwrap();
         assert_eq!(turns.take(2).await.unwrap_err(), Refusal::Busy);
