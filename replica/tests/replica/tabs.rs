@@ -566,7 +566,7 @@ async fn what_builds_on_what_names_a_refused_entry_is_sent() {
     script
         .refused(u32::try_from(settled).unwrap(), Refusal::NotAllowed)
         .await;
-    let first = script.segments().into_iter().rev().next().unwrap();
+    let first = script.segments().into_iter().next_back().unwrap();
     script.refused(first.0, Refusal::UnknownParent).await;
     let before = script.segments().len();
     script.world.write_word(second, script.page, "[builds on it]");
