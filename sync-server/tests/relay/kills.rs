@@ -49,10 +49,10 @@ async fn a_relay_that_is_killed_under_load_loses_nothing_and_repeats_no_position
         all.sum::<usize>()
     };
     let mut round = 0;
-    // When it is killed is left to chance: so often, and until both kinds of rare items were answered, within reason.
+    // When it is killed is left to chance: so often, and then later each time until both kinds of rare items were answered.
     while round < kills || ((folds(&writers) == 0 || snapshots(&writers) == 0) && round < kills + MOST_MORE) {
         // Now and then the relay is an empty one.
-        if round % 8 == 2 {
+        if round % 8 == 2 && round < kills {
             std::fs::remove_dir_all(data.path()).unwrap();
             classes.iter().for_each(Class::forget);
             writers.iter_mut().for_each(Writer::forget);
@@ -60,7 +60,8 @@ async fn a_relay_that_is_killed_under_load_loses_nothing_and_repeats_no_position
         classes.iter().for_each(Class::begin);
         let relay = Program::run_with(data.path(), &["--submissions-at-once", "1000000"]);
         let address = relay.address;
-        let alarm = Alarm::new(1 + usize::from(random::<2>()[0]) * 4);
+        let longer = round.saturating_sub(kills) * 128;
+        let alarm = Alarm::new(1 + usize::from(random::<2>()[0]) * 4 + longer);
         let sessions = join_all(writers.iter_mut().map(|writer| writer.session(address, &alarm)));
         let killing = async {
             alarm.rings.notified().await;
