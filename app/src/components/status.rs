@@ -1,5 +1,7 @@
 //! The region `Sync`: whether there is a connection, and where the newest work is.
 
+use std::time::Duration;
+
 use leptos::prelude::*;
 use leptos_router::hooks::use_location;
 use replica::view::{self, Work};
@@ -9,6 +11,10 @@ use crate::messages::say;
 use crate::paths::{self, Screen};
 use crate::sync::{self, Subject};
 
+/// How long nothing was typed before better news is told. Who types on would see these words change with each letter, and each time
+/// the browser would paint them just before the next letter, which then waits for another frame.
+const CALM: Duration = Duration::from_millis(500);
+
 /// On a page it speaks of the page, in a classroom of the classroom, and elsewhere of everything.
 #[component]
 pub(crate) fn Status() -> impl IntoView {
@@ -16,9 +22,10 @@ pub(crate) fn Status() -> impl IntoView {
     let path = use_location().pathname;
     let subject = Memo::new(move |_| path.with(|path| subject_of(link, paths::screen(path))));
     let connection = Memo::new(move |_| link.home.with(|home| home.as_ref().map(|home| home.link)));
+    let shown = calmed(subject);
     let class = move || {
         let offline = connection.get() == Some(view::Link::Offline);
-        match subject.get() {
+        match shown.get() {
             Subject::Work(work) if offline => format!("status offline {}", sync::class(work)),
             Subject::Work(work) => format!("status {}", sync::class(work)),
             Subject::Unknown | Subject::Nothing => "status".to_owned(),
@@ -27,9 +34,34 @@ pub(crate) fn Status() -> impl IntoView {
     // Every flush changes the text: a screen reader would never be silent. `Announcements` says what matters.
     view! {
         <div role="status" aria-live="off" aria-label=say().sync() class=class>
-            {move || sync::text(connection.get(), subject.get())}
+            {move || sync::text(connection.get(), shown.get())}
         </div>
     }
+}
+
+/// What is to be saved is told at once, and that it is, once it stays so for a while.
+fn calmed(subject: Memo<Subject>) -> Memo<Subject> {
+    let saving = RwSignal::new(false);
+    Effect::new(move |calming: Option<Option<TimeoutHandle>>| {
+        if let Some(timer) = calming.flatten() {
+            timer.clear();
+        }
+        if subject.get() == Subject::Work(Work::Saving) {
+            saving.set(true);
+            return None;
+        }
+        let is_calm = move || {
+            saving.try_set(false);
+        };
+        saving
+            .get_untracked()
+            .then(|| set_timeout_with_handle(is_calm, CALM).ok())
+            .flatten()
+    });
+    Memo::new(move |_| match subject.get() {
+        Subject::Work(work) if saving.get() => Subject::Work(work.max(Work::Saving)),
+        subject => subject,
+    })
 }
 
 /// Says aloud when the connection goes and comes.
