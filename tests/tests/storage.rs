@@ -300,8 +300,10 @@ async fn a_tab_of_an_older_version_gives_way_and_says_so() -> Result<()> {
     amina.wait_for_alert("A new version is ready").await?;
     amina.wait_for_alert("Reload this one to go on").await?;
     wait_until_editable(amina, false).await?;
-    amina.wait_for_status("On the relay").await?;
     jonas.wait_for_page("<p>Before. The last words. </p>").await?;
+    // That work is saved is told by a timer, too.
+    amina.hand_over().await?;
+    amina.wait_for_status("On the relay").await?;
     // This version has nothing to start from any more, and says why.
     amina.reload().await?;
     amina.wait_for_alert("Reload this one to go on").await?;
