@@ -4,6 +4,7 @@ import { type Command, EditorState, TextSelection, type Transaction } from "pros
 import { EditorView } from "prosemirror-view";
 import { blockMenu } from "./block_menu.ts";
 import { documentOf, flatten } from "./blocks.ts";
+import { shortBrowserUndo } from "./browser_undo.ts";
 import { canonicalForm } from "./canonical.ts";
 import { changes, withChanges } from "./changes.ts";
 import { checkboxes, withBoxes } from "./checkboxes.ts";
@@ -53,6 +54,7 @@ function mount(host: HTMLElement, options: Options): Handle {
     wholeGraphemes(),
     undoing(),
     history(),
+    shortBrowserUndo(),
     canonicalForm(),
     tableHeadings(),
     checkboxes(options.done, () => editable),
