@@ -45,6 +45,12 @@ pub(crate) fn rest(took: f64, taken: f64, typed: f64) -> Option<Duration> {
     (next_look > 0.0).then(|| Duration::from_millis(next_look.ceil() as u64))
 }
 
+/// How long until somebody pauses who typed `typed` milliseconds ago, if they type no more. Nothing if they do not type.
+pub(crate) fn until_pause(typed: f64) -> Option<Duration> {
+    let types = (0.0..BETWEEN_KEYS).contains(&typed);
+    types.then(|| Duration::from_millis((BETWEEN_KEYS - typed).ceil() as u64))
+}
+
 /// The time from the first edit to the change that holds it, while so many others write.
 pub(crate) fn flush_after(others: usize, online: bool) -> Duration {
     if !online {
@@ -83,6 +89,17 @@ mod tests {
         assert_eq!(rest(20.0, 60.0, reading), None);
         assert_eq!(rest(60_000.0, 0.0, reading), Some(Duration::from_millis(2_100)));
         assert_eq!(rest(60_000.0, -9e9, -9e9), None);
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn whoever_has_not_typed_for_a_while_pauses() {
+        assert_eq!(until_pause(0.0), Some(Duration::from_millis(400)));
+        assert_eq!(until_pause(399.5), Some(Duration::from_millis(1)));
+        assert_eq!(until_pause(400.0), None);
+        assert_eq!(until_pause(f64::INFINITY), None);
+        // A clock that was set back, or none.
+        assert_eq!(until_pause(-5.0), None);
+        assert_eq!(until_pause(f64::NAN), None);
     }
 
     #[wasm_bindgen_test(unsupported = test)]

@@ -62,6 +62,10 @@ pub(crate) struct Session {
     took: Cell<(f64, f64)>,
     /// When this person last typed, in milliseconds since 1970.
     typed: Cell<f64>,
+    /// Who is there, as heard while this person types and not shown yet.
+    people_due: RefCell<Option<Vec<Presence>>>,
+    /// Whether a timer waits for this person to pause.
+    awaits_pause: Cell<bool>,
     /// When each of the others last wrote, in milliseconds since 1970.
     writers: RefCell<HashMap<Vec<u8>, f64>>,
     /// What this person saw last, until they look at the text.
@@ -159,6 +163,8 @@ impl Session {
             rest: Cell::default(),
             took: Cell::default(),
             typed: Cell::new(f64::NEG_INFINITY),
+            people_due: RefCell::new(None),
+            awaits_pause: Cell::new(false),
             writers: RefCell::default(),
             seen: RefCell::new(seen::heads_on(&place)),
             phase: ArcRwSignal::new(Phase::Opening),
@@ -306,12 +312,45 @@ impl Session {
             PageUpdate::Opened { saved, actor, upto } => self.opened(&saved, actor, upto),
             PageUpdate::Changes(changes) => self.take_changes(changes),
             PageUpdate::Presence(people) => {
-                if self.people.with_untracked(|known| *known != people) {
-                    self.people.set(people);
-                    self.catch_up();
-                    self.show_cursors();
-                }
+                self.people_due.replace(Some(people));
+                self.show_people_in_pause();
             }
+        }
+    }
+
+    /// A frame that shows others' cursors may come just before one's own next letter, which then waits for another one. So they
+    /// are shown when this person pauses, or right behind a letter.
+    fn show_people_in_pause(self: &Rc<Self>) {
+        let Some(wait) = pace::until_pause(milliseconds() - self.typed.get()) else {
+            return self.show_people();
+        };
+        if !self.awaits_pause.replace(true) {
+            let session = self.clone();
+            let look_again = move || {
+                session.awaits_pause.set(false);
+                if session.people_due.borrow().is_some() {
+                    session.show_people_in_pause();
+                }
+            };
+            set_timeout(look_again, wait);
+        }
+    }
+
+    fn show_people_behind_letter(self: &Rc<Self>) {
+        if self.people_due.borrow().is_some() {
+            let session = self.clone();
+            let painted = move || set_timeout(move || session.show_people(), std::time::Duration::ZERO);
+            request_animation_frame(painted);
+        }
+    }
+
+    fn show_people(&self) {
+        let due = self.people_due.take();
+        let news = due.filter(|due| self.people.with_untracked(|known| known != due));
+        if let Some(people) = news {
+            self.people.set(people);
+            self.catch_up();
+            self.show_cursors();
         }
     }
 
@@ -450,6 +489,7 @@ impl Session {
     /// Something was typed: from now on the newest work is not durable.
     pub(super) fn edited(self: &Rc<Self>) {
         self.typed.set(milliseconds());
+        self.show_people_behind_letter();
         self.note_work();
         self.written.notify();
         if self.with_draft(|draft| draft.is_full()) == Some(true) {
