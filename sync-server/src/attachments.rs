@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 use std::future::poll_fn;
-use std::hash::Hash;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use futures_util::StreamExt as _;
 use parking_lot::Mutex;
 use protocol::attachment::MAX_CHUNK;
 use protocol::{ChunkHash, ClassroomId, DocumentId, MemberId, Refusal, Signature};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use crate::connection::Server;
@@ -25,7 +25,7 @@ use crate::http::Context;
 use crate::places::Place;
 use crate::progress::{Hurry, Progress};
 use crate::settings::Limits;
-use crate::turns::Turns;
+use crate::turns::{Turn, Turns, Work};
 
 /// Where the handlers here are.
 pub(crate) const PATH: &str = "/attachments/{*path}";
@@ -40,62 +40,57 @@ const CHUNK: HeaderName = HeaderName::from_static("meridian-chunk");
 
 /// Whose turn it is: each chunk is in memory meanwhile.
 pub(crate) struct ChunkTurns {
-    /// To bring one: in all, of one classroom, and of one member.
-    brought: Arc<Turns<ClassroomId>>,
-    of_classrooms: Each<ClassroomId, Turns<MemberId>>,
-    of_members: Each<MemberId, Semaphore>,
-    /// To be given one: in all, and of one address.
-    given: Arc<Semaphore>,
-    of_addresses: Each<IpAddr, Semaphore>,
-}
-
-/// What each has for themselves, as long as somebody uses it.
-struct Each<Of, T> {
-    make: Box<dyn Fn() -> Arc<T> + Send + Sync>,
-    known: Mutex<HashMap<Of, Weak<T>>>,
+    /// To bring one: in all, of one classroom, and of one member in it.
+    brought: Arc<Turns<ClassroomId, MemberId>>,
+    /// Of one member, over all classrooms, as long as somebody uses it.
+    of_members: Mutex<HashMap<MemberId, Weak<Semaphore>>>,
+    /// To be given one: in all, and of one address, if it is told apart from others.
+    given: Arc<Turns<Option<IpAddr>, ()>>,
 }
 
 impl ChunkTurns {
     pub(crate) fn new(limits: &Limits) -> Self {
-        let patience = limits.exchange_turn;
-        let of_classroom = limits.chunks_brought_per_classroom;
-        let semaphore = |most: usize| Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS)));
-        let (of_member, of_address) = (limits.chunks_brought_per_member, limits.chunks_given_per_address);
         Self {
-            brought: Turns::new(limits.chunks_brought, patience),
-            of_classrooms: Each::new(move || Turns::new(of_classroom, patience)),
-            of_members: Each::new(move || semaphore(of_member)),
-            given: semaphore(limits.chunks_given),
-            of_addresses: Each::new(move || semaphore(of_address)),
-        }
-    }
-}
-
-impl<Of: Eq + Hash, T> Each<Of, T> {
-    fn new(make: impl Fn() -> Arc<T> + Send + Sync + 'static) -> Self {
-        Self {
-            make: Box::new(make),
-            known: Mutex::default(),
+            brought: Turns::new(limits.chunks_brought, limits.exchange_turn),
+            of_members: Mutex::default(),
+            given: Turns::new(limits.chunks_given, limits.exchange_turn),
         }
     }
 
-    fn of(&self, whose: Of) -> Arc<T> {
-        let mut known = self.known.lock();
-        if let Some(turns) = known.get(&whose).and_then(Weak::upgrade) {
+    fn of_member(&self, member: MemberId, most: usize) -> Arc<Semaphore> {
+        let mut known = self.of_members.lock();
+        if let Some(turns) = known.get(&member).and_then(Weak::upgrade) {
             return turns;
         }
         known.retain(|_, turns| turns.strong_count() > 0);
-        let turns = (self.make)();
-        known.insert(whose, Arc::downgrade(&turns));
+        let turns = Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS)));
+        known.insert(member, Arc::downgrade(&turns));
         turns
+    }
+}
+
+/// A chunk that is being brought.
+#[derive(Default)]
+struct Coming {
+    come: AtomicU64,
+    over: Notify,
+}
+
+impl Work for Coming {
+    fn done(&self) -> u64 {
+        self.come.load(Ordering::Relaxed)
+    }
+
+    fn end(&self) {
+        self.over.notify_one();
     }
 }
 
 /// A chunk on its way to somebody, who has a turn until it is there or its time is over.
 struct Giving {
     chunk: Vec<u8>,
-    _turns: (Option<OwnedSemaphorePermit>, OwnedSemaphorePermit),
-    _hurry: Hurry,
+    _turn: Turn<Option<IpAddr>, ()>,
+    _hurry: Arc<Hurry>,
 }
 
 impl AsRef<[u8]> for Giving {
@@ -123,8 +118,11 @@ pub(crate) async fn give(
         return not_here();
     };
     let limits = &context.server.shared.limits;
-    let turns = match turns_to_take(&context.turns, place.network(), limits.exchange_turn).await {
-        Ok(turns) => turns,
+    let (network, hurry) = (place.network(), Arc::new(progress.hurry(limits.chunk)));
+    let most = network.map_or(usize::MAX, |_| limits.chunks_given_per_address);
+    let given = &context.turns.given;
+    let turn = match given.take(network, (), most, Arc::clone(&hurry) as _).await {
+        Ok(turn) => turn,
         Err(reason) => return refused(reason),
     };
     let shared = Arc::clone(&context.server.shared);
@@ -141,27 +139,14 @@ pub(crate) async fn give(
             ];
             let giving = Giving {
                 chunk,
-                _turns: turns,
-                _hurry: progress.hurry(limits.chunk),
+                _turn: turn,
+                _hurry: hurry,
             };
             (headers, Bytes::from_owner(giving)).into_response()
         }
         Ok(None) => not_here(),
         Err(reason) => refused(reason),
     }
-}
-
-/// Turns for one who takes a chunk: of the address, if it is told apart from others, and of all.
-async fn turns_to_take(
-    turns: &ChunkTurns,
-    network: Option<IpAddr>,
-    patience: Duration,
-) -> Result<(Option<OwnedSemaphorePermit>, OwnedSemaphorePermit), Refusal> {
-    let of_address = match network {
-        Some(network) => Some(take_turn(&turns.of_addresses.of(network), patience).await?),
-        None => None,
-    };
-    Ok((of_address, take_turn(&turns.given, patience).await?))
 }
 
 /// It may come.
@@ -231,20 +216,24 @@ async fn take(
     let classroom = load(server, claim).await?;
     claim.admit(&classroom, &server.shared)?;
     let turns = &context.turns;
-    let _of_member = take_turn(&turns.of_members.of(claim.member), limits.exchange_turn).await?;
-    let of_classroom = turns.of_classrooms.of(claim.classroom).take(claim.member).await?;
-    let of_all = tokio::select! {
-        taken = turns.brought.take(claim.classroom) => taken?,
-        () = of_classroom.over() => return Err(Refusal::Busy),
-    };
+    let of_member = turns.of_member(claim.member, limits.chunks_brought_per_member);
+    let _of_member = take_turn(&of_member, limits.exchange_turn).await?;
+    let coming = Arc::new(Coming::default());
+    let most = limits.chunks_brought_per_classroom;
+    let turn = turns
+        .brought
+        .take(claim.classroom, claim.member, most, Arc::clone(&coming) as _);
+    let _turn = turn.await?;
     let mut content = Vec::new();
     if let Some(body) = body.take() {
-        let reading = read(body, limits.stalled, |part| content.extend_from_slice(part));
+        let reading = read(body, limits.stalled, |part| {
+            content.extend_from_slice(part);
+            coming.come.fetch_add(part.len() as u64, Ordering::Relaxed);
+        });
         // It comes again later, and then waits for its turn.
         tokio::select! {
             read = timeout(limits.chunk, reading) => read.unwrap_or(Err(Refusal::TooSlow))?,
-            () = of_classroom.over() => return Err(Refusal::TooSlow),
-            () = of_all.over() => return Err(Refusal::TooSlow),
+            () = coming.over.notified() => return Err(Refusal::TooSlow),
         }
     }
     let bringing = Bringing::default();

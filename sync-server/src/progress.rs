@@ -1,5 +1,5 @@
 //! A socket that counts the bytes it took, so that a slow reader can be told from one that stands still; and that ends if
-//! it takes none for too long, or takes what has its time for longer than that.
+//! it takes none for too long, or takes what has its time for longer than that, or than others can wait.
 
 use std::io;
 use std::pin::Pin;
@@ -8,10 +8,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep};
+
+use crate::turns::Work;
 
 /// How many bytes a socket has taken so far, and until when it may wait with more.
 #[derive(Debug, Clone, Default)]
@@ -20,14 +23,26 @@ pub(crate) struct Progress(Arc<Shared>);
 #[derive(Debug, Default)]
 struct Shared {
     taken: AtomicU64,
-    until: Mutex<Option<Instant>>,
+    times: Mutex<Times>,
+    /// Who waits for the socket to take more.
+    writing: AtomicWaker,
+}
+
+/// Until when what is being written has to be taken: one answer may be behind another.
+#[derive(Debug, Default)]
+struct Times {
+    next: u64,
+    /// By number; without end if it reaches further than the clock.
+    until: Vec<(u64, Option<Instant>)>,
 }
 
 /// The time for what is being written, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Hurry {
     progress: Progress,
-    until: Option<Instant>,
+    number: u64,
+    /// What the socket had taken before.
+    before: u64,
 }
 
 impl Progress {
@@ -37,18 +52,21 @@ impl Progress {
 
     /// Gives so much time for what is written from now on, however steadily it goes.
     pub(crate) fn hurry(&self, time: Duration) -> Hurry {
-        // Without end if it reaches further than the clock.
-        let until = Instant::now().checked_add(time);
-        *self.0.until.lock() = until;
+        let mut times = self.0.times.lock();
+        let number = times.next;
+        times.next += 1;
+        times.until.push((number, Instant::now().checked_add(time)));
         Hurry {
             progress: self.clone(),
-            until,
+            number,
+            before: self.taken(),
         }
     }
 
     /// How long a write may wait from now on.
     fn patience(&self, patience: Duration) -> Duration {
-        let until = *self.0.until.lock();
+        let times = self.0.times.lock();
+        let until = times.until.iter().filter_map(|(_, until)| *until).min();
         until.map_or(patience, |until| {
             patience.min(until.saturating_duration_since(Instant::now()))
         })
@@ -59,13 +77,27 @@ impl Progress {
     }
 }
 
+impl Work for Hurry {
+    fn done(&self) -> u64 {
+        self.progress.taken().saturating_sub(self.before)
+    }
+
+    /// What is not taken by now ends the connection.
+    fn end(&self) {
+        let mut times = self.progress.0.times.lock();
+        let own = times.until.iter_mut().find(|(number, _)| *number == self.number);
+        if let Some((_, until)) = own {
+            *until = Some(Instant::now());
+        }
+        drop(times);
+        self.progress.0.writing.wake();
+    }
+}
+
 impl Drop for Hurry {
     fn drop(&mut self) {
-        // What comes behind it may have its own by now.
-        let mut until = self.progress.0.until.lock();
-        if *until == self.until {
-            *until = None;
-        }
+        let mut times = self.progress.0.times.lock();
+        times.until.retain(|(number, _)| *number != self.number);
     }
 }
 
@@ -103,7 +135,11 @@ impl Counted {
             self.progress.add(*written.as_ref().unwrap_or(&0));
             return Poll::Ready(written);
         }
+        self.progress.0.writing.register(context.waker());
         let patience = self.progress.patience(self.patience);
+        if patience.is_zero() {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
         let waiting = self.waiting.get_or_insert_with(|| Box::pin(sleep(patience)));
         waiting
             .as_mut()

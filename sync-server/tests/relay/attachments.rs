@@ -919,19 +919,24 @@ async fn nobody_waits_long_for_those_who_have_more_than_their_share() {
     for _ in 0..4 {
         underway.push(begin(address, &claim, &of_greedy).await);
     }
+    // All but the third have brought something.
+    let (half, rest) = of_greedy.as_bytes().split_at(500);
+    for at in [0, 1, 3] {
+        underway[at].write_all(half).await.unwrap();
+    }
     let claim_of_other = other.claim(PAGE, &of_other);
     assert_eq!(
         put(address, &claim_of_other, of_other.as_bytes()).await.status,
         201
     );
-    // The first that began has to begin again; the others go on.
-    let told = outcome(underway.remove(0)).await;
+    // That one has to begin again; the others, which are nearer to their end, go on.
+    let told = outcome(underway.remove(2)).await;
     assert!(
         told.starts_with("HTTP/1.1 408 ") && told.ends_with("\r\n35"),
         "{told}"
     );
     let mut going_on = underway.remove(0);
-    going_on.write_all(of_greedy.as_bytes()).await.unwrap();
+    going_on.write_all(rest).await.unwrap();
     assert!(outcome(going_on).await.starts_with("HTTP/1.1 201 "));
 
     // Of one classroom: so do its members.
@@ -949,7 +954,49 @@ async fn nobody_waits_long_for_those_who_have_more_than_their_share() {
     }
     let of_student = greedy.claim_of(&student, PAGE, &of_greedy);
     assert_eq!(put(address, &of_student, of_greedy.as_bytes()).await.status, 200);
-    assert!(outcome(underway.remove(0)).await.starts_with("HTTP/1.1 408 "));
+    // Of those that brought nothing the newest.
+    assert!(outcome(underway.remove(3)).await.starts_with("HTTP/1.1 408 "));
+    for mut going_on in underway.drain(..2) {
+        going_on.write_all(rest).await.unwrap();
+        assert!(outcome(going_on).await.starts_with("HTTP/1.1 200 "));
+    }
+}
+
+/// Whoever has all turns has more waiting in line: others are in front of these.
+#[tokio::test]
+async fn who_has_turns_waits_behind_who_has_none() {
+    let data = tempfile::tempdir().unwrap();
+    let settings = Settings {
+        limits: Limits {
+            exchange_turn: Duration::from_secs(6),
+            chunks_brought: 4,
+            ..Limits::default()
+        },
+        ..Settings::new(data.path())
+    };
+    let relay = start(settings).await;
+    let address = relay.address();
+    let (greedy, other) = (Served::new(address).await, Served::new(address).await);
+    let [of_greedy, of_other] = [&greedy, &other].map(|served| chunk(&served.classroom.id));
+    let claim = greedy.claim(PAGE, &of_greedy);
+    let mut underway = Vec::new();
+    for _ in 0..4 {
+        underway.push(begin(address, &claim, &of_greedy).await);
+    }
+    let mut in_line = Vec::new();
+    for _ in 0..4 {
+        let length = format!("content-length: {}\r\n", of_greedy.as_bytes().len());
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let head = head(address, &claim, &length);
+        stream.write_all(head.as_bytes()).await.unwrap();
+        in_line.push(stream);
+    }
+    // As often as it is asked for, while those in line get nothing.
+    let claim_of_other = other.claim(PAGE, &of_other);
+    for status in [201, 200] {
+        let answer = put(address, &claim_of_other, of_other.as_bytes()).await;
+        assert_eq!(answer.status, status);
+    }
 }
 
 #[tokio::test]
@@ -989,7 +1036,12 @@ async fn so_many_chunks_are_brought_at_once() {
 
 /// Asks for a chunk more often than its socket's buffers take, and takes nothing.
 async fn ask_and_wait(relay: &Served, chunk: &Chunk) -> TcpStream {
+    ask_and_wait_from("127.0.0.1:0", relay, chunk).await
+}
+
+async fn ask_and_wait_from(from: &str, relay: &Served, chunk: &Chunk) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(from.parse().unwrap()).unwrap();
     socket.set_recv_buffer_size(4096).unwrap();
     let mut stream = socket.connect(relay.address).await.unwrap();
     let path = address_of(&relay.classroom.id, chunk);
@@ -1042,6 +1094,40 @@ async fn who_takes_chunks_slowly_leaves_turns_to_others() {
     tokio::time::timeout(patience, again)
         .await
         .expect("turns are free again");
+}
+
+/// Some addresses have all turns between them, and take next to nothing: another gets one all the same.
+#[tokio::test]
+async fn nobody_waits_long_for_addresses_that_have_more_than_their_share() {
+    let data = tempfile::tempdir().unwrap();
+    let settings = Settings {
+        proxies: Vec::new(),
+        limits: Limits {
+            exchange_turn: Duration::from_secs(3),
+            chunks_given: 8,
+            chunks_given_per_address: 4,
+            stalled: Duration::from_secs(3600),
+            ..Limits::default()
+        },
+        ..Settings::new(data.path())
+    };
+    let relay = start(settings).await;
+    let served = Served::new(relay.address()).await;
+    let chunk = chunks(&served.classroom.id, CHUNK_BODY).remove(0);
+    let answer = put(served.address, &served.claim(PAGE, &chunk), chunk.as_bytes()).await;
+    assert_eq!(answer.status, 201);
+    let mut waiting = Vec::new();
+    for from in ["127.0.0.2:0", "127.0.0.3:0"] {
+        for _ in 0..8 {
+            waiting.push(ask_and_wait_from(from, &served, &chunk).await);
+        }
+    }
+    let path = address_of(&served.classroom.id, &chunk);
+    for _ in 0..8 {
+        let answer = get(served.address, &path).await;
+        assert_eq!((answer.status, answer.body.as_slice()), (200, chunk.as_bytes()));
+    }
+    drop(waiting);
 }
 
 #[tokio::test]
