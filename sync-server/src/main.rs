@@ -124,6 +124,9 @@ struct LimitOptions {
     /// Bytes of one message of a client.
     #[arg(long, value_name = "BYTES", default_value_t = Limits::default().message)]
     message_bytes: usize,
+    /// How long the head of a request may take to come.
+    #[arg(long, value_name = "SECONDS", default_value_t = Limits::default().request_head.as_secs())]
+    request_head: u64,
     /// How long a client may take to answer the challenge.
     #[arg(long, value_name = "SECONDS", default_value_t = Limits::default().handshake.as_secs())]
     handshake: u64,
@@ -235,6 +238,7 @@ impl LimitOptions {
             connections_per_member: self.connections_per_member,
             channels: self.channels,
             message: self.message_bytes,
+            request_head: Duration::from_secs(self.request_head),
             handshake: Duration::from_secs(self.handshake),
             exchange: Duration::from_secs(self.exchange),
             exchanges: self.exchanges,

@@ -28,11 +28,12 @@ use crate::store::{Sqlite, Store};
 use crate::turning_away::TurningAway;
 use crate::writer::Writer;
 
-/// How long a client may take to send the head of a request.
-const REQUEST_HEAD: Duration = Duration::from_secs(15);
-
-/// How many bytes the head of a request may have.
+/// How many bytes and headers the head of a request may have. Browsers send some twenty, and proxies add a few.
 const MAX_REQUEST_HEAD: usize = 16 * 1024;
+const MAX_REQUEST_HEADERS: usize = 64;
+
+/// More than this the clock may not reach.
+const MOST_PATIENCE: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// How long connections may take to end when the relay shuts down.
 const SHUTDOWN: Duration = Duration::from_secs(15);
@@ -72,11 +73,12 @@ pub async fn start(listener: TcpListener, settings: Settings) -> Result<Relay, E
         .await
         .map_err(|_| Error::Ended("opening the store"))??;
     let places = Places::new(&settings.limits, &settings.proxies);
-    // A connection on /sync notices earlier, and is told.
-    let patience = settings
-        .limits
-        .stalled
-        .saturating_add(settings.limits.farewell.saturating_mul(2));
+    let limits = &settings.limits;
+    let patience = Patience {
+        head: limits.request_head.min(MOST_PATIENCE),
+        // A connection on /sync notices earlier, and is told.
+        taking: limits.stalled.saturating_add(limits.farewell.saturating_mul(2)),
+    };
     let mut secret = [0; 32];
     getrandom::fill(&mut secret).map_err(Error::Random)?;
     let exchanges = Exchanges::new(ExchangeSecret::new(secret), &settings.limits);
@@ -192,11 +194,18 @@ pub(crate) fn open_store(data: &Path, restored: bool) -> Result<(File, Arc<dyn S
     Ok((lock, Arc::new(store)))
 }
 
+/// How long a client may take for the head of a request, and take nothing of an answer.
+#[derive(Clone, Copy)]
+struct Patience {
+    head: Duration,
+    taking: Duration,
+}
+
 async fn accept(
     listener: TcpListener,
     service: http::Service,
     places: Places,
-    patience: Duration,
+    patience: Patience,
     phase: watch::Receiver<Phase>,
 ) {
     let mut ending = phase.clone();
@@ -235,14 +244,14 @@ async fn serve(
     stream: TcpStream,
     service: http::Service,
     place: Place,
-    patience: Duration,
+    patience: Patience,
     mut phase: watch::Receiver<Phase>,
 ) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection ended at once");
         return;
     }
-    let (stream, progress) = Counted::new(stream, patience);
+    let (stream, progress) = Counted::new(stream, patience.taking);
     let place = Arc::new(place);
     let service = hyper::service::service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
         request.extensions_mut().insert(progress.clone());
@@ -251,7 +260,8 @@ async fn serve(
     });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(REQUEST_HEAD)
+        .header_read_timeout(patience.head)
+        .max_headers(MAX_REQUEST_HEADERS)
         .max_buf_size(MAX_REQUEST_HEAD)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();

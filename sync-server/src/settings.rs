@@ -60,6 +60,8 @@ pub struct Limits {
     pub channels: usize,
     /// Bytes of one message of a client.
     pub message: usize,
+    /// For the head of a request to come, from when the connection begins or the answer before it was given.
+    pub request_head: Duration,
     /// From connecting to the answered challenge.
     pub handshake: Duration,
     /// For a whole `POST /sync` to come.
@@ -127,6 +129,7 @@ impl Default for Limits {
             connections_per_member: 256,
             channels: 64,
             message: MAX_MESSAGE,
+            request_head: Duration::from_secs(15),
             handshake: Duration::from_secs(15),
             exchange: Duration::from_secs(120),
             exchanges: 64,

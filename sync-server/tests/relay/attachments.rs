@@ -32,7 +32,7 @@ fn chunks(classroom: &ClassroomId, length: usize) -> Vec<Chunk> {
     Reference::seal(classroom, &file, &mut rng()).unwrap().1
 }
 
-fn chunk(classroom: &ClassroomId) -> Chunk {
+pub(crate) fn chunk(classroom: &ClassroomId) -> Chunk {
     chunks(classroom, 1000).remove(0)
 }
 
@@ -538,12 +538,12 @@ async fn get(address: SocketAddr, path: &str) -> Answer {
     ask(address, head.as_bytes()).await
 }
 
-fn address_of(classroom: &ClassroomId, chunk: &Chunk) -> String {
+pub(crate) fn address_of(classroom: &ClassroomId, chunk: &Chunk) -> String {
     format!("/attachments/{}/{}", classroom.to_hex(), chunk.hash().to_hex())
 }
 
 /// The head of a request that brings a chunk.
-fn head(relay: SocketAddr, claim: &Claim, more: &str) -> String {
+pub(crate) fn head(relay: SocketAddr, claim: &Claim, more: &str) -> String {
     let Claim {
         classroom,
         document,

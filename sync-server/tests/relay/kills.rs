@@ -1,25 +1,34 @@
-//! The program, killed at random moments while several members of several classrooms write, fold, make snapshots, and
-//! bring everything back to a relay that lost its data.
+//! The program, killed at random moments while several members of several classrooms write, fold, make snapshots and say that those
+//! of others match, give receipts, bring chunks and erase, and bring everything back to a relay that lost its data.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use protocol::attachment::{Chunk, claim};
 use protocol::bounded::Bytes;
 use protocol::frame::{self, ClientFrame, Position, RelayFrame};
 use protocol::identity::{MemberKeys, answer_challenge};
 use protocol::inventory::Wanted;
-use protocol::roster::{Entry, Role};
+use protocol::receipt::{self, Receipt};
+use protocol::roster::{Action, Entry, Role};
 use protocol::segment::{Header, Segment};
 use protocol::snapshot::{self, Piece, Snapshot, coverage};
-use protocol::{DocumentId, PieceHash, Refusal, SegmentHash};
+use protocol::verdict::{Statement, Verdict};
+use protocol::{DocumentId, PieceHash, Refusal, SegmentHash, SnapshotHash, SpaceId};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
+use crate::attachments::{address_of, chunk, claimed, head};
 use crate::classroom::{Classroom, FAR, Lane, member, rng};
 use crate::client::{CHANNEL, Client};
 use crate::durability::{Program, is_sound};
+
+const PAGE: DocumentId = DocumentId([9; 16]);
 
 const CLASSROOMS: usize = 3;
 const MEMBERS: usize = 3;
@@ -43,14 +52,10 @@ async fn a_relay_that_is_killed_under_load_loses_nothing_and_repeats_no_position
         .iter()
         .flat_map(|class| class.members.iter().map(|keys| Writer::new(class, keys)))
         .collect();
-    let folds = |writers: &[Writer<'_>]| writers.iter().map(Writer::folds).sum::<usize>();
-    let snapshots = |writers: &[Writer<'_>]| {
-        let all = writers.iter().map(|writer| writer.snapshots.len());
-        all.sum::<usize>()
-    };
     let mut round = 0;
-    // When it is killed is left to chance: so often, and then later each time until both kinds of rare items were answered.
-    while round < kills || ((folds(&writers) == 0 || snapshots(&writers) == 0) && round < kills + MOST_MORE) {
+    let mut answered = Answered::default();
+    // When it is killed is left to chance: so often, and then later each time until each kind of rare items was answered.
+    while round < kills || (!answered.is_of_each_kind() && round < kills + MOST_MORE) {
         // Now and then the relay is an empty one.
         if round % 8 == 2 && round < kills {
             std::fs::remove_dir_all(data.path()).unwrap();
@@ -76,6 +81,7 @@ async fn a_relay_that_is_killed_under_load_loses_nothing_and_repeats_no_position
         tokio::join!(sessions, killing);
         is_sound(data.path());
         round += 1;
+        answered = writers.iter().fold(Answered::default(), Answered::with);
     }
     // What was answered is there, and the rest comes.
     classes.iter().for_each(Class::begin);
@@ -87,8 +93,8 @@ async fn a_relay_that_is_killed_under_load_loses_nothing_and_repeats_no_position
             .map(|writer| writer.last_session(relay.address, &quiet)),
     )
     .await;
-    let (folds, snapshots) = (folds(&writers), snapshots(&writers));
-    assert!(folds > 0 && snapshots > 0, "{folds} folds, {snapshots} snapshots");
+    println!("killed {round} times: {answered:?}");
+    assert!(answered.is_of_each_kind(), "{answered:?}");
     drop(relay);
     is_sound(data.path());
 }
@@ -97,6 +103,43 @@ fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).unwrap();
     bytes
+}
+
+/// How many of the rarer items were answered as stored, over all relays.
+#[derive(Debug, Default)]
+struct Answered {
+    folds: usize,
+    snapshots: usize,
+    verdicts: usize,
+    receipts: usize,
+    chunks: usize,
+    erasures: usize,
+}
+
+impl Answered {
+    fn with(self, writer: &Writer<'_>) -> Self {
+        Self {
+            folds: self.folds + writer.folds(),
+            snapshots: self.snapshots + writer.stored.snapshots,
+            verdicts: self.verdicts + writer.stored.verdicts,
+            receipts: self.receipts + writer.stored.receipts,
+            chunks: self.chunks + writer.stored.chunks,
+            erasures: self.erasures + writer.stored.erasures,
+        }
+    }
+
+    fn is_of_each_kind(&self) -> bool {
+        let Self {
+            folds,
+            snapshots,
+            verdicts,
+            receipts,
+            chunks,
+            erasures,
+        } = self;
+        let all = [folds, snapshots, verdicts, receipts, chunks, erasures];
+        all.into_iter().all(|kind| *kind > 0)
+    }
 }
 
 /// Rings after so many answers.
@@ -193,6 +236,17 @@ enum What {
     Part(Box<Segment>),
     Piece,
     Snapshot([u8; 32], Vec<PieceHash>),
+    Verdict(SnapshotHash),
+    Receipt([u8; 32], u64),
+    /// A segment of a document that is going to be erased.
+    Doomed([u8; 32]),
+}
+
+/// A document that is erased, with a chunk that belonged to it.
+struct Erasure {
+    document: DocumentId,
+    entry: Entry,
+    chunk: Chunk,
 }
 
 /// A snapshot that was answered as stored.
@@ -215,6 +269,16 @@ struct Writer<'a> {
     /// Entries and snapshots that were.
     entries: HashSet<[u8; 32]>,
     snapshots: Vec<Stored>,
+    /// Snapshots of others of which this one said that they match; and those of which they may.
+    verdicts: HashSet<SnapshotHash>,
+    unjudged: Vec<SnapshotHash>,
+    /// How many receipts there are, and the last that was answered.
+    receipts: u64,
+    receipt: u64,
+    chunks: Vec<Chunk>,
+    /// In the order in which they were made; they count once their entries were answered.
+    erasures: Vec<Erasure>,
+    stored: Answered,
 }
 
 impl<'a> Writer<'a> {
@@ -222,7 +286,7 @@ impl<'a> Writer<'a> {
         let of = |entry: &&Entry| entry.author() == keys.id();
         let head = class.entries.iter().find(of).unwrap_or(&class.classroom.founding);
         let mut lane = class.classroom.lane(keys, vec![head.hash()]);
-        lane.log.document = DocumentId([9; 16]);
+        lane.log.document = PAGE;
         Self {
             class,
             keys,
@@ -232,6 +296,13 @@ impl<'a> Writer<'a> {
             answered: 0,
             entries: HashSet::new(),
             snapshots: Vec::new(),
+            verdicts: HashSet::new(),
+            unjudged: Vec::new(),
+            receipts: 0,
+            receipt: 0,
+            chunks: Vec::new(),
+            erasures: Vec::new(),
+            stored: Answered::default(),
         }
     }
 
@@ -240,6 +311,10 @@ impl<'a> Writer<'a> {
         self.answered = 0;
         self.entries.clear();
         self.snapshots.clear();
+        self.verdicts.clear();
+        self.unjudged.clear();
+        self.receipt = 0;
+        self.chunks.clear();
     }
 
     fn folds(&self) -> usize {
@@ -250,14 +325,14 @@ impl<'a> Writer<'a> {
     }
 
     /// Connects, compares, and goes on writing until the connection breaks.
-    async fn session(&mut self, address: std::net::SocketAddr, alarm: &Alarm) {
+    async fn session(&mut self, address: SocketAddr, alarm: &Alarm) {
         if let Some(mut session) = self.open(address, alarm).await {
             while self.go_on(&mut session, alarm).await.is_some() {}
         }
     }
 
     /// Connects, compares, and brings what is missing.
-    async fn last_session(&mut self, address: std::net::SocketAddr, alarm: &Alarm) {
+    async fn last_session(&mut self, address: SocketAddr, alarm: &Alarm) {
         let mut session = self.open(address, alarm).await.unwrap();
         while self.answered < self.lane.next || !session.waiting.is_empty() {
             self.hear(&mut session, alarm).await.unwrap();
@@ -265,7 +340,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Opens the classroom and compares what is there with what was answered; then submits all that there is.
-    async fn open(&mut self, address: std::net::SocketAddr, alarm: &Alarm) -> Option<Session> {
+    async fn open(&mut self, address: SocketAddr, alarm: &Alarm) -> Option<Session> {
         let Classroom { id, founding, .. } = &self.class.classroom;
         let mut client = Client::dial(address, *id).await?;
         let channel = CHANNEL;
@@ -289,6 +364,7 @@ impl<'a> Writer<'a> {
         send(&mut client, &open).await?;
         let mut session = Session {
             client,
+            address,
             position: 0,
             waiting: HashMap::new(),
             submissions: 0,
@@ -326,7 +402,8 @@ impl<'a> Writer<'a> {
             }
             other => panic!("{other:?}"),
         }
-        for entry in &self.class.entries {
+        let erasures = self.erasures.iter().map(|erasure| &erasure.entry);
+        for entry in self.class.entries.iter().chain(erasures) {
             let bytes = Bytes::new("entry", entry.encode().unwrap()).unwrap();
             let frame = ClientFrame::Entry {
                 channel,
@@ -345,6 +422,8 @@ impl<'a> Writer<'a> {
         let mut next = 0;
         let mut entries = HashSet::new();
         let mut snapshots = BTreeMap::new();
+        let (mut verdicts, mut receipt) = (HashSet::new(), 0);
+        let mut documents = BTreeSet::new();
         while session.is_behind {
             let frame = session.client.try_next().await?;
             match &frame {
@@ -357,12 +436,25 @@ impl<'a> Writer<'a> {
                     let hash = Snapshot::decode(snapshot).unwrap().hash(&self.class.classroom.id);
                     snapshots.insert(session.position + advance, hash.unwrap().0);
                 }
+                RelayFrame::Verdict { verdict, .. } => {
+                    let said = Verdict::decode(verdict).unwrap().statement.clone();
+                    if said.member == self.keys.id() {
+                        verdicts.insert(said.snapshot);
+                    }
+                }
+                RelayFrame::Receipt { receipt: given, .. } => {
+                    let given = Receipt::decode(given).unwrap().header;
+                    if given.member == self.keys.id() {
+                        receipt = given.count;
+                    }
+                }
                 _ => {}
             }
             let Some(segment) = session.take(frame, self.class) else {
                 continue;
             };
             let Header { log, first, last, .. } = segment.header;
+            documents.insert(log.document);
             if log == self.lane.log {
                 // Folds come at the place where they were stored, what they do not cover behind or before them.
                 let hash = segment.chain_hash(&self.class.classroom.id).unwrap();
@@ -380,6 +472,44 @@ impl<'a> Writer<'a> {
                 let newer = snapshots.range(stored.position + 1..).count();
                 assert!(newer >= KEPT_SNAPSHOTS, "a snapshot is gone");
             }
+        }
+        for judged in &self.verdicts {
+            // It goes with the snapshot.
+            let of = snapshots.iter().find(|(_, hash)| **hash == judged.0);
+            if let Some((position, _)) = of {
+                let newer = snapshots.range(position + 1..).count();
+                let is_there = verdicts.contains(judged);
+                assert!(is_there || newer >= KEPT_SNAPSHOTS, "a verdict is gone");
+            }
+        }
+        assert!(
+            receipt >= self.receipt,
+            "receipt {} is gone: {receipt}",
+            self.receipt
+        );
+        self.compare_chunks(session, &documents).await
+    }
+
+    /// All chunks are there, but what was erased is not.
+    async fn compare_chunks(&self, session: &Session, documents: &BTreeSet<DocumentId>) -> Option<()> {
+        let is_answered = |erasure: &&Erasure| self.entries.contains(&erasure.entry.hash().0);
+        let gone = self.erasures.iter().filter(is_answered);
+        let gone: Vec<_> = gone
+            .inspect(|erasure| {
+                assert!(
+                    !documents.contains(&erasure.document),
+                    "an erased document is there"
+                )
+            })
+            .map(|erasure| (&erasure.chunk, 404))
+            .collect();
+        for (chunk, wanted) in self.chunks.iter().map(|chunk| (chunk, 200)).chain(gone) {
+            let path = address_of(&self.class.classroom.id, chunk);
+            let address = session.address;
+            let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+            let (status, content) = ask(address, request.as_bytes()).await?;
+            assert_eq!(status, wanted, "a chunk that was answered, or erased");
+            assert!(status != 200 || content == chunk.as_bytes(), "another chunk");
         }
         Some(())
     }
@@ -417,7 +547,15 @@ impl<'a> Writer<'a> {
             0..8 if self.answered == self.lane.next && self.answered > 0 => {
                 self.make_snapshot(session).await?;
             }
-            8..64 if tail.len() > 5 && self.answered == self.lane.next => {
+            8..14 if !self.unjudged.is_empty() => self.judge(session).await?,
+            14..18 if self.answered > 0 => self.give_receipt(session).await?,
+            18..24 if self.answered > 0 => {
+                let chunk = self.bring(session, PAGE, alarm).await?;
+                self.chunks.push(chunk);
+                self.stored.chunks += 1;
+            }
+            24..26 if self.answered > 0 && self.is_founder() => self.erase(session, alarm).await?,
+            26..64 if tail.len() > 5 && self.answered == self.lane.next => {
                 let (first, last) = (tail[0].header.first as usize, self.runs.len() - 1);
                 let fold = self.lane.fold(&self.runs, first, last);
                 self.submit(session, fold, alarm).await?;
@@ -475,6 +613,96 @@ impl<'a> Writer<'a> {
             .await
     }
 
+    /// Says of somebody else's snapshot that it matches.
+    async fn judge(&mut self, session: &mut Session) -> Option<()> {
+        let judged = self.unjudged.pop()?;
+        let statement = Statement {
+            document: PAGE,
+            snapshot: judged,
+            member: self.keys.id(),
+            roster: self.lane.heads.clone(),
+            matches: true,
+        };
+        let verdict = Verdict::sign(self.keys, &self.class.classroom.id, statement).unwrap();
+        let channel = CHANNEL;
+        let verdict = Bytes::new("verdict", verdict.encode().unwrap()).unwrap();
+        session
+            .submit(What::Verdict(judged), ClientFrame::Verdict { channel, verdict })
+            .await
+    }
+
+    async fn give_receipt(&mut self, session: &mut Session) -> Option<()> {
+        let Classroom { id, key, .. } = &self.class.classroom;
+        self.receipts += 1;
+        let header = receipt::Header {
+            member: self.keys.id(),
+            space: SpaceId::EVERYONE,
+            epoch: 0,
+            roster: self.lane.heads.clone(),
+            count: self.receipts,
+        };
+        let receipt = Receipt::seal(self.keys, id, header, key, Vec::new(), &mut rng()).unwrap();
+        let what = What::Receipt(receipt.hash(id).unwrap().0, self.receipts);
+        let channel = CHANNEL;
+        let receipt = Bytes::new("receipt", receipt.encode().unwrap()).unwrap();
+        session
+            .submit(what, ClientFrame::Receipt { channel, receipt })
+            .await
+    }
+
+    /// Brings a chunk and hears that it is stored.
+    async fn bring(&self, session: &Session, document: DocumentId, alarm: &Alarm) -> Option<Chunk> {
+        let id = self.class.classroom.id;
+        let chunk = chunk(&id);
+        let mut said = claimed(self.keys, id, document, chunk.hash());
+        said.signature = claim(self.keys, &session.client.origin, &id, &document, &chunk.hash());
+        let content = chunk.as_bytes();
+        let length = format!("content-length: {}\r\n", content.len());
+        let head = head(session.address, &said, &length);
+        let (status, _) = ask(session.address, &[head.as_bytes(), content].concat()).await?;
+        assert_eq!(status, 201);
+        alarm.answer();
+        Some(chunk)
+    }
+
+    fn is_founder(&self) -> bool {
+        self.keys.id() == self.class.classroom.founder.id()
+    }
+
+    /// Makes a document with a chunk, and erases it.
+    async fn erase(&mut self, session: &mut Session, alarm: &Alarm) -> Option<()> {
+        let Classroom { id, founding, .. } = &self.class.classroom;
+        let document = DocumentId(random());
+        let mut lane = self.class.classroom.lane(self.keys, self.lane.heads.clone());
+        lane.log.document = document;
+        let segment = lane.write("what goes");
+        let frame = session.client.segment_frame(&segment);
+        session
+            .submit(What::Doomed(segment.hash(id).unwrap().0), frame)
+            .await?;
+        let chunk = self.bring(session, document, alarm).await?;
+        while !session.waiting.is_empty() {
+            self.hear(session, alarm).await?;
+        }
+        let parent = self.erasures.last().map_or(founding, |erasure| &erasure.entry);
+        let act = Action::Erase {
+            document,
+            successor: PAGE,
+        };
+        let entry = Entry::act(self.keys, *id, vec![parent.hash()], act).unwrap();
+        let what = What::Entry(entry.hash().0);
+        let frame = ClientFrame::Entry {
+            channel: CHANNEL,
+            entry: Bytes::new("entry", entry.encode().unwrap()).unwrap(),
+        };
+        self.erasures.push(Erasure {
+            document,
+            entry,
+            chunk,
+        });
+        session.submit(what, frame).await
+    }
+
     async fn submit(&mut self, session: &mut Session, part: Segment, alarm: &Alarm) -> Option<()> {
         while session.waiting.len() >= IN_FLIGHT {
             self.hear(session, alarm).await?;
@@ -495,13 +723,24 @@ impl<'a> Writer<'a> {
             RelayFrame::Refused {
                 reason, submission, ..
             } => {
-                panic!("{reason:?} to {submission}")
+                // Others have made so many snapshots meanwhile that this one is gone.
+                let what = session.waiting.remove(submission);
+                let is_judged = matches!(what, Some(What::Verdict(_)));
+                assert!(
+                    is_judged && *reason == Refusal::UnknownParent,
+                    "{reason:?} to {submission}"
+                );
+                return Some(());
             }
             RelayFrame::Opened { from, .. } => {
                 self.class.incarnation.set(Some(from.incarnation));
                 return Some(());
             }
             _ => {
+                if let RelayFrame::Snapshot { snapshot, .. } = &frame {
+                    let hash = Snapshot::decode(snapshot).unwrap().hash(id).unwrap();
+                    self.unjudged.push(hash);
+                }
                 session.take(frame, self.class);
                 return Some(());
             }
@@ -512,7 +751,10 @@ impl<'a> Writer<'a> {
             .remove(&submission)
             .expect("an answer to something");
         let name = match &what {
-            What::Entry(hash) | What::Snapshot(hash, _) => *hash,
+            What::Entry(hash) | What::Snapshot(hash, _) | What::Doomed(hash) | What::Receipt(hash, _) => {
+                *hash
+            }
+            What::Verdict(snapshot) => snapshot.0,
             What::Part(segment) => segment.hash(id).unwrap().0,
             What::Piece => SegmentHash::NONE.0,
         };
@@ -537,14 +779,29 @@ impl<'a> Writer<'a> {
             }
             What::Snapshot(hash, pieces) => {
                 assert!(stored.is_some(), "nobody else made this snapshot");
+                self.stored.snapshots += 1;
                 self.snapshots.push(Stored {
                     position: session.position,
                     hash,
                     pieces,
                 });
             }
-            What::Entry(hash) => drop(self.entries.insert(hash)),
-            What::Piece => {}
+            What::Entry(hash) => {
+                self.entries.insert(hash);
+                let is_erasure = |erasure: &Erasure| erasure.entry.hash().0 == hash;
+                let erases = self.erasures.last().is_some_and(is_erasure);
+                self.stored.erasures += usize::from(erases && stored.is_some());
+            }
+            What::Verdict(snapshot) => {
+                self.verdicts.insert(snapshot);
+                self.stored.verdicts += 1;
+            }
+            What::Receipt(_, count) => {
+                assert!(stored.is_some() && count > self.receipt, "nobody else gave it");
+                self.receipt = count;
+                self.stored.receipts += 1;
+            }
+            What::Piece | What::Doomed(_) => {}
         }
         Some(())
     }
@@ -553,6 +810,7 @@ impl<'a> Writer<'a> {
 /// A connection on which the classroom is open.
 struct Session {
     client: Client,
+    address: SocketAddr,
     position: u64,
     waiting: HashMap<u32, What>,
     submissions: u32,
@@ -587,6 +845,14 @@ impl Session {
                 let snapshot = Snapshot::decode(&snapshot).unwrap();
                 (advance, snapshot.verify(id).unwrap().0, None)
             }
+            RelayFrame::Verdict { advance, verdict, .. } => {
+                let verdict = Verdict::decode(&verdict).unwrap();
+                (advance, verdict.statement.snapshot.0, None)
+            }
+            RelayFrame::Receipt { advance, receipt, .. } => {
+                let receipt = Receipt::decode(&receipt).unwrap();
+                (advance, receipt.hash(id).unwrap().0, None)
+            }
             // What went by unseen while they were no member yet is their own.
             RelayFrame::WantSnapshot { .. } | RelayFrame::Inventory { .. } => return None,
             other => panic!("{other:?}"),
@@ -602,4 +868,20 @@ impl Session {
 async fn send(client: &mut Client, frames: &[ClientFrame]) -> Option<()> {
     let frames = frames.iter().map(|frame| frame::encode(frame).unwrap());
     client.send_bytes(frames.collect::<Vec<_>>().concat()).await.ok()
+}
+
+/// A request of HTTP; nothing if the relay was killed before the answer was whole.
+async fn ask(address: SocketAddr, request: &[u8]) -> Option<(u16, Vec<u8>)> {
+    let mut stream = TcpStream::connect(address).await.ok()?;
+    stream.write_all(request).await.ok()?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.ok()?;
+    let end = answer.windows(4).position(|part| part == b"\r\n\r\n")?;
+    let head = std::str::from_utf8(&answer[..end]).unwrap();
+    let length = head
+        .lines()
+        .find_map(|line| line.strip_prefix("content-length: "))?;
+    let content = answer[end + 4..].to_vec();
+    let is_whole = length.parse() == Ok(content.len());
+    is_whole.then(|| (head[9..12].parse().unwrap(), content))
 }

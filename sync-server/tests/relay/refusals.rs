@@ -1,5 +1,6 @@
 //! What the relay does not take, and that it goes on serving others.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use protocol::bounded::Bytes;
@@ -362,6 +363,68 @@ async fn a_bad_connection_ends_and_the_relay_serves_others() {
     founder.expect_stored(1).await;
 }
 
+/// What a connection says when it has ended; nothing more is sent to it behind `head`.
+async fn told(address: SocketAddr, head: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut told = Vec::new();
+    // What was not read of it may reset the connection behind the answer.
+    drop(stream.read_to_end(&mut told).await);
+    String::from_utf8(told).unwrap()
+}
+
+#[tokio::test]
+async fn the_head_of_a_request_is_bounded_in_size_and_time() {
+    let data = tempfile::tempdir().unwrap();
+    let relay = start(Settings {
+        limits: Limits {
+            request_head: Duration::from_millis(500),
+            ..Limits::default()
+        },
+        ..Settings::new(data.path())
+    })
+    .await;
+    let address = relay.address();
+    let classroom = Classroom::new();
+    let mut founder = Client::found(address, &classroom.founder, &classroom.founding).await;
+    let begin = format!("GET /health HTTP/1.1\r\nhost: {address}\r\n");
+    let headers = |count: usize, length: usize| {
+        let header = |number| format!("x-{number}: {}\r\n", "x".repeat(length));
+        (0..count).map(header).collect::<String>()
+    };
+    let end = "connection: close\r\n\r\n";
+    for (more, status) in [
+        (headers(62, 100), "200"),
+        (headers(63, 1), "431"),
+        (headers(1, 15_000), "200"),
+        (headers(1, 17_000), "431"),
+        (headers(10, 2_000), "431"),
+    ] {
+        let told = told(address, &[&begin, more.as_str(), end].concat()).await;
+        assert_eq!(told.get(9..12), Some(status), "{told}");
+    }
+    // One that never comes, one that comes a byte at a time, and one that does not follow.
+    assert_eq!(told(address, "").await, "");
+    assert_eq!(told(address, &begin).await, "");
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let slowly = async {
+        let mut pace = tokio::time::interval(Duration::from_millis(20));
+        while stream.write_all(b"G").await.is_ok() {
+            pace.tick().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), slowly)
+        .await
+        .expect("it is still waited for");
+    let answer = told(address, &format!("{begin}\r\n")).await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    let segment = classroom
+        .lane(&classroom.founder, vec![classroom.founding.hash()])
+        .write("still here");
+    founder.submit(&segment).await;
+    founder.expect_stored(1).await;
+}
+
 #[tokio::test]
 async fn a_socket_must_speak_the_protocol_and_come_from_here() {
     let data = tempfile::tempdir().unwrap();
@@ -673,6 +736,7 @@ async fn limits_may_be_as_large_as_numbers_are() {
             connections_per_member: any,
             channels: any,
             message: any,
+            request_head: ever,
             handshake: ever,
             exchange: ever,
             exchanges: any,
