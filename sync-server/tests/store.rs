@@ -321,6 +321,13 @@ fn sqlite_takes_over_a_store_of_version_4() {
             .unwrap()
     };
     assert!(has_erased(), "nobody knows");
+    // Nor is it written anew for that if it has more than may be, however often it is looked at.
+    let store = (0..2).fold(store, |store, _| {
+        store.shrink(1024).unwrap();
+        assert!(has_erased(), "it was written anew");
+        drop(store);
+        Sqlite::open(&path).unwrap()
+    });
     store.shrink(u64::MAX).unwrap();
     assert!(!has_erased());
 }
