@@ -499,7 +499,7 @@ impl<'a> Writer<'a> {
                 assert!(
                     !documents.contains(&erasure.document),
                     "an erased document is there"
-                )
+                );
             })
             .map(|erasure| (&erasure.chunk, 404))
             .collect();
