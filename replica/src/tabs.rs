@@ -132,12 +132,12 @@ impl<R: CryptoRng> Replica<R> {
             Note::Entry { classroom, entry } => self.take_entry(&classroom, &entry, EntrySource::Tab),
             Note::Segment { classroom, segment } => self.take_from_tab(&classroom, &segment),
             Note::OnRelay {
-                classroom,
+                classroom: id,
                 log,
                 index,
             } => {
                 let is_held = self.held.contains(&log.lane);
-                let Some(classroom) = self.classrooms.get_mut(&classroom) else {
+                let Some(classroom) = self.classrooms.get_mut(&id) else {
                     return Ok(());
                 };
                 // So it is with what lies before it in its log: what the other one folded, and saw to before that was written,
@@ -150,10 +150,19 @@ impl<R: CryptoRng> Replica<R> {
                         seen_to.push(*at);
                     }
                 }
+                let mut unheard = Vec::new();
                 for at in seen_to {
-                    classroom.outbox.remove(&at);
+                    let next = classroom.logs.get(&log).map_or(0, |record| record.next);
+                    // What this tab has sent for the other one, and could not take, the relay does not give back to it.
+                    if let Some(unsent) = classroom.outbox.remove(&at)
+                        && matches!(unsent.way, Way::Sent)
+                        && at.1 >= next
+                    {
+                        unheard.push(unsent.segment);
+                    }
                 }
-                Ok(())
+                let mut unheard = unheard.iter();
+                unheard.try_for_each(|segment| self.take_or_keep_aside(&id, segment))
             }
             Note::Forked {
                 classroom,

@@ -154,6 +154,7 @@ const NAMED: [&str; 142] = [
     "anew 303",
     "mixed 31000553",
     "governed 77100283",
+    "schools 2442",
     "schools 2997",
     "schools 3544",
     "schools 4367",
