@@ -354,6 +354,57 @@ async fn what_a_tab_sends_for_another_shows_in_it_as_well() {
     world.check_nothing_to_send().await;
 }
 
+/// Of two tabs that send one segment the other may tell that the relay has it before this one is answered.
+#[tokio::test]
+async fn what_two_tabs_send_shows_in_the_one_that_could_not_take_it_as_well() {
+    let Pair {
+        mut world,
+        amina,
+        ben,
+        page,
+        ..
+    } = Pair::new("sent by both").await;
+    let second = world.open_tab(0);
+    world.open_page(second, page).await;
+    world.until_equal(page).await;
+
+    // The second tab can't take the second word, for it has not got the first.
+    world.write_word(amina, page, "[one]");
+    while !world.store(0).table(Table::Outbox).is_empty() || world.tab(amina).writing.is_some() {
+        only(&mut world, amina).await;
+    }
+    world.tab_mut(second).notes.clear();
+    world.write_word(amina, page, "[two]");
+    write_all(&mut world, amina).await;
+    world.step(Step::Hear(second)).await;
+    assert_eq!(world.tab(second).text(&page), "");
+
+    // It sends that all the same, and is slow to hear of the answer.
+    let connections = world.tab(second).connections;
+    while words(&world.tab(ben).text(&page)).len() < 2 {
+        if world.tab(second).submitted == 0 {
+            world.now += 1_000;
+            world.handle(second, Event::Tick);
+        }
+        without_receiving(&mut world, second).await;
+        only(&mut world, ben).await;
+    }
+    while !world.store(0).table(Table::Outbox).is_empty() || world.tab(amina).writing.is_some() {
+        only(&mut world, amina).await;
+    }
+    while world.steps().contains(&Step::Hear(second)) {
+        world.step(Step::Hear(second)).await;
+    }
+    // A connection made anew would bring what was missed.
+    world.drain().await;
+    assert_eq!(words(&world.tab(second).text(&page)).len(), 2);
+    assert_eq!(world.tab(second).connections, connections);
+    assert_eq!(world.tab(second).classroom(&page.0).kept_aside, 0);
+    assert_eq!(world.until_equal(page).await.len(), 2);
+    world.check_stores(page).await;
+    world.check_nothing_to_send().await;
+}
+
 /// What was said of what a tab folded in its last moment was put in the place of the fold, and what comes before it was sent by
 /// nobody.
 #[tokio::test]
