@@ -1,7 +1,6 @@
 // What keys do. Escape lets the next Tab leave the editor even from within a list or a table.
 import { baseKeymap, chainCommands, createParagraphNear, liftEmptyBlock, newlineInCode, splitBlockAs } from "prosemirror-commands";
 import { redo, undo } from "prosemirror-history";
-import { undoInputRule } from "prosemirror-inputrules";
 import { keymap } from "prosemirror-keymap";
 import { liftListItem } from "prosemirror-schema-list";
 import { type Command, Plugin } from "prosemirror-state";
@@ -11,6 +10,7 @@ import { leaveMath } from "./math.ts";
 import { abovePicture, belowPicture, withoutPicture } from "./picture_commands.ts";
 import { schema } from "./schema.ts";
 import { belowTable, emptyCells, goToCell } from "./tables.ts";
+import { unmake } from "./typing.ts";
 
 const { list_item, paragraph, heading, divider, code_block, math_block, blockquote, aside } = schema.nodes;
 
@@ -56,7 +56,7 @@ const deleting = Object.fromEntries(
 );
 
 /** What Backspace does before it deletes. */
-export const backspace = chainCommands(undoInputRule, emptyCells, plainAtStart);
+export const backspace = chainCommands(unmake, emptyCells, plainAtStart);
 
 export function keyboard(): Plugin[] {
   let leaving = false;

@@ -13,6 +13,7 @@ import { toggleChecked } from "../src/lists.ts";
 import { positionOf } from "../src/points.ts";
 import { emptyCells, goToCell, wholeTables } from "../src/tables.ts";
 import { typing } from "../src/typing.ts";
+import { typed } from "./typed.ts";
 import type { Block, Edit, Marks } from "../src/types.ts";
 
 /** A page with the caret at the end of a block, on which a person types, presses keys and uses the toolbar. */
@@ -33,10 +34,7 @@ class Desk {
 
   /** Text that comes at once. */
   write(text: string): this {
-    const { from, to } = this.state.selection;
-    const view = { state: this.state, composing: false, dispatch: this.dispatch } as unknown as EditorView;
-    const taken = this.state.plugins.some((plugin) => plugin.props.handleTextInput?.call(plugin, view, from, to, text, () => this.state.tr));
-    if (!taken) this.dispatch(this.state.tr.insertText(text));
+    typed(this, this.dispatch, text);
     return this;
   }
 

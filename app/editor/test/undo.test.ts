@@ -11,8 +11,10 @@ import { editsOf, replacements } from "../src/edits.ts";
 import { backspace, enter } from "../src/keyboard.ts";
 import { positionOf } from "../src/points.ts";
 import { remoteMeta, remoteTransaction } from "../src/remote.ts";
+import { typing } from "../src/typing.ts";
 import { undoing } from "../src/undo.ts";
 import type { Block, Edit, Marks, MarkValue, Run, Shape } from "../src/types.ts";
+import { typed } from "./typed.ts";
 import { blocksOf, random, randomBlocks, randomEdit, unitsOf } from "./random.ts";
 
 // A page as one writes it here, block by block: what begins a line says the kind of block, and brackets around text its mark.
@@ -81,7 +83,7 @@ class Desk {
 
   constructor(lines: string[]) {
     this.blocks = flatten(documentOf(page(...lines)).content);
-    this.state = EditorState.create({ doc: documentOf(this.blocks), plugins: [undoing(), history({ newGroupDelay: Number.MAX_SAFE_INTEGER }), canonicalForm()] });
+    this.state = EditorState.create({ doc: documentOf(this.blocks), plugins: [typing(), undoing(), history({ newGroupDelay: Number.MAX_SAFE_INTEGER }), canonicalForm()] });
   }
 
   private dispatch = (tr: Transaction): void => {
@@ -112,7 +114,7 @@ class Desk {
 
   type(at: Place, text: string): this {
     this.select(at);
-    for (const letter of text) this.dispatch(this.state.tr.insertText(letter));
+    for (const letter of text) typed(this, this.dispatch, letter);
     return this;
   }
 
@@ -150,6 +152,12 @@ class Desk {
 
   get written(): string[] {
     return written(this.blocks);
+  }
+
+  /** Each block as its type, and its text with marks. */
+  get shown(): string[] {
+    const marked = ({ text, marks }: Run) => Object.keys(marks).reduce((inner, name) => `<${name}>${inner}</>`, text);
+    return this.blocks.map(({ shape, runs }) => `${shape.type}: ${runs.map(marked).join("")}`);
   }
 }
 
@@ -252,6 +260,60 @@ for (const { what, start, own, others, both, undone, redone = both } of rows) {
     assert.deepEqual(desk.written, redone, "redone");
   });
 }
+
+// What Markdown that is typed was made into, and what one undo and a second one give back.
+type TypedRow = { what: string; start: string[]; at: Place; text: string; others?: Edit[]; made: string[]; undone: string[]; twice: string[] };
+
+const typedRows: TypedRow[] = [
+  { what: "a heading", start: [""], at: "0:", text: "## ", made: ["heading: "], undone: ["paragraph: ## "], twice: ["paragraph: "] },
+  { what: "a heading before text", start: ["one"], at: "0:", text: "# ", made: ["heading: one"], undone: ["paragraph: # one"], twice: ["paragraph: one"] },
+  { what: "an item", start: ["one", ""], at: "1:", text: "- ", made: ["paragraph: one", "unordered-list-item: "], undone: ["paragraph: one", "paragraph: - "], twice: ["paragraph: one", "paragraph: "] },
+  { what: "an item that is done", start: [""], at: "0:", text: "[x] ", made: ["unordered-list-item: "], undone: ["paragraph: [x] "], twice: ["paragraph: "] },
+  { what: "a quote", start: ["one"], at: "0:", text: "> ", made: ["blockquote: one"], undone: ["paragraph: > one"], twice: ["paragraph: one"] },
+  { what: "code", start: [""], at: "0:", text: "```", made: ["code-block: "], undone: ["paragraph: ```"], twice: ["paragraph: "] },
+  { what: "a rule", start: [""], at: "0:", text: "---", made: ["divider: "], undone: ["paragraph: ---"], twice: ["paragraph: "] },
+  { what: "bold text", start: ["one"], at: "0:one", text: " **two**", made: ["paragraph: one <strong>two</>"], undone: ["paragraph: one **two**"], twice: ["paragraph: one"] },
+  { what: "a formula", start: [""], at: "0:", text: "$x$", made: ["paragraph: <math>x</>"], undone: ["paragraph: $x$"], twice: ["paragraph: "] },
+  { what: "a heading when others type there and before", start: ["zero", ""], at: "1:", text: "# ", others: [insert(0, 4, " A"), insert(1, 0, "B")], made: ["paragraph: zero A", "heading: B"], undone: ["paragraph: zero A", "paragraph: B# "], twice: ["paragraph: zero A", "paragraph: B"] },
+  { what: "bold text in which others type", start: ["one"], at: "0:one", text: " **two**", others: [insert(0, 5, "A", { strong: true })], made: ["paragraph: one <strong>tAwo</>"], undone: ["paragraph: one **tAwo**"], twice: ["paragraph: oneA"] },
+];
+
+for (const { what, start, at, text, others = [], made, undone, twice } of typedRows) {
+  for (const [name, first] of [["undo", undo], ["Backspace", backspace]] as const) {
+    test(`${name} behind Markdown gives the characters back, and a second undo takes them: ${what}`, () => {
+      const desk = new Desk(start).type(at, text);
+      desk.receive(others);
+      assert.deepEqual(desk.shown, made, "made");
+      desk.turn(first);
+      assert.deepEqual(desk.shown, undone, "undone");
+      desk.turn(undo);
+      assert.deepEqual(desk.shown, twice, "twice");
+      desk.turn(redo);
+      assert.deepEqual(desk.shown, undone, "redone");
+      desk.turn(redo);
+      assert.deepEqual(desk.shown, made, "redone twice");
+    });
+  }
+}
+
+test("what is typed behind a heading goes before the heading does", () => {
+  const desk = new Desk([""]).type("0:", "# One");
+  assert.deepEqual(desk.shown, ["heading: One"]);
+  for (const shown of ["heading: ", "paragraph: # ", "paragraph: "]) {
+    desk.turn(undo);
+    assert.deepEqual(desk.shown, [shown]);
+  }
+});
+
+test("Backspace elsewhere, or later, gives back no characters", () => {
+  for (const then of [(desk: Desk) => desk.select("0:").select("1:"), (desk: Desk) => desk.type("1:", "a").delete("1:", "1:a")]) {
+    const desk = new Desk(["one", ""]).type("1:", "# ");
+    then(desk);
+    assert.deepEqual(desk.shown, ["paragraph: one", "heading: "]);
+    desk.turn(backspace);
+    assert.deepEqual(desk.shown, ["paragraph: one", "paragraph: "]);
+  }
+});
 
 test("whatever others do, undo takes back what oneself typed, and nothing else", () => {
   for (let seed = 0; seed < 1500; seed++) {
