@@ -64,13 +64,17 @@ proptest! {
     fn elements_in_any_order_are_blocks(
         parts in prop::collection::vec((0..4_u8, prop::sample::select(vec![
             "p", "ul", "ol", "li", "table", "tr", "td", "th", "blockquote", "aside", "pre", "code", "math", "annotation", "h1", "br",
-            "hr", "b", "a", "title", "script", "input", "div", "img", "figure", "figcaption",
+            "hr", "b", "a", "span", "title", "script", "input", "div", "img", "figure", "figcaption",
         ]), "[ a\n]{0,3}"), 0..60)
     ) {
         let mut reader = HtmlReader::default();
         for (what, name, text) in parts {
             match what {
-                0 | 1 => reader.open(name, &|attribute| Some(attribute.to_owned()).filter(|_| what == 0)),
+                0 | 1 => reader.open(name, &|attribute| match attribute {
+                    "style" if what == 1 => Some(format!("mso-list: l0 level{} lfo1", text.len())),
+                    "style" if name == "span" => Some("mso-list:Ignore".to_owned()),
+                    _ => Some(attribute.to_owned()).filter(|_| what == 0),
+                }),
                 2 => reader.close(name),
                 _ => reader.text(&text),
             }

@@ -350,6 +350,124 @@ fn what_a_strict_browser_complains_of_is_renamed() {
     assert_eq!(shown(&bold), "paragraph[]{} \"yes\"[\"strong\"]\n");
 }
 
+/// An item as Word saves it.
+fn item(level: u32, sign: &str, text: &str) -> String {
+    format!(
+        "<p class='MsoListParagraphCxSpMiddle' style='margin-left:36.0pt;mso-add-space:auto;\ntext-indent:-18.0pt;mso-list:l0 level{level}\nlfo1'>\
+         <!--[if !supportLists]--><span lang='EN-US' style='font-family:Symbol'><span style='mso-list:Ignore'>{sign}<span \
+         style='font:7.0pt &quot;Times New Roman&quot;'>&#160;&#160; </span></span></span><!--[endif]--><b>{text}</b><span lang='EN-US'><o-p></o-p></span></p>\n\n"
+    )
+}
+
+/// Items as they stand in each other, `-` before those with bullets and `1` before those with numbers.
+fn listed(html: &str) -> Vec<String> {
+    let listed = body(html).into_iter().map(|block| {
+        let sign = match block.shape.kind.as_str() {
+            "unordered-list-item" => "- ",
+            "ordered-list-item" => "1 ",
+            "paragraph" => "",
+            other => other,
+        };
+        format!("{}{sign}{}", "  ".repeat(block.shape.parents.len()), block.text())
+    });
+    listed.collect()
+}
+
+#[test]
+fn lists_that_word_saved_are_lists() {
+    let html = [
+        "<div class='WordSection1'><p class='MsoNormal'>Before</p>\n".to_owned(),
+        item(1, "·", "one"),
+        item(2, "o", "within"),
+        item(2, "a)", "counted"),
+        item(1, "§", "two"),
+        "<p class='MsoNormal'>Between</p>".to_owned(),
+        item(1, "(1)", "first"),
+        item(3, "iv.", "deep"),
+        item(1, "2.", "second"),
+        "</div><p class='MsoNormal'>After</p>".to_owned(),
+    ]
+    .concat();
+    assert_eq!(
+        listed(&html),
+        [
+            "Before",
+            "- one",
+            "  - within",
+            "  1 counted",
+            "- two",
+            "Between",
+            "1 first",
+            "  1 deep",
+            "1 second",
+            "After"
+        ]
+    );
+    let bold = body(&item(1, "·", "one"));
+    assert_eq!(shown(&bold), "unordered-list-item[]{} \"one\"[\"strong\"]\n");
+    // In a cell, and in an item of HTML's own, which holds the text.
+    let cell = format!(
+        "<table><tr><td>{}</td><td>b</td></tr></table>{}",
+        item(1, "1.", "a"),
+        item(1, "1.", "c")
+    );
+    let kinds: Vec<String> = body(&cell)
+        .iter()
+        .map(|block| format!("{}/{}", block.shape.parents.join("/"), block.shape.kind))
+        .collect();
+    assert_eq!(
+        kinds,
+        [
+            "/table-row",
+            "table-row/ordered-list-item",
+            "table-row/table-cell",
+            "/ordered-list-item"
+        ]
+    );
+    assert_eq!(
+        listed(&format!("<ul><li>{}</li></ul>", item(1, "·", "own"))),
+        ["- own"]
+    );
+}
+
+#[test]
+fn items_of_word_stand_beside_those_of_their_level() {
+    let nested = |levels: &[u32]| {
+        let html: String = levels.iter().map(|level| item(*level, "·", "x")).collect();
+        let depths: Vec<usize> = body(&html)
+            .iter()
+            .map(|block| block.shape.parents.len())
+            .collect();
+        depths
+    };
+    assert_eq!(nested(&[2, 2, 2]), [0, 0, 0]);
+    assert_eq!(nested(&[1, 3, 3, 2, 1]), [0, 1, 1, 1, 0]);
+    assert_eq!(nested(&[3, 3, 1]), [0, 0, 0]);
+    assert_eq!(nested(&[3, 3, 2]), [0, 0, 0]);
+    assert_eq!(nested(&[1, 2, 3, 2, 3, 1]), [0, 1, 2, 1, 2, 0]);
+    // What is no level is the last that Word has.
+    assert_eq!(nested(&[1, 4_000_000_000, 0]), [0, 1, 0]);
+}
+
+#[test]
+fn signs_of_words_items_tell_their_lists() {
+    let list = |sign: &str| listed(&item(1, sign, "x"));
+    for sign in [
+        "1", "1.", "1.1", "1.1.1", "1.1.", "１．", "１", "(2)", "iv.", "A)", "१.२", "一、", "कि)",
+    ] {
+        assert_eq!(list(sign), ["1 x"], "{sign}");
+    }
+    for sign in ["o", "·", "§", "-", "Ø", "", "\u{f0b7}", "."] {
+        assert_eq!(list(sign), ["- x"], "{sign}");
+    }
+    // Without any, and without text; and the numbers of headings are no text.
+    let bare =
+        "<p style='mso-list:l0 level1 lfo1'>bare <b>text</b></p><p style='mso-list:l0 level1 lfo1'></p>";
+    assert_eq!(listed(bare), ["- bare text", "- "]);
+    let heading = "<h1 style='mso-list:l0 level1 lfo1'><span style='mso-list:Ignore'>1<span>&#160; </span></span>Introduction</h1>";
+    assert_eq!(listed(heading), ["headingIntroduction"]);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
 

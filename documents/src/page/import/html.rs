@@ -2,6 +2,7 @@
 
 mod elements;
 mod source;
+mod word;
 
 pub use source::without_styles;
 
@@ -28,6 +29,7 @@ pub struct HtmlReader {
     formula: Option<Formula>,
     /// The rows that are open.
     rows: Vec<RowSeen>,
+    word: word::Lists,
 }
 
 #[derive(Debug)]
@@ -43,6 +45,8 @@ enum Collected {
     Formula,
     /// LaTeX as the text of an element.
     Latex,
+    /// What Word writes before an item, or a heading.
+    Sign,
 }
 
 /// The cells of a row, to tell whether all are headings.
@@ -67,6 +71,7 @@ impl HtmlReader {
             self.skipped += 1;
             does.push(Does::Skip);
         } else {
+            self.go_beside_items(name, attribute);
             self.begin(name, attribute, &mut does);
         }
         if !elements::is_void(name) {
@@ -93,7 +98,12 @@ impl HtmlReader {
         }
         if let Some((_, collected)) = &mut self.collected {
             collected.push_str(text);
-        } else if self.formula.is_some() {
+            return;
+        }
+        if !text.trim().is_empty() {
+            self.write_beside_items();
+        }
+        if self.formula.is_some() {
         } else if self.preformatted > 0 {
             // Between blocks white space is only how the file is laid out.
             let is_blank = text.chars().all(|letter| letter.is_ascii_whitespace());
@@ -131,6 +141,7 @@ impl HtmlReader {
 
     pub(super) fn close_to(&mut self, depth: usize) {
         while self.open.len() > depth {
+            self.end_items_within(self.open.len());
             let Some(element) = self.open.pop() else { return };
             for does in element.does.into_iter().rev() {
                 self.end(&does);
@@ -174,6 +185,9 @@ impl HtmlReader {
             }
             return;
         }
+        if self.begin_sign(attribute, does) {
+            return;
+        }
         if attribute("data-spaces").is_some() {
             self.preformatted += 1;
             does.push(Does::Spaces);
@@ -205,6 +219,7 @@ impl HtmlReader {
                     self.builder.say("checked", Value::Boolean(checked == "true"));
                 }
                 does.push(Does::Block);
+                self.begin_item(name, attribute, does);
             }
             "ul" | "ol" => {
                 self.end_line();
@@ -397,6 +412,7 @@ impl HtmlReader {
                 }
             }
             Does::Collect => self.end_collected(),
+            Does::Item => self.settle_item(""),
             Does::Formula => self.end_formula(),
         }
     }
@@ -421,6 +437,7 @@ impl HtmlReader {
                 }
             }
             Collected::Latex => self.formula_in_text(&text),
+            Collected::Sign => self.settle_item(text.trim()),
         }
     }
 

@@ -18,6 +18,8 @@ pub(super) enum Does {
     Language,
     Collect,
     Formula,
+    /// An item of Word's of which no sign came.
+    Item,
 }
 
 pub(super) type Attribute<'a> = &'a dyn Fn(&str) -> Option<String>;
@@ -170,7 +172,7 @@ pub(super) fn marks(name: &str, attribute: Attribute<'_>) -> Vec<&'static str> {
 }
 
 /// What the element's own style says of a property.
-fn style(attribute: Attribute<'_>, property: &str) -> Option<String> {
+pub(super) fn style(attribute: Attribute<'_>, property: &str) -> Option<String> {
     let style = attribute("style").or_else(|| attribute("data-style"))?;
     let mut said = style
         .split(';')
