@@ -277,6 +277,72 @@ fn a_third_who_accepted_it_later_is_noticed_too() {
     assert!(!repair(&mut other) && !repair(&mut third));
 }
 
+/// Three accept it apart, and meet in every order, two at a time; after each of the first two meetings none of the two, one, or
+/// both put it right.
+#[test]
+fn what_three_accept_apart_stands_there_once() {
+    let meetings = [(0, 1), (0, 2), (1, 2)];
+    let who_repairs: [&[usize]; 3] = [&[], &[0], &[0, 1]];
+    for (word, proposes) in [
+        ("cold", "chilly"),
+        ("cold", "very cold"),
+        ("", "so "),
+        ("cold", ""),
+    ] {
+        let right = match word {
+            "" => "The so cold river flows.".to_owned(),
+            _ => "The cold river flows.".replace(word, proposes),
+        };
+        let (mut page, _) = two("The cold river flows.");
+        match word {
+            "" => insert(&mut page, 7, at(0, 4), proposes),
+            _ => suggest(&mut page, 7, word, proposes),
+        }
+        page.commit(2);
+        let saved = page.save().unwrap();
+        let accepted = [(1, ANA), (2, BEN), (3, ANA)].map(|(number, by)| {
+            let mut page = Page::load(&saved, [number; 16]).unwrap();
+            accept(&mut page, 7, by);
+            page.commit(2);
+            page
+        });
+        let steps: Vec<_> = meetings
+            .iter()
+            .flat_map(|two| who_repairs.map(|repairing| (*two, repairing)))
+            .collect();
+        for first in &steps {
+            for second in &steps {
+                let mut pages = accepted.clone();
+                for ((one, other), repairing) in [first, second] {
+                    let [one, other] = pages.get_disjoint_mut([*one, *other]).unwrap();
+                    exchange(one, other);
+                    for who in *repairing {
+                        repair([&mut *one, &mut *other][*who]);
+                    }
+                }
+                // All meet, until nobody has anything to put right.
+                for round in 0.. {
+                    for (one, other) in [(0, 1), (1, 2), (0, 1)] {
+                        let [one, other] = pages.get_disjoint_mut([one, other]).unwrap();
+                        exchange(one, other);
+                    }
+                    if pages.each_mut().map(repair) == [false; 3] {
+                        break;
+                    }
+                    assert!(
+                        round < 3,
+                        "{word} {proposes}: it has no end after {first:?} {second:?}"
+                    );
+                }
+                for page in &pages {
+                    assert_eq!(text(page), right, "after {first:?} {second:?}");
+                    assert!(suggestion(page).accepted);
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn who_accepts_counts_more_than_who_rejects_meanwhile() {
     for accepts_first in [true, false] {
