@@ -14,7 +14,7 @@ use simulator::{
 const SEEDS: Range<u64> = 300..600;
 
 /// Histories that went wrong once. The README says of what.
-const NAMED: [&str; 142] = [
+const NAMED: [&str; 143] = [
     "governed 6",
     "governed 13",
     "apart 5",
