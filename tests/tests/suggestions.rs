@@ -110,6 +110,11 @@ async fn one_suggests_and_the_other_decides() -> Result<()> {
     let script = "[...document.querySelectorAll('aside.comments article')].find((card) => card.innerText.includes('Delete')).querySelector('.thread-resolve button').click()";
     amina.run(script).await?;
     wait_for_struck(jonas, "river", "").await?;
+    // Nothing moves below the mouse, also where the panel ends within the button.
+    let script = "const panel = document.querySelector('aside.comments');
+        const accept = [...panel.querySelectorAll('button')].find((button) => button.innerText === 'Accept');
+        panel.style.blockSize = `${accept.getBoundingClientRect().bottom - panel.getBoundingClientRect().top - 10}px`";
+    jonas.run(script).await?;
     jonas.press("Accept").await?;
     amina
         .wait_for_page("<p>The <strong>chilly</strong>  flows.</p>")

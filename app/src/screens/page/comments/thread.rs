@@ -56,9 +56,10 @@ pub(super) fn ThreadCard(comments: Comments, id: ThreadId) -> impl IntoView {
         comments.editable.get() || comments.unsent.with(|unsent| unsent.contains_key(&field))
     });
 
-    // The thread whose text the caret has come to is in view.
+    // The thread whose text the caret has come to is in view. Where somebody has the focus in it nothing moves: they may be about
+    // to let a button go.
     Effect::new(move || {
-        if is_active.get() {
+        if is_active.get() && comments.focused.get_untracked() != Some(id) {
             reveal(&format!("#{}", id_of(&id)));
         }
     });
