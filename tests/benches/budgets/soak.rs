@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use serde_json::json;
 use tests::{Journey, Profile};
 use tokio::time::Duration;
 
@@ -56,33 +57,31 @@ pub(crate) async fn measure() -> Result<Vec<Measurement>> {
         how: format!(
             "{LETTERS} keys, as many as somebody presses in an hour at five a second, 25 to 35 ms apart, half of them deleting what the \
              others wrote; the memory of the browser's page processes that is theirs alone (the tab and its worker), each time after \
-             the browser was told that memory is short, so that it collects garbage and gives back what it only keeps at hand"
+             garbage was collected in both"
         ),
     }])
 }
 
-/// The private memory of the pages and workers, in megabytes, after garbage was collected and what they only keep at hand given back.
+/// The private memory of the pages and workers, in megabytes, after garbage was collected in all of them.
 async fn resident(browser: &tests::Browser, profile: &Profile) -> Result<f64> {
     let cdp = browser.driver().cdp();
-    cdp.send_raw("HeapProfiler.enable", serde_json::json!({})).await?;
-    let mut least = f64::INFINITY;
-    loop {
-        // The first reaches the tab only, the second the worker as well.
-        cdp.send_raw("HeapProfiler.collectGarbage", serde_json::json!({}))
-            .await?;
-        cdp.send_raw(
-            "Memory.simulatePressureNotification",
-            serde_json::json!({ "level": "critical" }),
-        )
-        .await?;
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        let now = private(profile)?;
-        // It has come to rest.
-        if now > least - 0.5 {
-            return Ok(least.min(now));
-        }
-        least = now;
+    // `HeapProfiler.collectGarbage` reaches the tab only. A dump that is to be deterministic collects what the worker left, too.
+    let tracing = json!({
+        "transferMode": "ReturnAsStream",
+        "traceConfig": {
+            "includedCategories": ["disabled-by-default-memory-infra"],
+            "excludedCategories": ["*"],
+            "memoryDumpConfig": { "triggers": [] },
+        },
+    });
+    cdp.send_raw("Tracing.start", tracing).await?;
+    let dump = json!({ "deterministic": true, "levelOfDetail": "background" });
+    let dumped = cdp.send_raw("Tracing.requestMemoryDump", dump).await?;
+    cdp.send_raw("Tracing.end", json!({})).await?;
+    if dumped["success"] != true {
+        return Err("the browser collected no garbage".into());
     }
+    private(profile)
 }
 
 /// The memory that is the pages' and workers' alone, in megabytes.
