@@ -254,12 +254,7 @@ impl<R: CryptoRng> Replica<R> {
             match row.map(|row| store::decode::<AsideRecord>(Table::Aside, row)) {
                 Some(Ok(record)) => self.retry(id, key, record.reason, record.item)?,
                 Some(Err(_)) => {}
-                // Another tab has let it in.
-                None => {
-                    if let Some(classroom) = self.classrooms.get_mut(id) {
-                        classroom.aside.remove(&key);
-                    }
-                }
+                None => self.let_in_by_tab(id, &key),
             }
         }
         if let Some(classroom) = self.classrooms.get_mut(id) {
@@ -268,6 +263,33 @@ impl<R: CryptoRng> Replica<R> {
         self.retry_aside()?;
         self.read_aside(id);
         Ok(())
+    }
+
+    /// Another tab has let in what was kept aside. If this one read its log before that, it has it from the store now: nobody
+    /// tells of it, and the relay does not give it once more.
+    fn let_in_by_tab(&mut self, id: &ClassroomId, key: &[u8]) {
+        let Some(classroom) = self.classrooms.get_mut(id) else {
+            return;
+        };
+        let what = classroom.aside.get(key).map(|aside| aside.what);
+        classroom.aside.remove(key);
+        if let Some(What::Segment(log, _, last)) = what {
+            let next = classroom.logs.get(&log).map_or(0, |record| record.next);
+            if next <= last {
+                let range = store::segments_from(id, &log, next);
+                self.read(*id, loading::What::LetIn, vec![range]);
+            }
+        }
+    }
+
+    /// What another tab has let in was read. What can't be taken here is in the store, and comes with the next start.
+    #[inline(never)]
+    pub(crate) fn let_in_read(&mut self, id: &ClassroomId, rows: &[Segment]) -> Result<(), Error> {
+        for segment in rows {
+            // Of a file it is not said that the relay has something else.
+            self.take_segment(id, segment, Source::File)?;
+        }
+        self.retry_aside()
     }
 
     pub(crate) fn aside_not_read(&mut self, id: &ClassroomId, keys: Vec<Vec<u8>>) {

@@ -63,6 +63,8 @@ pub(crate) enum What {
     Aside(Box<Exporting>),
     /// The same with these keys, to be tried again.
     AsideDue(Vec<Vec<u8>>),
+    /// What another tab has let in of a log, of which this one has what goes before.
+    LetIn,
     /// The same, which a document may need.
     Needed(DocumentId),
     /// What a fold of somebody stands for: the fold, and how far its log went.
@@ -246,6 +248,12 @@ impl<R: CryptoRng> Replica<R> {
                     self.shown_home = None;
                 }
             }
+            What::LetIn => {
+                let rows = segments_in(&reading.complete(records));
+                if self.let_in_read(&id, &rows).is_err() {
+                    self.shown_home = None;
+                }
+            }
             What::Export(request, table, _) => {
                 let (found, next) = reading.page(records);
                 self.page_to_export(*request, *table, &found, next);
@@ -366,7 +374,7 @@ impl<R: CryptoRng> Replica<R> {
             What::AsideDue(keys) => self.aside_not_read(&reading.classroom, keys),
             // It comes again: from aside, or as a fold of the relay's at the next look; or is looked at again with what comes
             // next.
-            What::Compare(..) | What::Needed(_) | What::Disputed(..) | What::Doubted(_) => {}
+            What::Compare(..) | What::Needed(_) | What::Disputed(..) | What::Doubted(_) | What::LetIn => {}
             What::Export(request, table, from) => self.export_again(request, table, from),
             What::ExportPieces(request) => self.pieces_to_export(request, &Changes::new()),
             What::Attachment(request) => self.attachment_not_read(request),

@@ -14,7 +14,7 @@ use simulator::{
 const SEEDS: Range<u64> = 300..600;
 
 /// Histories that went wrong once. The README says of what.
-const NAMED: [&str; 143] = [
+const NAMED: [&str; 144] = [
     "governed 6",
     "governed 13",
     "apart 5",
@@ -158,6 +158,7 @@ const NAMED: [&str; 143] = [
     "schools 2997",
     "schools 3544",
     "schools 4367",
+    "mixed 94095573",
 ];
 
 #[test]
