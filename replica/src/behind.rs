@@ -61,6 +61,25 @@ impl Classroom {
         behind
     }
 
+    /// Where something unsent of a log, which is given in its order, builds on what other tabs have unsent of its document. Folds
+    /// begin anew there: of two that each built on a part of the other, neither could wait for the other.
+    pub(crate) fn built_on_others(&self, log: &Log, rows: &[&Unsent]) -> Vec<bool> {
+        let mut others: BTreeSet<Hash> = BTreeSet::new();
+        for ((other, _), unsent) in &self.outbox {
+            if other.document == log.document && other != log && !unsent.settled {
+                let names = self.links(unsent).map(|links| links.names.iter());
+                others.extend(names.into_iter().flatten());
+            }
+        }
+        let is_on_others = |unsent: &&Unsent| {
+            !others.is_empty()
+                && self
+                    .links(unsent)
+                    .is_some_and(|links| links.builds_on.iter().any(|name| others.contains(name)))
+        };
+        rows.iter().map(is_on_others).collect()
+    }
+
     /// What is unsent and the relay takes by and by, by document: what is refused for good, and what follows on that, nothing
     /// waits for.
     fn coming(&self) -> BTreeMap<DocumentId, Vec<&Unsent>> {

@@ -136,19 +136,34 @@ impl<R: CryptoRng> Replica<R> {
         let (Some(me), Some(classroom)) = (&self.me, self.classrooms.get(id)) else {
             return Ok(());
         };
-        let mut rows: Vec<&Segment> = Vec::new();
-        for unsent in classroom.unsent_of(log) {
+        let mut unsent: Vec<&Unsent> = Vec::new();
+        for next in classroom.unsent_of(log) {
             // What is not written yet other tabs may be told of once it is: then it must be there. What a fold stands for of what
             // the relay has was sent, though the fold was not.
-            if !unsent.sent && unsent.durable && !unsent.settled {
-                rows.push(&unsent.segment);
+            if !next.sent && next.durable && !next.settled {
+                unsent.push(next);
             }
         }
+        let rows: Vec<&Segment> = unsent.iter().map(|unsent| &unsent.segment).collect();
         let rows = if all { &rows[..] } else { newest(&rows) };
-        if rows.len() < FEWEST_UNSENT {
+        let is_on_others = classroom.built_on_others(log, &unsent[unsent.len() - rows.len()..]);
+        let mut pieces: Vec<&[&Segment]> = Vec::new();
+        let mut from = 0;
+        for to in (1..rows.len())
+            .filter(|place| is_on_others[*place])
+            .chain([rows.len()])
+        {
+            pieces.push(&rows[from..to]);
+            from = to;
+        }
+        pieces.retain(|piece| piece.len() >= FEWEST_UNSENT);
+        let mut folds = Vec::new();
+        for piece in pieces {
+            folds.extend(classroom.fold_all(me, &mut self.rng, piece)?);
+        }
+        if folds.is_empty() {
             return Ok(());
         }
-        let folds = classroom.fold_all(me, &mut self.rng, rows)?;
         self.put_folds(id, *log, folds)
     }
 

@@ -14,7 +14,7 @@ use simulator::{
 const SEEDS: Range<u64> = 300..600;
 
 /// Histories that went wrong once. The README says of what.
-const NAMED: [&str; 144] = [
+const NAMED: [&str; 145] = [
     "governed 6",
     "governed 13",
     "apart 5",
@@ -159,6 +159,7 @@ const NAMED: [&str; 144] = [
     "schools 3544",
     "schools 4367",
     "mixed 94095573",
+    "anew 94088005",
 ];
 
 #[test]
