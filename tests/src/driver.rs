@@ -1,5 +1,5 @@
 use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
@@ -9,6 +9,9 @@ use tokio::time::timeout;
 use crate::error::Doing;
 use crate::relay::ask_to_end;
 use crate::{Error, PATIENCE, Result};
+
+/// How often a driver is started that ends before it is ready.
+const ATTEMPTS: u32 = 3;
 
 /// The program through which browsers are driven. Asked to end with this value, and with it end all its browsers.
 #[derive(Debug)]
@@ -22,6 +25,18 @@ pub(crate) struct Driver {
 impl Driver {
     pub(crate) async fn start() -> Result<Self> {
         let program = find(&["chromedriver"]).ok_or(Error::NotInstalled("chromedriver"))?;
+        // It takes a free port of IPv4 and ends if somebody has the same one of IPv6.
+        let mut attempts_left = ATTEMPTS;
+        loop {
+            attempts_left -= 1;
+            match Self::start_once(&program).await {
+                Err(Error::NotReady { .. }) if attempts_left > 0 => {}
+                started => return started,
+            }
+        }
+    }
+
+    async fn start_once(program: &Path) -> Result<Self> {
         let mut process = Command::new(program)
             .arg("--port=0")
             .stdout(Stdio::piped())
@@ -63,6 +78,7 @@ pub(crate) fn browser_program() -> Result<PathBuf> {
 }
 
 async fn port_from(output: &mut Lines<BufReader<ChildStdout>>) -> Result<u16> {
+    let mut last = String::new();
     while let Some(line) = output.next_line().await.doing("read what chromedriver says")? {
         let port = line
             .split_once("started successfully on port ")
@@ -70,8 +86,9 @@ async fn port_from(output: &mut Lines<BufReader<ChildStdout>>) -> Result<u16> {
         if let Some(port) = port {
             return Ok(port);
         }
+        last = line;
     }
-    Err(not_ready("it ended"))
+    Err(not_ready(&format!("it ended after {last:?}")))
 }
 
 fn not_ready(problem: &str) -> Error {
