@@ -590,7 +590,9 @@ impl Classroom {
 
     /// Why something does not get to the relay.
     pub(crate) fn refusal(&self) -> Option<Refusal> {
-        let entries = self.entries.values().filter_map(|entry| entry.way.refusal());
+        // Of what only waits for another one the relay says no more than that it lacks that.
+        let first = self.refused_entries().map(|(reason, _)| reason);
+        let entries = first.chain(self.entries.values().filter_map(|entry| entry.way.refusal()));
         // That what came too late is listed as kept aside is enough.
         let late = |log: &Log, unsent: &Unsent| {
             matches!(self.late_reason(&log.member, unsent), Some(view::Why::Unfit(_)))

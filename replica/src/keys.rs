@@ -229,14 +229,8 @@ impl Classroom {
                 .roster
                 .entry(&hash)
                 .filter(|_| self.entries.contains_key(&hash));
-            let joins = |action: &Action| {
-                matches!(
-                    action,
-                    Action::Found { .. } | Action::Admit { .. } | Action::Request { .. }
-                )
-            };
             match unsent {
-                Some(entry) if !joins(entry.action()) => next.extend(entry.parents()),
+                Some(entry) if !entry.action().joins() => next.extend(entry.parents()),
                 _ if heads.contains(&hash) => {}
                 _ => heads.push(hash),
             }

@@ -2,10 +2,12 @@
 //! not take for another reason. It stays in its log and in the outbox, for the relay may take it later, and is listed with
 //! what is kept aside.
 
+use std::collections::BTreeSet;
+
 use protocol::rand_core::CryptoRng;
 use protocol::roster::{Entry, Roster};
 use protocol::segment::{Header, Log};
-use protocol::{ClassroomId, DocumentId, MemberId, Refusal};
+use protocol::{ClassroomId, DocumentId, EntryHash, MemberId, Refusal};
 
 use crate::classroom::{Classroom, Unsent, Way};
 use crate::command::{Answer, Problem};
@@ -107,27 +109,36 @@ impl Classroom {
 
     /// Why the relay does not take an own roster entry that this names, if that is so: it waits for that entry.
     pub(crate) fn names_refused(&self, header: &Header) -> Option<Refusal> {
-        header
-            .roster
-            .iter()
-            .find_map(|head| match self.entries.get(head)?.way {
-                Way::Refused {
-                    reason,
-                    again_at: None,
-                } => Some(reason),
-                _ => None,
-            })
+        self.stands_on_refused(&header.roster)
     }
 
-    /// Own roster entries that the relay does not take.
+    /// Own roster entries that the relay does not take, and what stands on them, which it does not take either.
     pub(crate) fn refused_entries(&self) -> impl Iterator<Item = (Refusal, &Entry)> {
-        self.entries.iter().filter_map(|(hash, unsent)| match unsent.way {
-            Way::Refused {
+        self.entries.keys().filter_map(|hash| {
+            let reason = self.stands_on_refused(&[*hash])?;
+            Some((reason, self.roster.entry(hash)?))
+        })
+    }
+
+    /// Why the relay never takes one of these entries, or an unsent one that they descend from, if that is so.
+    fn stands_on_refused(&self, entries: &[EntryHash]) -> Option<Refusal> {
+        let mut next = entries.to_vec();
+        let mut seen = BTreeSet::new();
+        while let Some(hash) = next.pop() {
+            let Some(unsent) = self.entries.get(&hash).filter(|_| seen.insert(hash)) else {
+                continue;
+            };
+            if let Way::Refused {
                 reason,
                 again_at: None,
-            } => Some((reason, self.roster.entry(hash)?)),
-            _ => None,
-        })
+            } = unsent.way
+            {
+                return Some(reason);
+            }
+            let entry = self.roster.entry(&hash);
+            next.extend(entry.into_iter().flat_map(Entry::parents));
+        }
+        None
     }
 
     pub(crate) fn late_items(&self) -> impl Iterator<Item = view::KeptAside> {

@@ -517,6 +517,8 @@ impl Classroom {
         } else {
             BTreeSet::new()
         };
+        let never_taken: BTreeSet<EntryHash> =
+            self.refused_entries().map(|(_, entry)| entry.hash()).collect();
         let Some(channel) = &mut self.channel else { return };
         // Until this person's own admission is with the relay nothing of theirs counts there.
         let own = if self.entries.is_empty() {
@@ -530,6 +532,10 @@ impl Classroom {
                 continue;
             };
             if unsent.way == Way::Sent {
+                continue;
+            }
+            if never_taken.contains(&hash) && !entry.action().joins() {
+                // It, and what follows on it, waits for the next connection; what was made apart from it does not.
                 continue;
             }
             if !unsent.durable || !unsent.way.is_due(now) {

@@ -239,6 +239,14 @@ impl Action {
         }
     }
 
+    /// Whether its author comes into the classroom by it: until it is taken nothing else of theirs counts.
+    pub fn joins(&self) -> bool {
+        matches!(
+            self,
+            Self::Found { .. } | Self::Admit { .. } | Self::Request { .. }
+        )
+    }
+
     /// The new keys that it brings.
     pub fn rotations(&self) -> &[Rotation] {
         match self {

@@ -1,13 +1,14 @@
 //! Two tabs of one profile: one store, two lanes, two connections.
 
+use protocol::roster::{Entry, Role};
 use protocol::segment::Log;
-use protocol::{Refusal, SpaceId};
+use protocol::{EntryHash, Refusal, SpaceId};
 use replica::command::{Answer, Command};
 use replica::event::Event;
 use replica::store::Table;
-use replica::view::Work;
+use replica::view::{Why, Work};
 
-use crate::script::Script;
+use crate::script::{Script, Submitted};
 use crate::tab::words;
 use crate::world::{Pair, Step, World};
 
@@ -597,40 +598,115 @@ async fn what_two_tabs_wrote_in_turns_is_sent_in_turns() {
     }
 }
 
-/// The relay takes an entry never, and what names it waits for that: nothing else does.
+/// The relay takes an entry never, and what names it, or one that stands on it, waits for that: nothing else does.
 #[tokio::test]
 async fn what_builds_on_what_names_a_refused_entry_is_sent() {
-    let mut script = Script::new("names a refused entry").await;
+    for entries in [1, 2] {
+        let mut script = Script::new("names a refused entry").await;
+        script.settle().await;
+        let second = script.world.open_tab(script.world.tab(script.tab).profile);
+        script.world.open_page(second, script.page).await;
+        let settled = script.submitted.len();
+        for entry in 0..entries {
+            let lock = lock(&script, entry % 2 == 0);
+            script.world.give(script.tab, lock);
+            write_all(&mut script.world, script.tab).await;
+        }
+        // The other tab does not hear of them, and so its own work does not name them.
+        script.world.tab_mut(second).notes.clear();
+        script.write_word("[names it]");
+        script.go().await;
+        let submitted = u32::try_from(settled).unwrap();
+        script.refused(submitted, Refusal::NotAllowed).await;
+        for behind in 1..=entries {
+            script.refused(submitted + behind, Refusal::UnknownParent).await;
+        }
+        let first = script.segments().into_iter().next_back().unwrap();
+        assert_eq!(first.0, submitted + entries);
+        let before = script.segments().len();
+        script.world.write_word(second, script.page, "[builds on it]");
+        script.go().await;
+        script.live(20).await;
+        let segments = script.segments();
+        assert_eq!(segments.len(), before + 1, "{entries}");
+        assert_ne!(segments[before].1, first.1);
+    }
+}
+
+/// All that stands on an entry that the relay never takes is listed with it, and goes once in a connection; what was made apart
+/// from it, in another tab, goes its way.
+#[tokio::test]
+async fn what_stands_on_a_refused_entry_is_listed_and_what_does_not_is_sent() {
+    let mut script = Script::new("stands on a refused entry").await;
     script.settle().await;
     let second = script.world.open_tab(script.world.tab(script.tab).profile);
     script.world.open_page(second, script.page).await;
-    let settled = script.submitted.len();
+    let first = u32::try_from(script.submitted.len()).unwrap();
+    for locked in [true, false] {
+        let lock = lock(&script, locked);
+        script.world.give(script.tab, lock);
+        write_all(&mut script.world, script.tab).await;
+    }
+    script.world.tab_mut(second).notes.clear();
+    script.write_word("[names the second]");
+    script.go().await;
+    assert_eq!(script.submitted.len(), first as usize + 3);
+    let refuse_all = async |script: &mut Script, first: u32| {
+        script.refused(first, Refusal::BadSignature).await;
+        for behind in [1, 2] {
+            script.refused(first + behind, Refusal::UnknownParent).await;
+        }
+    };
+    refuse_all(&mut script, first).await;
+    let classroom = script.classroom;
+    for connection in 0..3 {
+        let listed = Command::KeptAside { classroom, skip: 0 };
+        let Ok(Answer::KeptAside(listed)) = script.world.ask(script.tab, listed).await else {
+            panic!("it is not listed")
+        };
+        let refused = Why::Refused(Refusal::BadSignature);
+        assert!(listed.iter().all(|kept| kept.reason == refused));
+        assert_eq!((listed.len(), script.view().kept_aside), (3, 3));
+        assert_eq!(script.view().refused, Some(Refusal::BadSignature));
+
+        let submitted = script.submitted.len();
+        if connection == 0 {
+            let apart = Command::Invite {
+                classroom,
+                role: Role::Student,
+                ask_first: true,
+            };
+            script.world.give(second, apart);
+        }
+        script.live(60).await;
+        let sent = script.submitted.split_off(submitted);
+        if connection == 0 {
+            let [Submitted::Entry(apart)] = &sent[..] else {
+                panic!("{sent:?}")
+            };
+            let refused: Vec<EntryHash> = script.entries().iter().rev().take(2).map(Entry::hash).collect();
+            assert!(!apart.parents().iter().any(|parent| refused.contains(parent)));
+            script.submitted.extend(sent);
+            script.stored(first + 3).await;
+        } else {
+            assert!(sent.is_empty(), "{sent:?}");
+        }
+        script.disconnect();
+        script.connect().await;
+        script.open(40).await;
+        assert_eq!(script.submitted.len(), 3);
+        refuse_all(&mut script, 0).await;
+    }
+}
+
+/// Locks the page, or unlocks it.
+fn lock(script: &Script, locked: bool) -> Command {
     let (classroom, document) = script.page;
-    let lock = Command::Lock {
+    Command::Lock {
         classroom,
         document,
-        locked: true,
-    };
-    script.world.give(script.tab, lock);
-    while script.world.tab(script.tab).writing.is_some() {
-        script.world.step(Step::Write(script.tab)).await;
+        locked,
     }
-    // The other tab does not hear of the entry, and so its own work does not name it.
-    script.world.tab_mut(second).notes.clear();
-    script.write_word("[names it]");
-    script.go().await;
-    script
-        .refused(u32::try_from(settled).unwrap(), Refusal::NotAllowed)
-        .await;
-    let first = script.segments().into_iter().next_back().unwrap();
-    script.refused(first.0, Refusal::UnknownParent).await;
-    let before = script.segments().len();
-    script.world.write_word(second, script.page, "[builds on it]");
-    script.go().await;
-    script.live(20).await;
-    let segments = script.segments();
-    assert_eq!(segments.len(), before + 1);
-    assert_ne!(segments[before].1, first.1);
 }
 
 /// A tab stores all that it is to store.
