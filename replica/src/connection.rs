@@ -270,7 +270,7 @@ impl<R: CryptoRng> Replica<R> {
         for upload in classroom.uploads.values_mut() {
             // One that is on its way is so apart from the channel.
             if upload.way != Way::Sent {
-                upload.way = Way::READY;
+                upload.way = lanes.get(&upload.lane).copied().unwrap_or(Way::READY);
             }
         }
         classroom.people.clear();

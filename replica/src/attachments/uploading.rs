@@ -1,7 +1,7 @@
 //! Bringing chunks to the relay. One is on its way at a time, and its bytes are in memory no longer than that. What this tab has
-//! just made goes whole; of all else the relay is asked first whether it has it.
+//! just made goes whole; of all else the relay is asked first whether it has it. Of what another tab is to bring it is asked only,
+//! and that after a while: that tab may be gone, and what it said of a chunk have come after that the relay has it.
 
-use std::collections::BTreeSet;
 use std::collections::btree_map::Entry;
 
 use protocol::attachment::{Chunk, claim};
@@ -13,7 +13,7 @@ use super::rows_of;
 use crate::classroom::{Classroom, Way};
 use crate::event::{Effect, Uploaded};
 use crate::loading::{READ_AGAIN, What};
-use crate::outgoing::{SEND_AGAIN_AFTER, again_at, stops_for_now};
+use crate::outgoing::{SEND_AGAIN_AFTER, SEND_FOR_OTHERS_AFTER, again_at, stops_for_now};
 use crate::store::{self, Changes, Records, Table, UploadRecord, rows};
 use crate::tabs::Note;
 use crate::writes::After;
@@ -129,10 +129,11 @@ impl<R: CryptoRng> Replica<R> {
         chunks: &[ChunkHash],
         record: UploadRecord,
     ) {
+        let way = self.way_of(&record.lane);
         let me = self.me.as_ref().map(|me| me.keys.id());
         if let (Some(member), Some(classroom)) = (me, self.classrooms.get_mut(id)) {
             for chunk in chunks {
-                let upload = Upload::stored(record, member);
+                let upload = Upload::stored(record, member, way);
                 classroom.uploads.entry((document, *chunk)).or_insert(upload);
             }
         }
@@ -159,9 +160,10 @@ impl<R: CryptoRng> Replica<R> {
         for (key, value) in rows(records, Table::Uploads) {
             if let Some((id, document, chunk)) = store::parse_chunk_key(key)
                 && let Ok(record) = store::decode::<UploadRecord>(Table::Uploads, value)
+                && let way = self.way_of(&record.lane)
                 && let Some(classroom) = self.classrooms.get_mut(&id)
             {
-                let upload = Upload::stored(record, member);
+                let upload = Upload::stored(record, member, way);
                 classroom.uploads.entry((document, chunk)).or_insert(upload);
             }
         }
@@ -178,7 +180,7 @@ impl<R: CryptoRng> Replica<R> {
         let Some((next, whole)) = self
             .classrooms
             .values()
-            .find_map(|classroom| classroom.next_upload(now, &self.held, random))
+            .find_map(|classroom| classroom.next_upload(now, random))
         else {
             return;
         };
@@ -293,14 +295,21 @@ impl<R: CryptoRng> Replica<R> {
         }
         self.uploading = None;
         let now = self.now;
-        let Some(upload) = self.upload_mut(&classroom, document, chunk) else {
+        let known = self.classrooms.get_mut(&classroom);
+        let Some(upload) = known.and_then(|known| known.uploads.get_mut(&(document, chunk))) else {
             return;
         };
         match outcome {
             Uploaded::Done => self.chunk_on_relay(&classroom, document, chunk),
             Uploaded::Refused(Refusal::MissingPiece) if !upload.whole => {
-                upload.whole = true;
-                upload.way = Way::READY;
+                upload.whole = self.held.contains(&upload.lane);
+                // What its own tab is to bring is only asked about here.
+                let from = if upload.whole {
+                    0
+                } else {
+                    now + SEND_FOR_OTHERS_AFTER
+                };
+                upload.way = Way::Waiting { from };
             }
             Uploaded::Refused(reason) => {
                 // What stops it the roster says as well, once that is here. Each chunk is a request of its own.
@@ -376,12 +385,12 @@ impl Upload {
     }
 
     /// What the store holds, or another tab noted.
-    fn stored(UploadRecord { lane, made_here }: UploadRecord, member: MemberId) -> Self {
+    fn stored(UploadRecord { lane, made_here }: UploadRecord, member: MemberId, way: Way) -> Self {
         Self {
             lane,
             member,
             durable: true,
-            way: Way::READY,
+            way,
             made_here,
             whole: false,
         }
@@ -418,7 +427,7 @@ impl Classroom {
 
     /// What is due, and whether it goes whole. Until the relay knows the classroom and this person it would not take anything.
     /// What the relay lacks goes first. Of all else any: where many bring the same, each brings some of it.
-    fn next_upload(&self, now: u64, held: &BTreeSet<LaneId>, random: u32) -> Option<(Uploading, bool)> {
+    fn next_upload(&self, now: u64, random: u32) -> Option<(Uploading, bool)> {
         self.channel.as_ref()?.position?;
         let admits =
             |entry: &roster::Entry| matches!(entry.action(), Action::Found { .. } | Action::Admit { .. });
@@ -427,10 +436,7 @@ impl Classroom {
             return None;
         }
         let is_due = |((document, _), upload): &(&(DocumentId, ChunkHash), &Upload)| {
-            held.contains(&upload.lane)
-                && upload.durable
-                && upload.way.is_due(now)
-                && self.may_bring(&upload.member, document)
+            upload.durable && upload.way.is_due(now) && self.may_bring(&upload.member, document)
         };
         let due: Vec<_> = self.uploads.iter().filter(is_due).collect();
         let some = due.get(random as usize % due.len().max(1));
