@@ -192,5 +192,6 @@ impl Classroom {
                 }
             }
         }
+        self.bring_what_is_allowed();
     }
 }

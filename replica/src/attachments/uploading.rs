@@ -415,6 +415,21 @@ impl Classroom {
             && !self.is_gone(document)
     }
 
+    /// What the relay did not take because its person had not the right to is due again: the roster has grown.
+    pub(crate) fn bring_what_is_allowed(&mut self) {
+        for upload in self.uploads.values_mut() {
+            let is_of_rights = |reason| {
+                matches!(
+                    reason,
+                    Refusal::NotAMember | Refusal::NotAllowed | Refusal::NotInSpace
+                ) || stops_for_now(reason)
+            };
+            if matches!(upload.way, Way::Refused { reason, .. } if is_of_rights(reason)) {
+                upload.way = Way::READY;
+            }
+        }
+    }
+
     /// Whether the relay takes chunks of a document from a member as things are.
     fn may_bring(&self, member: &MemberId, document: &DocumentId) -> bool {
         let is_staff = self

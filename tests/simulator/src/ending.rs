@@ -316,12 +316,13 @@ impl World {
                 if !opens || self.is_shut_out(room) {
                     continue;
                 }
-                was_locked |= room.closed || room.documents.iter().any(|document| document.locked);
+                let is_closed = room.closed && room.role == Role::Lead;
+                was_locked |= is_closed || room.documents.iter().any(|document| document.locked);
                 if !tab.is_idle() {
                     continue;
                 }
                 let classroom = room.id;
-                if room.closed {
+                if is_closed {
                     let closed = false;
                     commands.push((*number, Command::Close { classroom, closed }));
                 }
@@ -515,13 +516,15 @@ impl World {
         classroom.removed || is_refused && !may_write || self.is_locked_for_good(classroom)
     }
 
-    /// Whether something unsent waits for its page to be unlocked, and nobody is left who may do that: the last who led the classroom
-    /// locked it, and left, at a relay that did not know of the others.
+    /// Whether something unsent waits for its page to be unlocked, or its classroom to be opened, and nobody is left who may do that: the
+    /// last who led the classroom locked or closed it, and left.
     fn is_locked_for_good(&self, classroom: &view::Classroom) -> bool {
         self.auditor.roster(&classroom.id).is_some_and(|roster| {
             let is_run = roster.members().any(|member| member.role.is_staff());
+            let is_led = roster.members().any(|member| member.role == Role::Lead);
             let mut documents = classroom.documents.iter();
-            !is_run && documents.any(|page| page.work != Work::OnTheRelay && roster.locked(&page.id))
+            let is_locked = documents.any(|page| page.work != Work::OnTheRelay && roster.locked(&page.id));
+            !is_run && is_locked || !is_led && roster.closed()
         })
     }
 

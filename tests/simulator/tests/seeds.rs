@@ -14,7 +14,7 @@ use simulator::{
 const SEEDS: Range<u64> = 300..600;
 
 /// Histories that went wrong once. The README says of what.
-const NAMED: [&str; 145] = [
+const NAMED: [&str; 151] = [
     "governed 6",
     "governed 13",
     "apart 5",
@@ -160,6 +160,12 @@ const NAMED: [&str; 145] = [
     "schools 4367",
     "mixed 94095573",
     "anew 94088005",
+    "plain 94032252",
+    "plain 94083039",
+    "governed 94113073",
+    "schools 94008878",
+    "schools 94053509",
+    "schools 94095215",
 ];
 
 #[test]
