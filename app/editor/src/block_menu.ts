@@ -1,10 +1,10 @@
 // The menu that a slash opens: blocks and what else can be put in, by name, without leaving the keyboard or the place.
-import { closeHistory } from "prosemirror-history";
 import { type Command, EditorState, Plugin, PluginKey, type Transaction } from "prosemirror-state";
 import type { EditorView } from "prosemirror-view";
 import { commandNamed } from "./commands.ts";
 import { hasWordFrom } from "./folding.ts";
 import { append } from "./in_turn.ts";
+import { ownStep } from "./own_step.ts";
 import type { BlockMenu, BlockMenuItem } from "./types.ts";
 
 /** Longer than any name that somebody types. */
@@ -131,7 +131,7 @@ function applies(state: EditorState, from: number, item: BlockMenuItem): boolean
 
 /** The transaction that takes the slash away, with what is typed behind it, and does what was chosen. */
 function chosen(state: EditorState, from: number, item: BlockMenuItem): { tr: Transaction; applied: boolean } {
-  const tr = closeHistory(state.tr.delete(from, state.selection.head));
+  const tr = ownStep(state.tr.delete(from, state.selection.head));
   return { tr, applied: append(tr, commandOf(item)) };
 }
 

@@ -1,6 +1,6 @@
 // What the toolbar and the keyboard can do.
 import { toggleMark } from "prosemirror-commands";
-import { closeHistory, redo, redoDepth, undo, undoDepth } from "prosemirror-history";
+import { redo, redoDepth, undo, undoDepth } from "prosemirror-history";
 import type { MarkType, NodeType, ResolvedPos } from "prosemirror-model";
 import { type Command, type EditorState, TextSelection } from "prosemirror-state";
 import { liftTarget } from "prosemirror-transform";
@@ -10,6 +10,7 @@ import { inTurn } from "./in_turn.ts";
 import { attributesOf, canonicalLanguage, inItsLanguage, languageOf, withAttributes } from "./language.ts";
 import { eachBlock, indent, isList, listKind, outdent, outOfLists, setBlocks, toggleList } from "./lists.ts";
 import { toggleMath } from "./math.ts";
+import { ownStep } from "./own_step.ts";
 import { pictureAt } from "./picture_commands.ts";
 import { beginOf, countBlocks } from "./points.ts";
 import { headingLevel, linkTarget, schema } from "./schema.ts";
@@ -29,12 +30,7 @@ export function commandNamed(name: string, value?: string | number): Command | n
   if (name === "undo") return undo;
   if (name === "redo") return redo;
   const command = changeNamed(name, value);
-  // A step of its own to undo, however soon it comes after words that were typed, and, in a view, before those that are typed next.
-  return command && ((state, dispatch, view) =>
-    command(state, dispatch && ((tr) => {
-      dispatch(closeHistory(tr));
-      if (tr.docChanged && view !== undefined) view.dispatch(closeHistory(view.state.tr));
-    }), view));
+  return command && ((state, dispatch, view) => command(state, dispatch && ((tr) => dispatch(ownStep(tr))), view));
 }
 
 function changeNamed(name: string, value?: string | number): Command | null {

@@ -1,12 +1,12 @@
 // Finding and replacing. What is found is shown by decorations; the current one is what is selected, so that it stays with its
 // text whatever others do.
-import { closeHistory } from "prosemirror-history";
 import type { Node } from "prosemirror-model";
 import { type EditorState, NodeSelection, Plugin, PluginKey, TextSelection, type Transaction } from "prosemirror-state";
 import { Mapping, StepMap } from "prosemirror-transform";
 import { Decoration, DecorationSet, type EditorView } from "prosemirror-view";
 import { changedChildren, childStart } from "./edits.ts";
 import { type Matcher, matcher } from "./folding.ts";
+import { ownStep } from "./own_step.ts";
 import { isPicture, pictureOf } from "./pictures.ts";
 import { schema } from "./schema.ts";
 import type { Found, Handle, Query } from "./types.ts";
@@ -217,7 +217,7 @@ function splitsPair(text: string, offset: number): boolean {
 export function replaceAll(state: EditorState, text: string): { tr: Transaction; count: number } | null {
   const matches = matchesOf(state).filter(({ picture }) => !picture);
   if (matches.length === 0) return null;
-  const tr = closeHistory(state.tr);
+  const tr = ownStep(state.tr);
   for (const { from, to } of matches.toReversed()) replaceText(tr, from, to, text);
   return { tr, count: matches.length };
 }
@@ -247,7 +247,7 @@ export function finder(view: EditorView): Pick<Handle, "find" | "findNext" | "re
       const current = currentOf(view.state);
       if (current === null || !view.editable) return void selectFrom(view, view.state.selection.from);
       if (current.picture) return void selectFrom(view, behind(current, current.to));
-      const tr = closeHistory(view.state.tr);
+      const tr = ownStep(view.state.tr);
       replaceText(tr, current.from, current.to, text);
       const end = current.from + text.length;
       view.dispatch(tr.setSelection(TextSelection.create(tr.doc, end)));

@@ -20,6 +20,7 @@ import { keyboard } from "./keyboard.ts";
 import { mathematics } from "./math.ts";
 import { movedComments } from "./moved.ts";
 import { ownTransaction } from "./own.ts";
+import { applied } from "./own_step.ts";
 import { changePicture, insertPicture, pictureAt } from "./picture_commands.ts";
 import { PictureCopies } from "./picture_copies.ts";
 import { picturePaste } from "./picture_paste.ts";
@@ -107,7 +108,7 @@ function mount(host: HTMLElement, options: Options): Handle {
 
   function dispatch(tr: Transaction): void {
     const before = view.state;
-    const { state, transactions } = before.applyTransaction(tr);
+    const { state, transactions } = applied(before, tr);
     view.updateState(state);
     const edits = transactions.filter((part) => !part.getMeta(remoteMeta)).flatMap(editsOf);
     if (edits.length > 0) options.onEdits(edits);

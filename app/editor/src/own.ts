@@ -1,13 +1,13 @@
 // Edits that the program makes for the person: reported like what they type, and undone as one step.
-import { closeHistory } from "prosemirror-history";
 import type { EditorState, Transaction } from "prosemirror-state";
 import { ReplaceStep, Transform } from "prosemirror-transform";
+import { ownStep } from "./own_step.ts";
 import { applyEdit } from "./remote.ts";
 import type { Edit } from "./types.ts";
 
 /** One transaction with all the edits. Throws a RangeError if an edit names a block that does not exist. */
 export function ownTransaction(state: EditorState, edits: Edit[]): Transaction {
-  const tr = closeHistory(state.tr);
+  const tr = ownStep(state.tr);
   for (const edit of edits) {
     if (edit.op === "text" || edit.op === "mark") applyEdit(tr, edit);
     else applyNarrowly(tr, edit);

@@ -1,7 +1,7 @@
 // What is done with pictures.
-import { closeHistory } from "prosemirror-history";
 import { type Command, type EditorState, NodeSelection, TextSelection, type Transaction } from "prosemirror-state";
 import { inItsLanguage, withAttributes } from "./language.ts";
+import { ownStep } from "./own_step.ts";
 import { isPicture, pictureOf, withPicture } from "./pictures.ts";
 import { beginOf, placeOf, pointOf } from "./points.ts";
 import { schema } from "./schema.ts";
@@ -28,7 +28,7 @@ export function insertPicture(picture: Picture): Command {
     else tr.insert(position, image.create(attrs));
     const end = position + 2;
     if (end === tr.doc.content.size) tr.insert(end, paragraph.create({ data: inItsLanguage(around, {}) }));
-    dispatch?.(closeHistory(tr.setSelection(TextSelection.create(tr.doc, position + 1)).scrollIntoView()));
+    dispatch?.(ownStep(tr.setSelection(TextSelection.create(tr.doc, position + 1)).scrollIntoView()));
     return true;
   };
 }
@@ -38,7 +38,7 @@ export function changePicture(block: number, picture: Picture): Command {
   return ({ doc, tr }, dispatch) => {
     const { node, start } = placeOf(doc, block);
     if (!isPicture(node)) throw new RangeError(`block ${block} is no picture`);
-    dispatch?.(closeHistory(tr.setNodeMarkup(start - 1, null, withAttributes(node, withPicture(node.attrs.data as Shape["attrs"], picture)))));
+    dispatch?.(ownStep(tr.setNodeMarkup(start - 1, null, withAttributes(node, withPicture(node.attrs.data as Shape["attrs"], picture)))));
     return true;
   };
 }

@@ -1,11 +1,12 @@
 // Markdown as it is typed becomes formatting. Undo right after that, or Backspace, gives the characters back.
-import { closeHistory, undo } from "prosemirror-history";
+import { undo } from "prosemirror-history";
 import type { MarkType, ResolvedPos } from "prosemirror-model";
 import { type Command, type EditorState, Plugin, PluginKey, type Transaction } from "prosemirror-state";
 import type { EditorView } from "prosemirror-view";
 import { commandNamed, formattingOf } from "./commands.ts";
 import { append, inTurn } from "./in_turn.ts";
 import { checkedOf, toggleChecked } from "./lists.ts";
+import { ownStep } from "./own_step.ts";
 import { remoteMeta } from "./remote.ts";
 import { schema } from "./schema.ts";
 import type { ListKind } from "./types.ts";
@@ -81,9 +82,7 @@ export const unmake: Command = (state, dispatch, view) => made.getState(state) =
 function makeAt(view: EditorView, from: number, text: string): void {
   const tr = transactionAt(view.state, from, text);
   if (tr === null) return;
-  view.dispatch(closeHistory(tr.setMeta(made, true)));
-  // And one before what is typed next.
-  view.dispatch(closeHistory(view.state.tr));
+  view.dispatch(ownStep(tr.setMeta(made, true)));
 }
 
 /** What becomes of the text that stands there from a position on, with what is before it. */

@@ -3,13 +3,13 @@ import { test } from "node:test";
 import { baseKeymap, chainCommands } from "prosemirror-commands";
 import { history } from "prosemirror-history";
 import { AllSelection, type Command, EditorState, TextSelection } from "prosemirror-state";
-import type { EditorView } from "prosemirror-view";
 import { documentOf, flatten } from "../src/blocks.ts";
 import { canonicalForm } from "../src/canonical.ts";
 import { commandNamed, formattingOf } from "../src/commands.ts";
 import { editsOf, replacements } from "../src/edits.ts";
 import { backspace, enter } from "../src/keyboard.ts";
 import { toggleChecked } from "../src/lists.ts";
+import { applied } from "../src/own_step.ts";
 import { positionOf } from "../src/points.ts";
 import { emptyCells, goToCell, wholeTables } from "../src/tables.ts";
 import { typing } from "../src/typing.ts";
@@ -50,7 +50,7 @@ class Desk {
   }
 
   private dispatch = (tr: EditorState["tr"]) => {
-    const { state, transactions } = this.state.applyTransaction(tr);
+    const { state, transactions } = applied(this.state, tr);
     this.edits.push(...transactions.flatMap(editsOf));
     this.state = state;
     state.doc.check();
@@ -84,18 +84,6 @@ test("Markdown that comes all at once is what it would be as it is typed", () =>
   assert.equal(at("a *", 3, 3, "x*"), "paragraph: a <em>x</>");
   assert.equal(at("old", 0, 3, "`c`"), "paragraph: <code>c</>");
   assert.equal(at("`cold", 2, 5, "`"), "paragraph: <code>c</>");
-});
-
-test("a command and what is typed right behind it are two steps to undo", () => {
-  let state = EditorState.create({ doc: documentOf([block("Hello")]), plugins: [history()] });
-  state = state.apply(state.tr.setSelection(TextSelection.create(state.doc, 6)));
-  const view = { get state() { return state; }, dispatch: (tr: EditorState["tr"]) => void (state = state.apply(tr)) } as unknown as EditorView;
-  assert(commandNamed("heading", 2)?.(state, view.dispatch, view));
-  view.dispatch(state.tr.insertText("!"));
-  assert(commandNamed("undo")?.(state, view.dispatch, view));
-  assert.equal(state.doc.toString(), 'doc(heading("Hello"))');
-  assert(commandNamed("undo")?.(state, view.dispatch, view));
-  assert.equal(state.doc.toString(), 'doc(paragraph("Hello"))');
 });
 
 test("Markdown typed at the beginning becomes a block", () => {

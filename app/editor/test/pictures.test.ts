@@ -12,6 +12,7 @@ import { selectedText } from "../src/comments.ts";
 import { editsOf, replacements } from "../src/edits.ts";
 import { figures } from "../src/figures.ts";
 import { backspace, enter } from "../src/keyboard.ts";
+import { applied } from "../src/own_step.ts";
 import { abovePicture, changePicture, insertPicture, pictureAt } from "../src/picture_commands.ts";
 import { PictureCopies } from "../src/picture_copies.ts";
 import { withoutOpenPictures } from "../src/picture_paste.ts";
@@ -48,7 +49,7 @@ class Desk {
   }
 
   dispatch = (tr: EditorState["tr"]) => {
-    const { state, transactions } = this.state.applyTransaction(tr);
+    const { state, transactions } = applied(this.state, tr);
     this.edits.push(...transactions.filter((part) => !part.getMeta("remote")).flatMap(editsOf));
     this.state = state;
     state.doc.check();

@@ -9,6 +9,7 @@ import { canonicalForm } from "../src/canonical.ts";
 import { commandNamed } from "../src/commands.ts";
 import { editsOf, replacements } from "../src/edits.ts";
 import { backspace, enter } from "../src/keyboard.ts";
+import { applied } from "../src/own_step.ts";
 import { positionOf } from "../src/points.ts";
 import { remoteMeta, remoteTransaction } from "../src/remote.ts";
 import { typing } from "../src/typing.ts";
@@ -87,7 +88,7 @@ class Desk {
   }
 
   private dispatch = (tr: Transaction): void => {
-    const { state, transactions } = this.state.applyTransaction(tr);
+    const { state, transactions } = applied(this.state, tr);
     this.blocks = transactions.filter((part) => !part.getMeta(remoteMeta)).flatMap(editsOf).reduce(afterEdit, this.blocks);
     this.state = state;
     state.doc.check();
