@@ -452,7 +452,7 @@ async fn a_photo_goes_along_in_files_and_does_not_say_where_it_was_taken() -> Re
     amina.press("History").await?;
     wait_until("the version has its pictures", async || {
         let script = "const figures = [...document.querySelectorAll('dialog figure')];
-                      figures.at(-1)?.scrollIntoView();
+                      figures.find(({ dataset }) => dataset.state !== 'shown')?.scrollIntoView();
                       return figures.map(({ dataset }) => dataset.state)";
         Ok(amina.run(script).await? == json!(["shown", "shown"]))
     })
