@@ -228,8 +228,9 @@ impl Browser {
     /// If there is no such button, or the dialog stays.
     pub async fn confirm(&self, name: &str) -> Result<()> {
         self.press(name).await?;
+        // Closed, it stays until the app hears of that, and gives the text its caret back.
         wait_until("the dialog closes", async || {
-            Ok(self.run("return !document.querySelector('dialog[open]')").await? == true)
+            Ok(self.run("return !document.querySelector('dialog')").await? == true)
         })
         .await
     }
