@@ -4,6 +4,7 @@
 //!
 //! Its functions are kept out of those that call them: whoever edits a page without pictures need not wait for them.
 
+mod brought;
 mod downloading;
 mod moving;
 mod uploading;
@@ -17,6 +18,7 @@ use crate::store::{self, Changes, Ranges, Table};
 use crate::writes::After;
 use crate::{Error, Replica};
 
+pub(crate) use brought::Brought;
 pub(crate) use downloading::Looking;
 pub(crate) use moving::{ChunksLeft, Moved};
 pub(crate) use uploading::{Upload, Uploading};

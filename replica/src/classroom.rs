@@ -16,7 +16,7 @@ use protocol::{
 };
 
 use crate::aside::Shelf;
-use crate::attachments::{ChunksLeft, Moved, Upload};
+use crate::attachments::{Brought, ChunksLeft, Moved, Upload};
 use crate::behind::Links;
 use crate::command::Profile;
 use crate::cutoffs::Gap;
@@ -68,6 +68,8 @@ pub(crate) struct Classroom {
     pub(crate) outbox: BTreeMap<(Log, u64), Unsent>,
     /// Chunks of attachments that the relay may not have.
     pub(crate) uploads: BTreeMap<(DocumentId, ChunkHash), Upload>,
+    /// What the relay has of them that came last from here: of this tab, and of those that are gone.
+    pub(crate) brought: BTreeMap<LaneId, Brought>,
     /// Own logs that have grown since they were last folded.
     pub(crate) unfolded: BTreeMap<Log, Unfolded>,
     pub(crate) disputes: Disputes,
@@ -470,6 +472,7 @@ impl Classroom {
             logs: BTreeMap::new(),
             outbox: BTreeMap::new(),
             uploads: BTreeMap::new(),
+            brought: BTreeMap::new(),
             unfolded: BTreeMap::new(),
             disputes: Disputes::default(),
             documents: BTreeMap::new(),

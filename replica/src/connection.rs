@@ -273,6 +273,9 @@ impl<R: CryptoRng> Replica<R> {
                 upload.way = lanes.get(&upload.lane).copied().unwrap_or(Way::READY);
             }
         }
+        for brought in classroom.brought.values_mut() {
+            brought.channel_closed();
+        }
         classroom.people.clear();
         if was_telling {
             self.give_again(id);

@@ -195,6 +195,7 @@ impl<R: CryptoRng> Replica<R> {
         }
         self.forget_aside(id, &document);
         self.forget_snapshots(id, &document);
+        self.forget_brought(id, &document);
         self.read_erased(id, document, carried.err().unwrap_or_default());
     }
 

@@ -156,13 +156,27 @@ impl<R: CryptoRng> Replica<R> {
             classroom.unhealed |= is_unknown;
             return Ok(());
         }
-        classroom.healing = Some(Healing::new());
-        self.give_again(id);
-        self.mark_unhealed(id)?;
+        self.begin(id)?;
         if told != Some(UNKNOWN) {
             self.ask_inventory(id);
         }
         Ok(())
+    }
+
+    fn begin(&mut self, id: &ClassroomId) -> Result<(), Error> {
+        if let Some(classroom) = self.classrooms.get_mut(id) {
+            classroom.healing = Some(Healing::new());
+        }
+        self.give_again(id);
+        self.mark_unhealed(id)
+    }
+
+    /// The relay lacks what it had, and shows by no position that it does.
+    pub(crate) fn heal_what_is_open(&mut self, id: &ClassroomId) {
+        let is_due = |classroom: &Classroom| classroom.joining.is_none() && !classroom.unhealed;
+        if self.classrooms.get(id).is_some_and(is_due) && self.begin(id).is_ok() {
+            self.ask_inventory(id);
+        }
     }
 
     /// Notes that the relay may lack something that is here.

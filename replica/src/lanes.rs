@@ -28,8 +28,11 @@ pub fn lanes_left(records: &Records) -> Vec<LaneId> {
         rows(records, Table::Classrooms).filter_map(|(key, _)| Some(store::parse_since_key(key)?.1));
     let uploads = rows(records, Table::Uploads)
         .filter_map(|(_, row)| Some(store::decode::<UploadRecord>(Table::Uploads, row).ok()?.lane));
+    let brought =
+        rows(records, Table::Classrooms).filter_map(|(key, _)| Some(store::parse_brought_key(key)?.1));
     let unsent = unsent.chain(uploads);
-    let lanes: BTreeSet<LaneId> = unsent.chain(unsealed).chain(logs).chain(positions).collect();
+    let known = logs.chain(positions).chain(brought);
+    let lanes: BTreeSet<LaneId> = unsent.chain(unsealed).chain(known).collect();
     lanes.into_iter().collect()
 }
 

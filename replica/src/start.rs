@@ -187,6 +187,7 @@ impl<R: CryptoRng> Replica<R> {
         self.read_since(records);
         self.read_unsent(records);
         self.read_uploads(records);
+        self.read_brought(records);
         self.read_all_aside(records);
         self.read_receipts(records);
     }

@@ -45,7 +45,8 @@ pub enum Table {
     /// ([`SinceRecord`]); [`Asked`] by classroom and a zero; by classroom and a one, which [`reader`] has looked at what is
     /// kept aside; by classroom and a word, that the relay may lack something that is here, or that
     /// a fold is disputed, or that an entry of this person was given up; by classroom and another word, how
-    /// much waits for an invite to it ([`Unopened`]).
+    /// much waits for an invite to it ([`Unopened`]); by classroom, a word and tab, the last chunk that the relay has of it
+    /// ([`BroughtRecord`]).
     Classrooms,
     /// [`EntryRecord`] by classroom and entry.
     Entries,
@@ -400,6 +401,13 @@ pub(crate) struct UploadRecord {
     pub(crate) made_here: bool,
 }
 
+/// The last chunk that a tab brought to the relay.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct BroughtRecord {
+    pub(crate) document: DocumentId,
+    pub(crate) chunk: ChunkHash,
+}
+
 /// For a snapshot in [`Table::Snapshots`].
 pub(crate) fn snapshot_key(
     classroom: &ClassroomId,
@@ -540,6 +548,17 @@ pub(crate) fn given_up_key(classroom: &ClassroomId, entry: &EntryHash) -> Vec<u8
 pub(crate) fn parse_given_up_key(key: &[u8]) -> Option<(ClassroomId, EntryHash)> {
     let entry = key.get(32..)?.strip_prefix(b"given up")?;
     Some((parse_classroom(key)?, EntryHash(entry.try_into().ok()?)))
+}
+
+/// For the last chunk that the tab that writes on `tab` brought to the relay.
+pub(crate) fn brought_key(classroom: &ClassroomId, tab: &LaneId) -> Vec<u8> {
+    [classroom.0.as_slice(), b"brought", &tab.0].concat()
+}
+
+/// Reads a [`brought_key`] back.
+pub(crate) fn parse_brought_key(key: &[u8]) -> Option<(ClassroomId, LaneId)> {
+    let tab = key.get(32..)?.strip_prefix(b"brought")?;
+    Some((parse_classroom(key)?, LaneId(tab.try_into().ok()?)))
 }
 
 /// For that somebody disputes a fold.

@@ -172,8 +172,11 @@ impl<R: CryptoRng> Replica<R> {
     /// Brings the next chunk, if none is on its way.
     pub(crate) fn upload_next(&mut self) {
         let now = self.now;
-        let has_any = |classroom: &Classroom| !classroom.uploads.is_empty();
+        let has_any = |classroom: &Classroom| !classroom.uploads.is_empty() || !classroom.brought.is_empty();
         if self.uploading.is_some() || !self.connection.is_up() || !self.classrooms.values().any(has_any) {
+            return;
+        }
+        if self.ask_for_brought() {
             return;
         }
         let random = self.rng.next_u32();
@@ -249,16 +252,36 @@ impl<R: CryptoRng> Replica<R> {
     /// Sends the chunk whose turn it is, or only says what it belongs to.
     #[inline(never)]
     fn upload(&mut self, bytes: Option<Chunk>) {
-        let (Some(me), Some(uploading)) = (&self.me, &mut self.uploading) else {
-            return;
-        };
-        let Uploading {
+        let Some(Uploading {
             classroom,
             document,
             chunk,
             ..
-        } = *uploading;
-        uploading.is_sent = true;
+        }) = self.uploading
+        else {
+            return;
+        };
+        self.say_of_chunk(classroom, document, chunk, bytes);
+        if let Some(upload) = self.upload_mut(&classroom, document, chunk) {
+            upload.way = Way::Sent;
+        }
+    }
+
+    /// Says what a chunk belongs to, with its bytes or without.
+    pub(super) fn say_of_chunk(
+        &mut self,
+        classroom: ClassroomId,
+        document: DocumentId,
+        chunk: ChunkHash,
+        bytes: Option<Chunk>,
+    ) {
+        let Some(me) = &self.me else { return };
+        self.uploading = Some(Uploading {
+            classroom,
+            document,
+            chunk,
+            is_sent: true,
+        });
         let signature = claim(&me.keys, &self.connection.origin, &classroom, &document, &chunk);
         let member = me.keys.id();
         self.effects.push(Effect::Upload {
@@ -269,9 +292,6 @@ impl<R: CryptoRng> Replica<R> {
             signature,
             bytes: bytes.map(Chunk::into_bytes),
         });
-        if let Some(upload) = self.upload_mut(&classroom, document, chunk) {
-            upload.way = Way::Sent;
-        }
     }
 
     /// What came of it.
@@ -294,13 +314,22 @@ impl<R: CryptoRng> Replica<R> {
             return;
         }
         self.uploading = None;
+        if self.brought_answered(&classroom, document, chunk, outcome) {
+            return;
+        }
         let now = self.now;
         let known = self.classrooms.get_mut(&classroom);
         let Some(upload) = known.and_then(|known| known.uploads.get_mut(&(document, chunk))) else {
             return;
         };
         match outcome {
-            Uploaded::Done => self.chunk_on_relay(&classroom, document, chunk),
+            Uploaded::Done => {
+                // Of what others may have brought nobody knows when.
+                if upload.whole || upload.made_here {
+                    self.note_brought(&classroom, document, chunk);
+                }
+                self.chunk_on_relay(&classroom, document, chunk);
+            }
             Uploaded::Refused(Refusal::MissingPiece) if !upload.whole => {
                 upload.whole = self.held.contains(&upload.lane);
                 // What its own tab is to bring is only asked about here.
@@ -311,13 +340,7 @@ impl<R: CryptoRng> Replica<R> {
                 };
                 upload.way = Way::Waiting { from };
             }
-            Uploaded::Refused(reason) => {
-                // What stops it the roster says as well, once that is here. Each chunk is a request of its own.
-                let is_of_request = matches!(reason, Refusal::TooSlow | Refusal::TooManyConnections);
-                let soon = (stops_for_now(reason) || is_of_request).then_some(now + SEND_AGAIN_AFTER);
-                let again_at = again_at(reason, now).or(soon);
-                upload.way = Way::Refused { reason, again_at };
-            }
+            Uploaded::Refused(reason) => upload.way = refused(reason, now),
             Uploaded::Unanswered => {
                 // It may have come all the same.
                 upload.whole = false;
@@ -340,6 +363,9 @@ impl<R: CryptoRng> Replica<R> {
         else {
             return;
         };
+        if self.brought_lost(&classroom) {
+            return;
+        }
         if let Some(upload) = self.upload_mut(&classroom, document, chunk)
             && is_sent
         {
@@ -408,6 +434,18 @@ impl Classroom {
         })
     }
 
+    /// Whether the relay knows the classroom and this person, without whom it would not take anything.
+    pub(super) fn takes_chunks(&self) -> bool {
+        let is_open = self
+            .channel
+            .as_ref()
+            .is_some_and(|channel| channel.position.is_some());
+        let admits =
+            |entry: &roster::Entry| matches!(entry.action(), Action::Found { .. } | Action::Admit { .. });
+        let mut unsent = self.entries.keys().filter_map(|hash| self.roster.entry(hash));
+        is_open && self.joining.is_none() && !self.is_looking() && !unsent.any(admits)
+    }
+
     fn is_to_bring(&self, member: &MemberId, document: &DocumentId) -> bool {
         let role = self.roster.member(member).map(|member| member.role);
         role.is_some_and(|role| role.may_write() || role == Role::Carrier)
@@ -431,7 +469,7 @@ impl Classroom {
     }
 
     /// Whether the relay takes chunks of a document from a member as things are.
-    fn may_bring(&self, member: &MemberId, document: &DocumentId) -> bool {
+    pub(super) fn may_bring(&self, member: &MemberId, document: &DocumentId) -> bool {
         let is_staff = self
             .roster
             .member(member)
@@ -440,14 +478,10 @@ impl Classroom {
         self.is_to_bring(member, document) && (is_staff || is_open)
     }
 
-    /// What is due, and whether it goes whole. Until the relay knows the classroom and this person it would not take anything.
-    /// What the relay lacks goes first. Of all else any: where many bring the same, each brings some of it.
+    /// What is due, and whether it goes whole. What the relay lacks goes first. Of all else any: where many bring the same, each
+    /// brings some of it.
     fn next_upload(&self, now: u64, random: u32) -> Option<(Uploading, bool)> {
-        self.channel.as_ref()?.position?;
-        let admits =
-            |entry: &roster::Entry| matches!(entry.action(), Action::Found { .. } | Action::Admit { .. });
-        let mut unsent = self.entries.keys().filter_map(|hash| self.roster.entry(hash));
-        if self.joining.is_some() || self.is_looking() || unsent.any(admits) {
+        if !self.takes_chunks() {
             return None;
         }
         let is_due = |((document, _), upload): &(&(DocumentId, ChunkHash), &Upload)| {
@@ -465,4 +499,13 @@ impl Classroom {
         };
         Some((uploading, upload.whole))
     }
+}
+
+/// What was refused goes again when that may have passed. What stops it the roster says as well, once that is here. Each chunk is
+/// a request of its own.
+pub(super) fn refused(reason: Refusal, now: u64) -> Way {
+    let is_of_request = matches!(reason, Refusal::TooSlow | Refusal::TooManyConnections);
+    let soon = (stops_for_now(reason) || is_of_request).then_some(now + SEND_AGAIN_AFTER);
+    let again_at = again_at(reason, now).or(soon);
+    Way::Refused { reason, again_at }
 }

@@ -68,6 +68,11 @@ impl World {
     }
 
     async fn put_picture(&mut self, tab: usize, page: PageKey, address: &str) {
+        self.insert_picture(tab, page, address);
+        self.drain().await;
+    }
+
+    fn insert_picture(&mut self, tab: usize, page: PageKey, address: &str) {
         let attrs = BTreeMap::from([("src".to_owned(), Value::Text(address.to_owned()))]);
         let shape = Shape {
             kind: "image".to_owned(),
@@ -77,7 +82,6 @@ impl World {
         };
         let (block, offset) = (0, 0);
         self.edit(tab, page, &[Edit::Split { block, offset, shape }]);
-        self.drain().await;
     }
 
     async fn look(&mut self, tab: usize, page: PageKey, address: &str) -> Result<Vec<u8>, Problem> {
@@ -892,6 +896,169 @@ async fn what_was_attached_here_and_is_lost_is_said_to_be() {
         })
         .await;
     assert_eq!(world.chunks(0, page, Table::Uploads), [lost].into());
+}
+
+/// A page with a picture that Amina attached and nobody looked at, on a relay that is then put back to before it got its chunks.
+/// Nothing has taken a position since.
+async fn put_back_without_a_sign(seed: &str) -> (World, usize, usize, PageKey, String) {
+    let Pair {
+        mut world,
+        amina,
+        ben,
+        page,
+        ..
+    } = Pair::new(seed).await;
+    let address = world.show_picture_and_hold_it_back(amina, page, &large(30)).await;
+    let backup = world.back_up_relay().await;
+    world.until_on_relay().await;
+    world
+        .until("it is brought", |world| world.has_brought(0).is_some())
+        .await;
+    for chunk in chunks_of(&address) {
+        assert!(world.is_on_relay_there(&page.0, &chunk).await);
+    }
+    world.drain().await;
+    world.cut(0);
+    world.cut(1);
+    world.put_relay_back(&backup).await;
+    for chunk in chunks_of(&address) {
+        assert!(!world.is_on_relay_there(&page.0, &chunk).await);
+    }
+    (world, amina, ben, page, address)
+}
+
+impl World {
+    /// The same as [`Self::show_picture`], until the page is on the relay, and nothing of the picture is.
+    async fn show_picture_and_hold_it_back(&mut self, tab: usize, page: PageKey, content: &[u8]) -> String {
+        let request = self.give_file(tab, page, content.to_vec());
+        self.without_bringing(|world| world.tab(tab).answers.contains_key(&request))
+            .await;
+        let address = match self.tab_mut(tab).answers.remove(&request) {
+            Some(Ok(Answer::Attached(address))) => address,
+            other => panic!("not attached: {other:?}"),
+        };
+        self.insert_picture(tab, page, &address);
+        self.without_bringing(|world| world.tab(tab).writing.is_none() && world.has_sent(tab, &page))
+            .await;
+        address
+    }
+
+    async fn without_bringing(&mut self, is_so: impl Fn(&Self) -> bool) {
+        loop {
+            let step = self
+                .steps()
+                .into_iter()
+                .find(|step| !matches!(step, Step::Bring(_)));
+            match step {
+                Some(step) => self.step(step).await,
+                None if is_so(self) => return,
+                None => tokio::task::yield_now().await,
+            }
+        }
+    }
+
+    /// Whether the relay has all that was written in a page on a tab's device.
+    fn has_sent(&self, tab: usize, page: &PageKey) -> bool {
+        let rows = self.store(self.tab(tab).profile).table(Table::Outbox);
+        let of_page = [page.0.0.as_slice(), &page.1.0].concat();
+        !rows.iter().any(|(key, _)| key.starts_with(&of_page))
+    }
+
+    /// The chunk that a profile notes as the last that it brought.
+    fn has_brought(&self, profile: usize) -> Option<ChunkHash> {
+        let rows = self.store(profile).table(Table::Classrooms);
+        let mut brought = rows.iter().filter(|(key, _)| key[32..].starts_with(b"brought"));
+        let (_, row) = brought.next()?;
+        assert!(brought.next().is_none(), "one row is enough");
+        Some(ChunkHash(row[17..].try_into().unwrap()))
+    }
+}
+
+#[tokio::test]
+async fn what_a_relay_lost_and_shows_by_no_position_it_gets_back() {
+    let (mut world, amina, ben, page, address) = put_back_without_a_sign("chunks lost").await;
+    // The tab that brought it is gone, and another one starts.
+    world.crash_tab(amina);
+    world.profiles[0].linked = true;
+    let amina = world.open_tab(0);
+    world
+        .until("it is asked for", |world| {
+            world.tab(amina).brought.iter().any(|(_, whole)| *whole)
+        })
+        .await;
+    world.until_on_relay_of(amina).await;
+    for chunk in chunks_of(&address) {
+        assert!(world.is_on_relay_there(&page.0, &chunk).await);
+    }
+    world.link(1);
+    world.until_on_relay().await;
+    assert_eq!(world.look(ben, page, &address).await, Ok(large(30)));
+    assert!(world.has_brought(0).is_some());
+}
+
+#[tokio::test]
+async fn what_is_nowhere_any_more_is_asked_for_once() {
+    let (mut world, amina, _, _, _) = put_back_without_a_sign("chunks lost everywhere").await;
+    world.profiles[0].store.forget(|table, _| table == Table::Chunks);
+    let before = world.tab(amina).brought.len();
+    world.link(0);
+    world
+        .until("it is given up", |world| world.has_brought(0).is_none())
+        .await;
+    world.pass(70).await;
+    world.until_on_relay_of(amina).await;
+    assert_eq!(world.tab(amina).brought.len(), before + 1);
+    world.cut(0);
+    world.link(0);
+    world.until_on_relay_of(amina).await;
+    world.drain().await;
+    assert_eq!(world.tab(amina).brought.len(), before + 1);
+}
+
+#[tokio::test]
+async fn who_brought_something_asks_for_the_last_of_it_once_on_each_connection_and_nobody_else_does() {
+    let Pair {
+        mut world,
+        amina,
+        ben,
+        page,
+        ..
+    } = Pair::new("asked for").await;
+    let address = world.show_picture(amina, page, &large(31)).await;
+    world.until_equal(page).await;
+    let other = world.open_tab(0);
+    world.until_on_relay().await;
+    assert_eq!(world.look(ben, page, &address).await, Ok(large(31)));
+    world.until_on_relay().await;
+    world.drain().await;
+    let last = world.tab(amina).brought.last().unwrap().0;
+    assert_eq!(world.has_brought(0), Some(last));
+    assert_eq!(world.has_brought(1), None);
+    for _ in 0..2 {
+        let before = [amina, other, ben].map(|tab| world.tab(tab).brought.len());
+        for profile in 0..2 {
+            world.cut(profile);
+        }
+        for profile in 0..2 {
+            world.link(profile);
+        }
+        world
+            .until("it is asked for", |world| {
+                world.tab(amina).brought.len() > before[0]
+            })
+            .await;
+        world.until_on_relay().await;
+        world.pass(5).await;
+        let after = [amina, other, ben].map(|tab| world.tab(tab).brought.len());
+        assert_eq!(after, [before[0] + 1, before[1], before[2]]);
+        assert_eq!(world.tab(amina).brought.last(), Some(&(last, false)));
+    }
+    // The relay has nothing of a page that is gone.
+    let anew = world.start_anew(amina, page).await.unwrap();
+    world.follow(page, anew).await;
+    world
+        .until("it is forgotten", |world| world.has_brought(0).is_none())
+        .await;
 }
 
 /// A file with these records, in this order.

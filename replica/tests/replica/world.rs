@@ -13,6 +13,7 @@ use replica::store::Table;
 use replica::view::{self, Update, Work};
 use replica::{Effect, Event, Replica, Uploaded, lanes_left};
 use sync_server::{Limits, Relay, Settings};
+use tempfile::TempDir;
 use tokio::net::TcpListener;
 
 use crate::rng::SeededRng;
@@ -41,7 +42,7 @@ pub(crate) struct Profile {
 
 pub(crate) struct World {
     pub(crate) relay: Option<Relay>,
-    data: tempfile::TempDir,
+    data: TempDir,
     found_token: Option<String>,
     pub(crate) limits: Limits,
     pub(crate) address: SocketAddr,
@@ -149,6 +150,21 @@ impl World {
     pub(crate) async fn replace_relay(&mut self) {
         self.kill_relay();
         self.data = tempfile::tempdir().unwrap();
+        self.start_relay().await;
+    }
+
+    /// What it has by now.
+    pub(crate) async fn back_up_relay(&mut self) -> TempDir {
+        self.kill_relay();
+        let backup = copy_of(&self.data);
+        self.start_relay().await;
+        backup
+    }
+
+    /// It is put back to that, and does not know it.
+    pub(crate) async fn put_relay_back(&mut self, backup: &TempDir) {
+        self.kill_relay();
+        self.data = copy_of(backup);
         self.start_relay().await;
     }
 
@@ -1045,4 +1061,13 @@ impl World {
         })
         .await;
     }
+}
+
+fn copy_of(folder: &TempDir) -> TempDir {
+    let copy = tempfile::tempdir().unwrap();
+    for file in std::fs::read_dir(folder.path()).unwrap() {
+        let file = file.unwrap();
+        std::fs::copy(file.path(), copy.path().join(file.file_name())).unwrap();
+    }
+    copy
 }

@@ -84,6 +84,7 @@ fn kinds(store: &Store) -> BTreeSet<(Table, usize, String)> {
                 (Table::Classrooms, Some(rest @ ([0 | 1] | b"unhealed" | b"unopened"))) => rest.to_vec(),
                 (Table::Classrooms, Some(rest)) if rest.starts_with(b"dispute") => b"dispute".to_vec(),
                 (Table::Classrooms, Some(rest)) if rest.starts_with(b"given up") => b"given up".to_vec(),
+                (Table::Classrooms, Some(rest)) if rest.starts_with(b"brought") => b"brought".to_vec(),
                 _ => Vec::new(),
             };
             kinds.insert((table, key.len(), String::from_utf8(word).unwrap()));
@@ -101,6 +102,7 @@ fn all_kinds() -> BTreeSet<(Table, usize, String)> {
         (Table::Classrooms, 33, "\u{1}"),
         (Table::Classrooms, 40, "unhealed"),
         (Table::Classrooms, 40, "unopened"),
+        (Table::Classrooms, 55, "brought"),
         (Table::Classrooms, 72, "given up"),
         (Table::Classrooms, 87, "dispute"),
         (Table::Entries, 64, ""),
@@ -226,6 +228,8 @@ impl Carla {
             self.world.write_word(carla, other, &format!("[o{number}]"));
             self.world.until_on_relay_of(carla).await;
         }
+        self.attach(carla, other).await;
+        self.world.until_on_relay_of(carla).await;
         assert_eq!(self.world.ask(0, lock).await, Ok(Answer::Done));
         self.world
             .until("it is locked", |world| {
@@ -273,14 +277,18 @@ impl Carla {
         let (own, _) = self.world.export(0, Some(classroom)).await;
         self.world.import(carla, &own, 10_000).await;
         self.world.write_word(carla, other, "[unsent]");
+        self.attach(carla, other).await;
+        self.world.crash_tab(carla);
+    }
+
+    async fn attach(&mut self, carla: usize, page: PageKey) {
         let attach = Command::Attach {
-            classroom,
-            document: other.1,
+            classroom: page.0,
+            document: page.1,
             content: b"a file".to_vec(),
         };
         let attached = self.world.ask(carla, attach).await;
         assert!(matches!(attached, Ok(Answer::Attached(_))), "{attached:?}");
-        self.world.crash_tab(carla);
     }
 
     /// The rows that only another version, or a quarrel, brings.

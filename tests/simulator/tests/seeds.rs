@@ -14,7 +14,7 @@ use simulator::{
 const SEEDS: Range<u64> = 300..600;
 
 /// Histories that went wrong once. The README says of what.
-const NAMED: [&str; 151] = [
+const NAMED: [&str; 158] = [
     "governed 6",
     "governed 13",
     "apart 5",
@@ -166,6 +166,13 @@ const NAMED: [&str; 151] = [
     "schools 94008878",
     "schools 94053509",
     "schools 94095215",
+    "healed 90001306",
+    "healed 94017656",
+    "healed 94038266",
+    "healed 94064807",
+    "healed 94074941",
+    "healed 94085003",
+    "98000732",
 ];
 
 #[test]
