@@ -192,6 +192,9 @@ impl<R: CryptoRng> Replica<R> {
         let Some(successor) = classroom.last_successor(&document) else {
             return Some(BTreeSet::new());
         };
+        if classroom.is_any_between(&document, &successor) {
+            return None;
+        }
         let is_told = classroom.everything_upto().is_some();
         match classroom.documents.get(&successor) {
             Some(Copy::Here(held)) if is_told || held.content.document().count() > 0 => {
@@ -314,6 +317,14 @@ impl Classroom {
             _ => None,
         });
         documents.filter(|document| self.erases(document)).collect()
+    }
+
+    /// Whether something of a document is here that took the place of the one, and gave way to the other: it is still to be
+    /// carried over, and may refer to anything.
+    fn is_any_between(&self, document: &DocumentId, last: &DocumentId) -> bool {
+        let next = |of: &DocumentId| self.roster.erased(of).filter(|next| next != last);
+        let mut between = std::iter::successors(next(document), next);
+        between.any(|document| self.documents.contains_key(&document))
     }
 
     /// The chunks of a document that other tabs are to bring.

@@ -14,7 +14,7 @@ use simulator::{
 const SEEDS: Range<u64> = 300..600;
 
 /// Histories that went wrong once. The README says of what.
-const NAMED: [&str; 158] = [
+const NAMED: [&str; 159] = [
     "governed 6",
     "governed 13",
     "apart 5",
@@ -173,6 +173,7 @@ const NAMED: [&str; 158] = [
     "healed 94074941",
     "healed 94085003",
     "98000732",
+    "anew 99100278",
 ];
 
 #[test]
